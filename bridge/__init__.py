@@ -1,0 +1,56 @@
+"""Any Python web application, WSGI or ASGI, behind any AWS Lambda front door.
+
+The names here are loaded when they are first used: a cold start pays for what it needs.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bridge.adapter import Handler
+    from bridge.errors import (
+        ApplicationNotFoundError,
+        BridgeError,
+        EventError,
+        FailedIntegrationError,
+        InterfaceError,
+        LifespanError,
+        SettingError,
+    )
+    from bridge.handlers import asgi_handler, handle_request, handler, wsgi_handler
+    from bridge.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ApplicationNotFoundError",
+    "BridgeError",
+    "EventError",
+    "FailedIntegrationError",
+    "Handler",
+    "InterfaceError",
+    "LifespanError",
+    "SettingError",
+    "Settings",
+    "asgi_handler",
+    "handle_request",
+    "handler",
+    "wsgi_handler",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name.endswith("Error"):
+        module = "bridge.errors"
+    else:
+        module = {"Handler": "bridge.adapter", "Settings": "bridge.settings"}.get(name, "bridge.handlers")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

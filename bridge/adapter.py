@@ -1,0 +1,172 @@
+"""The one path: event, source, Scope, application, Response, source, payload."""
+
+from __future__ import annotations
+
+import os
+
+from bridge.errors import EventError, FailedIntegrationError, logger
+from bridge.response import Response
+from bridge.sources import recognise, source_named
+from bridge.watch import watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from bridge.scope import Scope
+    from bridge.settings import Settings
+
+# Scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
+_WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
+# The most that JSON makes of one byte of a body: \u001f of a control character.
+_WORST_ESCAPE = 6
+
+
+class Handler:
+    """What Lambda calls: ``handler(event, context) -> payload``.
+
+    Args:
+        respond: answers a request; see :mod:`bridge.interfaces`.
+        settings: how the handler behaves.
+        startup, close: what *respond* needs before its first request and when the process ends.
+
+    Attributes:
+        settings: as given.
+        startup: starts the application up now, instead of with the first request; a second call does nothing.
+            Raises :class:`bridge.errors.LifespanError`.
+        close: shuts the application down; the handler cannot be used after it.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[Scope], Response],
+        settings: Settings,
+        startup: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self._respond = respond
+        self.settings = settings
+        self.startup = startup or _nothing
+        self.close = close or _nothing
+
+    def __call__(self, event: Any, context: Any = None) -> Any:
+        """Answer one event.
+
+        Args:
+            event: what Lambda hands over, parsed from JSON.
+            context: Lambda's context object, or None.
+
+        Returns:
+            The payload in the shape of the event's source; for another event what ``other_events`` makes of it.
+
+        Raises:
+            EventError: the event is from no known source and there is no ``other_events``, or it contradicts itself.
+            FailedIntegrationError: a status of 300 and above for the non-proxy integration.
+            BaseException: what the application raises that is no ``Exception``.
+        """
+        name = recognise(event)
+        if name is None:
+            return self._answer_other(event, context)
+        settings = self.settings
+        source = source_named(name)
+        scope = source.read(event, context, settings)
+        if settings.request_id_header:
+            _add_request_id(scope, settings.request_id_header)
+        try:
+            response = scope.refusal or self._respond(scope)
+            if scope.method == "HEAD" or response.status in (204, 304):
+                response.body = b""  # RFC 9110, 6.4.1: these have no content
+            payload = source.write(response, scope, settings)
+        except FailedIntegrationError:
+            raise
+        except Exception:
+            logger().exception("The application failed at %s %s", scope.method, scope.root_path + scope.path)
+            return source.write(Response.plain(500, "Internal Server Error"), scope, settings)
+        if len(response.body) * _WORST_ESCAPE + 65_536 > scope.limit:
+            size = _size_of(payload)
+            if size > scope.limit:
+                return source.write(_too_large(scope, size), scope, settings)
+        return payload
+
+    def _answer_other(self, event: Any, context: Any) -> Any:
+        settings = self.settings
+        is_mapping = isinstance(event, dict)
+        if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
+            logger().info("A warm-up event from %s: answered without the application.", event["source"])
+            return {}
+        if settings.other_events is not None:
+            return settings.other_events(event, context)
+        what = f"with the keys {', '.join(map(str, event)) or '(none)'}" if is_mapping else f"a {type(event).__name__}"
+        raise EventError(
+            f"The event ({what}) is no HTTP request from a known source. If the function is meant to be called with "
+            "it, give the handler other_events=function, or name one in BRIDGE_OTHER_EVENTS as module:function."
+        )
+
+
+def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
+    """How a WSGI application answers requests, with the watch over them."""
+    from bridge.interfaces.wsgi import respond
+
+    def watched_respond(scope: Scope) -> Response:
+        watched = watch.begin(scope)
+        if watched is None:
+            return respond(app, scope)
+        try:
+            return respond(app, scope)
+        finally:
+            watch.end(watched)
+
+    return watched_respond
+
+
+def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
+    """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
+    if interface == "wsgi":
+        return Handler(wsgi_respond(app), settings)
+    from bridge.interfaces.hosted import HostedApplication
+
+    if interface == "asgi2":
+        from asgiref.compatibility import double_to_single_callable
+
+        app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
+    hosted = HostedApplication(app, settings)
+    return Handler(hosted.respond, settings, hosted.startup, hosted.close)
+
+
+def _add_request_id(scope: Scope, header: str) -> None:
+    """Put Lambda's request id in a request header, in place of what the client may have sent under that name."""
+    request_id = getattr(scope.context, "aws_request_id", None)
+    if not request_id:
+        about = scope.event.get("requestContext") if isinstance(scope.event, dict) else None
+        request_id = about.get("requestId") if isinstance(about, dict) else None
+    kept = [pair for pair in scope.headers if pair[0].lower() != header]
+    scope.headers = [*kept, (header, str(request_id))] if request_id else kept
+
+
+def _size_of(payload: dict[str, Any]) -> int:
+    """How many bytes AWS's runtime client makes of the payload.
+
+    It writes UTF-8 on the managed runtimes since Python 3.12, else ASCII, where other letters take six bytes or twelve.
+    """
+    from json import dumps
+
+    minor = os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_python3.")
+    is_utf8 = minor.isdigit() and int(minor) >= 12
+    return len(dumps(payload, ensure_ascii=not is_utf8).encode("utf-8", "surrogatepass"))
+
+
+def _too_large(scope: Scope, size: int) -> Response:
+    logger().error(
+        "The response to %s %s is %d bytes of JSON; %s takes at most %d. It was answered 500 instead.",
+        scope.method,
+        scope.root_path + scope.path,
+        size,
+        scope.source,
+        scope.limit,
+    )
+    return Response.plain(500, f"The response is too large: {size} bytes of JSON; at most {scope.limit} pass here.")
+
+
+def _nothing() -> None:
+    """Nothing to start or to close."""

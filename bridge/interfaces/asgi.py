@@ -1,0 +1,176 @@
+"""Calling an ASGI 3 application.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.errors import InterfaceError, logger
+from bridge.response import Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from bridge.scope import Scope
+
+# 2.4 and later promise that send() raises OSError once the client is gone; frameworks then need no listener of
+# their own (Starlette: a task less for each streaming response).
+_ASGI = {"version": "3.0", "spec_version": "2.5"}
+_REMEMBER = 1024
+
+_lower: dict[str, bytes] = {}
+
+
+class Exchange:
+    """One request and its answer: the application's ``receive`` and ``send``.
+
+    Attributes:
+        response: the answer as far as it has come; None before ``http.response.start``.
+        complete: whether the last part of the body was sent.
+        task: the task in which the application runs.
+        out_of_time: whether it was cancelled since Lambda's deadline is near.
+    """
+
+    __slots__ = ("_chunks", "_done", "_request", "complete", "out_of_time", "response", "task")
+
+    def __init__(self, body: bytes) -> None:
+        self._request: bytes | None = body
+        self._chunks: list[bytes] = []
+        self._done: asyncio.Future[None] | None = None
+        self.response: Response | None = None
+        self.complete = False
+        self.task: asyncio.Task[Any] | None = None
+        self.out_of_time = False
+
+    async def receive(self) -> dict[str, Any]:
+        """The request, whole; after the response is complete ``http.disconnect``, and not before."""
+        body = self._request
+        if body is not None:
+            self._request = None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if not self.complete:
+            if self._done is None:
+                self._done = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._done)
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        """Take one message of the response.
+
+        Raises:
+            InterfaceError: it is not what ASGI allows next.
+        """
+        kind = message["type"]
+        if kind == "http.response.body" and self.response is not None and not self.complete:
+            chunk = message.get("body", b"")
+            if chunk:
+                self._chunks.append(chunk)
+            if not message.get("more_body", False):
+                self._finish(self.response)
+        elif kind == "http.response.start" and self.response is None:
+            status = message["status"]
+            if not isinstance(status, int) or not 100 <= status <= 999:
+                raise InterfaceError(f"The application's status is {status!r}; ASGI wants an integer such as 200.")
+            headers = [(bytes(n).decode("latin-1"), bytes(v).decode("latin-1")) for n, v in message.get("headers", ())]
+            self.response = Response(status, headers, b"")
+        else:
+            when = (
+                "after the response was complete"
+                if self.complete
+                else "before http.response.start"
+                if self.response is None
+                else "while the body is being sent"
+            )
+            raise InterfaceError(f"The application sent {kind!r} {when}.")
+
+    def _finish(self, response: Response) -> None:
+        chunks = self._chunks
+        response.body = chunks[0] if len(chunks) == 1 and type(chunks[0]) is bytes else b"".join(chunks)
+        self.complete = True
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> Response:
+        """Call *app* and give its answer.
+
+        Raises:
+            InterfaceError: the application ended without a complete response.
+            BaseException: whatever it raises before its response is complete.
+        """
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception:
+            if not self.complete:
+                raise
+            logger().exception("The application failed after its response was complete; the response stands.")
+        if self.response is None or not self.complete:
+            raise InterfaceError(
+                "The application returned without a response."
+                if self.response is None
+                else "The application returned before it had sent the last part of its response."
+            )
+        return self.response
+
+
+def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
+    """The ASGI connection scope of a Scope.
+
+    Beside the specification's keys: ``aws.event``, ``aws.context`` and ``bridge.scope``.
+    """
+    path = scope.root_path + scope.path
+    asgi_scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": _ASGI,
+        "http_version": scope.http_version,
+        "method": scope.method,
+        "scheme": scope.scheme,
+        "path": path if path.isascii() else _text(path),
+        "raw_path": None if scope.raw_path is None else scope.raw_path.encode("latin-1"),
+        "query_string": scope.query.encode("latin-1"),
+        "root_path": _text(scope.root_path),
+        "headers": _headers(scope),
+        "client": (scope.client, 0) if scope.client else None,
+        "server": (scope.server_name, int(scope.server_port)),
+        "aws.event": scope.event,
+        "aws.context": scope.context,
+        "bridge.scope": scope,
+    }
+    if state is not None:
+        asgi_scope["state"] = state.copy()
+    return asgi_scope
+
+
+def _text(native: str) -> str:
+    """A native string as text; what is no UTF-8 is replaced, as every ASGI server does (``raw_path`` has it)."""
+    return native if native.isascii() else native.encode("latin-1").decode("utf-8", "replace")
+
+
+def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    headers = scope.headers
+    try:
+        names = [_lower[name] for name, _ in headers]
+    except KeyError:
+        names = [_learn(name) for name, _ in headers]
+    pairs = list(zip(names, [value.encode("latin-1") for _, value in headers], strict=True))
+    # The body is here: its length is known, also where a front door leaves the header out (Django reads no upload
+    # without it), and it did not come in chunks.
+    if scope.body or b"content-length" in names or b"transfer-encoding" in names:
+        told = b"%d" % len(scope.body)
+        pairs = [pair for pair in pairs if pair[0] not in (b"content-length", b"transfer-encoding")]
+        pairs.append((b"content-length", told))
+    return pairs
+
+
+def _learn(name: str) -> bytes:
+    """The lower-case bytes of a header name, remembered; clients choose names, so only so many."""
+    try:
+        return _lower[name]
+    except KeyError:
+        lower = name.encode("latin-1").lower()
+        if len(_lower) < _REMEMBER:
+            _lower[name] = lower
+        return lower

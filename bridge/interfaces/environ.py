@@ -1,0 +1,130 @@
+"""The WSGI environ of a Scope: PEP 3333, 'environ Variables', and RFC 3875, section 4.1."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    from bridge.scope import Scope
+
+    Environ = dict[str, Any]
+
+    class Readable(Protocol):
+        """What ``wsgi.file_wrapper`` takes."""
+
+        def read(self, size: int, /) -> bytes:
+            """At most *size* bytes, ``b""`` at the end."""
+
+
+_TOKEN = frozenset("!#$%&'*+-.^`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_REMEMBER = 1024
+
+# Header name to environ key; None for what must not be in the environ:
+# - Content-Length: the body is here and its length is known, whatever a client or a front door says;
+# - Transfer-Encoding: the body has arrived whole, PEP 3333 leaves no room for a second truth;
+# - Proxy: would be HTTP_PROXY, which HTTP clients take for a setting (https://httpoxy.org);
+# - names with `_`, which would pass for the same name with `-`, and names that are no token: upper-casing maps
+#   letters such as the long s (U+017F) onto ASCII ones.
+_keys: dict[str, str | None] = {}
+_FIXED: dict[str, str | None] = {
+    "content-type": "CONTENT_TYPE",
+    "content-length": None,
+    "transfer-encoding": None,
+    "proxy": None,
+}
+
+
+class FileWrapper:
+    """``wsgi.file_wrapper``: an iterable over a file's blocks that closes the file."""
+
+    def __init__(self, file: Readable, block_size: int = 262_144) -> None:
+        self._file = file
+        self._block_size = block_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(self._block_size), b"")
+
+    def close(self) -> None:
+        """Close the file, if it can be closed."""
+        close = getattr(self._file, "close", None)
+        if close is not None:
+            close()
+
+
+def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
+    """A new environ for one call of a WSGI application.
+
+    Beside PEP 3333's keys: ``REMOTE_ADDR``; ``REMOTE_USER`` if an authorizer named one; ``RAW_URI`` and
+    ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
+    ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
+    """
+    name = scope.server_name
+    environ: Environ = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": scope.root_path,
+        "PATH_INFO": scope.path,
+        "QUERY_STRING": scope.query,
+        "CONTENT_TYPE": "",
+        "CONTENT_LENGTH": str(len(scope.body)),
+        "SERVER_NAME": f"[{name}]" if ":" in name else name,
+        "SERVER_PORT": scope.server_port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(scope.body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": multithread,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
+        "serverless.event": scope.event,
+        "serverless.context": scope.context,
+        "serverless.authorizer": scope.authorizer,
+    }
+    if scope.user:
+        environ["REMOTE_USER"] = scope.user
+    if scope.raw_path is not None:
+        uri = f"{scope.raw_path}?{scope.query}" if scope.query else scope.raw_path
+        environ["RAW_URI"] = environ["REQUEST_URI"] = uri
+    _add_headers(environ, scope)
+    return environ
+
+
+def _add_headers(environ: Environ, scope: Scope) -> None:
+    headers = scope.headers
+    try:
+        fields = {_keys[name]: value for name, value in headers}
+    except KeyError:
+        fields = {_learn(name): value for name, value in headers}
+    if len(fields) != len(headers):  # a name came twice, or two were left out
+        fields = {}
+        for name, value in headers:
+            key = _learn(name)
+            if key in fields and key not in ("HTTP_HOST", "CONTENT_TYPE"):
+                # RFC 9110, 5.3, and RFC 6265, 5.4
+                value = fields[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+            fields[key] = value
+    fields.pop(None, None)
+    environ.update(fields)  # type: ignore[arg-type]  # None is gone
+
+
+def _learn(name: str) -> str | None:
+    """The key of a header name, remembered; clients choose names, so only so many."""
+    try:
+        return _keys[name]
+    except KeyError:
+        lower = name.lower()
+        if lower in _FIXED:
+            key = _FIXED[lower]
+        else:
+            key = f"HTTP_{name.upper().replace('-', '_')}" if name and _TOKEN.issuperset(name) else None
+        if len(_keys) < _REMEMBER:
+            _keys[name] = key
+        return key

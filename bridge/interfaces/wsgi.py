@@ -1,0 +1,96 @@
+"""Calling a WSGI application: PEP 3333, without an event loop."""
+
+from __future__ import annotations
+
+from bridge.errors import InterfaceError
+from bridge.interfaces.environ import environ_of
+from bridge.response import Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import WSGIApplication
+
+    from bridge.scope import Scope
+
+
+class Start:
+    """``start_response`` for one request, and what it was told.
+
+    Attributes:
+        status: the status line, ``""`` before the first call.
+        headers: the headers of the last call.
+        sent: what :meth:`write` was given; headers count as sent from the first byte on.
+        begun: whether a byte of the body has gone out, after which headers cannot be replaced.
+    """
+
+    __slots__ = ("begun", "headers", "sent", "status")
+
+    def __init__(self) -> None:
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+        self.sent: list[bytes] = []
+        self.begun = False
+
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
+        """PEP 3333, 'The start_response() Callable'.
+
+        Raises:
+            InterfaceError: a second call without *exc_info*, or a status line without a number.
+            BaseException: that of *exc_info*, if the body has begun.
+        """
+        if exc_info is not None:
+            try:
+                if self.begun and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # the traceback refers to this frame
+        elif self.status:
+            raise InterfaceError("The application called start_response a second time without exc_info.")
+        if not (status[:3].isdigit() and status[3:4] in ("", " ")):
+            raise InterfaceError(f"The application's status is {status!r}; PEP 3333 wants '200 OK'.")
+        self.status = status
+        self.headers = headers
+        return self.write
+
+    def write(self, data: bytes, /) -> None:
+        """Send *data* before what the application returns, as PEP 3333 has it for old applications."""
+        if data:
+            self.begun = True
+            self.sent.append(data)
+
+    def response(self, body: bytes) -> Response:
+        """The whole answer."""
+        status = self.status
+        return Response(int(status[:3]), self.headers, body, status[4:])
+
+
+def respond(app: WSGIApplication, scope: Scope) -> Response:
+    """Call *app* with the request in *scope* and gather its answer.
+
+    Raises:
+        InterfaceError: the application broke PEP 3333.
+        BaseException: whatever the application raises, after ``close()`` was called.
+    """
+    start = Start()
+    result = app(environ_of(scope), start)
+    try:
+        chunks = start.sent
+        for chunk in result:
+            if chunk:
+                if not start.status:
+                    raise InterfaceError("The application sent a body before it called start_response.")
+                start.begun = True
+                chunks.append(chunk)
+    finally:
+        # called whatever happened, if the iterable has it
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+    if not start.status:
+        raise InterfaceError("The application never called start_response.")
+    return start.response(chunks[0] if len(chunks) == 1 else b"".join(chunks))

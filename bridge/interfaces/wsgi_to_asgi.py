@@ -1,0 +1,126 @@
+"""A WSGI application as an ASGI application: asgiref's WsgiToAsgi, with the bridge's own WSGI side.
+
+What it adds: the bridge's environ; ``close()``, ``exc_info`` and ``write()``; headers beyond ASCII; a thread for each
+request instead of one for all; nothing cut off by a Content-Length.
+"""
+
+from __future__ import annotations
+
+import os
+
+from asgiref.sync import sync_to_async
+from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
+
+from bridge.errors import InterfaceError
+from bridge.interfaces.environ import environ_of
+from bridge.interfaces.wsgi import Start
+from bridge.scope import Scope
+from bridge.sources.text import native, unquote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    from bridge.interfaces.environ import Environ
+
+
+class WsgiApplication(WsgiToAsgi):
+    """An ASGI 3 application that calls a WSGI application, each request in a thread.
+
+    Args:
+        wsgi_application: the WSGI application.
+    """
+
+    def __init__(self, wsgi_application: Any) -> None:
+        super().__init__(wsgi_application)  # type: ignore[no-untyped-call]  # asgiref has no types here
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request (ASGI 3, scope type ``http``).
+
+        Raises:
+            ValueError: the scope is of another type; a WSGI application has no lifespan.
+            BaseException: what the application raises.
+        """
+        await _Request(self.wsgi_application)(scope, receive, send)
+
+
+class _Request(WsgiToAsgiInstance):
+    def __init__(self, wsgi_application: Any) -> None:
+        super().__init__(wsgi_application)  # type: ignore[no-untyped-call]
+
+    def build_environ(self, scope: Any, body: IO[bytes]) -> Environ:
+        read = scope.get("bridge.scope") or scope_of_asgi(scope)
+        environ = environ_of(read, multithread=True)
+        size = body.seek(0, os.SEEK_END)
+        body.seek(0)
+        environ["CONTENT_LENGTH"] = str(size)
+        environ["wsgi.input"] = body
+        return environ
+
+    async def run_wsgi_app(self, body: IO[bytes]) -> None:
+        await sync_to_async(self._run, thread_sensitive=False)(body)
+
+    def _run(self, body: IO[bytes]) -> None:
+        start = _SendingStart(self.sync_send)
+        result = self.wsgi_application(self.build_environ(self.scope, body), start)
+        try:
+            for chunk in result:
+                start.write(chunk)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+        start.finish()
+
+
+class _SendingStart(Start):
+    """``start_response`` that sends what it is told as ASGI messages."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Any) -> None:
+        super().__init__()
+        self._send = send
+
+    def write(self, data: bytes, /) -> None:
+        if data:
+            self._begin()
+            self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def finish(self) -> None:
+        self._begin()
+        self._send({"type": "http.response.body"})
+
+    def _begin(self) -> None:
+        if self.begun:
+            return
+        if not self.status:
+            raise InterfaceError("The application sent a body, or ended, before it called start_response.")
+        self.begun = True
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        self._send({"type": "http.response.start", "status": int(self.status[:3]), "headers": headers})
+
+
+def scope_of_asgi(asgi_scope: dict[str, Any]) -> Scope:
+    """The Scope of an ASGI server's connection scope, without the body."""
+    scope = Scope("asgi", None, None, 0)
+    scope.method = asgi_scope["method"]
+    raw_path = asgi_scope.get("raw_path")
+    scope.raw_path = raw_path.decode("latin-1") if raw_path else None
+    root_path = native(asgi_scope.get("root_path", ""))
+    path = unquote(scope.raw_path) if scope.raw_path else native(asgi_scope["path"])
+    if root_path and (path == root_path or path.startswith(root_path + "/")):
+        path = path[len(root_path) :]
+    scope.root_path = root_path
+    scope.path = path
+    scope.query = asgi_scope.get("query_string", b"").decode("latin-1")
+    scope.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in asgi_scope["headers"]]
+    scope.body = b""
+    scope.scheme = asgi_scope.get("scheme", "http")
+    server = asgi_scope.get("server") or ("localhost", None)
+    scope.server_name = server[0]
+    scope.server_port = str(server[1] or (443 if scope.scheme == "https" else 80))
+    client = asgi_scope.get("client")
+    scope.client = client[0] if client else ""
+    scope.http_version = asgi_scope.get("http_version", "1.1")
+    return scope

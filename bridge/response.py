@@ -1,0 +1,200 @@
+"""Response, and the one rule that makes a body text or base64."""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+
+from bridge.errors import InterfaceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from bridge.settings import Settings
+
+    Grouped = dict[str, tuple[str, list[str]]]
+
+# What JSON-in-Lambda carries as text without a change: media types whose content is characters.
+_TEXT_TYPES = frozenset(
+    {
+        "application/ecmascript",
+        "application/graphql",
+        "application/javascript",
+        "application/json",
+        "application/json-seq",
+        "application/jsonl",
+        "application/ndjson",
+        "application/sql",
+        "application/toml",
+        "application/x-javascript",
+        "application/x-json",
+        "application/x-ndjson",
+        "application/x-sh",
+        "application/x-www-form-urlencoded",
+        "application/x-yaml",
+        "application/xml",
+        "application/xml-dtd",
+        "application/xml-external-parsed-entity",
+        "application/yaml",
+        "image/svg+xml",
+    }
+)
+# RFC 6839 and RFC 9512: structured syntax suffixes of formats that are text.
+_TEXT_SUFFIXES = ("+json", "+xml", "+yaml", "+json-seq")
+
+# A gateway sends a text body as UTF-8, whatever its Content-Type says. A body in another charset is the same in
+# UTF-8 only where it is plain ASCII and the charset is a superset of ASCII.
+_UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
+_NOT_ASCII_SUPERSETS = ("utf-16", "utf16", "utf-32", "utf32", "utf-7", "utf7", "ucs", "iso-10646", "ebcdic", "cp037",
+                        "ibm", "iso-2022", "iso2022", "hz-gb")  # fmt: skip
+
+_REMEMBER = 256
+
+
+class Response:
+    """What the application answered.
+
+    Attributes:
+        status: the status code, an integer.
+        reason: the reason phrase, such as ``"OK"``; ``""`` where the application gave none.
+        headers: name and value pairs, in order, native strings (see :mod:`bridge.scope`).
+        body: the whole body.
+    """
+
+    __slots__ = ("body", "headers", "reason", "status")
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes, reason: str = "") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.reason = reason
+
+    @classmethod
+    def plain(cls, status: int, text: str) -> Response:
+        """A short answer of the bridge's own, in plain text."""
+        body = text.encode()
+        headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+        return cls(status, headers, body)
+
+    def grouped(self, leave_out: Container[str] = ()) -> Grouped:
+        """The headers by lower-case name: ``{"set-cookie": ("Set-Cookie", ["a=1", "b=2"])}``.
+
+        The order is that of first appearance, the spelling that of the first one, and names in *leave_out*
+        (lower-case) are not there. Values are Unicode text, as JSON carries them.
+
+        Raises:
+            InterfaceError: a value has a line break in it.
+        """
+        groups: Grouped = {}
+        for name, value in self.headers:
+            key = name.lower()
+            if not (value.isascii() and value.isprintable()):
+                value = _as_json_text(name, value)
+            if key in groups:
+                groups[key][1].append(value)
+            elif key not in leave_out:
+                groups[key] = (name, [value])
+        return groups
+
+    def status_line(self) -> str:
+        """Code and reason phrase, ``"404 Not Found"``: never empty after the code, as an ALB demands."""
+        return f"{self.status} {self.reason or _standard_reason(self.status)}"
+
+
+def joined(groups: Grouped) -> dict[str, str]:
+    """The headers with one value each, repeated ones joined by commas (RFC 9110, 5.3)."""
+    return {name: ", ".join(values) for name, values in groups.values()}
+
+
+def encode(body: bytes, groups: Grouped, settings: Settings) -> tuple[str, bool]:
+    """The body as a payload carries it.
+
+    Args:
+        body: what the application sent.
+        groups: its headers, from :meth:`Response.grouped`.
+        settings: whose ``text_types`` say what else is text.
+
+    Returns:
+        ``(text, False)`` for text, ``(base64, True)`` for anything else. Nothing is raised.
+    """
+    if not body:
+        return "", False
+    if "content-encoding" not in groups:
+        content_type = groups["content-type"][1][-1] if "content-type" in groups else ""
+        try:
+            carries = _remembered[content_type]
+        except KeyError:
+            carries = _remember(content_type)
+        if carries is None and settings.is_text is not None and settings.is_text(content_type):
+            carries = _carried_by_charset(content_type)
+        if carries is not None:
+            try:
+                return carries(body), False
+            except UnicodeDecodeError:
+                pass
+    return b2a_base64(body, newline=False).decode("ascii"), True
+
+
+def media_type(content_type: str) -> str:
+    """``"text/html"`` of ``"Text/HTML; charset=utf-8"``."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _from_utf8(body: bytes) -> str:
+    return body.decode("utf-8")
+
+
+def _from_ascii(body: bytes) -> str:
+    return body.decode("ascii")
+
+
+def _carried_by_charset(content_type: str) -> Callable[[bytes], str] | None:
+    """How a body of this charset becomes text that reads the same as UTF-8; None where it cannot."""
+    _, found, after = content_type.lower().partition("charset=")
+    charset = after.partition(";")[0].strip(" \t\"'") if found else ""
+    if charset in _UTF8:
+        return _from_utf8
+    return None if charset.startswith(_NOT_ASCII_SUPERSETS) else _from_ascii
+
+
+def _is_text(media: str) -> bool:
+    return (
+        # No type at all says nothing against text, and text that is valid reaches the client on every source,
+        # a REST API without binaryMediaTypes included.
+        not media
+        or media.startswith("text/")
+        or media in _TEXT_TYPES
+        or media.endswith(_TEXT_SUFFIXES)
+        or (media.startswith("application/vnd.") and media.endswith((".json", "openapi")))
+    )
+
+
+_remembered: dict[str, Callable[[bytes], str] | None] = {}
+
+
+def _remember(content_type: str) -> Callable[[bytes], str] | None:
+    """The answer for this Content-Type, kept for next time; applications have few, and no client chooses them."""
+    carries = _carried_by_charset(content_type) if _is_text(media_type(content_type)) else None
+    if len(_remembered) < _REMEMBER:
+        _remembered[content_type] = carries
+    return carries
+
+
+def _as_json_text(name: str, value: str) -> str:
+    """A header value for JSON: what its bytes mean in UTF-8, or else in ISO-8859-1."""
+    if "\n" in value or "\r" in value or "\0" in value:
+        # RFC 9110, 5.5: dangerous, since a recipient may take the rest for another header
+        raise InterfaceError(f"The application's header {name!r} has a line break or NUL in its value: {value!r}.")
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def _standard_reason(status: int) -> str:
+    from http import HTTPStatus  # a tenth of a millisecond and only an ALB asks for it
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

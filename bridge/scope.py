@@ -1,0 +1,100 @@
+"""Scope: one request as the bridge sees it, whoever sent it.
+
+Every text in a Scope is a *native string* as PEP 3333 defines it: each character stands for one byte
+(ISO-8859-1), so bytes that are no valid UTF-8 pass through unchanged. WSGI takes native strings as they are;
+ASGI takes ``text.encode("latin-1")``.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+    from bridge.response import Response
+
+
+class Scope:
+    """One HTTP request, read from an event.
+
+    Attributes:
+        event: what Lambda handed over, untouched.
+        context: Lambda's context object, untouched; None where there is none.
+        source: the name of the source that sent the event, such as ``"http-api"``.
+        method: the request method, as sent.
+        root_path: the part of the path before the application (stage or base path), decoded, ``""`` or
+            ``"/prod"``: WSGI's ``SCRIPT_NAME``, ASGI's ``root_path``.
+        path: what follows ``root_path``, percent-decoded exactly once. WSGI's ``PATH_INFO``; ASGI's ``path`` is
+            ``root_path + path``.
+        raw_path: the whole path as the client sent it, still percent-encoded; None where the source has already
+            decoded it.
+        query: the query string, percent-encoded, without ``?``.
+        headers: name and value pairs in the order of the event; names in the event's own case. ``cookie`` at
+            most once.
+        body: the request body, decoded from base64 where the source encoded it.
+        scheme: ``"http"`` or ``"https"``.
+        server_name, server_port: the host that the client asked for; the port as decimal digits. An IPv6 address
+            is without brackets.
+        client: the client's address by the source's trust rule, or ``""`` where it is unknown.
+        http_version: ``"1.1"``, ``"2"`` …
+        authorizer: what the source's authorizer said, or None.
+        user: the principal that the authorizer named, or ``""``.
+        limit: the most bytes that the payload may have as JSON.
+        refusal: an answer to give in the application's place, or None.
+    """
+
+    __slots__ = (
+        "authorizer",
+        "body",
+        "client",
+        "context",
+        "event",
+        "headers",
+        "http_version",
+        "limit",
+        "method",
+        "path",
+        "query",
+        "raw_path",
+        "refusal",
+        "root_path",
+        "scheme",
+        "server_name",
+        "server_port",
+        "source",
+        "user",
+    )
+
+    event: Any
+    context: Any
+    source: str
+    method: str
+    root_path: str
+    path: str
+    raw_path: str | None
+    query: str
+    headers: Collection[tuple[str, str]]
+    body: bytes
+    scheme: str
+    server_name: str
+    server_port: str
+    client: str
+    http_version: str
+    authorizer: Any
+    user: str
+    limit: int
+    refusal: Response | None
+
+    def __init__(self, source: str, event: Any, context: Any, limit: int) -> None:
+        self.source = source
+        self.event = event
+        self.context = context
+        self.limit = limit
+        self.http_version = "1.1"
+        self.authorizer = None
+        self.user = ""
+        self.refusal = None
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.source}: {self.method} {self.root_path}{self.path}>"

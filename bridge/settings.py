@@ -1,0 +1,218 @@
+"""Settings: keyword arguments over environment over file, each checked once, when the handler is made."""
+
+from __future__ import annotations
+
+import os
+
+from bridge.errors import SettingError
+from bridge.response import media_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Literal, TypedDict
+
+    TextTypes = Iterable[str] | Callable[[str], bool]
+    OtherEvents = Callable[[Any, Any], Any]
+
+    class Options(TypedDict, total=False):
+        """The keyword arguments of every handler; :class:`Settings` describes them."""
+
+        base_path: str
+        strip_stage: bool
+        text_types: TextTypes
+        exclude_headers: Iterable[str]
+        lifespan: Literal["auto", "on", "off"]
+        request_id_header: str
+        other_events: OtherEvents | str
+        warm_up: bool
+
+
+# The variables that set an option, the first one found counts. The second names are serverless-wsgi's.
+VARIABLES = {
+    "base_path": ("BRIDGE_BASE_PATH", "API_GATEWAY_BASE_PATH"),
+    "strip_stage": ("BRIDGE_STRIP_STAGE", "STRIP_STAGE_PATH"),
+    "text_types": ("BRIDGE_TEXT_TYPES",),
+    "exclude_headers": ("BRIDGE_EXCLUDE_HEADERS",),
+    "lifespan": ("BRIDGE_LIFESPAN",),
+    "request_id_header": ("BRIDGE_REQUEST_ID_HEADER",),
+    "other_events": ("BRIDGE_OTHER_EVENTS",),
+    "warm_up": ("BRIDGE_WARM_UP",),
+}
+
+_YES = frozenset({"yes", "y", "true", "t", "1", "on"})
+_NO = frozenset({"no", "n", "false", "f", "0", "off", ""})
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
+
+
+class Settings:
+    """How a handler behaves.
+
+    Args:
+        options: keyword arguments as the user gave them.
+        environ: variables that stand in for missing options (see :data:`VARIABLES`); lists are separated by commas.
+        file: the settings of a file, for what is in neither.
+
+    Attributes:
+        base_path: a prefix of the path that is no part of the application's own, such as ``"/shop"``.
+        strip_stage: whether API Gateway's stage is left out of the root path, for a custom domain whose URLs do not
+            show it.
+        is_text: tells of a Content-Type that is not text by the encoder's own rule whether it is; None if the user
+            added nothing. From ``text_types``: media types (``"application/x-tex"``, ``"font/*"``, ``"*+cbor-text"``),
+            or a function of the Content-Type.
+        exclude_headers: lower-case names of response headers that are left out.
+        lifespan: ``"auto"``, ``"on"`` or ``"off"``: whether the ASGI lifespan is run; ``"on"`` makes its failure an
+            error.
+        request_id_header: lower-case name of the request header in which the application finds Lambda's request id;
+            ``""`` for none.
+        other_events: ``(event, context) -> payload`` for what is no HTTP request, or None: an error. From the
+            environment: ``module:function``.
+        warm_up: whether scheduled events and those of serverless-plugin-warmup are answered ``{}``; if not they are
+            other events.
+
+    Raises:
+        SettingError: an unknown option or a value that is not allowed; the message says what is.
+    """
+
+    __slots__ = (
+        "base_path",
+        "exclude_headers",
+        "is_text",
+        "lifespan",
+        "other_events",
+        "request_id_header",
+        "strip_stage",
+        "warm_up",
+    )
+
+    base_path: str
+    strip_stage: bool
+    is_text: Callable[[str], bool] | None
+    exclude_headers: frozenset[str]
+    lifespan: str
+    request_id_header: str
+    other_events: OtherEvents | None
+    warm_up: bool
+
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        file: Mapping[str, Any] | None = None,
+    ) -> None:
+        options = options or {}
+        environ = os.environ if environ is None else environ
+        file = file or {}
+        for name in options:
+            if name not in VARIABLES:
+                raise SettingError(f"There is no option {name!r}. The options are: {', '.join(VARIABLES)}.")
+
+        def find(name: str) -> tuple[str, Any]:
+            if options.get(name) is not None:
+                return f"option {name}", options[name]
+            for variable in VARIABLES[name]:
+                if variable in environ:
+                    return f"environment variable {variable}", environ[variable]
+            return f"setting {name} in the settings file", file.get(name)
+
+        self.base_path = _base_path(*find("base_path"))
+        self.strip_stage = _switch(*find("strip_stage"), default=False)
+        self.is_text = _text_types(*find("text_types"))
+        self.exclude_headers = frozenset(_header(where, name) for where, name in _each(*find("exclude_headers")))
+        self.lifespan = _choice(*find("lifespan"), ("auto", "on", "off"))
+        where, value = find("request_id_header")
+        self.request_id_header = _header(where, value) if value else ""
+        self.other_events = _function(*find("other_events"))
+        self.warm_up = _switch(*find("warm_up"), default=True)
+
+
+def _wrong(where: str, value: object, allowed: str) -> SettingError:
+    return SettingError(f"The {where} is {value!r}; allowed is {allowed}.")
+
+
+def _base_path(where: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or any(mark in value for mark in "?#% \t\r\n"):
+        raise _wrong(where, value, "a path such as '/shop', not encoded, without query")
+    path = value.strip("/")
+    return f"/{path}" if path else ""
+
+
+def _switch(where: str, value: Any, *, default: bool) -> bool:
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise _wrong(where, value, "True or False, as text yes, true, 1, on or no, false, 0, off")
+
+
+def _choice(where: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value is None:
+        return allowed[0]
+    if value not in allowed:
+        raise _wrong(where, value, " or ".join(repr(word) for word in allowed))
+    return str(value)
+
+
+def _each(where: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """The items of a list; of text from the environment, what stands between commas."""
+    if value is None:
+        return
+    if isinstance(value, str):
+        if where.startswith("option"):
+            raise _wrong(where, value, f"a list of texts, such as [{value!r}]")
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        items = list(value)
+    except TypeError:
+        raise _wrong(where, value, "a list of texts") from None
+    for item in items:
+        yield where, item
+
+
+def _header(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value or not _TOKEN.issuperset(value.lower()):
+        raise _wrong(where, value, "the name of a header, such as 'X-Request-Id'")
+    return value.lower()
+
+
+def _text_types(where: str, value: Any) -> Callable[[str], bool] | None:
+    if callable(value):
+        return value  # type: ignore[no-any-return]  # the user's own function
+    exact, beginnings, endings = set(), [], []
+    for _, item in _each(where, value):
+        if not isinstance(item, str) or not item.strip("* ") or "*" in item.strip().strip("*"):
+            raise _wrong(where, item, "a media type such as 'application/x-tex', 'font/*' or '*+xml', or a function")
+        media = media_type(item)
+        if media.startswith("*"):
+            endings.append(media.lstrip("*/"))
+        elif media.endswith("*"):
+            beginnings.append(media.rstrip("*"))
+        else:
+            exact.add(media)
+    if not (exact or beginnings or endings):
+        return None
+
+    def is_text(content_type: str) -> bool:
+        media = media_type(content_type)
+        return media in exact or media.startswith(tuple(beginnings)) or media.endswith(tuple(endings))
+
+    return is_text
+
+
+def _function(where: str, value: Any) -> OtherEvents | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        from bridge.application import find_application
+
+        value = find_application(value)
+    if not callable(value):
+        raise _wrong(where, value, "a function of event and context")
+    return value  # type: ignore[no-any-return]  # the user's own function

@@ -1,0 +1,100 @@
+"""Who asked, and for which host.
+
+The rule of trust: an address is believed only from what the front door itself wrote. API Gateway, Function URLs
+and CloudFront name the client in a field of the event that no client can set. An ALB and VPC Lattice append it to
+``X-Forwarded-For``, so the last hop is theirs and everything before it is the client's word. (With an ALB set to
+``preserve`` or ``remove`` instead of ``append``, that header is the client's own: do not rely on the address then.)
+"""
+
+from __future__ import annotations
+
+from bridge.sources.text import native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from bridge.scope import Scope
+
+_ADDRESS = frozenset("0123456789abcdefABCDEF:.")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
+    """The last value of a header that the event spells *lower*, *title* or otherwise; ``""`` without one."""
+    value = headers.get(lower) or headers.get(title)
+    if value is None:
+        for name in headers:
+            if name.lower() == lower:
+                value = headers[name]
+    if isinstance(value, list):
+        value = value[-1] if value else ""
+    return value if isinstance(value, str) else ""
+
+
+def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme: str = "https") -> None:
+    """Set scheme, server name and server port of *scope* from ``Host`` and ``X-Forwarded-Proto``, ``-Port``.
+
+    Of several forwarded values the last one is the front door's. A port or scheme that is none is passed over.
+
+    Args:
+        scope: the scope to complete.
+        headers: the event's headers, with one value or a list of values.
+        host: the front door's own name, where no header tells.
+        scheme: the scheme, where no header tells.
+    """
+    host = header(headers, "host", "Host") or host
+    name, host_port = _split(host) if ":" in host else (host, "")
+    proto = header(headers, "x-forwarded-proto", "X-Forwarded-Proto").rpartition(",")[2].strip().lower()
+    port = header(headers, "x-forwarded-port", "X-Forwarded-Port").rpartition(",")[2].strip()
+    if proto in _DEFAULT_PORTS:
+        scheme = proto
+    if not _is_port(port):
+        port = host_port if _is_port(host_port) else _DEFAULT_PORTS[scheme]
+    scope.scheme = scheme
+    scope.server_name = native(name) or "lambda"
+    scope.server_port = port
+
+
+def last_hop(forwarded_for: str) -> str:
+    """The address that the front door appended to ``X-Forwarded-For``; ``""`` if that is none.
+
+    The port that an ALB adds if asked to is taken off, and IPv6 addresses lose their brackets.
+    """
+    hop = forwarded_for.rpartition(",")[2].strip()
+    if hop.startswith("["):
+        hop = _split(hop)[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    return hop if ("." in hop or ":" in hop) and _ADDRESS.issuperset(hop) else ""
+
+
+def _split(host: str) -> tuple[str, str]:
+    """Name and port of ``name:port`` or ``[address]:port``; an address without brackets has no port."""
+    if host.startswith("["):
+        name, _, rest = host[1:].partition("]")
+        return name, rest.removeprefix(":")
+    if host.count(":") > 1:
+        return host, ""
+    name, _, port = host.partition(":")
+    return name, port
+
+
+def _is_port(text: str) -> bool:
+    return 0 < len(text) < 6 and text.isascii() and text.isdigit() and int(text) < 65536
+
+
+def principal(authorizer: Any) -> str:
+    """Whom an authorizer let in: ``principalId`` of a Lambda authorizer, a token's ``sub``, an IAM user id."""
+    if not isinstance(authorizer, dict):
+        return ""
+    user = authorizer.get("principalId")
+    for holder, key in (("claims", "sub"), ("jwt", "claims"), ("iam", "userId")):
+        if user:
+            break
+        held = authorizer.get(holder)
+        user = held.get(key) if isinstance(held, dict) else None
+        if isinstance(user, dict):
+            user = user.get("sub")
+    return native(user) if isinstance(user, str) else ""

@@ -1,0 +1,83 @@
+"""Application Load Balancers, with single-value and with multi-value headers.
+
+The event: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+
+=============  =====================================================================================================
+path           percent-encoded
+query          names and values still percent-encoded: put together again as they are
+headers        lower-case; ``multiValueHeaders`` alone if the target group has multi-value headers on, else
+               ``headers`` alone, with the last of repeated values
+client         the last hop of ``X-Forwarded-For``; a health check has none
+payload        headers in the same form as the event's. Any null is answered 502; the status needs its description.
+               With single-value headers only one ``Set-Cookie`` fits, so each further one is spelled in another case.
+limit          1 MB of JSON
+=============  =====================================================================================================
+"""
+
+from __future__ import annotations
+
+from bridge.response import encode, joined
+from bridge.scope import Scope
+from bridge.sources.address import header, last_hop, set_server
+from bridge.sources.prefix import set_path
+from bridge.sources.text import as_text, body_of, pairs_of, pairs_of_many, query_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from bridge.response import Response
+    from bridge.settings import Settings
+
+LIMIT = 1_048_576
+
+
+def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
+    """The request in a load balancer's event."""
+    multi = event.get("multiValueHeaders")
+    headers = multi if multi is not None else event.get("headers") or {}
+
+    source = "alb" if multi is None else "alb-multi"
+    scope = Scope(source, event, context, LIMIT)
+    scope.method = as_text(event.get("httpMethod") or "GET")
+    scope.headers = pairs_of(headers) if multi is None else pairs_of_many(headers)
+    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
+    set_server(scope, headers, scheme="http")
+    scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
+    set_path(scope, "", as_text(event.get("path")), settings)
+    parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+    scope.query = query_of(parameters, encoded=True)
+    return scope
+
+
+def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
+    """The payload, in the form that the event's headers had."""
+    groups = response.grouped(settings.exclude_headers)
+    text, is_base64 = encode(response.body, groups, settings)
+    payload: dict[str, Any] = {"statusCode": response.status, "statusDescription": response.status_line()}
+    if scope.source == "alb-multi":
+        payload["multiValueHeaders"] = dict(groups.values())
+    else:
+        cookies = groups.pop("set-cookie", None)
+        headers = joined(groups)
+        if cookies:
+            headers.update(zip(_spellings(cookies[0]), cookies[1], strict=False))
+        payload["headers"] = headers
+    payload["body"] = text
+    payload["isBase64Encoded"] = is_base64
+    return payload
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """*name*, then every other way to spell it in upper and lower case: 512 for ``Set-Cookie``."""
+    yield name
+    letters = [position for position, letter in enumerate(name) if letter.isalpha()]
+    for number in range(2 ** len(letters)):
+        spelled = list(name.lower())
+        for bit, position in enumerate(letters):
+            if number >> bit & 1:
+                spelled[position] = spelled[position].upper()
+        spelling = "".join(spelled)
+        if spelling != name:
+            yield spelling

@@ -1,0 +1,70 @@
+"""API Gateway REST APIs with the ``lambda`` (non-proxy) integration, by the Serverless Framework's template.
+
+The event is what that template makes: ``method``, ``requestPath`` (the route, its variables in ``path``), ``query``,
+``headers``, ``body`` parsed from JSON, ``stage``, ``identity``, ``principalId``, ``enhancedAuthContext``.
+
+Its users map a status of 300 and above by a pattern on the error message, so such an answer is raised.
+"""
+
+from __future__ import annotations
+
+from bridge.errors import FailedIntegrationError
+from bridge.scope import Scope
+from bridge.sources import LAMBDA_LIMIT, rest_api
+from bridge.sources.address import header, set_server
+from bridge.sources.prefix import set_path
+from bridge.sources.text import as_text, body_of, native, pairs_of, query_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bridge.response import Response
+    from bridge.settings import Settings
+
+
+def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
+    """The request in a templated event."""
+    headers = event.get("headers") or {}
+
+    scope = Scope("non-proxy", event, context, LAMBDA_LIMIT)
+    scope.method = as_text(event.get("method") or "GET")
+    scope.headers = pairs_of(headers)
+    scope.body = _body(event.get("body"))
+    host = header(headers, "host", "Host")
+    set_server(scope, headers)
+    scope.client = as_text((event.get("identity") or {}).get("sourceIp"))
+    scope.authorizer = event.get("enhancedAuthContext")
+    scope.user = native(as_text(event.get("principalId")))
+
+    path = as_text(event["requestPath"])
+    for name, value in (event.get("path") or {}).items():
+        for variable in (f"{{{name}}}", f"{{{name}+}}"):
+            path = path.replace(variable, as_text(value))
+    stage = event.get("stage")
+    shown = stage and ".execute-api." in host and not settings.strip_stage
+    set_path(scope, f"/{stage}" if shown else "", path, settings)
+    scope.query = query_of(event.get("query"))
+    return scope
+
+
+def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
+    """The payload as a REST API has it.
+
+    Raises:
+        FailedIntegrationError: the status is 300 or above; the payload is its message.
+    """
+    payload = rest_api.write(response, scope, settings)
+    if response.status >= 300:
+        from json import dumps
+
+        raise FailedIntegrationError(dumps(payload))
+    return payload
+
+
+def _body(body: Any) -> bytes:
+    if body and not isinstance(body, str):
+        from json import dumps
+
+        return dumps(body).encode()
+    return body_of(body, is_base64=False)

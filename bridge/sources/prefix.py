@@ -1,0 +1,71 @@
+"""The part of a path that lies before the application: the stage, a custom domain's base path, an option.
+
+A prefix is taken off on whole segments only: ``/prod`` is no prefix of ``/production``, nor of ``/prod%2Fx``, so
+all of this works on paths as they arrived, before they are decoded.
+"""
+
+from __future__ import annotations
+
+from bridge.sources.text import native, unquote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from bridge.scope import Scope
+    from bridge.settings import Settings
+
+
+def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: bool = True) -> None:
+    """Set root path, path and raw path of *scope*.
+
+    Args:
+        scope: the scope to complete.
+        root: the prefix that the source itself put before the path.
+        path: the rest, as it arrived.
+        settings: whose ``base_path`` may lengthen *root*.
+        raw: *path* is still as the client encoded it.
+    """
+    if base := settings.base_path:
+        if starts_with(root + path, base):
+            root, path = base, (root + path)[len(base) :]
+        elif starts_with(path, base):
+            root, path = root + base, path[len(base) :]
+    if not path.startswith("/") and (path or not root):
+        path = "/" + path
+    scope.raw_path = native(root + path) if raw else None
+    scope.root_path = unquote(root) if root else ""
+    scope.path = unquote(path) or "/"
+
+
+def starts_with(path: str, prefix: str) -> bool:
+    """Whether the whole segments of *prefix* begin *path*."""
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")
+
+
+def before_route(path: str, template: str, parameters: Mapping[str, Any] | None) -> str | None:
+    """What precedes the route's own part of *path*: the base path of a custom domain, or a stage.
+
+    Args:
+        path: the whole path.
+        template: the route that matched, such as ``/dogs/{id}`` or ``/{proxy+}``.
+        parameters: what its variables matched. A greedy one comes without its trailing slash.
+
+    Returns:
+        The prefix, ``""`` if there is none, None if the template does not explain the path.
+    """
+    if not template.startswith("/"):
+        return None
+    segments = []
+    for segment in template.strip("/").split("/"):
+        if segment.startswith("{") and segment.endswith("}"):
+            value = (parameters or {}).get(segment[1:-1].rstrip("+"))
+            if not isinstance(value, str):
+                return None
+            segments.append(value.strip("/"))
+        else:
+            segments.append(segment)
+    tail = "/".join(["", *segments]).rstrip("/")
+    trimmed = path.rstrip("/")
+    return trimmed[: len(trimmed) - len(tail)] if trimmed.endswith(tail) else None

@@ -1,0 +1,106 @@
+"""API Gateway REST APIs (proxy integration), HTTP APIs with payload 1.0, and what imitates them.
+
+The event: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+
+=============  =====================================================================================================
+path           percent-encoded, without the stage, but with a custom domain's base path; payload 1.0 has the stage in
+               it. ``requestContext.path`` is what the client asked for.
+query          decoded, so it is encoded again; repeated names in ``multiValueQueryStringParameters``
+headers        the client's spelling; ``headers`` has the last value, ``multiValueHeaders`` all, in a list
+client         ``requestContext.identity.sourceIp``
+payload        only the known keys: any other is answered 502. A header is in ``headers`` or in
+               ``multiValueHeaders``.
+=============  =====================================================================================================
+
+Imitators: serverless-offline; Kong, Scaleway Functions and Express Gateway, which have no ``requestContext.path``
+or no ``requestContext``, null for multi-value maps, and (Express Gateway) the query still in the path.
+"""
+
+from __future__ import annotations
+
+from bridge.response import encode
+from bridge.scope import Scope
+from bridge.sources import LAMBDA_LIMIT
+from bridge.sources.address import header, principal, set_server
+from bridge.sources.prefix import before_route, set_path, starts_with
+from bridge.sources.text import as_text, body_of, native, pairs_of, pairs_of_many, query_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bridge.response import Response
+    from bridge.settings import Settings
+
+
+def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
+    """The request in a REST API's event."""
+    about = event.get("requestContext") or {}
+    multi = event.get("multiValueHeaders")
+    headers = event.get("headers") or multi or {}
+
+    source = "http-api-v1" if event.get("version") == "1.0" else "rest-api"
+    scope = Scope(source, event, context, LAMBDA_LIMIT)
+    scope.method = as_text(event.get("httpMethod") or about.get("httpMethod") or "GET")
+    scope.headers = pairs_of_many(multi) if multi else pairs_of(headers)
+    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
+
+    host = header(headers, "host", "Host")
+    set_server(scope, headers, about.get("domainName") or "")
+    identity = about.get("identity")
+    scope.client = as_text(identity.get("sourceIp")) if identity else ""
+    scope.authorizer = authorizer = about.get("authorizer")
+    scope.user = principal(authorizer) if authorizer else ""
+
+    path, _, query_in_path = as_text(event.get("path")).partition("?")
+    root, path = _split(event, about, path, host, settings)
+    set_path(scope, root, path, settings)
+    parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+    if parameters:
+        scope.query = query_of(parameters)
+    else:
+        scope.query = native(query_in_path) or query_of(event.get("query"))
+    return scope
+
+
+def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
+    """The payload; every header in ``multiValueHeaders`` if the event had that, else only the repeated ones."""
+    groups = response.grouped(settings.exclude_headers)
+    text, is_base64 = encode(response.body, groups, settings)
+    payload: dict[str, Any] = {"statusCode": response.status}
+    if scope.event.get("multiValueHeaders"):
+        payload["multiValueHeaders"] = dict(groups.values())
+    else:
+        payload["headers"] = {name: values[0] for name, values in groups.values() if len(values) == 1}
+        if len(payload["headers"]) < len(groups):
+            payload["multiValueHeaders"] = {name: values for name, values in groups.values() if len(values) > 1}
+    payload["body"] = text
+    payload["isBase64Encoded"] = is_base64
+    return payload
+
+
+def _split(event: dict[str, Any], about: dict[str, Any], path: str, host: str, settings: Settings) -> tuple[str, str]:
+    """Stage or base path, and the rest, of a path as it arrived."""
+    if path and not path.startswith("/"):
+        path = "/" + path
+    stage = about.get("stage")
+    asked = about.get("path")
+    stage_root = f"/{stage}" if stage and stage != "$default" else ""
+    if asked:
+        if stage_root and starts_with(asked, stage_root):
+            rest = asked[len(stage_root) :] or "/"
+            # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
+            if rest.lstrip("/") == path.lstrip("/"):
+                return ("" if settings.strip_stage else stage_root), rest
+        if asked == path:
+            root = before_route(path, as_text(event.get("resource")), event.get("pathParameters"))
+            if root is None and event.get("version") == "1.0" and stage_root and starts_with(path, stage_root):
+                root = stage_root
+            if root:
+                rest = path[len(root) :]
+                return ("" if settings.strip_stage and root == stage_root else root), rest
+        return "", path
+    # Without `requestContext.path` only AWS's own domain name tells that the client's URL had the stage in it.
+    if ".execute-api." in host and ".amazonaws.com" in host and not settings.strip_stage:
+        return stage_root, path
+    return "", path
