@@ -1,0 +1,108 @@
+"""AWS's side of each front door, on this machine: an HTTP request to an event, a payload to an HTTP response.
+
+``compose`` and ``interpret`` are pure functions for tests and tools; :class:`bridge.gateway.app.Gateway` makes an
+ASGI application of a handler with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import SettingError
+from bridge.gateway import alb, edge, function_url, http_api, lattice, rest_api
+from bridge.gateway.message import Answer, Door, RefusedError, Request, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SOURCES", "Answer", "Door", "FrontDoor", "RefusedError", "Request", "Route", "compose", "interpret"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDoor:
+    """The rules of one front door.
+
+    Attributes:
+        compose: a request to an event; raises :class:`RefusedError`.
+        interpret: a payload to an answer; raises :class:`RefusedError`.
+        failed: the answer when the function fails.
+        timed_out: the answer when it takes too long.
+        no_route: the answer when no route takes the request.
+        timeout: how long the front door waits, in seconds.
+    """
+
+    compose: Callable[[Request, Door], dict[str, Any]]
+    interpret: Callable[[Any, Request, Door], Answer]
+    failed: Answer
+    timed_out: Answer
+    no_route: Answer
+    timeout: float
+
+
+def _front_door(module: Any, suffix: str = "") -> FrontDoor:
+    interpret_ = getattr(module, f"interpret{suffix}", module.interpret)
+    return FrontDoor(
+        getattr(module, f"compose{suffix}"),
+        interpret_,
+        module.FAILED,
+        module.TIMED_OUT,
+        module.NO_ROUTE,
+        module.TIMEOUT_SECONDS,
+    )
+
+
+SOURCES: dict[str, FrontDoor] = {
+    "rest-api": _front_door(rest_api),
+    "http-api": _front_door(http_api),
+    "http-api-v1": _front_door(http_api, "_v1"),
+    "function-url": _front_door(function_url),
+    "alb": _front_door(alb),
+    "alb-multi": _front_door(alb, "_multi"),
+    "lattice": _front_door(lattice),
+    "lattice-v1": _front_door(lattice, "_v1"),
+    "edge": _front_door(edge),
+}
+
+
+def front_door(source: str) -> FrontDoor:
+    """The rules of the front door called *source*.
+
+    Raises:
+        SettingError: there is none of that name.
+    """
+    try:
+        return SOURCES[source]
+    except KeyError:
+        raise SettingError(f"There is no source {source!r}. The sources are: {', '.join(SOURCES)}.") from None
+
+
+def compose(request: Request, source: str = "http-api", **door: Any) -> dict[str, Any]:
+    """The event that AWS would send to the function for *request*.
+
+    Args:
+        request: the request on the wire.
+        source: the front door, a key of :data:`SOURCES`.
+        **door: how it is set up; see :class:`Door`.
+
+    Raises:
+        RefusedError: the front door answers such a request itself; the answer is in it.
+        SettingError: there is no such source.
+    """
+    return front_door(source).compose(request, Door(**door))
+
+
+def interpret(payload: Any, source: str = "http-api", request: Request | None = None, **door: Any) -> Answer:
+    """The response that AWS would give to the client for *payload*.
+
+    Args:
+        payload: what the function returned.
+        source: the front door, a key of :data:`SOURCES`.
+        request: the request that is answered; a REST API looks at its Accept header.
+        **door: how the front door is set up; see :class:`Door`.
+
+    Raises:
+        RefusedError: the front door refuses such a payload; its answer is in it.
+        SettingError: there is no such source.
+    """
+    return front_door(source).interpret(payload, request or Request(), Door(**door))

@@ -1,0 +1,58 @@
+"""Lambda's side of a Function URL.
+
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from bridge.gateway import http_api, rest_api
+from bridge.gateway.message import Answer, Request
+from bridge.gateway.wire import json_answer
+
+if TYPE_CHECKING:
+    from bridge.gateway.message import Door
+
+FAILED = Answer(502, [("content-type", "application/json")], b"Internal Server Error")
+TIMED_OUT = FAILED
+NO_ROUTE = json_answer(404, {"Message": None})
+TIMEOUT_SECONDS = 900.0
+DOMAIN = "bridge.lambda-url.us-east-1.on.aws"
+
+_TOO_LARGE = json_answer(
+    413, {"Message": "Request must be smaller than 6291456 bytes for the InvokeFunction operation"}
+)
+
+
+def compose(request: Request, door: Door) -> dict[str, Any]:
+    """The event for a request that came to a Function URL: an HTTP API's, with path and cookies as sent.
+
+    Raises:
+        RefusedError: the body is larger than Lambda takes.
+    """
+    rest_api.check_event_size(request, _TOO_LARGE)
+    path = unquote(request.path, errors="replace")
+    event = http_api.event_of(request, door, request.path, path, "$default", "$default")
+    event["requestContext"]["accountId"] = "anonymous"
+    event["requestContext"]["domainName"] = DOMAIN  # what tells a Function URL from an HTTP API
+    event["requestContext"]["domainPrefix"] = DOMAIN.partition(".")[0]
+    if "cookie" in event["headers"]:
+        cookies = http_api.split_cookies(request)
+        event["headers"]["cookie"] = "; ".join(cookies)
+        event["cookies"] = cookies
+    return event
+
+
+def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001 - one signature for all
+    """What the client gets for a payload: one with ``statusCode``, or anything, which is then the body.
+
+    Raises:
+        RefusedError: the payload has a status and is malformed.
+    """
+    if isinstance(payload, dict) and "statusCode" in payload:
+        return http_api.answer_of(payload, FAILED)
+    text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    return Answer(200, [("content-type", "application/json")], text.encode())
