@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bridge.interfaces.hosted import HostedApplication
     from bridge.scope import Scope
     from bridge.settings import Settings
+    from bridge.sources import Source
 
 # Scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
 _WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
@@ -29,26 +31,41 @@ class Handler:
     Args:
         respond: answers a request; see :mod:`bridge.interfaces`.
         settings: how the handler behaves.
-        startup, close: what *respond* needs before its first request and when the process ends.
+        hosted: the ASGI application behind *respond*, with its loop and lifespan; None for WSGI.
 
     Attributes:
-        settings: as given.
-        startup: starts the application up now, instead of with the first request; a second call does nothing.
-            Raises :class:`bridge.errors.LifespanError`.
-        close: shuts the application down; the handler cannot be used after it.
+        settings, hosted: as given.
     """
 
     def __init__(
         self,
         respond: Callable[[Scope], Response],
         settings: Settings,
-        startup: Callable[[], None] | None = None,
-        close: Callable[[], None] | None = None,
+        hosted: HostedApplication | None = None,
     ) -> None:
         self._respond = respond
+        self._serve = hosted.serve if hosted else None
         self.settings = settings
-        self.startup = startup or _nothing
-        self.close = close or _nothing
+        self.hosted = hosted
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the application is called on an event loop, and :meth:`answer` may be awaited."""
+        return self.hosted is not None
+
+    def startup(self) -> None:
+        """Start the application up now, instead of with the first request; a second call does nothing.
+
+        Raises:
+            LifespanError: it does not start up.
+        """
+        if self.hosted is not None:
+            self.hosted.startup()
+
+    def close(self) -> None:
+        """Shut the application down; the handler cannot be used after it."""
+        if self.hosted is not None:
+            self.hosted.close()
 
     def __call__(self, event: Any, context: Any = None) -> Any:
         """Answer one event.
@@ -68,21 +85,46 @@ class Handler:
         name = recognise(event)
         if name is None:
             return self._answer_other(event, context)
-        settings = self.settings
         source = source_named(name)
+        scope = self._read(source, event, context)
+        try:
+            response = scope.refusal or self._respond(scope)
+        except Exception:
+            response = _failed(scope)
+        return self._write(source, scope, response)
+
+    async def answer(self, event: Any, context: Any = None) -> Any:
+        """As a call, on the event loop that runs: for servers of many requests at once (``is_async``)."""
+        assert self._serve is not None
+        name = recognise(event)
+        if name is None:
+            return self._answer_other(event, context)
+        source = source_named(name)
+        scope = self._read(source, event, context)
+        try:
+            response = scope.refusal or await self._serve(scope)
+        except Exception:
+            response = _failed(scope)
+        return self._write(source, scope, response)
+
+    def _read(self, source: Source, event: Any, context: Any) -> Scope:
+        settings = self.settings
         scope = source.read(event, context, settings)
         if settings.request_id_header:
             _add_request_id(scope, settings.request_id_header)
+        return scope
+
+    def _write(self, source: Source, scope: Scope, response: Response) -> Any:
+        """The payload; a response that cannot be written, or is too large, becomes a 500."""
+        settings = self.settings
+        if scope.method == "HEAD" or response.status in (204, 304):
+            response.body = b""  # RFC 9110, 6.4.1: these have no content
         try:
-            response = scope.refusal or self._respond(scope)
-            if scope.method == "HEAD" or response.status in (204, 304):
-                response.body = b""  # RFC 9110, 6.4.1: these have no content
             payload = source.write(response, scope, settings)
         except FailedIntegrationError:
             raise
         except Exception:
-            logger().exception("The application failed at %s %s", scope.method, scope.root_path + scope.path)
-            return source.write(Response.plain(500, "Internal Server Error"), scope, settings)
+            return source.write(_failed(scope), scope, settings)
         if len(response.body) * _WORST_ESCAPE + 65_536 > scope.limit:
             size = _size_of(payload)
             if size > scope.limit:
@@ -131,7 +173,7 @@ def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
 
         app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
     hosted = HostedApplication(app, settings)
-    return Handler(hosted.respond, settings, hosted.startup, hosted.close)
+    return Handler(hosted.respond, settings, hosted)
 
 
 def _add_request_id(scope: Scope, header: str) -> None:
@@ -156,6 +198,12 @@ def _size_of(payload: dict[str, Any]) -> int:
     return len(dumps(payload, ensure_ascii=not is_utf8).encode("utf-8", "surrogatepass"))
 
 
+def _failed(scope: Scope) -> Response:
+    """A plain 500; the exception that is being handled is logged."""
+    logger().exception("The application failed at %s %s", scope.method, scope.root_path + scope.path)
+    return Response.plain(500, "Internal Server Error")
+
+
 def _too_large(scope: Scope, size: int) -> Response:
     logger().error(
         "The response to %s %s is %d bytes of JSON; %s takes at most %d. It was answered 500 instead.",
@@ -166,7 +214,3 @@ def _too_large(scope: Scope, size: int) -> Response:
         scope.limit,
     )
     return Response.plain(500, f"The response is too large: {size} bytes of JSON; at most {scope.limit} pass here.")
-
-
-def _nothing() -> None:
-    """Nothing to start or to close."""

@@ -92,8 +92,8 @@ def _event(request: Request, door: Door) -> tuple[Headers, dict[str, Any]]:
     size = sum(len(name) + len(value) for name, value in request.headers)
     if size > _HEADER_LIMIT:
         raise refused(_HEADERS_TOO_LARGE, f"the headers are {size} bytes, a load balancer takes {_HEADER_LIMIT}")
-    if len(request.body) > _LIMIT:
-        raise refused(_TOO_LARGE, f"the body is {len(request.body)} bytes, a load balancer passes {_LIMIT} to Lambda")
+    if request.size > _LIMIT:
+        raise refused(_TOO_LARGE, f"the body is {request.size} bytes, a load balancer passes {_LIMIT} to Lambda")
     media = request.header("content-type").partition(";")[0].strip().lower()
     is_text = not request.header("content-encoding") and _TEXT.match(media) is not None
     body, is_base64 = event_body(request.body, is_text=is_text) if request.body else ("", False)

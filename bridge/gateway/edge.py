@@ -49,7 +49,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - o
             "action": "read-only",
             "data": base64.b64encode(request.body[:_BODY_LIMIT]).decode("ascii"),
             "encoding": "base64",
-            "inputTruncated": len(request.body) > _BODY_LIMIT,
+            "inputTruncated": request.size > _BODY_LIMIT,
         }
     config = {
         "distributionDomainName": "d111111abcdef8.cloudfront.net",

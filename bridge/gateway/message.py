@@ -24,6 +24,7 @@ class Request:
         client: the client's address.
         scheme: ``"http"`` or ``"https"``.
         http_version: ``"1.1"`` …
+        sent: how many bytes of body the client sent, if *body* is only the beginning of them; else -1.
     """
 
     method: str = "GET"
@@ -34,10 +35,16 @@ class Request:
     client: str = "127.0.0.1"
     scheme: str = "https"
     http_version: str = "1.1"
+    sent: int = -1
 
     def header(self, name: str) -> str:
         """The last value of a header, ``""`` without one."""
         return next((value for key, value in reversed(self.headers) if key.lower() == name), "")
+
+    @property
+    def size(self) -> int:
+        """The bytes of the body, those that are not here included."""
+        return max(self.sent, len(self.body))
 
     @property
     def target(self) -> str:

@@ -178,15 +178,15 @@ def _check_size(request: Request) -> None:
     size = sum(len(name) + len(value) for name, value in request.headers)
     if size > _HEADER_LIMIT:
         raise refused(_HEADERS_TOO_LONG, f"the headers are {size} bytes, at most {_HEADER_LIMIT}")
-    if len(request.body) > _REQUEST_LIMIT:
-        raise refused(_TOO_LONG, f"the body is {len(request.body)} bytes, API Gateway takes {_REQUEST_LIMIT}")
+    if request.size > _REQUEST_LIMIT:
+        raise refused(_TOO_LONG, f"the body is {request.size} bytes, API Gateway takes {_REQUEST_LIMIT}")
     check_event_size(request, _TOO_LONG)
 
 
 def check_event_size(request: Request, refuse: Answer) -> None:
     """Refuse what does not fit Lambda's own limit, a binary body counted in base64."""
     text, is_base64 = event_body(request.body, is_text=True)
-    size = len(text) if is_base64 else len(request.body)
+    size = len(text) if is_base64 else request.size
     if size > LAMBDA_REQUEST_LIMIT:
         encoded = " in base64" if is_base64 else ""
         raise refused(refuse, f"the body is {size} bytes{encoded}; Lambda takes {LAMBDA_REQUEST_LIMIT} of event")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from functools import partial
 from time import monotonic
 
-from bridge.errors import logger
+from bridge.errors import InterfaceError, logger
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import Exchange, asgi_scope_of
 from bridge.interfaces.ending import at_the_end, ended, forget
 from bridge.interfaces.lifespan import Lifespan
-from bridge.interfaces.loop import Loop, Turn, spawned
+from bridge.interfaces.loop import Loop, Turn, spawned, take_outside
 from bridge.response import Response
 from bridge.watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import Any
 
     from bridge.scope import Scope
@@ -39,8 +42,11 @@ class HostedApplication:
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app
         self._mode = settings.lifespan
-        self._loop = Loop()
+        self._own: Loop | None = None
+        self._adopted: asyncio.AbstractEventLoop | None = None
         self._lifespan: Lifespan | None = None
+        self._start: asyncio.Task[None] | None = None
+        self._starting = threading.Lock()
         self._started = False
         self._turns: set[Turn] = set()
 
@@ -50,27 +56,13 @@ class HostedApplication:
         Raises:
             LifespanError: it does not start; another call tries again.
         """
-        if self._started:
-            return
-        if self._mode != "off":
-            lifespan = Lifespan(self._app, required=self._mode == "on")
-            turn = Turn()
-
-            async def start() -> None:
-                try:
-                    await lifespan.startup()
-                    turn.finish(None)
-                except BaseException as error:
-                    turn.fail(error)
-
-            self._loop.take(turn, start())
-            self._lifespan = lifespan
-            if lifespan.state is not None:
-                at_the_end(self.close, self._is_busy)
-        self._started = True
+        with self._starting:
+            if not self._started:
+                turn = Turn()
+                self._take(turn, _tell(turn, self._start_up()))
 
     def respond(self, scope: Scope) -> Response:
-        """Answer one request.
+        """Answer one request, from any thread.
 
         Raises:
             LifespanError: the application does not start up.
@@ -81,13 +73,13 @@ class HostedApplication:
             self.startup()
         turn = Turn()
         exchange = Exchange(scope.body)
-        coroutine = self._serve(scope, exchange, turn)
+        coroutine = self._run(scope, exchange, turn)
         watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
         self._turns.add(turn)
         try:
             if watched is not None:
                 interrupt.arm()
-            response: Response = self._loop.take(turn, coroutine)
+            response: Response = self._take(turn, coroutine)
         except interrupt.BlockedError:
             response = _gateway_timeout()
         finally:
@@ -97,15 +89,84 @@ class HostedApplication:
             ended()
         return response
 
-    def close(self) -> None:
-        """Shut the application down and close the loop; a second call does nothing."""
-        if self._loop.is_closed():
+    async def serve(self, scope: Scope) -> Response:
+        """Answer one request on the loop that runs, which becomes the application's for good.
+
+        Raises:
+            BaseException: as :meth:`respond`.
+        """
+        if not self._started:
+            await self.startup_here()
+        turn = Turn()
+        exchange = Exchange(scope.body)
+        over = asyncio.get_running_loop().create_future()
+        turn.wake = partial(over.set_result, None)
+        watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
+        self._turns.add(turn)
+        task = asyncio.create_task(self._run(scope, exchange, turn))
+        try:
+            await over
+        finally:
+            self._turns.discard(turn)
+            if watched is not None:
+                watch.end(watched)
+            del task
+        response: Response = turn.result()
+        return response
+
+    async def startup_here(self) -> None:
+        """Start the application up on the loop that runs.
+
+        Raises:
+            LifespanError: it does not start; another call tries again.
+        """
+        if self._started:
             return
+        self._adopted = asyncio.get_running_loop()
+        if self._start is None:
+            self._start = asyncio.create_task(self._start_up())
+            self._start.add_done_callback(self._forget_start)
+        await asyncio.shield(self._start)
+
+    async def close_here(self) -> None:
+        """Shut the application down, on the loop that it was started on and that runs."""
         forget(self.close)
         lifespan, self._lifespan = self._lifespan, None
-        self._loop.finish(lifespan.shutdown if lifespan is not None else _nothing)
+        if lifespan is not None:
+            await lifespan.shutdown()
 
-    async def _serve(self, scope: Scope, exchange: Exchange, turn: Turn) -> None:
+    def close(self) -> None:
+        """Shut the application down and close the loop; a second call does nothing."""
+        forget(self.close)
+        if self._own is not None and not self._own.is_closed():
+            self._own.finish(self.close_here)
+
+    def _take(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> Any:
+        if self._adopted is not None:
+            if asyncio._get_running_loop() is self._adopted:
+                coroutine.close()
+                raise InterfaceError("This handler serves the event loop that runs here: await handler.answer(…).")
+            take_outside(self._adopted, turn, coroutine)
+            return turn.result()
+        if self._own is None:
+            self._own = Loop()
+        return self._own.take(turn, coroutine)
+
+    async def _start_up(self) -> None:
+        if self._mode != "off":
+            lifespan = Lifespan(self._app, required=self._mode == "on")
+            await lifespan.startup()
+            self._lifespan = lifespan
+            if lifespan.state is not None and self._adopted is None:
+                at_the_end(self.close, self._is_busy)
+        self._started = True
+
+    def _forget_start(self, start: asyncio.Task[None]) -> None:
+        self._start = None
+        if not start.cancelled():
+            start.exception()  # whoever waits has it
+
+    async def _run(self, scope: Scope, exchange: Exchange, turn: Turn) -> None:
         exchange.task = asyncio.current_task()
         tasks: set[asyncio.Task[Any]] = set()
         spawned.set(tasks)
@@ -128,6 +189,8 @@ class HostedApplication:
 
     def _out_of_time(self, exchange: Exchange, turn: Turn) -> None:
         """Called by the watch, in its thread, after it has logged the threads' stacks."""
+        loop = self._adopted or self._own
+        assert loop is not None
         if exchange.task is not None:
             logger().error("The application waits here:\n%s", _await_chain(exchange.task))
 
@@ -135,9 +198,9 @@ class HostedApplication:
             exchange.out_of_time = True
             if exchange.task is not None:
                 exchange.task.cancel()
-            self._loop.call_later(_CANCEL_SECONDS, lambda: turn.finish(_gateway_timeout()))
+            loop.call_later(_CANCEL_SECONDS, lambda: turn.finish(_gateway_timeout()))
 
-        self._loop.call_soon_threadsafe(give_up)
+        loop.call_soon_threadsafe(give_up)
         interrupt.unless(lambda: exchange.out_of_time or turn.over)
 
 
@@ -175,5 +238,8 @@ def _await_chain(task: asyncio.Task[Any]) -> str:
     return "\n".join(lines) or "  nowhere: it has not begun"
 
 
-async def _nothing() -> None:
-    """Nothing to shut down."""
+async def _tell(turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
+    try:
+        turn.finish(await coroutine)  # type: ignore[func-returns-value]  # None, if it comes to an end
+    except BaseException as error:
+        turn.fail(error)

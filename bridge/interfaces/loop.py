@@ -105,11 +105,8 @@ class Loop(_Base):
             finally:
                 self._driving.release()
         else:
-            over = threading.Event()
-            turn.wake = over.set
             self._share()
-            asyncio.run_coroutine_threadsafe(coroutine, self)
-            over.wait()
+            take_outside(self, turn, coroutine)
         return turn.result()
 
     def finish(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -145,6 +142,14 @@ class Loop(_Base):
     def _drive_for_good(self) -> None:
         with self._driving:
             self.run_forever()
+
+
+def take_outside(loop: asyncio.AbstractEventLoop, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run *coroutine* on a loop that another thread drives, and wait here until *turn* is over."""
+    over = threading.Event()
+    turn.wake = over.set
+    asyncio.run_coroutine_threadsafe(coroutine, loop)
+    over.wait()
 
 
 def _nothing() -> None:

@@ -1,0 +1,238 @@
+"""A front door as an ASGI application, so that any ASGI server or test client drives a Lambda handler through it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bridge.adapter import Handler
+from bridge.errors import logger
+from bridge.gateway import front_door
+from bridge.gateway.context import Context
+from bridge.gateway.message import Answer, Door, RefusedError, Request
+from bridge.gateway.rest_api import split_stage
+from bridge.gateway.routes import match
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from bridge.gateway.routes import RouteOf
+
+    LambdaHandler = Callable[[Any, Any], Any]
+
+# More of a body than any front door takes is counted, not kept.
+_KEEP = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Passage:
+    """One request's way through the front door, for whoever looks on.
+
+    Attributes:
+        request, answer: what came from the client and what went back.
+        event, payload: what went to the function and what came back; None where the front door answered itself.
+        seconds: how long it took.
+    """
+
+    request: Request
+    answer: Answer
+    event: Any
+    payload: Any
+    seconds: float
+
+
+class Gateway:
+    """An ASGI application that hands requests to a Lambda handler as a front door would.
+
+    Event and payload go through JSON, as they do on AWS.
+
+    Args:
+        handler: ``(event, context) -> payload``, plain or async; or several by function name, with *routes*.
+        source: the front door, a key of :data:`bridge.gateway.SOURCES`.
+        stage, base_path, binary_media_types: how it is set up; see :class:`bridge.gateway.Door`.
+        timeout: how long the front door waits for the function, in seconds; None for its own default. The function's
+            own deadline is a second later, so its log says where it hung.
+        threads: how many requests a plain handler answers at once.
+        routes: explicit routes; without them every request goes to the handler.
+        observe: called with each :class:`Passage`.
+
+    Raises:
+        SettingError: there is no such source.
+    """
+
+    def __init__(
+        self,
+        handler: LambdaHandler | Mapping[str, LambdaHandler],
+        source: str = "http-api",
+        *,
+        stage: str = "",
+        base_path: str = "",
+        binary_media_types: Sequence[str] = (),
+        timeout: float | None = None,
+        threads: int = 16,
+        routes: Sequence[RouteOf] = (),
+        observe: Callable[[Passage], None] | None = None,
+    ) -> None:
+        self._handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
+        self._source = source
+        self._front_door = front_door(source)
+        self._door = Door(stage, base_path, tuple(binary_media_types))
+        self._timeout = timeout if timeout is not None else self._front_door.timeout
+        self._routes = routes
+        self._observe = observe
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="bridge function")
+        self._background: set[asyncio.Future[Any]] = set()
+
+    async def __call__(
+        self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        """ASGI 3, scope types ``http`` and ``lifespan``."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._pass(scope, receive, send)
+        else:
+            # No front door that this plays takes a WebSocket upgrade.
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
+        began = time.perf_counter()
+        request = await _request_of(scope, receive)
+        event = payload = None
+        try:
+            door, name = self._route(request)
+            event = json.loads(json.dumps(self._front_door.compose(request, door)))
+            payload = await self._invoke(name, event)
+            answer = self._front_door.interpret(payload, request, door)
+        except RefusedError as refusal:
+            answer = refusal.answer
+        if answer.why:
+            logger().warning(
+                "%s %s: %s answered %d by itself: %s",
+                request.method,
+                request.path,
+                self._source,
+                answer.status,
+                answer.why,
+            )
+        await _send(answer, request, send)
+        if self._observe is not None:
+            self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
+
+    def _route(self, request: Request) -> tuple[Door, str]:
+        """The set-up for this request and the name of its function."""
+        if not self._routes:
+            return self._door, next(iter(self._handlers))
+        is_rest = self._source == "rest-api"
+        path, _ = split_stage(request.path, self._door)
+        found = match(self._routes, request.method, path.removeprefix(self._door.base_path) or "/", rest=is_rest)
+        if found is None:
+            known = ", ".join(f"{route.method} {route.template}" for route in self._routes)
+            why = f"no route takes it; the routes are {known}"
+            raise RefusedError(replace(self._front_door.no_route, why=why))
+        route, matched = found
+        return replace(self._door, route=matched), route.function
+
+    async def _invoke(self, name: str, event: Any) -> Any:
+        """The function's payload, through JSON.
+
+        Raises:
+            RefusedError: the function failed, or did not answer in time.
+        """
+        context = Context.starting(self._timeout + 1, name)
+        task = asyncio.ensure_future(self._call(self._handlers[name], event, context))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        done, _ = await asyncio.wait([task], timeout=self._timeout)
+        if not done:
+            task.add_done_callback(_forget)
+            why = f"the function did not answer in {self._timeout:g} s; answer sooner, or raise --timeout"
+            raise RefusedError(replace(self._front_door.timed_out, why=why))
+        try:
+            return json.loads(json.dumps(task.result()))
+        except Exception as error:
+            logger().exception("The function failed.")
+            why = f"the function failed: {type(error).__name__}: {error}"
+            raise RefusedError(replace(self._front_door.failed, why=why)) from None
+
+    async def _call(self, handler: LambdaHandler, event: Any, context: Context) -> Any:
+        if isinstance(handler, Handler) and handler.is_async:
+            return await handler.answer(event, context)
+        if inspect.iscoroutinefunction(handler):
+            return await handler(event, context)
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, handler, event, context)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            for handler in self._handlers.values():
+                if isinstance(handler, Handler) and handler.hosted is not None:
+                    await handler.hosted.startup_here()
+        except Exception as error:
+            logger().exception("The application does not start up.")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._background:
+            await asyncio.wait(list(self._background), timeout=self._timeout)
+        for handler in self._handlers.values():
+            if isinstance(handler, Handler) and handler.hosted is not None:
+                await handler.hosted.close_here()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _request_of(scope: Any, receive: Any) -> Request:
+    chunks: list[bytes] = []
+    sent = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        chunk = message.get("body", b"")
+        if sent < _KEEP:
+            chunks.append(chunk)
+        sent += len(chunk)
+        if not message.get("more_body"):
+            break
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    client = scope.get("client")
+    return Request(
+        method=scope["method"],
+        path=raw_path.partition(b"?")[0].decode("latin-1"),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        headers=[(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in scope["headers"]],
+        body=b"".join(chunks),
+        client=client[0] if client else "127.0.0.1",
+        scheme=scope.get("scheme", "http"),
+        http_version=scope.get("http_version", "1.1"),
+        sent=sent,
+    )
+
+
+async def _send(answer: Answer, request: Request, send: Any) -> None:
+    body = b"" if request.method == "HEAD" or answer.status in (204, 304) else answer.body
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in answer.headers
+        if name.lower() != "content-length"
+    ]
+    if answer.status not in (204, 304) and request.method != "HEAD":
+        headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Take the late result, so that asyncio does not complain of it."""
+    if not task.cancelled():
+        task.exception()
