@@ -32,7 +32,7 @@ def find_application(name: str, root: str | None = None) -> Any:
     """
     root = os.path.abspath(root or os.getcwd())
     module_name, attribute, is_factory, folder = _parts(name)
-    for path in (root, os.path.join(root, folder)):
+    for path in (root, os.path.abspath(os.path.join(root, folder))):
         if path not in sys.path:
             sys.path.insert(0, path)
     module = _import(module_name, name)
@@ -59,7 +59,8 @@ def _parts(name: str) -> tuple[str, str, bool, str]:
         module = module.removesuffix(".py")
     attribute = attribute.strip()
     words = [*module.split("."), *(attribute.split(".") if attribute else ())]
-    if not all(word.isidentifier() for word in words) or (is_factory and not attribute):
+    is_whole = attribute or not (colon or is_factory)
+    if not is_whole or not all(word.isidentifier() for word in words):
         raise ApplicationNotFoundError(f"{name!r} does not name an application. Write it as {_FORMS}.")
     return module, attribute, is_factory, folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bridge.errors import SettingError
+from bridge.errors import ApplicationNotFoundError, SettingError
 from bridge.response import media_type
 
 TYPE_CHECKING = False
@@ -50,7 +50,8 @@ class Settings:
 
     Args:
         options: keyword arguments as the user gave them.
-        environ: variables that stand in for missing options (see :data:`VARIABLES`); lists are separated by commas.
+        environ: variables that stand in for missing options (see :data:`VARIABLES`); lists are separated by commas,
+            and an empty variable counts as none.
         file: the settings of a file, for what is in neither.
 
     Attributes:
@@ -58,8 +59,8 @@ class Settings:
         strip_stage: whether API Gateway's stage is left out of the root path, for a custom domain whose URLs do not
             show it.
         is_text: tells of a Content-Type that is not text by the encoder's own rule whether it is; None if the user
-            added nothing. From ``text_types``: media types (``"application/x-tex"``, ``"font/*"``, ``"*+cbor-text"``),
-            or a function of the Content-Type.
+            added nothing. From ``text_types``: media types (``"application/x-tex"``, ``"font/*"``, ``"*+ldif"``, or
+            ``"*/*"`` for all), or a function of the Content-Type.
         exclude_headers: lower-case names of response headers that are left out.
         lifespan: ``"auto"``, ``"on"`` or ``"off"``: whether the ASGI lifespan is run; ``"on"`` makes its failure an
             error.
@@ -103,7 +104,7 @@ class Settings:
         options = options or {}
         environ = os.environ if environ is None else environ
         file = file or {}
-        for name in options:
+        for name in (*options, *file):
             if name not in VARIABLES:
                 raise SettingError(f"There is no option {name!r}. The options are: {', '.join(VARIABLES)}.")
 
@@ -111,7 +112,7 @@ class Settings:
             if options.get(name) is not None:
                 return f"option {name}", options[name]
             for variable in VARIABLES[name]:
-                if variable in environ:
+                if environ.get(variable):
                     return f"environment variable {variable}", environ[variable]
             return f"setting {name} in the settings file", file.get(name)
 
@@ -177,7 +178,7 @@ def _each(where: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _header(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not value or not _TOKEN.issuperset(value.lower()):
+    if not isinstance(value, str) or not value.isascii() or not value or not _TOKEN.issuperset(value.lower()):
         raise _wrong(where, value, "the name of a header, such as 'X-Request-Id'")
     return value.lower()
 
@@ -187,15 +188,20 @@ def _text_types(where: str, value: Any) -> Callable[[str], bool] | None:
         return value  # type: ignore[no-any-return]  # the user's own function
     exact, beginnings, endings = set(), [], []
     for _, item in _each(where, value):
-        if not isinstance(item, str) or not item.strip("* ") or "*" in item.strip().strip("*"):
-            raise _wrong(where, item, "a media type such as 'application/x-tex', 'font/*' or '*+xml', or a function")
-        media = media_type(item)
-        if media.startswith("*"):
-            endings.append(media.lstrip("*/"))
-        elif media.endswith("*"):
-            beginnings.append(media.rstrip("*"))
-        else:
+        media = media_type(item) if isinstance(item, str) else ""
+        core = media.removesuffix("*")
+        if media == "*/*":
+            beginnings.append("")
+        elif "*" not in media and "/" in media.strip("/"):
             exact.add(media)
+        elif "*" not in core and "/" in core[1:]:
+            beginnings.append(core)
+        elif media.startswith("*") and "*" not in media[1:] and len(media) > 2:
+            endings.append(media[1:])
+        else:
+            raise _wrong(
+                where, item, "a media type such as 'application/x-tex', 'font/*', '*+ldif' or '*/*', or a function"
+            )
     if not (exact or beginnings or endings):
         return None
 
@@ -212,7 +218,13 @@ def _function(where: str, value: Any) -> OtherEvents | None:
     if isinstance(value, str):
         from bridge.application import find_application
 
-        value = find_application(value)
+        allowed = "a function of event and context, as text module:function"
+        if ":" not in value and "." not in value:
+            raise _wrong(where, value, allowed)
+        try:
+            value = find_application(value)
+        except ApplicationNotFoundError as error:
+            raise SettingError(f"The {where} does not name {allowed}. {error}") from error
     if not callable(value):
         raise _wrong(where, value, "a function of event and context")
     return value  # type: ignore[no-any-return]  # the user's own function
