@@ -1,0 +1,1 @@
+"""What the bridge costs, beside its peers. Run by ``scripts/bench``; pytest does not collect it."""

@@ -1,0 +1,74 @@
+"""The command behind ``scripts/bench``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import calls, imports
+from tests.benchmarks.table import table
+
+_BATCH = 100
+_ROUNDS = {"calls": 101, "imports": 21}
+_QUICK_ROUNDS = {"calls": 11, "imports": 5}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="What the bridge costs, beside its peers.")
+    parser.add_argument("--only", choices=["calls", "imports"], help="one part alone")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
+    parser.add_argument("--json", action="store_true", help="figures for a machine, in µs per call and ms per import")
+    options = parser.parse_args()
+    rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
+    found: dict[str, Any] = {"machine": _machine()}
+    if options.only != "imports":
+        found["calls"] = calls.measure(rounds["calls"], _BATCH)
+    if options.only != "calls":
+        found["imports"] = imports.measure(rounds["imports"])
+    print(dumps(found, indent=2, ensure_ascii=False) if options.json else "\n\n".join(_report(found)))
+
+
+def _machine() -> str:
+    return f"{platform.python_implementation()} {platform.python_version()}, {_processor()}, {os.cpu_count()} cores"
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def _report(found: dict[str, Any]) -> list[str]:
+    parts = [f"Machine: {found['machine']}"]
+    for interface, by_source in found.get("calls", {}).items():
+        parts += [f"### {interface.upper()}: µs per call (times the bridge's)", _calls_table(by_source)]
+    for before, by_library in found.get("imports", {}).items():
+        parts += [f"### Import: ms above {before}", _imports_table(by_library)]
+    return parts
+
+
+def _calls_table(by_source: dict[str, dict[str, float]]) -> str:
+    names = list(next(iter(by_source.values())))
+    rows = []
+    for name in names:
+        row = [name]
+        for times in by_source.values():
+            ratio = f" ({times[name] / times[calls.US]:.1f})" if name not in (calls.US, *calls.FLOORS) else ""
+            row.append(f"{times[name]:.1f}{ratio}")
+        rows.append(row)
+    return table(["", *by_source], rows)
+
+
+def _imports_table(by_library: dict[str, dict[str, float]]) -> str:
+    rows = [[name, *(f"{times[stage]:.1f}" for stage in imports.STAGES)] for name, times in by_library.items()]
+    return table(["", *imports.STAGES], rows)
+
+
+if __name__ == "__main__":
+    main()
