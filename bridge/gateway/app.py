@@ -9,6 +9,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from bridge.adapter import Handler
@@ -226,6 +227,8 @@ async def _send(answer: Answer, request: Request, send: Any) -> None:
         for name, value in answer.headers
         if name.lower() != "content-length"
     ]
+    if not any(name == b"date" for name, _ in headers):
+        headers.append((b"date", formatdate(usegmt=True).encode()))
     if answer.status not in (204, 304) and request.method != "HEAD":
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

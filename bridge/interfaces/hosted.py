@@ -37,10 +37,13 @@ class HostedApplication:
     Args:
         app: the application.
         settings: whose ``lifespan`` says whether the lifespan is run.
+
+    Attributes:
+        app: as given.
     """
 
     def __init__(self, app: Any, settings: Settings) -> None:
-        self._app = app
+        self.app = app
         self._mode = settings.lifespan
         self._own: Loop | None = None
         self._adopted: asyncio.AbstractEventLoop | None = None
@@ -154,7 +157,7 @@ class HostedApplication:
 
     async def _start_up(self) -> None:
         if self._mode != "off":
-            lifespan = Lifespan(self._app, required=self._mode == "on")
+            lifespan = Lifespan(self.app, required=self._mode == "on")
             await lifespan.startup()
             self._lifespan = lifespan
             if lifespan.state is not None and self._adopted is None:
@@ -172,7 +175,7 @@ class HostedApplication:
         spawned.set(tasks)
         state = self._lifespan.state if self._lifespan is not None else None
         try:
-            response = await exchange.run(self._app, asgi_scope_of(scope, state))
+            response = await exchange.run(self.app, asgi_scope_of(scope, state))
             if tasks:
                 await _settle(tasks)
             turn.finish(response)

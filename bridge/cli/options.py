@@ -1,0 +1,61 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+
+from bridge.gateway import SOURCES
+
+APP_HELP = (
+    "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, or "
+    "module:factory(). Without it: the one in pyproject.toml ([tool.bridge] app), serverless.yml or template.yaml"
+)
+
+
+def add_application(parser: argparse.ArgumentParser) -> None:
+    """The application and where its environment comes from."""
+    parser.add_argument("app", nargs="?", metavar="APP", help=APP_HELP)
+    parser.add_argument("--env-file", metavar="FILE", help="NAME=value lines, set before the application is imported")
+
+
+def add_front_door(parser: argparse.ArgumentParser) -> None:
+    """Which front door, and how it is set up."""
+    add = parser.add_argument
+    names = list(SOURCES)
+    add("--source", choices=names, default="http-api", metavar="SOURCE", help=f"one of {', '.join(names)}")
+    add("--stage", default="", help="API Gateway's stage, with which URLs then begin; default none")
+    add("--base-path", default="", help="a custom domain's base path, with which URLs then begin")
+    add("--binary-media-types", default="", metavar="TYPES", help="a REST API's binaryMediaTypes: 'image/*,*/*'")
+    add("--timeout", type=positive, metavar="SECONDS", help="how long the front door waits; default as AWS's")
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """One request, as curl has its options."""
+    add = parser.add_argument
+    add("url", nargs="?", default="/", metavar="URL", help="the path with its query, or a whole URL; default /")
+    add("-X", "--request", metavar="METHOD", help="the method; default GET, or POST with data")
+    add("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header; repeatable")
+    add("-d", "--data", action="append", default=[], help="a form body; @FILE reads one; repeatable, joined by &")
+    add("--data-binary", metavar="DATA", help="a body as it is; @FILE reads one, @- standard input")
+
+
+def positive(text: str) -> float:
+    """A number of seconds above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def base_path(text: str) -> str:
+    """``"/shop"`` of ``"shop/"``."""
+    path = text.strip("/")
+    return f"/{path}" if path else ""
+
+
+def media_types(text: str) -> tuple[str, ...]:
+    """The items of a list with commas."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -1,0 +1,104 @@
+"""``bridge serve``: the application behind this machine's version of a front door."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge.cli import CommandError
+from bridge.cli.load import needs
+from bridge.cli.options import add_application, add_front_door
+from bridge.gateway import SOURCES
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("serve", help="serve the application behind a local front door")
+    add_application(parser)
+    add_front_door(parser)
+    add = parser.add_argument
+    flag = argparse.BooleanOptionalAction
+    add("--plain", action="store_true", help="serve the application itself, without a front door")
+    add("-p", "--port", type=int, default=5000, help="default 5000; 0 for any free one")
+    add("--host", default="localhost", help="default localhost; 0.0.0.0 for all of this machine's addresses")
+    add("--reload", action=flag, default=True, help="start again when code changes (default on)")
+    add("--debugger", action=flag, default=True, help="a debugger for WSGI, a traceback page for ASGI (default on)")
+    add("--threads", type=int, default=16, help="requests that a WSGI application answers at once; default 16")
+    add("--disable-threading", action="store_const", const=1, dest="threads", help="the same as --threads 1")
+    add("--num-processes", type=int, default=1, help=argparse.SUPPRESS)
+    add("-v", "--verbose", action="store_true", help="print each event and payload")
+    add("--ssl-certfile", "--ssl-pub", metavar="FILE", help="serve https with this certificate …")
+    add("--ssl-keyfile", "--ssl-pri", metavar="FILE", help="… and its key")
+    add("--ssl-adhoc", "--ssl", action="store_true", help="serve https with a certificate made for it")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    _check(chosen)
+    listener = _listen(chosen.host, chosen.port)
+    options = {key: value for key, value in vars(chosen).items() if key not in ("run", "host", "port", "reload")}
+    options["host"], options["port"] = chosen.host, listener.getsockname()[1]
+    os.environ["BRIDGE_SERVE"] = json.dumps(options)
+    sys.path.insert(0, str(Path.cwd()))
+    if chosen.reload:
+        from bridge.cli.reload import supervise
+
+        return supervise(listener)
+    from bridge.cli.serving import serve
+
+    return serve(listener, options)
+
+
+def _check(chosen: argparse.Namespace) -> None:
+    for package in ("uvicorn", "werkzeug", "watchfiles"):
+        if importlib.util.find_spec(package) is None:
+            raise needs(package)
+    if chosen.threads < 1:
+        raise CommandError(f"--threads is {chosen.threads}; it must be 1 or more.")
+    if chosen.num_processes != 1:
+        raise CommandError("--num-processes: the server is one process; --threads N answers N at once.")
+    if chosen.plain and chosen.source != "http-api":
+        raise CommandError(f"--plain serves without a front door, so --source {chosen.source} means nothing with it.")
+    if (chosen.ssl_certfile is None) != (chosen.ssl_keyfile is None):
+        missing = "--ssl-keyfile" if chosen.ssl_keyfile is None else "--ssl-certfile"
+        raise CommandError(f"https needs a certificate and its key: {missing} is missing. (Or --ssl-adhoc for both.)")
+    for file in (chosen.ssl_certfile, chosen.ssl_keyfile, chosen.env_file):
+        if file is not None and not Path(file).is_file():
+            raise CommandError(f"There is no file {file}.")
+    if chosen.ssl_adhoc and importlib.util.find_spec("cryptography") is None:
+        raise CommandError("--ssl-adhoc makes a certificate with the package cryptography: pip install cryptography")
+    assert chosen.source in SOURCES
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; open before any child starts, so that none loses a connection.
+
+    Raises:
+        CommandError: the port is taken, or the host is none of this machine's.
+    """
+    if not 0 <= port < 65536:
+        raise CommandError(f"--port is {port}; it must be from 0 to 65535.")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        if host == "localhost":  # IPv4 first: not every client tries both
+            family, address = socket.AF_INET, ("127.0.0.1", port)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        if isinstance(error, socket.gaierror):
+            raise CommandError(f"--host {host} is no address or name of this machine: {error.strerror}.") from None
+        hint = " (on macOS, AirPlay uses port 5000)" if port == 5000 and sys.platform == "darwin" else ""
+        raise CommandError(
+            f"Port {port} of {host} cannot be used: {error.strerror}{hint}. Choose another one: --port {port + 1}"
+        ) from None
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,54 @@
+"""An httpx transport over a Lambda handler: a client's requests take the whole road, without a server."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from bridge.gateway import front_door
+from bridge.gateway.context import Context
+from bridge.gateway.message import Door, RefusedError, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class HandlerTransport(httpx.BaseTransport):
+    """Answers the requests of an ``httpx.Client`` with a handler behind a front door.
+
+    Args:
+        handler: ``(event, context) -> payload``. What it raises comes out of the client's call.
+        source: the front door, a key of :data:`bridge.gateway.SOURCES`.
+        **door: how it is set up; see :class:`bridge.gateway.Door`.
+
+    Raises:
+        SettingError: there is no such source.
+    """
+
+    def __init__(self, handler: Callable[[Any, Any], Any], source: str = "http-api", **door: Any) -> None:
+        self._handler = handler
+        self._front_door = front_door(source)
+        self._door = Door(**door)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request; what the front door refuses is answered as it would."""
+        url = request.url
+        asked = Request(
+            method=request.method,
+            path=url.raw_path.partition(b"?")[0].decode("ascii"),
+            query=url.query.decode("ascii"),
+            headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.headers.raw],
+            body=request.read(),
+            scheme=url.scheme,
+        )
+        try:
+            event = json.loads(json.dumps(self._front_door.compose(asked, self._door)))
+            context = Context.starting(self._front_door.timeout)
+            payload = json.loads(json.dumps(self._handler(event, context)))
+            answer = self._front_door.interpret(payload, asked, self._door)
+        except RefusedError as refusal:
+            answer = refusal.answer
+        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+        return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)

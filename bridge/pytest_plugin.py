@@ -1,0 +1,59 @@
+"""The pytest fixture ``bridge_client``: an httpx client over a Lambda handler, through a front door.
+
+It installs with ``serverless-bridge[test]``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+
+@pytest.fixture
+def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
+    """Make an ``httpx.Client`` whose requests go through a front door to a handler.
+
+    ::
+
+        def test_the_login_page(bridge_client):
+            client = bridge_client(handler, source="alb")
+            assert client.get("/login").status_code == 200
+
+    Its arguments: the handler, or a WSGI or ASGI application; the source; the front door's set-up, as
+    :class:`bridge.gateway.Door` has it. Clients, and the lifespans of applications, end with the test.
+    """
+    import httpx
+
+    from bridge.adapter import Handler
+    from bridge.errors import InterfaceError
+    from bridge.gateway.transport import HandlerTransport
+    from bridge.handlers import handler as handler_for
+    from bridge.interfaces.detect import interface_of
+
+    opened: list[Any] = []
+
+    def make(target: Any, source: str = "http-api", **door: Any) -> httpx.Client:
+        if not isinstance(target, Handler) and not _is_lambda_handler(target):
+            target = handler_for(target)
+            opened.append(target)
+        client = httpx.Client(transport=HandlerTransport(target, source, **door), base_url="https://testserver")
+        opened.append(client)
+        return client
+
+    def _is_lambda_handler(target: Any) -> bool:
+        """A plain function whose first parameter is called event."""
+        names = getattr(getattr(target, "__code__", None), "co_varnames", ())
+        try:
+            return names[:1] == ("event",) and interface_of(target) == "wsgi"
+        except InterfaceError:
+            return False
+
+    yield make
+    for item in reversed(opened):
+        item.close()
