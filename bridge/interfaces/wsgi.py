@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.errors import InterfaceError
+from bridge.errors import InterfaceError, logger
+from bridge.interfaces import as_bytes
 from bridge.interfaces.environ import environ_of
 from bridge.response import Response
 
@@ -16,20 +17,26 @@ if TYPE_CHECKING:
     from bridge.scope import Scope
 
 
+_REMEMBER = 256
+
+_codes: dict[str, int] = {}
+
+
 class Start:
     """``start_response`` for one request, and what it was told.
 
     Attributes:
-        status: the status line, ``""`` before the first call.
+        status, code: the status line, ``""`` before the first call, and its number.
         headers: the headers of the last call.
         sent: what :meth:`write` was given; headers count as sent from the first byte on.
         begun: whether a byte of the body has gone out, after which headers cannot be replaced.
     """
 
-    __slots__ = ("begun", "headers", "sent", "status")
+    __slots__ = ("begun", "code", "headers", "sent", "status")
 
     def __init__(self) -> None:
         self.status = ""
+        self.code = 0
         self.headers: list[tuple[str, str]] = []
         self.sent: list[bytes] = []
         self.begun = False
@@ -40,19 +47,20 @@ class Start:
         """PEP 3333, 'The start_response() Callable'.
 
         Raises:
-            InterfaceError: a second call without *exc_info*, or a status line without a number.
+            InterfaceError: a second call without *exc_info*, or something that is no status line.
             BaseException: that of *exc_info*, if the body has begun.
         """
-        if exc_info is not None:
+        if exc_info:
             try:
-                if self.begun and exc_info[1] is not None:
+                if self.begun:
+                    if exc_info[1] is None:
+                        raise InterfaceError("The application called start_response again after the body had begun.")
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # the traceback refers to this frame
         elif self.status:
             raise InterfaceError("The application called start_response a second time without exc_info.")
-        if not (status[:3].isdigit() and status[3:4] in ("", " ")):
-            raise InterfaceError(f"The application's status is {status!r}; PEP 3333 wants '200 OK'.")
+        self.code = _codes.get(status) or _code_of(status)
         self.status = status
         self.headers = headers
         return self.write
@@ -61,12 +69,11 @@ class Start:
         """Send *data* before what the application returns, as PEP 3333 has it for old applications."""
         if data:
             self.begun = True
-            self.sent.append(data)
+            self.sent.append(data if data.__class__ is bytes else as_bytes(data))
 
     def response(self, body: bytes) -> Response:
         """The whole answer."""
-        status = self.status
-        return Response(int(status[:3]), self.headers, body, status[4:])
+        return Response(self.code, self.headers, body, self.status[4:])
 
 
 def respond(app: WSGIApplication, scope: Scope) -> Response:
@@ -78,6 +85,7 @@ def respond(app: WSGIApplication, scope: Scope) -> Response:
     """
     start = Start()
     result = app(environ_of(scope), start)
+    is_whole = False
     try:
         chunks = start.sent
         for chunk in result:
@@ -85,12 +93,30 @@ def respond(app: WSGIApplication, scope: Scope) -> Response:
                 if not start.status:
                     raise InterfaceError("The application sent a body before it called start_response.")
                 start.begun = True
-                chunks.append(chunk)
+                chunks.append(chunk if chunk.__class__ is bytes else as_bytes(chunk))
+        if not start.status:
+            raise InterfaceError("The application never called start_response.")
+        is_whole = True
     finally:
         # called whatever happened, if the iterable has it
         close = getattr(result, "close", None)
         if close is not None:
-            close()
-    if not start.status:
-        raise InterfaceError("The application never called start_response.")
+            try:
+                close()
+            except Exception:
+                if not is_whole:
+                    raise
+                logger().exception("The response was complete when its close() failed; the response stands.")
     return start.response(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+
+def _code_of(status: str) -> int:
+    """The number in a status line, remembered: applications have few."""
+    code = status[:3] if isinstance(status, str) else ""
+    # A line break in the reason could end the status line.
+    is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
+    if not (is_code and status[3:4] in ("", " ") and status.isprintable()):
+        raise InterfaceError(f"The application's status is {status!r}; PEP 3333 wants '200 OK'.")
+    if len(_codes) < _REMEMBER:
+        _codes[status] = int(code)
+    return int(code)
