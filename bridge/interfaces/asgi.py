@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from bridge.errors import InterfaceError, logger
+from bridge.interfaces import as_bytes
 from bridge.response import Response
 
 TYPE_CHECKING = False
@@ -35,27 +36,28 @@ class Exchange:
         out_of_time: whether it was cancelled since Lambda's deadline is near.
     """
 
-    __slots__ = ("_chunks", "_done", "_request", "complete", "out_of_time", "response", "task")
+    __slots__ = ("_chunks", "_is_over", "_over", "_request", "complete", "out_of_time", "response", "task")
 
     def __init__(self, body: bytes) -> None:
         self._request: bytes | None = body
         self._chunks: list[bytes] = []
-        self._done: asyncio.Future[None] | None = None
+        self._is_over = False
+        self._over: asyncio.Future[None] | None = None
         self.response: Response | None = None
         self.complete = False
         self.task: asyncio.Task[Any] | None = None
         self.out_of_time = False
 
     async def receive(self) -> dict[str, Any]:
-        """The request, whole; after the response is complete ``http.disconnect``, and not before."""
+        """The request, whole; when the response is complete ``http.disconnect``, and not before."""
         body = self._request
         if body is not None:
             self._request = None
             return {"type": "http.request", "body": body, "more_body": False}
-        if not self.complete:
-            if self._done is None:
-                self._done = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._done)
+        if not self._is_over:
+            if self._over is None:
+                self._over = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._over)
         return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
@@ -68,15 +70,15 @@ class Exchange:
         if kind == "http.response.body" and self.response is not None and not self.complete:
             chunk = message.get("body", b"")
             if chunk:
-                self._chunks.append(chunk)
+                self._chunks.append(chunk if chunk.__class__ is bytes else as_bytes(chunk))
             if not message.get("more_body", False):
                 self._finish(self.response)
         elif kind == "http.response.start" and self.response is None:
             status = message["status"]
             if not isinstance(status, int) or not 100 <= status <= 999:
                 raise InterfaceError(f"The application's status is {status!r}; ASGI wants an integer such as 200.")
-            headers = [(bytes(n).decode("latin-1"), bytes(v).decode("latin-1")) for n, v in message.get("headers", ())]
-            self.response = Response(status, headers, b"")
+            headers = [(str(name, "latin-1"), str(value, "latin-1")) for name, value in message.get("headers", ())]
+            self.response = Response(int(status), headers, b"")
         else:
             when = (
                 "after the response was complete"
@@ -89,10 +91,15 @@ class Exchange:
 
     def _finish(self, response: Response) -> None:
         chunks = self._chunks
-        response.body = chunks[0] if len(chunks) == 1 and type(chunks[0]) is bytes else b"".join(chunks)
+        response.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self.complete = True
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        self.end()
+
+    def end(self) -> None:
+        """There will be no more of a response; whoever waits to receive is told so."""
+        self._is_over = True
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> Response:
         """Call *app* and give its answer.
@@ -124,7 +131,7 @@ def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
     path = scope.root_path + scope.path
     asgi_scope: dict[str, Any] = {
         "type": "http",
-        "asgi": _ASGI,
+        "asgi": _ASGI.copy(),
         "http_version": scope.http_version,
         "method": scope.method,
         "scheme": scope.scheme,

@@ -175,7 +175,13 @@ class HostedApplication:
         spawned.set(tasks)
         state = self._lifespan.state if self._lifespan is not None else None
         try:
-            response = await exchange.run(self.app, asgi_scope_of(scope, state))
+            try:
+                response = await exchange.run(self.app, asgi_scope_of(scope, state))
+            except Exception:
+                exchange.end()
+                if tasks and not exchange.out_of_time:
+                    await _settle(tasks)
+                raise
             if tasks:
                 await _settle(tasks)
             turn.finish(response)
