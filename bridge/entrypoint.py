@@ -2,7 +2,7 @@
 
 The application is the one that ``BRIDGE_APP`` names (see :func:`bridge.application.find_application`), or else the
 one in a ``.serverless-wsgi`` file beside the code: JSON with ``app`` and perhaps ``text_mime_types``, as
-serverless-wsgi packages it.
+serverless-wsgi packages it, and any option of :class:`bridge.Settings`.
 
 It is imported, and its lifespan started, when this module is: what fails fails the function's init, with the real
 traceback, and Lambda tries again with a new sandbox.
@@ -36,20 +36,25 @@ def load_handler() -> Handler:
         BaseException: whatever the application raises while it is imported or started up.
     """
     root, file = _read_file()
-    name = os.environ.get("BRIDGE_APP") or file.get("app")
+    named = file.pop("app", None)
+    name = os.environ.get("BRIDGE_APP") or named
     if not name:
         raise ApplicationNotFoundError(
             f"No application is named. Set the function's environment variable BRIDGE_APP to module:attribute, such "
             f'as app:app, or put {_FILE} with {{"app": "module.attribute"}} beside the code (looked in '
             f"{', '.join(_roots())})."
         )
+    if not isinstance(name, str):
+        raise SettingError(f"In {_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
+    if texts := file.pop("text_mime_types", None):
+        file["text_types"] = texts
     app = find_application(name, root)
-    if isinstance(app, Handler):
-        made = app
-    else:
-        texts = file.get("text_mime_types")
-        made = make_handler(app, interface_of(app), Settings(file={"text_types": texts} if texts else None))
-    made.startup()
+    made = app if isinstance(app, Handler) else make_handler(app, interface_of(app), Settings(file=file))
+    try:
+        made.startup()
+    except BaseException:
+        made.close()
+        raise
     return made
 
 
