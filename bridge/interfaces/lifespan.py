@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.errors import LifespanError, logger
+from bridge.errors import InterfaceError, LifespanError, logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from asgiref.typing import ASGI3Application
+
+# How long a lifespan may take to shut down, and to end after it has answered. Lambda ends a sandbox 2 s after SIGTERM
+# in any case; elsewhere it keeps a process from hanging when it exits.
+PATIENCE_SECONDS = 5.0
 
 
 class Lifespan:
@@ -31,8 +35,10 @@ class Lifespan:
         self._app: Any = app
         self._required = required
         self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self._answers: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._asked = ""
+        self._is_last = False
+        self._answer: asyncio.Future[dict[str, Any] | BaseException | None]
+        self._task: asyncio.Task[None]
         self.state: dict[str, Any] | None = None
 
     async def startup(self) -> None:
@@ -41,56 +47,88 @@ class Lifespan:
         Raises:
             LifespanError: it answered ``lifespan.startup.failed``; or, if a lifespan is required, it raised or ended
                 before it answered.
+            BaseException: what it raised that is no ``Exception``.
         """
         state: dict[str, Any] = {}
+        answered = self._ask("lifespan.startup")
         self._task = asyncio.get_running_loop().create_task(self._run(state))
-        answer = await self._ask("lifespan.startup")
+        answer = await answered
         if isinstance(answer, dict):
             if answer["type"] == "lifespan.startup.complete":
                 self.state = state
                 return
-            await asyncio.wait([self._task])
+            await self._let_end()
             reason = str(answer.get("message") or "no reason given").strip()
             raise LifespanError(f"The application's lifespan failed to start up: {reason}")
+        _pass_on(answer)
         if self._required:
             raise LifespanError(
                 "The application has no lifespan, or its startup broke: it "
                 + ("ended without an answer." if answer is None else f"raised {answer!r}.")
                 + ' With lifespan="auto" this is passed over.'
             ) from answer
+        if answer is not None and self._messages.empty():
+            # It took the message, so it knows of lifespans. The specification has the server go on without one.
+            logger().warning("The application's startup broke; it is served without a lifespan.", exc_info=answer)
 
     async def shutdown(self) -> None:
-        """Shut the application down, if it started up; what goes wrong is logged."""
-        if self.state is None or self._task is None:
+        """Shut the application down, if it started up and has not ended by itself; what goes wrong is logged."""
+        if self.state is None:
             return
-        answer = await self._ask("lifespan.shutdown")
-        if isinstance(answer, dict) and answer["type"] == "lifespan.shutdown.failed":
-            logger().error("The application's lifespan failed to shut down: %s", answer.get("message", ""))
-        elif isinstance(answer, BaseException):
-            logger().error("The application's lifespan broke while shutting down.", exc_info=answer)
         self.state = None
+        if self._task.done():
+            return
+        answered = self._ask("lifespan.shutdown")
+        await asyncio.wait([answered], timeout=PATIENCE_SECONDS)
+        answer = answered.result() if answered.done() else {"type": "", "message": f"no answer in {PATIENCE_SECONDS} s"}
+        await self._let_end()
+        _pass_on(answer)
+        if isinstance(answer, BaseException):
+            logger().error("The application's lifespan broke while shutting down.", exc_info=answer)
+        elif answer is not None and answer["type"] != "lifespan.shutdown.complete":
+            logger().error("The application's lifespan does not shut down: %s", answer.get("message", ""))
 
-    async def _ask(self, message: str) -> dict[str, Any] | BaseException | None:
-        await self._messages.put({"type": message})
-        return await self._answers.get()
+    def _ask(self, message: str) -> asyncio.Future[dict[str, Any] | BaseException | None]:
+        self._asked = message
+        self._answer = asyncio.get_running_loop().create_future()
+        self._messages.put_nowait({"type": message})
+        return self._answer
+
+    async def _let_end(self) -> None:
+        """Let the application come to its end: what surrounds its lifespan may have to let go of something."""
+        if not self._task.done() and self._answer.done():
+            await asyncio.wait([self._task], timeout=PATIENCE_SECONDS)
+        self._task.cancel()
 
     async def _run(self, state: dict[str, Any]) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         try:
-            await self._app(scope, self._messages.get, self._send)
-        except Exception as error:  # asyncio.CancelledError and the like go their way
-            if self.state is not None and self._messages.empty():
+            await self._app(scope, self._receive, self._send)
+        except BaseException as error:
+            if not self._answer.done():
+                self._answer.set_result(error)
+            elif isinstance(error, Exception):
                 logger().error("The application's lifespan broke while it ran.", exc_info=error)
-            self._answers.put_nowait(error)
+            else:
+                raise
         else:
-            self._answers.put_nowait(None)
+            if not self._answer.done():
+                self._answer.set_result(None)
+
+    async def _receive(self) -> dict[str, str]:
+        if self._is_last:  # an application that listens on
+            raise asyncio.CancelledError("The lifespan is over.")
+        return await self._messages.get()
 
     async def _send(self, message: dict[str, Any]) -> None:
-        if message["type"] not in (
-            "lifespan.startup.complete",
-            "lifespan.startup.failed",
-            "lifespan.shutdown.complete",
-            "lifespan.shutdown.failed",
-        ):
-            raise ValueError(f"A lifespan cannot send {message['type']!r}.")
-        self._answers.put_nowait(message)
+        kind = message["type"]
+        if self._answer.done() or kind not in (f"{self._asked}.complete", f"{self._asked}.failed"):
+            raise InterfaceError(f"The application's lifespan sent {kind!r}; it was asked for {self._asked!r}.")
+        self._is_last = kind != "lifespan.startup.complete"
+        self._answer.set_result(message)
+
+
+def _pass_on(answer: object) -> None:
+    """Raise what the application raised to end the process."""
+    if isinstance(answer, BaseException) and not isinstance(answer, (Exception, asyncio.CancelledError)):
+        raise answer
