@@ -96,9 +96,12 @@ class Watch:
             now = monotonic()
             for watched in list(self._watched.values()):
                 if watched.due <= now and self._watched.pop(id(watched), None) is not None:
-                    _report(watched)
-                    if watched.on_due is not None:
-                        watched.on_due()
+                    try:
+                        _report(watched)
+                        if watched.on_due is not None:
+                            watched.on_due()
+                    except Exception:  # the next request is to be watched all the same
+                        logger().exception("The watch over a request that ran out of time failed.")
             dues = [watched.due for watched in list(self._watched.values())]
             self._wakes_at = wakes_at = min(dues, default=now + self._shortest)
             alarm.wait(max(0.0, wakes_at - monotonic()))

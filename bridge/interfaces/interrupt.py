@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from asyncio import _get_running_loop
 from time import sleep
+
+from bridge.interfaces.loop import Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _NOTICE_SECONDS = 0.02
+_TRIES = 10
 _SIGNAL = getattr(signal, "SIGALRM", None)
+# Where the main thread is while the loop runs by itself: it will notice. A small function gets so little of a
+# processor that this can take longer than _NOTICE_SECONDS, and asyncio interrupted in its middle may lose a callback.
+_LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.interfaces.loop")
 
-_is_armed = False
-_is_wanted = False
+_has_noticed: Callable[[], bool] | None = None
 
 
 class BlockedError(BaseException):
@@ -28,25 +34,33 @@ class BlockedError(BaseException):
 
 def arm() -> None:
     """Take the signal over, if nobody else has it and this is the main thread."""
-    global _is_armed
-    if _is_armed or _SIGNAL is None or threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(_SIGNAL) is signal.SIG_DFL:
+    if (
+        _SIGNAL is not None
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(_SIGNAL) is signal.SIG_DFL
+    ):
         signal.signal(_SIGNAL, _raise)
-        _is_armed = True
 
 
-def unless(noticed: Callable[[], bool]) -> None:
-    """Interrupt the main thread unless *noticed* comes true in a moment."""
-    global _is_wanted
-    sleep(_NOTICE_SECONDS)
-    if _is_armed and _SIGNAL is not None and not noticed():
-        _is_wanted = True
+def unless(has_noticed: Callable[[], bool]) -> None:
+    """Interrupt the main thread unless *has_noticed* comes true in a moment."""
+    global _has_noticed
+    _has_noticed = has_noticed
+    for _ in range(_TRIES):
+        sleep(_NOTICE_SECONDS)
+        # Another handler is none of our business, and without one the signal ends the process.
+        if _has_noticed is None or has_noticed() or _SIGNAL is None or signal.getsignal(_SIGNAL) is not _raise:
+            break
         signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
+    _has_noticed = None
 
 
 def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's parameters
-    global _is_wanted
-    if _is_wanted:
-        _is_wanted = False
+    global _has_noticed
+    # By the time that this runs, the main thread may be on its way to the next invocation; and the request may be
+    # one of another thread.
+    if _has_noticed is None or _has_noticed() or not isinstance(_get_running_loop(), Loop):
+        return
+    if frame is None or frame.f_globals.get("__name__") not in _LOOPS_OWN:
+        _has_noticed = None
         raise BlockedError
