@@ -1,0 +1,177 @@
+"""A function as AWS runs it: its runtime client, and before it the Runtime Interface Emulator, called with boto3."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from bridge.gateway import Answer, Request, compose, interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The managed runtime of this Python: AWS's client polls and writes JSON in another way since 3.12.
+MANAGED_RUNTIME = f"AWS_Lambda_python3.{sys.version_info.minor}"
+_PATIENCE_SECONDS = 20.0
+
+
+class InvocationError(Exception):
+    """The function answered with an error, or not in time, or its process ended; the message says which."""
+
+
+class Emulator:
+    """A function under the emulator; a context manager.
+
+    Args:
+        program: the emulator.
+        folder: the function's code, the current folder of its process.
+        handler: the function's handler, ``module.attribute``.
+        log: the file for all that emulator and function write.
+        timeout: the function's timeout in seconds; importing the code counts for the first invocation.
+        variables: the function's environment variables.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        handler: str,
+        log: Path,
+        *,
+        timeout: int = 30,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self._log = log
+        self._turn = threading.Lock()
+        # Held until the end: bound, but not listening, a port can be bound again by the emulator and by nobody else.
+        self._ports = [_reserved_port(), _reserved_port()]
+        front, runtime_api = (f"127.0.0.1:{held.getsockname()[1]}" for held in self._ports)
+        own = {
+            "PATH": os.environ["PATH"],
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LAMBDA_TASK_ROOT": str(folder),
+            "AWS_EXECUTION_ENV": MANAGED_RUNTIME,
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
+        }
+        addresses = ["--runtime-interface-emulator-address", front, "--runtime-api-address", runtime_api]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(program), *addresses, sys.executable, "-m", "awslambdaric", handler],
+                cwd=folder,
+                env={**own, **(variables or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._client = boto3.client(
+            "lambda",
+            endpoint_url=f"http://{front}",
+            region_name="us-east-1",
+            aws_access_key_id="nobody",
+            aws_secret_access_key="nothing",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=timeout + _PATIENCE_SECONDS),
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.end()
+
+    def invoke(self, event: Any) -> Any:
+        """What the function gives for *event*.
+
+        Raises:
+            InvocationError: it gives nothing; the emulator has no header that says so.
+        """
+        with self._turn:  # two invocations at once are the end of the emulator
+            try:
+                answer = self._client.invoke(FunctionName="function", Payload=json.dumps(event).encode())
+            except ClientError as error:
+                raise InvocationError("The function's process ended.") from error
+            text = answer["Payload"].read().decode()
+        if text.startswith("Task timed out"):
+            raise InvocationError(text)
+        payload = json.loads(text)
+        if isinstance(payload, dict) and "errorType" in payload:
+            raise InvocationError(f"{payload['errorType']}: {payload['errorMessage']}")
+        return payload
+
+    def ask(self, request: Request, source: str = "http-api", **door: Any) -> Answer:
+        """What a client of the front door called *source* gets for *request*."""
+        return interpret(self.invoke(compose(request, source, **door)), source, request, **door)
+
+    @property
+    def log(self) -> str:
+        """All that emulator and function have written so far."""
+        return self._log.read_text(errors="replace")
+
+    def wait_for(self, line: str) -> None:
+        """Wait until *line* is in the log."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while line not in self.log:
+            assert time.monotonic() < until, f"{line!r} never came into the log:\n{self.log}"
+            time.sleep(0.02)
+
+    def end(self) -> None:
+        """Kill emulator and function, whatever they are doing."""
+        self._client.close()
+        self._process.kill()
+        self._process.wait()
+        # The emulator gives the function a process group of its own, but leaves it in the session.
+        while left := _processes_of_session(self._process.pid):
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        for held in self._ports:
+            held.close()
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while not all(_is_open(held.getsockname()) for held in self._ports):
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"The emulator did not start:\n{self.log}")
+            time.sleep(0.01)
+
+
+def _reserved_port() -> socket.socket:
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def _is_open(address: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == 0
+
+
+def _processes_of_session(leader: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+            except OSError:  # it has ended meanwhile
+                continue
+            if int(session) == leader and state != "Z":
+                found.append(int(entry.name))
+    return found

@@ -1,0 +1,108 @@
+"""An ASGI function, with its handler written two ways."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import asynccontextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, Response
+
+import bridge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+starts = 0
+requests = 0
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, str]]:
+    global starts
+    starts += 1
+    print("lifespan: started up", flush=True)
+    yield {"kept": "by the lifespan"}
+    await asyncio.sleep(0)
+    print("lifespan: shut down", flush=True)
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.api_route("/echo", methods=["GET", "POST"])
+async def echo(request: Request) -> dict[str, object]:
+    global requests
+    requests += 1
+    authorizer = request.scope["bridge.scope"].user
+    return {
+        "process": os.getpid(),
+        "requests": requests,
+        "starts": starts,
+        "state": request.state.kept,
+        "method": request.method,
+        "path": request.url.path,
+        "query": request.url.query,
+        "cookies": request.cookies,
+        "body": (await request.body()).hex(),
+        "client": request.client.host if request.client else None,
+        "user": authorizer or None,
+        "request_id": request.scope["aws.context"].aws_request_id,
+    }
+
+
+@app.post("/reverse")
+async def reverse(request: Request) -> Response:
+    return Response((await request.body())[::-1], media_type="application/octet-stream")
+
+
+@app.get("/cookies")
+async def cookies(response: Response) -> str:
+    response.set_cookie("a", "1")
+    response.set_cookie("b", "2", httponly=True)
+    return "set"
+
+
+@app.get("/long/{size}")
+async def long(size: int, letter: str = "x") -> Response:
+    return Response(letter * size, media_type="text/plain")
+
+
+@app.get("/tex")
+async def tex() -> Response:
+    return Response("\\TeX", media_type="application/x-tex")
+
+
+@app.get("/fail")
+async def fail() -> None:
+    raise RuntimeError("failed on purpose")
+
+
+@app.get("/exit")
+async def leave() -> None:
+    sys.exit(3)
+
+
+@app.get("/child")
+async def child(end: str) -> int | None:
+    process = get_context("fork").Process(target=time.sleep, args=(60 if end == "is terminated" else 0,))
+    process.start()
+    if end == "is terminated":
+        process.terminate()
+    process.join()
+    return process.exitcode
+
+
+@app.get("/slow")
+async def slow() -> str:
+    print("slow: began", flush=True)
+    await asyncio.sleep(1)
+    return "done"
+
+
+handler = bridge.asgi_handler(app)
+recognised = bridge.handler(app)
