@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import bridge
+from bridge.application import find_application
 from bridge.gateway import SOURCES, Request, compose, interpret
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = {"flask": "flask/app.py", "django": "django/app.py", "fastapi": "fastapi/app.py"}
+EXAMPLES = {"flask": "app:app", "django": "teashop.wsgi:application", "fastapi": "app:app"}
 REQUEST = Request(
     method="POST",
     path="/echo",
@@ -34,9 +34,7 @@ def main() -> None:
     wanted = set(sys.argv[1:])
     if unknown := wanted - SOURCES.keys() - EXAMPLES.keys():
         sys.exit(f"Not known: {', '.join(sorted(unknown))}. Known are: {', '.join([*SOURCES, *EXAMPLES])}.")
-    handlers = {
-        name: bridge.handler(load(path)) for name, path in EXAMPLES.items() if is_wanted(name, wanted, EXAMPLES)
-    }
+    handlers = {name: bridge.handler(load(name)) for name in EXAMPLES if is_wanted(name, wanted, EXAMPLES)}
     failures = 0
     for source in SOURCES:
         if not is_wanted(source, wanted, SOURCES):
@@ -59,17 +57,10 @@ def main() -> None:
     sys.exit(failures > 0)
 
 
-def load(path: str) -> Any:
-    """The application of an example."""
-    file = ROOT / "examples" / path
-    sys.path.insert(0, str(file.parent))
-    spec = importlib.util.spec_from_file_location(f"example_{file.parent.name}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.app
+def load(name: str) -> Any:
+    """The application of an example, as the example alone would be imported."""
+    sys.modules.pop("app", None)
+    return find_application(EXAMPLES[name], str(ROOT / "examples" / name))
 
 
 def is_wanted(name: str, wanted: set[str], known: Any) -> bool:
