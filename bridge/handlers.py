@@ -10,6 +10,7 @@ from bridge.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sys
+    from collections.abc import Callable
     from typing import Any
 
     from bridge.settings import Options
@@ -61,8 +62,9 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     if interface == "wsgi":
         from bridge.interfaces.wsgi_to_asgi import WsgiApplication
 
-        options["lifespan"] = "off"  # WSGI has none
-        return make_handler(WsgiApplication(app), "asgi", Settings(options))
+        settings = Settings(options)
+        settings.lifespan = "off"  # WSGI has none
+        return make_handler(WsgiApplication(app), "asgi", settings)
     return make_handler(app, interface, Settings(options))
 
 
@@ -90,16 +92,27 @@ def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[
         **options: see :class:`bridge.Settings`.
     """
     key = (id(app), *((name, repr(value)) for name, value in sorted(options.items())))
-    made = _made.get(key)
-    if made is None:
-        if len(_made) >= _REMEMBER:
-            _made.pop(next(iter(_made)))[1].close()
-        made = _made[key] = (app, handler(app, **options))  # the application is kept, so its id is not used again
-    return made[1](event, context)
+    return kept(key, app, lambda: handler(app, **options))(event, context)
 
 
 _REMEMBER = 64
 _made: dict[tuple[object, ...], tuple[Any, Handler]] = {}
+
+
+def kept(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
+    """The handler that *make* makes, made once: for callers who bring the same application with every event.
+
+    Args:
+        key: what tells this handler from others; has ``id(app)`` in it.
+        app: the application; it is kept as well, so that its id does not come to mean another one.
+        make: called if there is no handler of that key.
+    """
+    found = _made.get(key)
+    if found is None:
+        if len(_made) >= _REMEMBER:
+            _made.pop(next(iter(_made)))[1].close()
+        found = _made[key] = (app, make())
+    return found[1]
 
 
 def _check(app: Any) -> None:
