@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # The managed runtime of this Python: AWS's client polls and writes JSON in another way since 3.12.
 MANAGED_RUNTIME = f"AWS_Lambda_python3.{sys.version_info.minor}"
 _PATIENCE_SECONDS = 20.0
+_COMPILED = Path(__file__).parents[2] / ".cache" / "compiled"
 
 
 class InvocationError(Exception):
@@ -60,7 +61,7 @@ class Emulator:
         front, runtime_api = (f"127.0.0.1:{held.getsockname()[1]}" for held in self._ports)
         own = {
             "PATH": os.environ["PATH"],
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(_COMPILED),  # an installer that does not compile makes every cold start do it
             "LAMBDA_TASK_ROOT": str(folder),
             "AWS_EXECUTION_ENV": MANAGED_RUNTIME,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),

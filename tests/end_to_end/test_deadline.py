@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,14 +23,23 @@ def process_of(function: Emulator) -> int:
     return int(function.ask(Request(path="/process")).body)
 
 
+def warm(function: Emulator) -> Emulator:
+    """The emulator counts the import for the first invocation; a busy machine may need more than one for it."""
+    for _ in range(4):
+        with suppress(InvocationError):
+            process_of(function)
+            break
+    return function
+
+
 @pytest.fixture(scope="module")
 def asgi(start_for_module: Start) -> Emulator:
-    return start_for_module("stuck", "asgi.handler", timeout=TIMEOUT_SECONDS)
+    return warm(start_for_module("stuck", "asgi.handler", timeout=TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="module")
 def wsgi(start_for_module: Start) -> Emulator:
-    return start_for_module("stuck", "wsgi.handler", timeout=TIMEOUT_SECONDS)
+    return warm(start_for_module("stuck", "wsgi.handler", timeout=TIMEOUT_SECONDS))
 
 
 @pytest.mark.parametrize("how", ["in_await", "in_sleep", "in_a_loop", "in_a_thread", "in_a_task", "in_a_callback"])
