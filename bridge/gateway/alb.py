@@ -5,26 +5,26 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from bridge.gateway.message import Answer, Request
+from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, size_of, status_of
 from bridge.gateway.wire import (
     HOP_BY_HOP,
     all_values,
     event_body,
     forwarded,
+    header_size,
     html_answer,
     last_values,
-    native_of,
-    payload_body,
     query_pairs,
     refused,
-    status_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.gateway.message import Door, Headers
 
 FAILED = html_answer(502, "Bad Gateway")
@@ -75,28 +75,33 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: AR
     Raises:
         RefusedError: the load balancer answers 502 for such a payload.
     """
-    checked = _check(payload, "headers")
-    return _answer(checked, [(name, value) for name, value in checked.get("headers", {}).items()])
+    payload = _checked(payload, "headers", "multiValueHeaders")
+    return _answer(payload, map_of(payload, "headers", FAILED).items())
 
 
 def interpret_multi(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
-    """What the client gets for a payload with ``multiValueHeaders``."""
-    checked = _check(payload, "multiValueHeaders")
-    headers = checked.get("multiValueHeaders", {})
-    if not all(isinstance(values, list) for values in headers.values()):
-        raise refused(FAILED, "multiValueHeaders must be an object of lists")
-    return _answer(checked, [(name, value) for name, values in headers.items() for value in values])
+    """What the client gets for a payload with ``multiValueHeaders``.
+
+    Raises:
+        RefusedError: the load balancer answers 502 for such a payload.
+    """
+    payload = _checked(payload, "multiValueHeaders", "headers")
+    return _answer(payload, lists_of(payload, "multiValueHeaders", FAILED))
 
 
 def _event(request: Request, door: Door) -> tuple[Headers, dict[str, Any]]:
-    size = sum(len(name) + len(value) for name, value in request.headers)
+    size = header_size(request)
     if size > _HEADER_LIMIT:
-        raise refused(_HEADERS_TOO_LARGE, f"the headers are {size} bytes, a load balancer takes {_HEADER_LIMIT}")
+        why = (
+            f"the headers are {size} bytes, a load balancer takes {_HEADER_LIMIT}; send less in them, often in cookies"
+        )
+        raise refused(_HEADERS_TOO_LARGE, why)
     if request.size > _LIMIT:
-        raise refused(_TOO_LARGE, f"the body is {request.size} bytes, a load balancer passes {_LIMIT} to Lambda")
+        why = f"the body is {request.size} bytes, a load balancer passes {_LIMIT} to Lambda; send less, or upload to S3"
+        raise refused(_TOO_LARGE, why)
     media = request.header("content-type").partition(";")[0].strip().lower()
     is_text = not request.header("content-encoding") and _TEXT.match(media) is not None
-    body, is_base64 = event_body(request.body, is_text=is_text) if request.body else ("", False)
+    body, is_base64 = event_body(request.body, is_text=is_text)
     group = f"arn:aws:elasticloadbalancing:{door.region}:{door.account}:targetgroup/bridge/0123456789abcdef"
     headers = [(name.lower(), value) for name, value in forwarded(request)]
     return headers, {
@@ -106,29 +111,26 @@ def _event(request: Request, door: Door) -> tuple[Headers, dict[str, Any]]:
     }
 
 
-def _check(payload: Any, header_key: str) -> dict[str, Any]:
-    if not isinstance(payload, dict):
-        raise refused(FAILED, f"the payload is a JSON {type(payload).__name__}, not an object")
+def _checked(payload: Any, header_key: str, other: str) -> dict[str, Any]:
+    checked = object_of(payload, FAILED)
     for key in ("body", "headers", "multiValueHeaders", "statusDescription"):
-        if key in payload and payload[key] is None:
+        if key in checked and checked[key] is None:
             raise refused(FAILED, f"the payload's {key} is null; leave it out")
-    if payload.get("statusDescription") == "":
+    if checked.get("statusDescription") == "":
         raise refused(FAILED, "the payload's statusDescription is empty; leave it out or write '200 OK'")
-    other = "headers" if header_key == "multiValueHeaders" else "multiValueHeaders"
-    if payload.get(other) and not payload.get(header_key):
-        raise refused(FAILED, f"the target group wants {header_key}, the payload has {other}")
-    if not isinstance(payload.get(header_key, {}), dict):
-        raise refused(FAILED, f"the payload's {header_key} is no object")
-    size = len(json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace"))
+    if checked.get(other) and not checked.get(header_key):
+        raise refused(FAILED, f"the payload has {other}; this target group wants {header_key}, as its events have them")
+    size = size_of(checked)
     if size > _LIMIT:
-        raise refused(FAILED, f"the payload is {size} bytes of JSON, a load balancer takes {_LIMIT}")
-    return payload
+        why = (
+            f"the payload is {size} bytes of JSON, a load balancer takes {_LIMIT}; answer with less, or redirect to S3"
+        )
+        raise refused(FAILED, why)
+    return checked
 
 
-def _answer(payload: dict[str, Any], headers: list[tuple[str, Any]]) -> Answer:
+def _answer(payload: dict[str, Any], pairs: Iterable[tuple[str, Any]]) -> Answer:
     status = status_of(payload, FAILED)
-    for name, value in headers:
-        if not isinstance(value, str):
-            raise refused(FAILED, f"the header {name!r} is {value!r}; a load balancer takes text only")
-    kept = [(name, native_of(value)) for name, value in headers if name.lower() not in HOP_BY_HOP | {"content-length"}]
-    return Answer(status, kept, payload_body(payload, FAILED))
+    headers = header_pairs(pairs, FAILED, only_text=True)
+    kept = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP | {"content-length"}]
+    return Answer(status, kept, body_of(payload, FAILED))

@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from bridge.adapter import Handler
-from bridge.errors import logger
+from bridge.errors import SettingError, logger
 from bridge.gateway import front_door
 from bridge.gateway.context import Context
 from bridge.gateway.message import Answer, Door, RefusedError, Request
-from bridge.gateway.rest_api import split_stage
+from bridge.gateway.payload import through_lambda
 from bridge.gateway.routes import match
+from bridge.gateway.wire import below_prefix, log_own, outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -64,7 +66,7 @@ class Gateway:
         observe: called with each :class:`Passage`.
 
     Raises:
-        SettingError: there is no such source.
+        SettingError: there is no such source, a route's function is not there, or several are there without routes.
     """
 
     def __init__(
@@ -81,6 +83,10 @@ class Gateway:
         observe: Callable[[Passage], None] | None = None,
     ) -> None:
         self._handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
+        if missing := [route.function for route in routes if route.function not in self._handlers]:
+            raise SettingError(f"A route names the function {missing[0]!r}; there is {', '.join(self._handlers)}.")
+        if len(self._handlers) != 1 and not routes:
+            raise SettingError(f"{len(self._handlers)} functions and no routes: give routes, or one function.")
         self._source = source
         self._front_door = front_door(source)
         self._door = Door(stage, base_path, tuple(binary_media_types))
@@ -106,6 +112,8 @@ class Gateway:
     async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
         began = time.perf_counter()
         request = await _request_of(scope, receive)
+        if request is None:
+            return
         event = payload = None
         try:
             door, name = self._route(request)
@@ -114,15 +122,7 @@ class Gateway:
             answer = self._front_door.interpret(payload, request, door)
         except RefusedError as refusal:
             answer = refusal.answer
-        if answer.why:
-            logger().warning(
-                "%s %s: %s answered %d by itself: %s",
-                request.method,
-                request.path,
-                self._source,
-                answer.status,
-                answer.why,
-            )
+        log_own(answer, request, self._source)
         await _send(answer, request, send)
         if self._observe is not None:
             self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
@@ -131,12 +131,11 @@ class Gateway:
         """The set-up for this request and the name of its function."""
         if not self._routes:
             return self._door, next(iter(self._handlers))
-        is_rest = self._source == "rest-api"
-        path, _ = split_stage(request.path, self._door)
-        found = match(self._routes, request.method, path.removeprefix(self._door.base_path) or "/", rest=is_rest)
+        path = below_prefix(request, self._door, self._front_door.no_route) or "/"
+        found = match(self._routes, request.method, path, rest=self._source == "rest-api")
         if found is None:
             known = ", ".join(f"{route.method} {route.template}" for route in self._routes)
-            why = f"no route takes it; the routes are {known}"
+            why = f"no route takes it; ask for one of these, or add one: {known}"
             raise RefusedError(replace(self._front_door.no_route, why=why))
         route, matched = found
         return replace(self._door, route=matched), route.function
@@ -145,7 +144,7 @@ class Gateway:
         """The function's payload, through JSON.
 
         Raises:
-            RefusedError: the function failed, or did not answer in time.
+            RefusedError: the function failed, did not answer in time, or answered more than Lambda takes.
         """
         context = Context.starting(self._timeout + 1, name)
         task = asyncio.ensure_future(self._call(self._handlers[name], event, context))
@@ -157,55 +156,70 @@ class Gateway:
             why = f"the function did not answer in {self._timeout:g} s; answer sooner, or raise --timeout"
             raise RefusedError(replace(self._front_door.timed_out, why=why))
         try:
-            return json.loads(json.dumps(task.result()))
-        except Exception as error:
+            return through_lambda(task.result(), self._front_door.failed)
+        except RefusedError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
             logger().exception("The function failed.")
-            why = f"the function failed: {type(error).__name__}: {error}"
+            why = f"the function failed, its traceback is above: {type(error).__name__}: {error}"
             raise RefusedError(replace(self._front_door.failed, why=why)) from None
 
     async def _call(self, handler: LambdaHandler, event: Any, context: Context) -> Any:
-        if isinstance(handler, Handler) and handler.is_async:
-            return await handler.answer(event, context)
-        if inspect.iscoroutinefunction(handler):
-            return await handler(event, context)
-        run = contextvars.copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run, handler, event, context)
+        try:
+            if isinstance(handler, Handler) and handler.is_async:
+                return await handler.answer(event, context)
+            if _is_async(handler):
+                return await handler(event, context)
+            run = contextvars.copy_context().run
+            result, error = await asyncio.get_running_loop().run_in_executor(
+                self._threads, run, _outcome, handler, event, context
+            )
+            if error is not None:
+                raise error
+            return result
+        except SystemExit as error:
+            # On AWS this ends the function's process, not the front door's.
+            raise RuntimeError(f"the function called sys.exit({error.code!r})") from error
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
+        hosted = [h.hosted for h in self._handlers.values() if isinstance(h, Handler) and h.hosted is not None]
         try:
-            for handler in self._handlers.values():
-                if isinstance(handler, Handler) and handler.hosted is not None:
-                    await handler.hosted.startup_here()
+            for application in hosted:
+                await application.startup_here()
         except Exception as error:
             logger().exception("The application does not start up.")
+            for application in hosted:
+                await application.close_here()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._background:
             await asyncio.wait(list(self._background), timeout=self._timeout)
-        for handler in self._handlers.values():
-            if isinstance(handler, Handler) and handler.hosted is not None:
-                await handler.hosted.close_here()
+        for application in hosted:
+            await application.close_here()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _request_of(scope: Any, receive: Any) -> Request:
+async def _request_of(scope: Any, receive: Any) -> Request | None:
+    """The whole request; None if the client went away before it was here."""
     chunks: list[bytes] = []
     sent = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return None
         chunk = message.get("body", b"")
         if sent < _KEEP:
             chunks.append(chunk)
         sent += len(chunk)
         if not message.get("more_body"):
             break
-    raw_path = scope.get("raw_path") or scope["path"].encode()
+    raw_path = scope.get("raw_path") or quote(scope["path"], safe="/:@!$&'()*+,;=~").encode()
+    if not raw_path.startswith(b"/"):  # RFC 9112, 3.2.2: a whole URL, as for a proxy
+        raw_path = b"/" + raw_path.partition(b"://")[2].partition(b"/")[2]
     client = scope.get("client")
     return Request(
         method=scope["method"],
@@ -221,18 +235,25 @@ async def _request_of(scope: Any, receive: Any) -> Request:
 
 
 async def _send(answer: Answer, request: Request, send: Any) -> None:
-    body = b"" if request.method == "HEAD" or answer.status in (204, 304) else answer.body
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in answer.headers
-        if name.lower() != "content-length"
-    ]
+    headers, body = outgoing(answer, request.method)
     if not any(name == b"date" for name, _ in headers):
         headers.append((b"date", formatdate(usegmt=True).encode()))
     if answer.status not in (204, 304) and request.method != "HEAD":
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_async(handler: LambdaHandler) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def _outcome(handler: LambdaHandler, event: Any, context: Context) -> tuple[Any, BaseException | None]:
+    """What *handler* returns or raises. Not raised here: a future cannot carry every exception (StopIteration)."""
+    try:
+        return handler(event, context), None
+    except BaseException as error:
+        return None, error
 
 
 def _forget(task: asyncio.Future[Any]) -> None:

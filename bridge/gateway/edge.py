@@ -9,15 +9,8 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from bridge.gateway.message import Answer, Request
-from bridge.gateway.wire import (
-    HOP_BY_HOP,
-    html_answer,
-    native_of,
-    payload_body,
-    refused,
-    status_of,
-    text_of,
-)
+from bridge.gateway.payload import body_of, header_pairs, lists_of, object_of, status_of
+from bridge.gateway.wire import HOP_BY_HOP, html_answer, refused, text_of
 
 if TYPE_CHECKING:
     from bridge.gateway.message import Door
@@ -28,7 +21,16 @@ NO_ROUTE = html_answer(404, "Not Found")
 TIMEOUT_SECONDS = 5.0
 
 _BODY_LIMIT = 40_960
-_FORBIDDEN = HOP_BY_HOP | {"expect", "content-length", "via", "x-cache", "x-real-ip", "x-forwarded-proto"}
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html: those that are
+# not exposed, and those that are read-only in a viewer request.
+_FORBIDDEN = frozenset(
+    {
+        "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "proxy-connection", "trailer", "transfer-encoding", "upgrade", "via", "x-cache", "x-forwarded-proto",
+        "x-real-ip",
+    }
+)  # fmt: skip
+_FORBIDDEN_BEGINNINGS = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
 
 
 def compose(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - one signature for all
@@ -66,24 +68,38 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: AR
     Raises:
         RefusedError: CloudFront answers 502 for such a payload.
     """
-    if not isinstance(payload, dict) or not isinstance(payload.get("status"), str):
-        raise refused(FAILED, "the payload has no status in text: CloudFront would take it for a request")
+    payload = object_of(payload, FAILED)
+    if not isinstance(payload.get("status"), str):
+        why = (
+            f"the payload's status is {payload.get('status')!r}; without one in text CloudFront takes it for a request"
+        )
+        raise refused(FAILED, why)
     status = status_of(payload, FAILED, "status")
-    headers = []
-    for lower, items in (payload.get("headers") or {}).items():
-        if lower in _FORBIDDEN or lower.startswith(("x-amz-cf-", "x-amzn-", "x-edge-", "x-accel-")):
-            raise refused(FAILED, f"the header {lower!r} is one that CloudFront does not let a function write")
-        for item in items:
-            if item["key"].lower() != lower:
-                raise refused(FAILED, f"headers[{lower!r}] has the key {item['key']!r}")
-            headers.append((item["key"], native_of(item["value"])))
+    headers = header_pairs([_pair(name, item) for name, item in lists_of(payload, "headers", FAILED)], FAILED)
+    for name, _ in headers:
+        if name.lower() in _FORBIDDEN or name.lower().startswith(_FORBIDDEN_BEGINNINGS):
+            raise refused(
+                FAILED, f"the header {name!r} is one that CloudFront does not let a function write; leave it out"
+            )
     encoding = payload.get("bodyEncoding", "text")
     if encoding not in ("text", "base64"):
-        raise refused(FAILED, f"the payload's bodyEncoding is {encoding!r}; it must be text or base64")
-    body = payload_body({"body": payload.get("body"), "isBase64Encoded": encoding == "base64"}, FAILED)
+        raise refused(FAILED, f"the payload's bodyEncoding is {encoding!r}; it must be 'text' or 'base64'")
+    body = body_of({"body": payload.get("body"), "isBase64Encoded": encoding == "base64"}, FAILED)
     if body and status == 204:
-        raise refused(FAILED, "a 204 has no body")
-    size = len(payload.get("body") or "") + sum(len(name) + len(value) for name, value in headers)
+        raise refused(FAILED, "the payload has a body, and a 204 has none; leave it out")
+    size = len((payload.get("body") or "").encode("utf-8", "replace"))
+    size += sum(len(name) + len(value) for name, value in headers)
     if size > _BODY_LIMIT:
-        raise refused(FAILED, f"the response is {size} bytes, CloudFront takes {_BODY_LIMIT} for a viewer request")
+        why = f"the response is {size} bytes, CloudFront takes {_BODY_LIMIT} for a viewer request; answer with less"
+        raise refused(FAILED, why)
     return Answer(status, headers, body)
+
+
+def _pair(name: str, item: Any) -> tuple[str, Any]:
+    """Name and value of one item in a header's list."""
+    if not isinstance(item, dict) or not isinstance(item.get("value"), str):
+        raise refused(FAILED, f"headers[{name!r}] has {item!r}; it must be {{'key': 'Name', 'value': '…'}}")
+    key = item.get("key", name)
+    if not isinstance(key, str) or key.lower() != name.lower():
+        raise refused(FAILED, f"headers[{name!r}] has the key {key!r}; it must be the same name")
+    return key, item["value"]

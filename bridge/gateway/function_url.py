@@ -9,9 +9,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from bridge.gateway import http_api, rest_api
+from bridge.gateway import http_api
 from bridge.gateway.message import Answer, Request
-from bridge.gateway.wire import json_answer
+from bridge.gateway.wire import check_event_size, json_answer
 
 if TYPE_CHECKING:
     from bridge.gateway.message import Door
@@ -31,18 +31,18 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     """The event for a request that came to a Function URL: an HTTP API's, with path and cookies as sent.
 
     Raises:
-        RefusedError: the body is larger than Lambda takes.
+        RefusedError: the request is larger than Lambda takes.
     """
-    rest_api.check_event_size(request, _TOO_LARGE)
     path = unquote(request.path, errors="replace")
     event = http_api.event_of(request, door, request.path, path, "$default", "$default")
     event["requestContext"]["accountId"] = "anonymous"
     event["requestContext"]["domainName"] = DOMAIN  # what tells a Function URL from an HTTP API
     event["requestContext"]["domainPrefix"] = DOMAIN.partition(".")[0]
-    if "cookie" in event["headers"]:
-        cookies = http_api.split_cookies(request)
+    event["headers"].pop("cookie", None)
+    if cookies := http_api.split_cookies(request):
         event["headers"]["cookie"] = "; ".join(cookies)
         event["cookies"] = cookies
+    check_event_size(event, request, _TOO_LARGE)
     return event
 
 
@@ -52,7 +52,10 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: AR
     Raises:
         RefusedError: the payload has a status and is malformed.
     """
-    if isinstance(payload, dict) and "statusCode" in payload:
-        return http_api.answer_of(payload, FAILED)
-    text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
-    return Answer(200, [("content-type", "application/json")], text.encode())
+    if not isinstance(payload, dict) or "statusCode" not in payload:
+        return http_api.inferred(payload)
+    body = payload.get("body")
+    if isinstance(body, (dict, list)):  # taken here, and by no other source
+        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        payload = {**payload, "body": body, "isBase64Encoded": False}
+    return http_api.answer_of(payload, FAILED, content_type="application/json")

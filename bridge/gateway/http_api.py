@@ -13,21 +13,27 @@ from urllib.parse import unquote
 
 from bridge.gateway import rest_api
 from bridge.gateway.message import Answer, Request
+from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, status_of
 from bridge.gateway.wire import (
+    HOP_BY_HOP,
     all_values,
+    below_prefix,
+    check_event_size,
     event_body,
     forwarded,
-    header_text,
+    header_size,
+    host_and_port,
     http_time,
     joined_values,
     json_answer,
-    payload_body,
     query_pairs,
     refused,
-    status_of,
+    text_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.gateway.message import Door
 
 FAILED = json_answer(500, {"message": "Internal Server Error"})
@@ -47,34 +53,39 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     Raises:
         RefusedError: the request is larger than API Gateway takes.
     """
-    check_size(request)
-    stage = door.stage.strip("/") or "$default"
-    if stage != "$default":
-        rest_api.split_stage(request.path, door)  # refuses what is not below it
+    _check_size(request)
+    below_prefix(request, door, NO_ROUTE)
     path = decode_path(request.path)
     route = f"{door.route.method} {door.route.template}" if door.route is not None else "$default"
-    event = event_of(request, door, path, path, route, stage)
+    event = event_of(request, door, path, path, route, door.stage or "$default")
     if door.route is not None and door.route.parameters:
         event["pathParameters"] = {name: unquote(value) for name, value in door.route.parameters.items()}
-    cookies = event["headers"].pop("cookie", None)
-    if cookies is not None:
-        event["cookies"] = split_cookies(request)
+    event["headers"].pop("cookie", None)
+    if cookies := split_cookies(request):
+        event["cookies"] = cookies
+    check_event_size(event, request, _TOO_LARGE)
     return event
 
 
 def compose_v1(request: Request, door: Door) -> dict[str, Any]:
-    """The event, payload format 1.0."""
-    check_size(request)
-    event = rest_api.event_of(request, door, version="1.0")
-    asked = decode_path(request.path)
-    event["path"] = event["requestContext"]["path"] = asked
-    event["body"], event["isBase64Encoded"] = event_body(request.body, is_text=is_text(request))
+    """The event, payload format 1.0.
+
+    Raises:
+        RefusedError: as for payload format 2.0.
+    """
+    _check_size(request)
+    path = decode_path(request.path)
+    event = rest_api.event_of(request, door, path, below_prefix(request, door, NO_ROUTE), version="1.0")
+    event["requestContext"]["path"] = path
+    body, event["isBase64Encoded"] = event_body(request.body, is_text=is_text(request))
+    event["body"] = body or None
+    check_event_size(event, request, _TOO_LARGE)
     return event
 
 
 def event_of(request: Request, door: Door, raw_path: str, path: str, route: str, stage: str) -> dict[str, Any]:
     """The parts of payload format 2.0 that HTTP APIs and Function URLs share."""
-    domain = request.header("host").partition(":")[0] or "localhost"
+    domain = host_and_port(request)[0] or "localhost"
     when, milliseconds = http_time()
     pairs = all_values(query_pairs(request.query, decode=True), fold=False)
     event: dict[str, Any] = {
@@ -93,7 +104,7 @@ def event_of(request: Request, door: Door, raw_path: str, path: str, route: str,
                 "path": path,
                 "protocol": f"HTTP/{request.http_version}",
                 "sourceIp": request.client,
-                "userAgent": request.header("user-agent"),
+                "userAgent": text_of(request.header("user-agent")),
             },
             "requestId": str(uuid.uuid4()),
             "routeKey": route,
@@ -117,48 +128,62 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: AR
         RefusedError: API Gateway answers 500 for such a payload.
     """
     if not isinstance(payload, dict) or "statusCode" not in payload:
-        text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
-        return Answer(200, [("content-type", "application/json")], text.encode())
-    return answer_of(payload, FAILED)
+        return inferred(payload)
+    return answer_of(payload, FAILED, content_type="text/plain; charset=utf-8")
 
 
 def interpret_v1(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
-    """What the client gets for a payload of format 1.0."""
-    if not isinstance(payload, dict):
-        raise refused(FAILED, f"the payload is a JSON {type(payload).__name__}, not an object")
-    multi = payload.get("multiValueHeaders") or {}
-    if not isinstance(multi, dict) or not all(isinstance(values, list) for values in multi.values()):
-        raise refused(FAILED, "multiValueHeaders must be an object of lists")
-    answer = answer_of(payload, FAILED)
-    repeated = [(name, header_text(value)) for name, values in multi.items() for value in values]
-    names = {name.lower() for name, _ in repeated}
-    return Answer(answer.status, [*repeated, *[p for p in answer.headers if p[0].lower() not in names]], answer.body)
+    """What the client gets for a payload of format 1.0; a header in ``multiValueHeaders`` counts before ``headers``.
+
+    Raises:
+        RefusedError: API Gateway answers 500 for such a payload.
+    """
+    payload = object_of(payload, FAILED)
+    repeated = lists_of(payload, "multiValueHeaders", FAILED)
+    return answer_of(payload, FAILED, repeated, content_type="text/plain; charset=utf-8")
 
 
-def answer_of(payload: dict[str, Any], refuse: Answer) -> Answer:
-    """The answer that a payload with ``statusCode``, ``headers`` and ``cookies`` describes."""
+def inferred(payload: Any) -> Answer:
+    """The answer for a payload that names no status: text as it is, anything else as JSON."""
+    text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    return Answer(200, [("content-type", "application/json")], text.encode("utf-8", "replace"))
+
+
+def answer_of(
+    payload: dict[str, Any], refuse: Answer, repeated: Iterable[tuple[str, Any]] = (), *, content_type: str = ""
+) -> Answer:
+    """The answer that a payload with ``statusCode``, ``headers`` and ``cookies`` describes.
+
+    Args:
+        payload: the payload.
+        refuse: the answer to what is malformed.
+        repeated: headers that come before those in ``headers``, and instead of them.
+        content_type: where the payload names none.
+
+    Raises:
+        RefusedError: it is malformed.
+    """
     status = status_of(payload, refuse)
-    headers, cookies = payload.get("headers") or {}, payload.get("cookies") or []
-    if not isinstance(headers, dict) or any(isinstance(value, (dict, list)) for value in headers.values()):
-        raise refused(refuse, "the payload's headers must be an object of texts")
+    cookies = payload.get("cookies") or []
     if not isinstance(cookies, list) or not all(isinstance(cookie, str) for cookie in cookies):
-        raise refused(refuse, "the payload's cookies must be a list of texts")
-    pairs = [(name.lower(), header_text(value)) for name, value in headers.items() if value is not None]
-    kept = [
-        pair for pair in pairs if pair[0] not in ("connection", "content-length", "transfer-encoding", "keep-alive")
-    ]
-    if "content-type" not in dict(kept):
-        kept.append(("content-type", "text/plain; charset=utf-8"))
-    kept += [("set-cookie", header_text(cookie)) for cookie in cookies]
-    return Answer(status, kept, payload_body(payload, refuse))
+        raise refused(refuse, "the payload's cookies must be a list of texts, such as ['a=1; Path=/']")
+    first = header_pairs(repeated, refuse)
+    names = {name.lower() for name, _ in first}
+    then = header_pairs(map_of(payload, "headers", refuse).items(), refuse)
+    headers = [*first, *(pair for pair in then if pair[0].lower() not in names)]
+    dropped = HOP_BY_HOP | {"content-length"}
+    kept = [(name.lower(), value) for name, value in headers if name.lower() not in dropped]
+    if content_type and "content-type" not in dict(kept):
+        kept.append(("content-type", content_type))
+    kept += header_pairs([("set-cookie", cookie) for cookie in cookies], refuse)
+    return Answer(status, kept, body_of(payload, refuse))
 
 
-def check_size(request: Request) -> None:
-    """Refuse what is larger than an HTTP API takes."""
-    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
+def _check_size(request: Request) -> None:
+    size = len(request.target) + header_size(request)
     if size > _HEADER_LIMIT:
-        raise refused(_HEADERS_TOO_LARGE, f"request line and headers are {size} bytes, at most {_HEADER_LIMIT}")
-    rest_api.check_event_size(request, _TOO_LARGE)
+        why = f"request line and headers are {size} bytes, at most {_HEADER_LIMIT} pass; send less in cookies and query"
+        raise refused(_HEADERS_TOO_LARGE, why)
 
 
 def decode_path(path: str) -> str:
@@ -169,8 +194,9 @@ def decode_path(path: str) -> str:
 
 def split_cookies(request: Request) -> list[str]:
     """Each cookie of every Cookie header."""
-    values = [value for name, value in request.headers if name.lower() == "cookie"]
-    return [cookie.strip() for value in values for cookie in value.split(";") if cookie.strip()]
+    values = [text_of(value) for name, value in request.headers if name.lower() == "cookie"]
+    cookies = [cookie.strip(" \t") for value in values for cookie in value.split(";")]
+    return [cookie for cookie in cookies if cookie]
 
 
 def is_text(request: Request) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.gateway import http_api
 from bridge.gateway.message import Answer, Request
-from bridge.gateway.rest_api import check_event_size
-from bridge.gateway.wire import all_values, event_body, forwarded, joined_values, query_pairs, refused
+from bridge.gateway.payload import object_of
+from bridge.gateway.wire import all_values, check_event_size, event_body, forwarded, joined_values, query_pairs
 
 if TYPE_CHECKING:
     from bridge.gateway.message import Door
@@ -25,8 +25,11 @@ _TOO_LARGE = Answer(413, [("content-type", "text/plain")], b"Content Too Large")
 
 
 def compose(request: Request, door: Door) -> dict[str, Any]:
-    """The event, version 2."""
-    check_event_size(request, _TOO_LARGE)
+    """The event, version 2.
+
+    Raises:
+        RefusedError: the request is larger than Lambda takes.
+    """
     text, is_base64 = event_body(request.body, is_text=http_api.is_text(request))
     place = f"arn:aws:vpc-lattice:{door.region}:{door.account}"
     pairs = query_pairs(request.query, decode=True)
@@ -35,7 +38,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
         "path": request.target,
         "method": request.method,
         "headers": all_values([(name.lower(), value) for name, value in forwarded(request)]),
-        "isBase64Encoded": is_base64 and bool(text),
+        "isBase64Encoded": is_base64,
         "requestContext": {
             "serviceNetworkArn": f"{place}:servicenetwork/sn-bridge",
             "serviceArn": f"{place}:service/svc-bridge",
@@ -51,21 +54,27 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
         event["queryStringParameters"] = all_values(pairs, fold=False)
     if text:
         event["body"] = text
+    check_event_size(event, request, _TOO_LARGE)
     return event
 
 
 def compose_v1(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - one signature for all
-    """The event, version 1."""
-    check_event_size(request, _TOO_LARGE)
+    """The event, version 1.
+
+    Raises:
+        RefusedError: the request is larger than Lambda takes.
+    """
     text, is_base64 = event_body(request.body, is_text=http_api.is_text(request))
-    return {
+    event = {
         "raw_path": request.target,
         "method": request.method,
         "headers": joined_values(forwarded(request)),
         "query_string_parameters": dict(query_pairs(request.query, decode=True)),
         "body": text,
-        "is_base64_encoded": is_base64 and bool(text),
+        "is_base64_encoded": is_base64,
     }
+    check_event_size(event, request, _TOO_LARGE)
+    return event
 
 
 def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
@@ -74,12 +83,4 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: AR
     Raises:
         RefusedError: the payload is malformed.
     """
-    if not isinstance(payload, dict):
-        raise refused(FAILED, f"the payload is a JSON {type(payload).__name__}, not an object")
-    answer = http_api.answer_of(payload, FAILED)
-    named = {name.lower() for name in payload.get("headers") or {}}
-    return (
-        answer
-        if "content-type" in named
-        else Answer(answer.status, [pair for pair in answer.headers if pair[0] != "content-type"], answer.body)
-    )
+    return http_api.answer_of(object_of(payload, FAILED), FAILED)

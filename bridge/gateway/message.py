@@ -37,6 +37,10 @@ class Request:
     http_version: str = "1.1"
     sent: int = -1
 
+    def __post_init__(self) -> None:
+        if not self.path:
+            object.__setattr__(self, "path", "/")  # RFC 9112, 3.2.1: the client must send it so
+
     def header(self, name: str) -> str:
         """The last value of a header, ``""`` without one."""
         return next((value for key, value in reversed(self.headers) if key.lower() == name), "")
@@ -103,8 +107,8 @@ class Door:
 
     Attributes:
         stage: the stage that the client's URL begins with, as on API Gateway's own domain; ``""`` for a custom domain,
-            whose URLs have none.
-        base_path: a custom domain's base path, ``"/shop"``.
+            whose URLs have none, and for ``$default``.
+        base_path: a custom domain's base path, ``"/shop"``. Slashes around both do not count.
         binary_media_types: a REST API's ``binaryMediaTypes``, such as ``"image/png"``, ``"image/*"`` or ``"*/*"``.
         route: the route that matched; None for a catch-all.
         account, region: parts of ARNs.
@@ -116,3 +120,13 @@ class Door:
     route: Route | None = None
     account: str = "123456789012"
     region: str = "us-east-1"
+
+    def __post_init__(self) -> None:
+        stage, base_path = self.stage.strip("/"), self.base_path.strip("/")
+        object.__setattr__(self, "stage", "" if stage == "$default" else stage)
+        object.__setattr__(self, "base_path", f"/{base_path}" if base_path else "")
+
+    @property
+    def prefix(self) -> str:
+        """What every path begins with: ``"/prod"``, ``"/shop"`` or ``""``; one with a stage has no base path."""
+        return f"/{self.stage}" if self.stage else self.base_path

@@ -9,19 +9,21 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from bridge.gateway.message import Answer, Request
+from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, status_of
 from bridge.gateway.wire import (
-    LAMBDA_REQUEST_LIMIT,
     all_values,
+    below_prefix,
+    check_event_size,
     event_body,
     forwarded,
-    header_text,
+    header_size,
+    host_and_port,
     http_time,
     json_answer,
     last_values,
-    payload_body,
     query_pairs,
     refused,
-    status_of,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -63,22 +65,32 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
         RefusedError: the request is larger than API Gateway takes, or begins with neither stage nor base path.
     """
     _check_size(request)
-    return event_of(request, door)
+    rest = below_prefix(request, door, NO_ROUTE)
+    event = event_of(request, door, _one_slash(rest if door.stage else request.path), rest)
+    check_event_size(event, request, _TOO_LONG)
+    return event
 
 
-def event_of(request: Request, door: Door, *, version: str = "") -> dict[str, Any]:
-    """The event of payload format 1.0; *version* is what an HTTP API adds."""
-    path, asked = split_stage(request.path, door)
+def event_of(request: Request, door: Door, path: str, rest: str, *, version: str = "") -> dict[str, Any]:
+    """The event of payload format 1.0.
+
+    Args:
+        request: the request.
+        door: how the front door is set up.
+        path: what the event calls the path.
+        rest: the path without stage or base path.
+        version: what an HTTP API adds.
+    """
     headers = [(_TITLES.get(name.lower(), name), value) for name, value in forwarded(request)]
     headers = [pair for pair in headers if version or pair[0].lower() not in _KEPT]
     pairs = query_pairs(request.query, decode=True)
     body, is_base64 = event_body(request.body, is_text=not _is_binary(request.header("content-type"), door))
-    template, parameters = "/{proxy+}", {"proxy": path.removeprefix(door.base_path).strip("/")}
+    template, parameters = "/{proxy+}", {"proxy": rest.strip("/")}
     if door.route is not None:
         template, parameters = door.route.template, dict(door.route.parameters)
     elif not parameters["proxy"]:
         template, parameters = "/", {}
-    domain = request.header("host").partition(":")[0] or "localhost"
+    domain = host_and_port(request)[0] or "localhost"
     when, milliseconds = http_time()
     event: dict[str, Any] = {"version": version} if version else {}
     event |= {
@@ -97,10 +109,10 @@ def event_of(request: Request, door: Door, *, version: str = "") -> dict[str, An
             "httpMethod": request.method,
             "extendedRequestId": "bridge",
             "requestTime": when,
-            "path": asked,
+            "path": request.path,
             "accountId": door.account,
             "protocol": f"HTTP/{request.http_version}",
-            "stage": door.stage.strip("/") or ("$default" if version else "local"),
+            "stage": door.stage or ("$default" if version else "local"),
             "domainPrefix": domain.partition(".")[0],
             "requestTimeEpoch": milliseconds,
             "requestId": str(uuid.uuid4()),
@@ -115,14 +127,14 @@ def event_of(request: Request, door: Door, *, version: str = "") -> dict[str, An
                 "cognitoAuthenticationType": None,
                 "cognitoAuthenticationProvider": None,
                 "userArn": None,
-                "userAgent": request.header("user-agent") or None,
+                "userAgent": text_of(request.header("user-agent")) or None,
                 "user": None,
             },
             "domainName": domain,
             "apiId": "bridge",
         },
         "body": body or None,
-        "isBase64Encoded": is_base64 and bool(body),
+        "isBase64Encoded": is_base64,
     }
     return event
 
@@ -133,12 +145,12 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:
     Raises:
         RefusedError: API Gateway answers 502 for such a payload.
     """
-    if not isinstance(payload, dict):
-        raise refused(FAILED, f"the payload is a JSON {type(payload).__name__}, not an object")
+    payload = object_of(payload, FAILED)
     if unknown := payload.keys() - _PAYLOAD_KEYS:
-        raise refused(FAILED, f"the payload has keys that a REST API does not know: {', '.join(sorted(unknown))}")
+        names = ", ".join(sorted(unknown))
+        raise refused(FAILED, f"the payload has keys that a REST API does not know; leave them out: {names}")
     if not payload.keys() & {"statusCode", "headers", "multiValueHeaders", "body"}:
-        raise refused(FAILED, "the payload is empty")
+        raise refused(FAILED, "the payload is empty; return {'statusCode': 200, 'body': '…'}")
     status = status_of({"statusCode": 200, **payload}, FAILED)
     headers = _headers(payload)
     named = {name.lower() for name, _ in headers}
@@ -146,25 +158,13 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:
         headers.append(("Content-Type", "application/json"))
     if payload.get("isBase64Encoded") and not _is_decoded(request, door):
         # Without a matching binaryMediaTypes the client gets the base64 text itself.
-        body = payload_body({**payload, "isBase64Encoded": False}, FAILED)
+        body = body_of({**payload, "isBase64Encoded": False}, FAILED)
         why = (
             "the payload is base64, but no entry of binaryMediaTypes matches the request's Accept header, so the "
             "client gets base64 text; set binaryMediaTypes to */* (here: --binary-media-types '*/*')"
         )
         return Answer(status, headers, body, why)
-    return Answer(status, headers, payload_body(payload, FAILED))
-
-
-def split_stage(path: str, door: Door) -> tuple[str, str]:
-    """The event's ``path`` and ``requestContext.path`` of a path on the wire."""
-    stage = door.stage.strip("/")
-    if not stage or stage == "$default":
-        if door.base_path and not (path + "/").startswith(door.base_path + "/"):
-            raise refused(NO_ROUTE, f"the path does not begin with the base path {door.base_path}")
-        return _one_slash(path), path
-    if path != f"/{stage}" and not path.startswith(f"/{stage}/"):
-        raise refused(NO_ROUTE, f"the path does not begin with the stage: /{stage}")
-    return _one_slash(path[len(stage) + 1 :]), path
+    return Answer(status, headers, body_of(payload, FAILED))
 
 
 def _one_slash(path: str) -> str:
@@ -173,43 +173,26 @@ def _one_slash(path: str) -> str:
 
 
 def _check_size(request: Request) -> None:
-    if len(request.target) > _HEADER_LIMIT:
-        raise refused(_URI_TOO_LONG, f"path and query are {len(request.target)} bytes, at most {_HEADER_LIMIT}")
-    size = sum(len(name) + len(value) for name, value in request.headers)
-    if size > _HEADER_LIMIT:
-        raise refused(_HEADERS_TOO_LONG, f"the headers are {size} bytes, at most {_HEADER_LIMIT}")
+    target, headers = len(request.target), header_size(request)
+    if target > _HEADER_LIMIT:
+        why = f"path and query are {target} bytes, at most {_HEADER_LIMIT} pass; send long values in the body"
+        raise refused(_URI_TOO_LONG, why)
+    if headers > _HEADER_LIMIT:
+        why = f"the headers are {headers} bytes, at most {_HEADER_LIMIT} pass; send less in them, often in cookies"
+        raise refused(_HEADERS_TOO_LONG, why)
     if request.size > _REQUEST_LIMIT:
-        raise refused(_TOO_LONG, f"the body is {request.size} bytes, API Gateway takes {_REQUEST_LIMIT}")
-    check_event_size(request, _TOO_LONG)
-
-
-def check_event_size(request: Request, refuse: Answer) -> None:
-    """Refuse what does not fit Lambda's own limit, a binary body counted in base64."""
-    text, is_base64 = event_body(request.body, is_text=True)
-    size = len(text) if is_base64 else request.size
-    if size > LAMBDA_REQUEST_LIMIT:
-        encoded = " in base64" if is_base64 else ""
-        raise refused(refuse, f"the body is {size} bytes{encoded}; Lambda takes {LAMBDA_REQUEST_LIMIT} of event")
+        why = f"the body is {request.size} bytes, API Gateway takes {_REQUEST_LIMIT}; send less, or upload to S3"
+        raise refused(_TOO_LONG, why)
 
 
 def _headers(payload: dict[str, Any]) -> Headers:
     """Both header maps merged, the multi-value one first, with the names that API Gateway renames."""
-    single, multi = payload.get("headers"), payload.get("multiValueHeaders")
-    if not isinstance(single, (dict, type(None))) or not isinstance(multi, (dict, type(None))):
-        raise refused(FAILED, "the payload's headers and multiValueHeaders must be objects")
-    headers: Headers = []
-    for name, values in (multi or {}).items():
-        if not isinstance(values, list):
-            raise refused(FAILED, f"multiValueHeaders[{name!r}] is {values!r}; it must be a list")
-        headers += [(name, header_text(value)) for value in values]
-    spelled = {name.lower(): name for name in multi or {}}
-    for name, value in (single or {}).items():
-        if isinstance(value, (dict, list)):
-            raise refused(FAILED, f"headers[{name!r}] is {value!r}; it must be text")
-        if value is not None:
-            pair = (str(spelled.get(name.lower(), name)), header_text(value))
-            if pair not in headers:
-                headers.append(pair)
+    headers = header_pairs(lists_of(payload, "multiValueHeaders", FAILED), FAILED)
+    spelled = {name.lower(): name for name, _ in headers}
+    for name, value in header_pairs(map_of(payload, "headers", FAILED).items(), FAILED):
+        pair = (spelled.get(name.lower(), name), value)
+        if pair not in headers:
+            headers.append(pair)
     remapped = [(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in headers]
     return [pair for pair in remapped if pair[0].lower() != "transfer-encoding"]
 

@@ -1,8 +1,8 @@
 """Matching a request to explicit routes, as API Gateway does.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html: the most specific route with
-the request's method wins, then greedy ones, then ``$default``. A REST API first finds the resource, whatever its
-methods, and then the method on it.
+the request's method wins, greedy ones after all others, then ``$default``. A REST API first finds the resource,
+segment by segment and whatever its methods, and then the method on it.
 """
 
 from __future__ import annotations
@@ -53,8 +53,15 @@ def match(routes: Sequence[RouteOf], method: str, path: str, *, rest: bool) -> t
         candidates = [candidate for candidate in candidates if candidate[0] == best]
     allowed = [candidate for candidate in candidates if candidate[1].method in (method, "ANY")]
     if allowed:
-        _, route, parameters = min(allowed, key=lambda candidate: (candidate[0], candidate[1].method == "ANY"))
+
+        def order(candidate: tuple[tuple[int, ...], RouteOf, dict[str, str]]) -> tuple[bool, tuple[int, ...], bool]:
+            rank, route, _ = candidate
+            return not rest and rank[-1] == _GREEDY, rank, route.method == "ANY"
+
+        _, route, parameters = min(allowed, key=order)
         return route, Route(route.method, route.template, parameters)
+    if rest:
+        return None
     default = next((route for route in routes if route.template == "$default"), None)
     return (default, None) if default is not None else None
 

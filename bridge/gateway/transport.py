@@ -10,6 +10,8 @@ import httpx
 from bridge.gateway import front_door
 from bridge.gateway.context import Context
 from bridge.gateway.message import Door, RefusedError, Request
+from bridge.gateway.payload import through_lambda
+from bridge.gateway.wire import log_own, outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ class HandlerTransport(httpx.BaseTransport):
 
     def __init__(self, handler: Callable[[Any, Any], Any], source: str = "http-api", **door: Any) -> None:
         self._handler = handler
+        self._source = source
         self._front_door = front_door(source)
         self._door = Door(**door)
 
@@ -46,9 +49,10 @@ class HandlerTransport(httpx.BaseTransport):
         try:
             event = json.loads(json.dumps(self._front_door.compose(asked, self._door)))
             context = Context.starting(self._front_door.timeout)
-            payload = json.loads(json.dumps(self._handler(event, context)))
+            payload = through_lambda(self._handler(event, context), self._front_door.failed)
             answer = self._front_door.interpret(payload, asked, self._door)
         except RefusedError as refusal:
             answer = refusal.answer
-        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
-        return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+        log_own(answer, asked, self._source)
+        headers, body = outgoing(answer, asked.method)
+        return httpx.Response(answer.status, headers=headers, content=body, request=request)

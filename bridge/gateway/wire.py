@@ -1,21 +1,21 @@
-"""HTTP and JSON: what every front door does to headers, bodies and answers of its own."""
+"""HTTP and JSON: what every front door does to requests, and answers of its own."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from bridge.errors import logger
 from bridge.gateway.message import Answer, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.gateway.message import Headers, Request
+    from bridge.gateway.message import Door, Headers, Request
 
 # RFC 9110, 7.6.1, and what HTTP/1.1 proxies keep to themselves
 HOP_BY_HOP = frozenset(
@@ -31,6 +31,8 @@ HOP_BY_HOP = frozenset(
     }
 )
 LAMBDA_REQUEST_LIMIT = 6_291_456
+# The most that JSON makes of one byte of a body: \u001f of a control character.
+_WORST_ESCAPE = 6
 
 
 def text_of(native: str) -> str:
@@ -46,15 +48,24 @@ def native_of(text: str) -> str:
     return text.encode("utf-8", "replace").decode("latin-1")
 
 
+def host_and_port(request: Request) -> tuple[str, str]:
+    """The host that the client asked for and the port, ``("", "443")`` if it named none."""
+    host = text_of(request.header("host"))
+    name, _, port = host.rpartition(":")
+    if name and port.isascii() and port.isdigit():
+        return name, port
+    return host, "443" if request.scheme == "https" else "80"
+
+
 def forwarded(request: Request) -> Headers:
     """The request's headers as a front door passes them on: none of one hop, and with its own."""
+    hops = [text_of(value) for name, value in request.headers if name.lower() == "x-forwarded-for" and value]
     own = {
-        "x-forwarded-for": ", ".join([value for name, value in request.headers if name.lower() == "x-forwarded-for"]),
-        "x-forwarded-port": _port(request),
+        "x-forwarded-for": ", ".join([*hops, request.client]),
+        "x-forwarded-port": host_and_port(request)[1],
         "x-forwarded-proto": request.scheme,
         "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}",
     }
-    own["x-forwarded-for"] = f"{own['x-forwarded-for']}, {request.client}".removeprefix(", ")
     dropped = HOP_BY_HOP | own.keys()
     passed = [(name, text_of(value)) for name, value in request.headers if name.lower() not in dropped]
     return [*passed, *own.items()]
@@ -77,8 +88,9 @@ def all_values(pairs: Iterable[tuple[str, str]], *, fold: bool = True) -> dict[s
 
 
 def joined_values(headers: Headers) -> dict[str, str]:
-    """Lower-case names, repeated values joined by commas."""
-    return {name.lower(): ",".join(values) for name, values in all_values(headers).items()}
+    """Lower-case names, repeated values joined by commas; cookies by semicolons (RFC 9113, 8.2.3)."""
+    lower = {name.lower(): values for name, values in all_values(headers).items()}
+    return {name: ("; " if name == "cookie" else ",").join(values) for name, values in lower.items()}
 
 
 def query_pairs(query: str, *, decode: bool) -> list[tuple[str, str]]:
@@ -88,8 +100,8 @@ def query_pairs(query: str, *, decode: bool) -> list[tuple[str, str]]:
 
 
 def event_body(body: bytes, *, is_text: bool) -> tuple[str, bool]:
-    """A request's body as an event carries it."""
-    if is_text:
+    """A request's body as an event carries it; nothing is text."""
+    if is_text or not body:
         try:
             return body.decode("utf-8"), False
         except UnicodeDecodeError:
@@ -97,36 +109,52 @@ def event_body(body: bytes, *, is_text: bool) -> tuple[str, bool]:
     return base64.b64encode(body).decode("ascii"), True
 
 
-def payload_body(payload: dict[str, Any], refuse: Answer) -> bytes:
-    """The bytes of a payload's body, by its own flag.
+def check_event_size(event: dict[str, Any], request: Request, refuse: Answer) -> None:
+    """Lambda's own limit, which counts the event as JSON, a binary body in base64.
 
     Raises:
-        RefusedError: the body is marked as base64 and is not, or is no text.
+        RefusedError: the event is larger.
     """
-    body = payload.get("body")
-    if body is None:
-        return b""
-    if not isinstance(body, str):
-        raise refused(refuse, f"the payload's body is a JSON {type(body).__name__}, not text")
-    if not payload.get("isBase64Encoded"):
-        return body.encode("utf-8", "replace")
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError):
-        raise refused(refuse, "the payload says isBase64Encoded, but its body is not base64") from None
+    size = request.size
+    if size * _WORST_ESCAPE + 65_536 > LAMBDA_REQUEST_LIMIT:
+        size = max(size, len(json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")))
+    if size > LAMBDA_REQUEST_LIMIT:
+        raise refused(
+            refuse,
+            f"with a body of {request.size} bytes the event is {size} bytes, Lambda takes {LAMBDA_REQUEST_LIMIT}; send "
+            "less, or upload to S3",
+        )
 
 
-def json_answer(status: int, content: Any, why: str = "", *, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+def below_prefix(request: Request, door: Door, refuse: Answer) -> str:
+    """The path without the stage or base path that it must begin with, as whole segments.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    path, prefix = request.path, door.prefix
+    if prefix and path != prefix and not path.startswith(prefix + "/"):
+        what = "stage" if door.stage else "base path"
+        raise refused(refuse, f"the path does not begin with the {what}; ask for {prefix}/…")
+    return path[len(prefix) :]
+
+
+def header_size(request: Request) -> int:
+    """The bytes of the request's headers."""
+    return sum(len(name) + len(value) for name, value in request.headers)
+
+
+def json_answer(status: int, content: Any, *, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """A JSON answer of the front door's own."""
     body = json.dumps(content, separators=(",", ":")).encode()
-    return Answer(status, [("content-type", "application/json"), *headers], body, why)
+    return Answer(status, [("content-type", "application/json"), *headers], body)
 
 
-def html_answer(status: int, phrase: str, why: str = "") -> Answer:
+def html_answer(status: int, phrase: str) -> Answer:
     """The page of a load balancer."""
     page = f"<html>\r\n<head><title>{status} {phrase}</title></head>\r\n<body>\r\n<center><h1>{status} {phrase}</h1>"
     body = f"{page}</center>\r\n</body>\r\n</html>\r\n"
-    return Answer(status, [("content-type", "text/html"), ("server", "awselb/2.0")], body.encode(), why)
+    return Answer(status, [("content-type", "text/html"), ("server", "awselb/2.0")], body.encode())
 
 
 def refused(answer: Answer, why: str) -> RefusedError:
@@ -134,32 +162,22 @@ def refused(answer: Answer, why: str) -> RefusedError:
     return RefusedError(Answer(answer.status, answer.headers, answer.body, why))
 
 
-def status_of(payload: dict[str, Any], refuse: Answer, key: str = "statusCode") -> int:
-    """The status code of a payload; text of digits counts.
-
-    Raises:
-        RefusedError: there is none that HTTP allows.
-    """
-    status = payload.get(key)
-    if isinstance(status, str) and status.strip().isdigit():
-        status = int(status)
-    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
-        raise refused(refuse, f"the payload's {key} is {status!r}; it must be a number from 100 to 599")
-    return status
+def outgoing(answer: Answer, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body as they go to the client: no body where HTTP has none, and no count of it but the server's."""
+    has_body = method != "HEAD" and answer.status not in (204, 304)  # RFC 9110, 6.4.1
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    return [pair for pair in headers if pair[0] != b"content-length"], answer.body if has_body else b""
 
 
-def header_text(value: Any) -> str:
-    """A header value as API Gateway writes it: numbers and booleans as JSON has them."""
-    return native_of(value if isinstance(value, str) else json.dumps(value))
+def log_own(answer: Answer, request: Request, source: str) -> None:
+    """Say why the front door answered by itself, if it did."""
+    if answer.why:
+        logger().warning(
+            "%s %s: %s answered %d by itself: %s", request.method, request.path, source, answer.status, answer.why
+        )
 
 
 def http_time() -> tuple[str, int]:
     """Now as API Gateway writes it, ``20/Nov/2026:09:00:00 +0000`` and in milliseconds."""
     now = time.time()
     return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)), int(now * 1000)
-
-
-def _port(request: Request) -> str:
-    host = request.header("host")
-    _, colon, port = host.rpartition(":")
-    return port if colon and port.isdigit() else ("443" if request.scheme == "https" else "80")
