@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from functools import partial
-from time import monotonic
+from time import monotonic, sleep
+from weakref import WeakSet, ref
 
-from bridge.errors import InterfaceError, logger
+from bridge.errors import BridgeError, InterfaceError, logger
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import Exchange, asgi_scope_of
 from bridge.interfaces.ending import at_the_end, ended, forget
-from bridge.interfaces.lifespan import Lifespan
+from bridge.interfaces.lifespan import PATIENCE_SECONDS, Lifespan
 from bridge.interfaces.loop import Loop, Turn, spawned, take_outside
 from bridge.response import Response
 from bridge.watch import watch
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 2.0
 # How long an application that was cancelled at the deadline may take to notice.
 _CANCEL_SECONDS = 0.02
+
+
+_all: WeakSet[HostedApplication] = WeakSet()
+_of_parents: list[object] = []  # kept, for to end them would end the parent's: they share what the system polls
 
 
 class HostedApplication:
@@ -51,16 +56,38 @@ class HostedApplication:
         self._start: asyncio.Task[None] | None = None
         self._starting = threading.Lock()
         self._started = False
-        self._turns: set[Turn] = set()
+        self._exchanges: set[Exchange] = set()
+        # A handler that nobody holds any more closes by itself, so what is to be done at the end does not hold it.
+        weak = ref(self)
+
+        def close() -> None:
+            held = weak()
+            if held is not None:
+                held.close()
+
+        def is_busy() -> bool:
+            held = weak()
+            return held is not None and bool(held._exchanges)
+
+        self._at_end, self._is_busy = close, is_busy
+        _all.add(self)
+
+    def __del__(self) -> None:
+        own = self._own
+        if own is not None and not own.is_closed() and asyncio._get_running_loop() is not own:
+            self.close()
 
     def startup(self) -> None:
         """Start the application up, once; a second call does nothing.
 
         Raises:
             LifespanError: it does not start; another call tries again.
+            BridgeError: it was closed.
         """
         with self._starting:
             if not self._started:
+                if self._own is not None and self._own.is_closed():
+                    raise BridgeError("This handler was closed. Make a new one.")
                 turn = Turn()
                 self._take(turn, _tell(turn, self._start_up()))
 
@@ -78,7 +105,7 @@ class HostedApplication:
         exchange = Exchange(scope.body)
         coroutine = self._run(scope, exchange, turn)
         watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
-        self._turns.add(turn)
+        self._exchanges.add(exchange)
         try:
             if watched is not None:
                 interrupt.arm()
@@ -86,7 +113,7 @@ class HostedApplication:
         except interrupt.BlockedError:
             response = _gateway_timeout()
         finally:
-            self._turns.discard(turn)
+            self._exchanges.discard(exchange)
             if watched is not None:
                 watch.end(watched)
             ended()
@@ -100,20 +127,24 @@ class HostedApplication:
         """
         if not self._started:
             await self.startup_here()
+        running = asyncio.get_running_loop()
+        if running is not self._adopted:  # the application lives on another loop
+            return await asyncio.to_thread(self.respond, scope)
         turn = Turn()
         exchange = Exchange(scope.body)
-        over = asyncio.get_running_loop().create_future()
-        turn.wake = partial(over.set_result, None)
+        over = running.create_future()
+        turn.wake = lambda: None if over.done() else over.set_result(None)
         watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
-        self._turns.add(turn)
+        self._exchanges.add(exchange)
         task = asyncio.create_task(self._run(scope, exchange, turn))
         try:
             await over
         finally:
-            self._turns.discard(turn)
+            self._exchanges.discard(exchange)
             if watched is not None:
                 watch.end(watched)
-            del task
+            if not turn.over:  # whoever called has given up
+                task.cancel()
         response: Response = turn.result()
         return response
 
@@ -133,14 +164,19 @@ class HostedApplication:
 
     async def close_here(self) -> None:
         """Shut the application down, on the loop that it was started on and that runs."""
-        forget(self.close)
+        forget(self._at_end)
+        self._started = False
+        # other threads may wait for answers
+        left = [exchange.task for exchange in self._exchanges if exchange.task is not None]
+        if left:
+            await asyncio.wait(left, timeout=PATIENCE_SECONDS)
         lifespan, self._lifespan = self._lifespan, None
         if lifespan is not None:
             await lifespan.shutdown()
 
     def close(self) -> None:
         """Shut the application down and close the loop; a second call does nothing."""
-        forget(self.close)
+        forget(self._at_end)
         if self._own is not None and not self._own.is_closed():
             self._own.finish(self.close_here)
 
@@ -156,12 +192,13 @@ class HostedApplication:
         return self._own.take(turn, coroutine)
 
     async def _start_up(self) -> None:
+        spawned.set(None)  # the request of another application may be the first to call this one
         if self._mode != "off":
             lifespan = Lifespan(self.app, required=self._mode == "on")
             await lifespan.startup()
             self._lifespan = lifespan
-            if lifespan.state is not None and self._adopted is None:
-                at_the_end(self.close, self._is_busy)
+        if self._adopted is None:
+            at_the_end(self._at_end, self._is_busy)
         self._started = True
 
     def _forget_start(self, start: asyncio.Task[None]) -> None:
@@ -193,9 +230,6 @@ class HostedApplication:
             else:
                 turn.fail(error)
 
-    def _is_busy(self) -> bool:
-        return bool(self._turns)
-
     def _out_of_time(self, exchange: Exchange, turn: Turn) -> None:
         """Called by the watch, in its thread, after it has logged the threads' stacks."""
         loop = self._adopted or self._own
@@ -210,7 +244,20 @@ class HostedApplication:
             loop.call_later(_CANCEL_SECONDS, lambda: turn.finish(_gateway_timeout()))
 
         loop.call_soon_threadsafe(give_up)
-        interrupt.unless(lambda: exchange.out_of_time or turn.over)
+        if self._own is not None and self._own.is_shared:
+            sleep(_CANCEL_SECONDS)
+            if not exchange.out_of_time:  # the loop's thread is blocked, but not the one that waits for an answer
+                turn.finish(_gateway_timeout())
+        else:
+            interrupt.unless(lambda: exchange.out_of_time or turn.over)
+
+    def _forget_parent(self) -> None:
+        """In a process that was forked: loop and lifespan are the parent's, this one starts anew if it has to."""
+        _of_parents.append((self._own, self._lifespan))
+        self._own = self._adopted = self._lifespan = self._start = None
+        self._starting = threading.Lock()
+        self._started = False
+        self._exchanges.clear()
 
 
 def _gateway_timeout() -> Response:
@@ -252,3 +299,12 @@ async def _tell(turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
         turn.finish(await coroutine)  # type: ignore[func-returns-value]  # None, if it comes to an end
     except BaseException as error:
         turn.fail(error)
+
+
+def _after_fork() -> None:
+    for application in list(_all):
+        application._forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

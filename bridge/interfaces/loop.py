@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]  # as anyio does, see Loop
 from contextvars import ContextVar
+
+from bridge.errors import BridgeError, logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if sys.platform == "win32":
     _Base = asyncio.ProactorEventLoop
 else:
     _Base = asyncio.SelectorEventLoop
+
+# How long what is left on the loop may take to end once it was cancelled.
+END_SECONDS = 2.0
 
 # The tasks that the current request has started and that are not done. Tasks inherit it, so what they start is
 # the request's as well; what the lifespan starts is nobody's.
@@ -73,8 +79,20 @@ class Loop(_Base):
 
     def __init__(self) -> None:
         super().__init__()
-        self._driving = threading.Lock()
+        self._driving = threading.Lock()  # held by whoever runs the loop
         self._driver: threading.Thread | None = None
+        self._sharing = threading.Lock()
+        self._waiting: set[Turn] = set()
+        self._is_ending = False
+        # anyio keeps its worker threads for as long as the task lives that the loop was started with, which it knows
+        # by this callback. There is none here, so one is made; else each request of FastAPI would cost new threads.
+        self._root = asyncio.Task(self._stay(), loop=self, name="bridge")
+        self._root.add_done_callback(_run_until_complete_cb)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a thread of its own drives the loop."""
+        return self._driver is not None
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """As in asyncio; what a request starts is remembered until it is done."""
@@ -89,28 +107,35 @@ class Loop(_Base):
         """Run *coroutine* until *turn* is over; from any thread, inside a running loop or not.
 
         Raises:
+            BridgeError: the loop that runs here is this one: it would wait for itself.
             BaseException: the turn's error.
         """
-        if self._driver is None and asyncio._get_running_loop() is None and self._driving.acquire(blocking=False):
+        running = asyncio._get_running_loop()
+        if running is None and self._driver is None and self._driving.acquire(blocking=False):
             try:
-                # run_until_complete takes two more rounds of the loop, to call back and to stop. Here the turn says
-                # stop, which ends the round it is in.
-                turn.wake = self.stop
-                task = asyncio.Task(coroutine, loop=self)
-                while not turn.over:
-                    self.run_forever()
-            except BaseException:  # Ctrl-C, while the loop was waiting
-                task.cancel()
-                raise
+                self._drive(turn, coroutine)
             finally:
                 self._driving.release()
+        elif running is self:
+            coroutine.close()
+            raise BridgeError(
+                "The application called its own handler on the event loop that answers it, which would wait for "
+                "itself. Call it in a thread: await asyncio.to_thread(handler, event, context)."
+            )
         else:
             self._share()
-            take_outside(self, turn, coroutine)
+            self._waiting.add(turn)
+            try:
+                take_outside(self, turn, coroutine)
+            finally:
+                self._waiting.discard(turn)
         return turn.result()
 
     def finish(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run one more coroutine, cancel what is left and close the loop."""
+        """Run one more coroutine, cancel what is left and close the loop.
+
+        Threads of the default executor are not waited for; Python does so at its exit.
+        """
         turn = Turn()
 
         async def end() -> None:
@@ -119,9 +144,8 @@ class Loop(_Base):
                 left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
                 for task in left:
                     task.cancel()
-                await asyncio.gather(*left, return_exceptions=True)
-                await self.shutdown_asyncgens()
-                await self.shutdown_default_executor()
+                await asyncio.wait(left, timeout=END_SECONDS)  # never empty: the root is among them
+                await asyncio.wait([self.create_task(self.shutdown_asyncgens())], timeout=END_SECONDS)
                 turn.finish(None)
             except BaseException as error:
                 turn.fail(error)
@@ -129,19 +153,47 @@ class Loop(_Base):
         try:
             self.take(turn, end())
         finally:
+            self._is_ending = True
             if self._driver is not None:
                 self.call_soon_threadsafe(self.stop)
                 self._driver.join()
-            self.close()
+            with self._driving:  # another thread may be about to leave
+                self.close()
+
+    def _drive(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
+        # run_until_complete takes two more rounds of the loop, to call back and to stop. Here the turn says stop,
+        # which ends the round it is in.
+        turn.wake = self.stop
+        task = asyncio.Task(coroutine, loop=self)
+        try:
+            while not turn.over:
+                self.run_forever()
+        except BaseException:  # Ctrl-C while the loop was waiting, or a task that ends the process
+            task.cancel()
+            raise
+        if self._ready:  # type: ignore[attr-defined]  # such as the close of a connection
+            self.stop()
+            self.run_forever()
 
     def _share(self) -> None:
-        if self._driver is None:
-            self._driver = threading.Thread(target=self._drive_for_good, name="bridge event loop", daemon=True)
-            self._driver.start()
+        with self._sharing:
+            if self._driver is None:
+                self._driver = threading.Thread(target=self._drive_for_good, name="bridge event loop", daemon=True)
+                self._driver.start()
 
     def _drive_for_good(self) -> None:
         with self._driving:
-            self.run_forever()
+            while not self._is_ending:
+                try:
+                    self.run_forever()
+                except BaseException as error:  # a task that ends the process: those who wait are to know
+                    if not self._waiting:
+                        logger().critical("A background task ends the process.", exc_info=error)
+                    for turn in list(self._waiting):
+                        turn.fail(error)
+
+    async def _stay(self) -> None:
+        await self.create_future()
 
 
 def take_outside(loop: asyncio.AbstractEventLoop, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
