@@ -12,9 +12,9 @@ from typing import Any
 from tests.benchmarks import calls, imports
 from tests.benchmarks.table import table
 
-_BATCH = 100
-_ROUNDS = {"calls": 101, "imports": 21}
-_QUICK_ROUNDS = {"calls": 11, "imports": 5}
+_BATCH = 20
+_ROUNDS = {"calls": 401, "imports": 21}
+_QUICK_ROUNDS = {"calls": 51, "imports": 5}
 
 
 def main() -> None:
