@@ -1,0 +1,147 @@
+"""What each front door accepts as a payload: a check for each, and how it reads the payload."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# One event for each source and form of payload.
+FORMS = ["rest_api", "rest_api_nulls", "scaleway", "http_api_v1", "http_api", "function_url", "alb", "alb_multi",
+         "lattice_v1", "lattice_v2", "edge_viewer_request", "rest_lambda_integration"]  # fmt: skip
+
+_EDGE_REFUSES = re.compile(
+    r"connection|expect|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|trailer|upgrade|"
+    r"x-accel-.*|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*|x-forwarded-proto|x-real-ip|"  # not allowed
+    r"content-length|transfer-encoding|via"  # read-only
+)
+
+
+def rest(payload: dict[str, Any]) -> None:
+    """A REST API answers 502 to any key it does not know."""
+    assert payload.keys() <= {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+    assert type(payload["statusCode"]) is int
+    _texts(payload.get("headers", {}))
+    _lists(payload.get("multiValueHeaders", {}))
+    names = [name.lower() for part in ("headers", "multiValueHeaders") for name in payload.get(part, {})]
+    assert len(names) == len(set(names))
+    _body(payload)
+
+
+def version_2(payload: dict[str, Any]) -> None:
+    """HTTP APIs and Function URLs: header names are case-insensitive, so each appears once; cookies are apart."""
+    assert payload.keys() - {"cookies"} == {"statusCode", "headers", "body", "isBase64Encoded"}
+    assert type(payload["statusCode"]) is int
+    _texts(payload["headers"])
+    names = [name.lower() for name in payload["headers"]]
+    assert len(names) == len(set(names))
+    assert "set-cookie" not in names
+    assert "cookies" not in payload or all(type(cookie) is str for cookie in payload["cookies"])
+    assert payload.get("cookies") != []
+    _body(payload)
+
+
+def alb(payload: dict[str, Any]) -> None:
+    """An ALB answers 502 to null, to a value that is no text and to a status without a description."""
+    assert payload.keys() == {"statusCode", "statusDescription", "headers", "body", "isBase64Encoded"}
+    _texts(payload["headers"])
+    _described(payload)
+    _body(payload)
+
+
+def alb_multi(payload: dict[str, Any]) -> None:
+    """A target group with multi-value headers reads those only."""
+    assert payload.keys() == {"statusCode", "statusDescription", "multiValueHeaders", "body", "isBase64Encoded"}
+    _lists(payload["multiValueHeaders"])
+    _described(payload)
+    _body(payload)
+
+
+def lattice(payload: dict[str, Any]) -> None:
+    """VPC Lattice: as an ALB, with cookies in a list."""
+    assert payload.keys() - {"cookies"} == {"statusCode", "statusDescription", "headers", "body", "isBase64Encoded"}
+    _texts(payload["headers"])
+    assert "set-cookie" not in [name.lower() for name in payload["headers"]]
+    _described(payload)
+    _body(payload)
+
+
+def edge(payload: dict[str, Any]) -> None:
+    """CloudFront: texts, lists of key and value, and none of the headers it refuses."""
+    assert payload.keys() - {"body", "bodyEncoding"} == {"status", "statusDescription", "headers"}
+    assert re.fullmatch(r"[1-9]\d\d", payload["status"])
+    assert type(payload["statusDescription"]) is str
+    for name, items in payload["headers"].items():
+        assert name == name.lower()
+        assert not _EDGE_REFUSES.fullmatch(name), name
+        assert items
+        for item in items:
+            assert item.keys() == {"key", "value"}
+            assert item["key"].lower() == name
+            assert type(item["value"]) is str
+    assert ("body" in payload) == ("bodyEncoding" in payload)
+    assert payload.get("bodyEncoding") in (None, "text", "base64")
+
+
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "rest-api": rest,
+    "http-api-v1": rest,
+    "non-proxy": rest,
+    "http-api": version_2,
+    "function-url": version_2,
+    "alb": alb,
+    "alb-multi": alb_multi,
+    "lattice": lattice,
+    "lattice-v1": lattice,
+    "edge": edge,
+}
+
+
+def body_of(payload: dict[str, Any]) -> bytes:
+    """The body that the front door sends to its client."""
+    text: str = payload.get("body", "")
+    encoded = payload.get("isBase64Encoded") or payload.get("bodyEncoding") == "base64"
+    return b64decode(text, validate=True) if encoded else text.encode("utf-8")
+
+
+def values_of(payload: dict[str, Any], name: str) -> list[str]:
+    """All values of a header that the client gets, however the payload says it."""
+    found: list[str] = []
+    for key, value in payload.get("headers", {}).items():
+        if key.lower() == name.lower():
+            found += [item["value"] for item in value] if isinstance(value, list) else [value]
+    for key, values in payload.get("multiValueHeaders", {}).items():
+        if key.lower() == name.lower():
+            found += values
+    if name.lower() == "set-cookie":
+        found += payload.get("cookies", [])
+    return found
+
+
+def _texts(headers: dict[str, Any]) -> None:
+    for name, value in headers.items():
+        assert type(name) is str
+        assert type(value) is str
+
+
+def _lists(headers: dict[str, Any]) -> None:
+    names = [name.lower() for name in headers]
+    assert len(names) == len(set(names))
+    for values in headers.values():
+        assert type(values) is list
+        assert values
+        assert all(type(value) is str for value in values)
+
+
+def _described(payload: dict[str, Any]) -> None:
+    assert type(payload["statusCode"]) is int
+    assert re.fullmatch(r"\d{3} \S.*", payload["statusDescription"])
+    assert payload["statusDescription"].startswith(str(payload["statusCode"]))
+
+
+def _body(payload: dict[str, Any]) -> None:
+    assert type(payload["body"]) is str
+    assert type(payload["isBase64Encoded"]) is bool
