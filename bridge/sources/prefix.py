@@ -28,10 +28,9 @@ def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: boo
         raw: *path* is still as the client encoded it.
     """
     if base := settings.base_path:
-        if starts_with(root + path, base):
-            root, path = base, (root + path)[len(base) :]
-        elif starts_with(path, base):
-            root, path = root + base, path[len(base) :]
+        whole = root + path
+        length = _length_of(base, whole) or len(root) + _length_of(base, path)
+        root, path = whole[:length], whole[length:]
     if not path.startswith("/") and (path or not root):
         path = "/" + path
     scope.raw_path = native(root + path) if raw else None
@@ -42,6 +41,16 @@ def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: boo
 def starts_with(path: str, prefix: str) -> bool:
     """Whether the whole segments of *prefix* begin *path*."""
     return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")
+
+
+def _length_of(prefix: str, path: str) -> int:
+    """How many characters of *path*, perhaps percent-encoded, spell the whole segments of *prefix*; 0 if none do."""
+    if starts_with(path, prefix):
+        return len(prefix)
+    segments = path.split("/")
+    count = prefix.count("/") + 1
+    begin = "/".join(segments[:count])
+    return len(begin) if len(segments) >= count and "%" in begin and unquote(begin) == native(prefix) else 0
 
 
 def before_route(path: str, template: str, parameters: Mapping[str, Any] | None) -> str | None:
@@ -68,4 +77,10 @@ def before_route(path: str, template: str, parameters: Mapping[str, Any] | None)
             segments.append(segment)
     tail = "/".join(["", *segments]).rstrip("/")
     trimmed = path.rstrip("/")
-    return trimmed[: len(trimmed) - len(tail)] if trimmed.endswith(tail) else None
+    if not trimmed.endswith(tail):
+        # One of them may be decoded and the other not. Base paths and stages have nothing to decode.
+        tail, trimmed = unquote(tail), unquote(trimmed)
+        if not trimmed.endswith(tail):
+            return None
+    root = trimmed[: len(trimmed) - len(tail)].rstrip("/")
+    return root if starts_with(path, root) else None

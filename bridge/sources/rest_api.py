@@ -3,8 +3,8 @@
 The event: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
 =============  =====================================================================================================
-path           percent-encoded, without the stage, but with a custom domain's base path; payload 1.0 has the stage in
-               it. ``requestContext.path`` is what the client asked for.
+path           percent-encoded, without the stage, but with a custom domain's base path; payload 1.0 is decoded, as
+               in 2.0, and has the stage in it. ``requestContext.path`` is what the client asked for.
 query          decoded, so it is encoded again; repeated names in ``multiValueQueryStringParameters``
 headers        the client's spelling; ``headers`` has the last value, ``multiValueHeaders`` all, in a list
 client         ``requestContext.identity.sourceIp``
@@ -12,8 +12,8 @@ payload        only the known keys: any other is answered 502. A header is in ``
                ``multiValueHeaders``.
 =============  =====================================================================================================
 
-Imitators: serverless-offline; Kong, Scaleway Functions and Express Gateway, which have no ``requestContext.path``
-or no ``requestContext``, null for multi-value maps, and (Express Gateway) the query still in the path.
+Imitators: serverless-offline; Kong, Scaleway Functions and Express Gateway, which have no stage or no
+``requestContext``, null for multi-value maps, and (Express Gateway) the query, as sent, still in the path.
 """
 
 from __future__ import annotations
@@ -54,12 +54,9 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     path, _, query_in_path = as_text(event.get("path")).partition("?")
     root, path = _split(event, about, path, host, settings)
-    set_path(scope, root, path, settings)
+    set_path(scope, root, path, settings, raw=source == "rest-api")
     parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
-    if parameters:
-        scope.query = query_of(parameters)
-    else:
-        scope.query = native(query_in_path) or query_of(event.get("query"))
+    scope.query = native(query_in_path) or query_of(parameters or event.get("query"))
     return scope
 
 
@@ -84,23 +81,23 @@ def _split(event: dict[str, Any], about: dict[str, Any], path: str, host: str, s
     if path and not path.startswith("/"):
         path = "/" + path
     stage = about.get("stage")
+    if not stage:
+        return "", path  # Kong, whose resource is where its own route begins, and other imitators
+    stage_root = "" if stage == "$default" else f"/{stage}"
+    shown = "" if settings.strip_stage else stage_root
+    has_stage = event.get("version") == "1.0"
     asked = about.get("path")
-    stage_root = f"/{stage}" if stage and stage != "$default" else ""
     if asked:
-        if stage_root and starts_with(asked, stage_root):
-            rest = asked[len(stage_root) :] or "/"
-            # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
-            if rest.lstrip("/") == path.lstrip("/"):
-                return ("" if settings.strip_stage else stage_root), rest
-        if asked == path:
+        # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
+        rest = asked[len(stage_root) :]
+        if stage_root and starts_with(asked, stage_root) and rest.lstrip("/") == path.lstrip("/"):
+            return shown, rest
+        if asked.lstrip("/") == path.lstrip("/"):
+            path = asked
             root = before_route(path, as_text(event.get("resource")), event.get("pathParameters"))
-            if root is None and event.get("version") == "1.0" and stage_root and starts_with(path, stage_root):
-                root = stage_root
-            if root:
-                rest = path[len(root) :]
-                return ("" if settings.strip_stage and root == stage_root else root), rest
-        return "", path
-    # Without `requestContext.path` only AWS's own domain name tells that the client's URL had the stage in it.
-    if ".execute-api." in host and ".amazonaws.com" in host and not settings.strip_stage:
-        return stage_root, path
-    return "", path
+            if root is not None:
+                return shown if root == stage_root else root, path[len(root) :]
+    if has_stage:
+        return (shown, path[len(stage_root) :]) if starts_with(path, stage_root) else ("", path)
+    # Without a `requestContext.path` that explains it, AWS's own domain name tells that the URL had the stage in it.
+    return shown if ".execute-api." in host and ".amazonaws.com" in host else "", path
