@@ -82,7 +82,7 @@ def _split(host: str) -> tuple[str, str]:
 
 
 def _is_port(text: str) -> bool:
-    return 0 < len(text) < 6 and text.isascii() and text.isdigit() and int(text) < 65536
+    return len(text) < 6 and text.isascii() and text.isdigit() and text[0] != "0" and int(text) < 65536
 
 
 def principal(authorizer: Any) -> str:

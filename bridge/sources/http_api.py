@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from bridge.response import Response
     from bridge.settings import Settings
 
+# As ASGI spells them.
+_VERSIONS: dict[str | None, str] = {"HTTP/1.0": "1.0", "HTTP/2": "2", "HTTP/2.0": "2", "HTTP/3": "3", "HTTP/3.0": "3"}
+
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in an HTTP API's or Function URL's event."""
@@ -45,18 +48,17 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope = Scope(source, event, context, LAMBDA_LIMIT)
     scope.method = as_text(http.get("method") or "GET")
     if cookies:
-        joined = "; ".join([as_text(cookie) for cookie in cookies])
+        joined = "; ".join([as_text(cookie) for cookie in cookies if cookie])
         scope.headers = pairs_of(
             {**{name: value for name, value in headers.items() if name.lower() != "cookie"}, "cookie": joined}
         )
     else:
         scope.headers = pairs_of(headers)
     scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
-    protocol = http.get("protocol")
-    scope.http_version = protocol[5:] if protocol and protocol.startswith("HTTP/") else "1.1"
+    scope.http_version = _VERSIONS.get(http.get("protocol"), "1.1")
 
     set_server(scope, headers, domain)
-    scope.client = http.get("sourceIp") or ""
+    scope.client = as_text(http.get("sourceIp"))
     scope.authorizer = authorizer = about.get("authorizer")
     scope.user = principal(authorizer) if authorizer else ""
 
