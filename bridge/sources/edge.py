@@ -5,7 +5,7 @@ What may be answered: https://docs.aws.amazon.com/AmazonCloudFront/latest/Develo
 
 =============  =====================================================================================================
 path, query    ``uri`` and ``querystring`` as the client sent them
-headers        ``{lower-case name: [{"key", "value"}, …]}``
+headers        ``{lower-case name: [{"key", "value"}, …]}``; for host and scheme only those that CloudFront writes
 body           in base64; cut off at 40 KB (viewer) or 1 MB (origin), which ``inputTruncated`` says: answered 413
 client         ``clientIp``
 payload        ``status`` as text; headers in the event's form; some of them CloudFront answers with 502, so they are
@@ -45,18 +45,19 @@ _REFUSED_BEGINNINGS = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a CloudFront event."""
     cloudfront = event["Records"][0]["cf"]
-    request = cloudfront["request"]
+    request = cloudfront.get("request") or {}
     viewer = cloudfront["config"]["eventType"] == "viewer-request"
     fields = request.get("headers") or {}
-    headers = {name: [item.get("value") for item in items] for name, items in fields.items()}
+    headers = {name: [item.get("value") for item in items or () if item] for name, items in fields.items()}
     sent = request.get("body") or {}
 
     scope = Scope("edge", event, context, VIEWER_LIMIT if viewer else LIMIT)
     scope.method = as_text(request.get("method") or "GET")
     scope.headers = tidy((name, value) for name, values in headers.items() for value in values)
     scope.body = body_of(sent.get("data"), sent.get("encoding") == "base64")
-    forwarded = header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
-    set_server(scope, headers, scheme="http" if forwarded == "http" else "https")
+    # CloudFront adds its own headers after the viewer request; it never writes X-Forwarded-Port, and hides -Proto.
+    proto = "" if viewer else header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
+    set_server(scope, {"host": headers.get("host")}, scheme="http" if proto == "http" else "https")
     scope.client = as_text(request.get("clientIp"))
     if sent.get("inputTruncated"):
         scope.refusal = Response.plain(413, "Content Too Large")
