@@ -1,7 +1,7 @@
 """API Gateway REST APIs with the ``lambda`` (non-proxy) integration, by the Serverless Framework's template.
 
 The event is what that template makes: ``method``, ``requestPath`` (the route, its variables in ``path``), ``query``,
-``headers``, ``body`` parsed from JSON, ``stage``, ``identity``, ``principalId``, ``enhancedAuthContext``.
+``headers``, ``body`` parsed from JSON or a form, ``stage``, ``identity``, ``principalId``, ``enhancedAuthContext``.
 
 Its users map a status of 300 and above by a pattern on the error message, so such an answer is raised.
 """
@@ -9,6 +9,7 @@ Its users map a status of 300 and above by a pattern on the error message, so su
 from __future__ import annotations
 
 from bridge.errors import FailedIntegrationError
+from bridge.response import media_type
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT, rest_api
 from bridge.sources.address import header, set_server
@@ -30,17 +31,17 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope = Scope("non-proxy", event, context, LAMBDA_LIMIT)
     scope.method = as_text(event.get("method") or "GET")
     scope.headers = pairs_of(headers)
-    scope.body = _body(event.get("body"))
+    scope.body = _body(event.get("body"), header(headers, "content-type", "Content-Type"))
     host = header(headers, "host", "Host")
     set_server(scope, headers)
     scope.client = as_text((event.get("identity") or {}).get("sourceIp"))
     scope.authorizer = event.get("enhancedAuthContext")
     scope.user = native(as_text(event.get("principalId")))
 
-    path = as_text(event["requestPath"])
-    for name, value in (event.get("path") or {}).items():
-        for variable in (f"{{{name}}}", f"{{{name}+}}"):
-            path = path.replace(variable, as_text(value))
+    # The route, segment by segment: a value may look like another variable.
+    values = event.get("path") or {}
+    segments = as_text(event["requestPath"]).split("/")
+    path = "/".join([as_text(values.get(s[1:-1].rstrip("+"), s)) if s[:1] == "{" else s for s in segments])
     stage = event.get("stage")
     shown = stage and ".execute-api." in host and not settings.strip_stage
     set_path(scope, f"/{stage}" if shown else "", path, settings)
@@ -62,9 +63,12 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
     return payload
 
 
-def _body(body: Any) -> bytes:
-    if body and not isinstance(body, str):
-        from json import dumps
+def _body(body: Any, content_type: str) -> bytes:
+    """What the client sent, near enough: the template has parsed it, and writes ``{}`` if there was nothing."""
+    if body is None or body == {} or isinstance(body, str):
+        return body_of(body or "", is_base64=False)
+    if isinstance(body, dict) and media_type(content_type) == "application/x-www-form-urlencoded":
+        return query_of(body).encode("latin-1")
+    from json import dumps
 
-        return dumps(body).encode()
-    return body_of(body, is_base64=False)
+    return dumps(body).encode()
