@@ -37,7 +37,7 @@ def recognise(event: Any) -> str | None:
     if event.__class__ is not dict and not isinstance(event, dict):
         return None
     about = event.get("requestContext")
-    if about.__class__ is dict:
+    if about.__class__ is dict or isinstance(about, dict):
         if "elb" in about:
             return "alb"
         if "http" in about:
@@ -53,8 +53,10 @@ def recognise(event: Any) -> str | None:
         return "lattice"
     if "Records" in event and _is_edge_request(event["Records"]):
         return "edge"
-    # Kong leaves out the method where it forwards only the path and headers.
-    return "rest_api" if "path" in event and ("headers" in event or "multiValueHeaders" in event) else None
+    # Kong leaves out the method where it forwards only the path and headers. (In a non-proxy event `path` is a map;
+    # one from before Serverless Framework's template named the route says nowhere what was asked for.)
+    has_headers = "headers" in event or "multiValueHeaders" in event
+    return "rest_api" if has_headers and isinstance(event.get("path"), str) else None
 
 
 def source_named(name: str) -> Source:
