@@ -98,7 +98,10 @@ class Response:
 
     def status_line(self) -> str:
         """Code and reason phrase, ``"404 Not Found"``: never empty after the code, as an ALB demands."""
-        return f"{self.status} {self.reason or _standard_reason(self.status)}"
+        reason = self.reason.strip()
+        if not (reason and reason.isascii() and reason.isprintable()):
+            reason = _standard_reason(self.status)
+        return f"{self.status} {reason}"
 
 
 def joined(groups: Grouped) -> dict[str, str]:
