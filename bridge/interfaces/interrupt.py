@@ -25,6 +25,7 @@ _SIGNAL = getattr(signal, "SIGALRM", None)
 # processor that this can take longer than _NOTICE_SECONDS, and asyncio interrupted in its middle may lose a callback.
 _LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.interfaces.loop")
 
+_is_armed = False
 _has_noticed: Callable[[], bool] | None = None
 
 
@@ -33,13 +34,16 @@ class BlockedError(BaseException):
 
 
 def arm() -> None:
-    """Take the signal over, if nobody else has it and this is the main thread."""
+    """Take the signal over, once, if nobody else has it and this is the main thread."""
+    global _is_armed
     if (
-        _SIGNAL is not None
+        not _is_armed
+        and _SIGNAL is not None
         and threading.current_thread() is threading.main_thread()
         and signal.getsignal(_SIGNAL) is signal.SIG_DFL
     ):
         signal.signal(_SIGNAL, _raise)
+        _is_armed = True
 
 
 def unless(has_noticed: Callable[[], bool]) -> None:
