@@ -39,17 +39,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # with this in sight a type checker would let any name pass
 
-    if name.endswith("Error"):
-        module = "bridge.errors"
-    else:
-        module = {"Handler": "bridge.adapter", "Settings": "bridge.settings"}.get(name, "bridge.handlers")
-    value = globals()[name] = getattr(import_module(module), name)
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        if name.endswith("Error"):
+            module = "bridge.errors"
+        else:
+            module = {"Handler": "bridge.adapter", "Settings": "bridge.settings"}.get(name, "bridge.handlers")
+        value = globals()[name] = getattr(import_module(module), name)
+        return value
 
 
 def __dir__() -> list[str]:

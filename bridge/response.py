@@ -50,6 +50,9 @@ _NOT_ASCII_SUPERSETS = ("utf-16", "utf16", "utf-32", "utf32", "utf-7", "utf7", "
 
 _REMEMBER = 256
 
+# The characters of a header name (RFC 9110, 5.6.2).
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
 
 class Response:
     """What the application answered.
@@ -83,11 +86,11 @@ class Response:
         (lower-case) are not there. Values are Unicode text, as JSON carries them.
 
         Raises:
-            InterfaceError: a value has a line break in it.
+            InterfaceError: a name is none, or a value has a line break in it.
         """
         groups: Grouped = {}
         for name, value in self.headers:
-            key = name.lower()
+            key = _names.get(name) or _learn(name)
             if not (value.isascii() and value.isprintable()):
                 value = _as_json_text(name, value)
             if key in groups:
@@ -122,7 +125,7 @@ def encode(body: bytes, groups: Grouped, settings: Settings) -> tuple[str, bool]
     """
     if not body:
         return "", False
-    if "content-encoding" not in groups:
+    if "content-encoding" not in groups or groups["content-encoding"][1] == ["identity"]:
         content_type = groups["content-type"][1][-1] if "content-type" in groups else ""
         try:
             carries = _remembered[content_type]
@@ -181,6 +184,25 @@ def _remember(content_type: str) -> Callable[[bytes], str] | None:
     if len(_remembered) < _REMEMBER:
         _remembered[content_type] = carries
     return carries
+
+
+# Header names in lower case. Applications have few; one that answers with names of its clients' choosing fills no
+# memory.
+_names: dict[str, str] = {}
+
+
+def _learn(name: str) -> str:
+    """A header name in lower case, remembered.
+
+    Raises:
+        InterfaceError: it is no token (RFC 9110, 5.1): a line break in it would begin another header.
+    """
+    if not name or not TOKEN.issuperset(name):
+        raise InterfaceError(f"The application's header name {name!r} has characters that HTTP does not allow in one.")
+    lower = name.lower()
+    if len(_names) < _REMEMBER:
+        _names[name] = lower
+    return lower
 
 
 def _as_json_text(name: str, value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.response import media_type
+from bridge.response import TOKEN, media_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ VARIABLES = {
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "on"})
 _NO = frozenset({"no", "n", "false", "f", "0", "off", ""})
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110, 5.6.2
 
 
 class Settings:
@@ -178,7 +177,7 @@ def _each(where: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _header(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.isascii() or not value or not _TOKEN.issuperset(value.lower()):
+    if not isinstance(value, str) or not value.isascii() or not value or not TOKEN.issuperset(value):
         raise _wrong(where, value, "the name of a header, such as 'X-Request-Id'")
     return value.lower()
 

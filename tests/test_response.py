@@ -244,3 +244,14 @@ def test_an_answer_of_the_bridges_own_is_plain_text_with_its_length() -> None:
     assert (answer.status, answer.body) == (413, "zu groß".encode())
     assert answer.headers == [("content-type", "text/plain; charset=utf-8"), ("content-length", "8")]
     assert encode(answer.body, answer.grouped(), Settings({}, {})) == ("zu groß", False)
+
+
+@pytest.mark.parametrize("name", ["X-One\r\nX-Two", "X One", "", "X:Y", "Ä"])
+def test_a_header_name_that_is_none_is_a_failure_of_the_application(name: str) -> None:
+    with pytest.raises(InterfaceError, match="header name"):
+        Response(200, [(name, "v")], b"").grouped()
+
+
+def test_a_content_encoding_of_identity_is_none() -> None:
+    groups = Response(200, [("Content-Type", "text/plain"), ("Content-Encoding", "identity")], b"").grouped()
+    assert encode(b"text", groups, Settings()) == ("text", False)

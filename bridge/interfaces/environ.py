@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from io import BytesIO
 
+from bridge.response import TOKEN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
             """At most *size* bytes, ``b""`` at the end."""
 
 
-_TOKEN = frozenset("!#$%&'*+-.^`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _REMEMBER = 1024
 
 # Header name to environ key; None for what must not be in the environ:
@@ -124,7 +125,11 @@ def _learn(name: str) -> str | None:
         if lower in _FIXED:
             key = _FIXED[lower]
         else:
-            key = f"HTTP_{name.upper().replace('-', '_')}" if name and _TOKEN.issuperset(name) else None
+            key = (
+                f"HTTP_{name.upper().replace('-', '_')}"
+                if name and "_" not in name and TOKEN.issuperset(name)
+                else None
+            )
         if len(_keys) < _REMEMBER:
             _keys[name] = key
         return key
