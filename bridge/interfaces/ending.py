@@ -40,11 +40,18 @@ def at_the_end(close: Callable[[], None], is_busy: Callable[[], bool]) -> None:
     _closers[close] = is_busy
     if not _is_prepared:
         _is_prepared = True
-        # Before threads are joined, for a thread may wait for the loop to end; atexit comes after that.
+        # Before threads are joined, for a thread may wait for the loop to end; atexit comes after that. Executors
+        # join theirs when what was registered last is called first, so theirs has to be registered by now.
+        import concurrent.futures.thread  # noqa: F401
+
         threading._register_atexit(_close_all)  # type: ignore[attr-defined]  # as concurrent.futures does
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_go_of_sigterm, after_in_child=_after_fork)
-    if not _is_on_signal and threading.current_thread() is threading.main_thread():
+    if (
+        not _is_on_signal
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN
+    ):
         _is_on_signal = True
         _previous = signal.signal(signal.SIGTERM, _on_sigterm)
         _listen()

@@ -90,6 +90,8 @@ class HostedApplication:
                     raise BridgeError("This handler was closed. Make a new one.")
                 turn = Turn()
                 self._take(turn, _tell(turn, self._start_up()))
+                if self._adopted is None:
+                    at_the_end(self._at_end, self._is_busy)
 
     def respond(self, scope: Scope) -> Response:
         """Answer one request, from any thread.
@@ -197,8 +199,6 @@ class HostedApplication:
             lifespan = Lifespan(self.app, required=self._mode == "on")
             await lifespan.startup()
             self._lifespan = lifespan
-        if self._adopted is None:
-            at_the_end(self._at_end, self._is_busy)
         self._started = True
 
     def _forget_start(self, start: asyncio.Task[None]) -> None:
