@@ -91,7 +91,7 @@ class Response:
         groups: Grouped = {}
         for name, value in self.headers:
             key = _names.get(name) or _learn(name)
-            if not (value.isascii() and value.isprintable()):
+            if not (value.isascii() and value.isprintable()) or value[:1] == " ":
                 value = _as_json_text(name, value)
             if key in groups:
                 groups[key][1].append(value)
@@ -206,7 +206,11 @@ def _learn(name: str) -> str:
 
 
 def _as_json_text(name: str, value: str) -> str:
-    """A header value for JSON: what its bytes mean in UTF-8, or else in ISO-8859-1."""
+    """A header value for JSON: what its bytes mean in UTF-8, or else in ISO-8859-1.
+
+    Space around it is none of its own (RFC 9110, 5.5); Django's cookies begin with one.
+    """
+    value = value.strip(" \t")
     if "\n" in value or "\r" in value or "\0" in value:
         # RFC 9110, 5.5: dangerous, since a recipient may take the rest for another header
         raise InterfaceError(f"The application's header {name!r} has a line break or NUL in its value: {value!r}.")

@@ -255,3 +255,9 @@ def test_a_header_name_that_is_none_is_a_failure_of_the_application(name: str) -
 def test_a_content_encoding_of_identity_is_none() -> None:
     groups = Response(200, [("Content-Type", "text/plain"), ("Content-Encoding", "identity")], b"").grouped()
     assert encode(b"text", groups, Settings()) == ("text", False)
+
+
+def test_space_around_a_header_value_is_none_of_its_own() -> None:
+    assert Response(200, [("Set-Cookie", " a=1; Path=/ ")], b"").grouped() == {
+        "set-cookie": ("Set-Cookie", ["a=1; Path=/"])
+    }
