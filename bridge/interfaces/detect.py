@@ -12,10 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_COROUTINE = 0x80  # inspect.CO_COROUTINE; importing inspect costs a cold start 8 ms
+_COROUTINE = 0x80 | 0x100  # inspect.CO_COROUTINE, CO_ITERABLE_COROUTINE; importing inspect costs a cold start 8 ms
 _VARIABLE = 0x04  # inspect.CO_VARARGS
+# How inspect and asgiref mark a function that gives a coroutine though it is no coroutine function.
+_MARKS = ("_is_coroutine_mark", "_is_coroutine")
 # Where a wrapper that takes any arguments keeps what it wraps.
-_INNER = ("__wrapped__", "app", "wsgi_app", "application", "_app", "wrapped_app")
+_INNER = ("__wrapped__", "app", "wsgi_app", "asgi_app", "application", "_app", "wrapped_app")
+_DEPTH = 32  # of wrappers; there are objects, such as mocks, that have every attribute
 
 
 def interface_of(app: Any) -> str:
@@ -29,65 +32,87 @@ def interface_of(app: Any) -> str:
             f"The application is {app!r}, a {type(app).__name__}, which cannot be called. If it is made by a "
             "function, name it with (), as in module:factory()."
         )
-    seen: set[int] = set()
     inner = app
-    while inner is not None and id(inner) not in seen:
-        seen.add(id(inner))
+    for _ in range(_DEPTH):
         found = _by_call(inner)
         if found:
             return found
-        inner = next((value for name in _INNER if callable(value := getattr(inner, name, None))), None)
+        places = _INNER if not isinstance(inner, type) else _INNER[:1]  # a class's attributes are its objects'
+        inner = next((value for place in places if callable(value := getattr(inner, place, None))), None)
+        if inner is None:
+            break
     raise InterfaceError(
         f"It cannot be told whether {app!r} is a WSGI or an ASGI application: it takes neither 2 arguments (WSGI) nor "
-        "3 (ASGI). Say which with bridge.wsgi_handler(app) or bridge.asgi_handler(app)."
+        "3 (ASGI). If it makes the application, call it, or name it with (), as in module:factory(). Else say which "
+        "it is with bridge.wsgi_handler(app) or bridge.asgi_handler(app)."
     )
 
 
 def _by_call(app: Any) -> str | None:
     """The interface, if the way *app* is called tells."""
     # The hints of asgiref.compatibility
-    if getattr(app, "_asgi_single_callable", False):
+    if getattr(app, "_asgi_single_callable", False) is True:
         return "asgi"
-    if getattr(app, "_asgi_double_callable", False):
+    if getattr(app, "_asgi_double_callable", False) is True:
         return "asgi2"
-    bound = 0
-    positional: tuple[Any, ...] = ()
+    given = 0
     keywords: set[str] = set()
-    while hasattr(app, "func") and hasattr(app, "args") and hasattr(app, "keywords"):  # functools.partial
-        positional += app.args
-        keywords |= set(app.keywords)
-        app = app.func
-    if isinstance(app, type):
-        app, bound = app.__init__, 1  # type: ignore[misc]  # only its parameters are looked at
-    elif not hasattr(app, "__code__") and not hasattr(app, "__func__"):
-        app = app.__call__
-    if hasattr(app, "__func__"):  # a bound method
-        app, bound = app.__func__, 1
-    code = getattr(app, "__code__", None)
+    function = app
+    while _is_partial(function):
+        given += len(function.args)
+        keywords.update(function.keywords)
+        function = function.func
+    called = function
+    if isinstance(function, type):
+        function, given = function.__init__, given + 1  # type: ignore[misc]  # only its parameters are looked at
+    elif not hasattr(function, "__code__") and not hasattr(function, "__func__"):
+        function = function.__call__
+    if hasattr(function, "__func__"):  # a bound method
+        function, given = function.__func__, given + 1
+    code = getattr(function, "__code__", None)
     if code is None:
         return _by_signature(app)
-    is_async = bool(code.co_flags & _COROUTINE) or getattr(app, "_is_coroutine_mark", None) is not None
-    names = code.co_varnames[: code.co_argcount][bound + len(positional) :]
-    optional = len(getattr(app, "__defaults__", None) or ())
-    most = len([name for name in names if name not in keywords])
-    least = max(0, most - optional)
+    optional = len(getattr(function, "__defaults__", None) or ())
+    names = code.co_varnames[: code.co_argcount]
+    least = len([name for name in names[given : len(names) - optional] if name not in keywords])
+    most = len([name for name in names[given:] if name not in keywords])
+    if isinstance(called, type):
+        return _by_making(called, least)
+    is_async = bool(code.co_flags & _COROUTINE) or any(getattr(function, mark, None) for mark in _MARKS)
     if code.co_flags & _VARIABLE and least < 2:
-        return "asgi" if is_async else None
+        if is_async:
+            return "asgi"
+        return _by_signature(app) if hasattr(function, "__wrapped__") else None
     return _by_count(least, most, is_async=is_async)
+
+
+def _is_partial(app: Any) -> bool:
+    """Whether it is a functools.partial; importing functools costs as much as asking for what makes one."""
+    return (
+        isinstance(getattr(app, "args", None), tuple)
+        and isinstance(getattr(app, "keywords", None), dict)
+        and callable(getattr(app, "func", None))
+    )
+
+
+def _by_making(made: Any, least: int) -> str | None:
+    """For a class: WSGI makes an iterable with two arguments; ASGI 2 a coroutine function of two with one."""
+    if least == 2:
+        return "wsgi" if hasattr(made, "__iter__") else None
+    code = getattr(made.__call__, "__code__", None)
+    return "asgi2" if least == 1 and code and code.co_flags & _COROUTINE and code.co_argcount == 3 else None
 
 
 def _by_count(least: int, most: int, *, is_async: bool) -> str | None:
     if is_async:
         return "asgi" if least <= 3 <= most else None
-    if least <= 2 <= most:
-        return "wsgi"
-    if least <= 3 <= most:
-        return "asgi"
-    return "asgi2" if least <= 1 <= most else None
+    if least == most == 1:
+        return "asgi2"
+    return {2: "wsgi", 3: "asgi"}.get(least)
 
 
 def _by_signature(app: Any) -> str | None:
-    """For what is not made of Python code, such as a function compiled by Cython."""
+    """For what is not made of Python code, such as a function compiled by Cython, and for wrappers."""
     import inspect
 
     try:
@@ -98,4 +123,5 @@ def _by_signature(app: Any) -> str | None:
         return None
     plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     least = len([parameter for parameter in plain if parameter.default is parameter.empty])
-    return _by_count(least, len(plain), is_async=inspect.iscoroutinefunction(app))
+    call = app if inspect.isroutine(app) else app.__call__
+    return _by_count(least, len(plain), is_async=inspect.iscoroutinefunction(inspect.unwrap(call)))
