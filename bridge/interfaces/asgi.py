@@ -136,10 +136,10 @@ def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
         "http_version": scope.http_version,
         "method": scope.method,
         "scheme": scope.scheme,
-        "path": path if path.isascii() else _text(path),
+        "path": path if path.isascii() else text_of(path),
         "raw_path": None if scope.raw_path is None else scope.raw_path.encode("latin-1"),
         "query_string": scope.query.encode("latin-1"),
-        "root_path": _text(scope.root_path),
+        "root_path": text_of(scope.root_path),
         "headers": _headers(scope),
         "client": (scope.client, 0) if scope.client else None,
         "server": (scope.server_name, int(scope.server_port)),
@@ -152,8 +152,8 @@ def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
     return asgi_scope
 
 
-def _text(native: str) -> str:
-    """A native string as text; what is no UTF-8 is replaced, as every ASGI server does (``raw_path`` has it)."""
+def text_of(native: str) -> str:
+    """A native string as ASGI's text; what is no UTF-8 is replaced, as every ASGI server does (``raw_path`` has it)."""
     return native if native.isascii() else native.encode("latin-1").decode("utf-8", "replace")
 
 

@@ -12,6 +12,8 @@ from asgiref.sync import sync_to_async
 from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
 
 from bridge.errors import InterfaceError
+from bridge.interfaces import as_bytes
+from bridge.interfaces.asgi import text_of
 from bridge.interfaces.environ import environ_of
 from bridge.interfaces.wsgi import Start
 from bridge.scope import Scope
@@ -49,8 +51,7 @@ class _Request(WsgiToAsgiInstance):
         super().__init__(wsgi_application)  # type: ignore[no-untyped-call]
 
     def build_environ(self, scope: Any, body: IO[bytes]) -> Environ:
-        read = scope.get("bridge.scope") or scope_of_asgi(scope)
-        environ = environ_of(read, multithread=True)
+        environ = environ_of(_scope_of(scope), multithread=True)
         size = body.seek(0, os.SEEK_END)
         body.seek(0)
         environ["CONTENT_LENGTH"] = str(size)
@@ -62,15 +63,18 @@ class _Request(WsgiToAsgiInstance):
 
     def _run(self, body: IO[bytes]) -> None:
         start = _SendingStart(self.sync_send)
-        result = self.wsgi_application(self.build_environ(self.scope, body), start)
         try:
-            for chunk in result:
-                start.write(chunk)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
-        start.finish()
+            result = self.wsgi_application(self.build_environ(self.scope, body), start)
+            try:
+                for chunk in result:
+                    start.write(chunk)
+                start.finish()
+            finally:
+                close = getattr(result, "close", None)
+                if close is not None:
+                    close()
+        except StopIteration as error:  # which no future takes: the request would wait forever
+            raise RuntimeError("The application raised StopIteration.") from error
 
 
 class _SendingStart(Start):
@@ -85,7 +89,8 @@ class _SendingStart(Start):
     def write(self, data: bytes, /) -> None:
         if data:
             self._begin()
-            self._send({"type": "http.response.body", "body": data, "more_body": True})
+            body = data if data.__class__ is bytes else as_bytes(data)
+            self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     def finish(self) -> None:
         self._begin()
@@ -97,8 +102,30 @@ class _SendingStart(Start):
         if not self.status:
             raise InterfaceError("The application sent a body, or ended, before it called start_response.")
         self.begun = True
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
-        self._send({"type": "http.response.start", "status": int(self.status[:3]), "headers": headers})
+        headers = [(_bytes_of(name.lower()), _bytes_of(value)) for name, value in self.headers]
+        self._send({"type": "http.response.start", "status": self.code, "headers": headers})
+
+
+def _bytes_of(text: str) -> bytes:
+    """The bytes of a native string; of what is none, its UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+def _scope_of(asgi_scope: dict[str, Any]) -> Scope:
+    """The Scope of a request, as what lies between the bridge and the application has left it."""
+    scope = scope_of_asgi(asgi_scope)
+    read: Scope | None = asgi_scope.get("bridge.scope")
+    if read is not None:
+        scope.event, scope.context = read.event, read.context
+        scope.authorizer, scope.user = read.authorizer, read.user
+        root_path, path = asgi_scope["root_path"], asgi_scope["path"]
+        if path == text_of(read.root_path + read.path) and root_path == text_of(read.root_path):
+            # bytes that are no UTF-8 are in these only
+            scope.root_path, scope.path, scope.raw_path = read.root_path, read.path, read.raw_path
+    return scope
 
 
 def scope_of_asgi(asgi_scope: dict[str, Any]) -> Scope:
@@ -108,7 +135,11 @@ def scope_of_asgi(asgi_scope: dict[str, Any]) -> Scope:
     raw_path = asgi_scope.get("raw_path")
     scope.raw_path = raw_path.decode("latin-1") if raw_path else None
     root_path = native(asgi_scope.get("root_path", ""))
-    path = unquote(scope.raw_path) if scope.raw_path else native(asgi_scope["path"])
+    path = native(asgi_scope["path"])
+    if scope.raw_path and "\ufffd" in asgi_scope["path"]:
+        raw = unquote(scope.raw_path)
+        if text_of(raw) == asgi_scope["path"]:  # bytes that are no UTF-8 are in the raw path only
+            path = raw
     if root_path and (path == root_path or path.startswith(root_path + "/")):
         path = path[len(root_path) :]
     scope.root_path = root_path
