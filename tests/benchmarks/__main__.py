@@ -9,7 +9,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import calls, imports
+from tests.benchmarks import calls, imports, stages
 from tests.benchmarks.table import table
 
 _BATCH = 20
@@ -19,16 +19,18 @@ _QUICK_ROUNDS = {"calls": 51, "imports": 5}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What the bridge costs, beside its peers.")
-    parser.add_argument("--only", choices=["calls", "imports"], help="one part alone")
+    parser.add_argument("--only", choices=["calls", "imports", "stages"], help="one part alone")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     parser.add_argument("--json", action="store_true", help="figures for a machine, in µs per call and ms per import")
     options = parser.parse_args()
     rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
     found: dict[str, Any] = {"machine": _machine()}
-    if options.only != "imports":
+    if options.only in (None, "calls"):
         found["calls"] = calls.measure(rounds["calls"], _BATCH)
-    if options.only != "calls":
+    if options.only in (None, "imports"):
         found["imports"] = imports.measure(rounds["imports"])
+    if options.only == "stages":
+        found["stages"] = stages.measure(rounds["calls"], _BATCH)
     print(dumps(found, indent=2, ensure_ascii=False) if options.json else "\n\n".join(_report(found)))
 
 
@@ -50,6 +52,8 @@ def _report(found: dict[str, Any]) -> list[str]:
         parts += [f"### {interface.upper()}: µs per call (times the bridge's)", _calls_table(by_source)]
     for before, by_library in found.get("imports", {}).items():
         parts += [f"### Import: ms above {before}", _imports_table(by_library)]
+    if "stages" in found:
+        parts += ["### The bridge's stages: µs", _stages_table(found["stages"])]
     return parts
 
 
@@ -63,6 +67,11 @@ def _calls_table(by_source: dict[str, dict[str, float]]) -> str:
             row.append(f"{times[name]:.1f}{ratio}")
         rows.append(row)
     return table(["", *by_source], rows)
+
+
+def _stages_table(by_source: dict[str, dict[str, float]]) -> str:
+    names = list(next(iter(by_source.values())))
+    return table(["", *by_source], [[name, *(f"{times[name]:.1f}" for times in by_source.values())] for name in names])
 
 
 def _imports_table(by_library: dict[str, dict[str, float]]) -> str:

@@ -1,0 +1,57 @@
+"""Where the bridge's own time goes, stage by stage of its one path, for each source."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import Any
+
+from bridge.interfaces.asgi import asgi_scope_of
+from bridge.interfaces.environ import environ_of
+from bridge.interfaces.hosted import HostedApplication
+from bridge.interfaces.wsgi import respond
+from bridge.response import encode
+from bridge.settings import Settings
+from bridge.sources import recognise, source_named
+from bridge.watch import watch
+from tests.benchmarks.applications import asgi_app, wsgi_app
+from tests.benchmarks.calls import CONTEXT, handlers
+from tests.benchmarks.events import EVENTS
+from tests.benchmarks.rounds import Contender, microseconds_per_call
+
+
+def measure(rounds: int, batch: int) -> dict[str, dict[str, float]]:
+    """Microseconds for each stage alone, what it calls included: ``{source: {stage: time}}``."""
+    found = {}
+    for name, event in EVENTS.items():
+        times = microseconds_per_call(_stages(event), dumps(event), CONTEXT, rounds, batch)
+        nothing = times.pop("nothing")
+        found[name] = {stage: time - nothing for stage, time in times.items()}
+    return found
+
+
+def _stages(event: dict[str, Any]) -> dict[str, Contender]:
+    settings = Settings()
+    source = source_named(str(recognise(event)))
+    scope = source.read(event, CONTEXT, settings)
+    response = respond(wsgi_app, scope)
+    groups = response.grouped()
+    hosted = HostedApplication(asgi_app, settings)
+
+    def watched(_event: Any, _context: object) -> None:
+        begun = watch.begin(scope)
+        if begun is not None:
+            watch.end(begun)
+
+    return {
+        "nothing": lambda _event, _context: None,
+        "recognise": lambda one, _context: recognise(one),
+        "read": lambda one, context: source.read(one, context, settings),
+        "watch": watched,
+        "WSGI: respond": lambda _event, _context: respond(wsgi_app, scope),
+        "  of it environ": lambda _event, _context: environ_of(scope),
+        "ASGI: respond, watched": lambda _event, _context: hosted.respond(scope),
+        "  of it scope": lambda _event, _context: asgi_scope_of(scope, None),
+        "write": lambda _event, _context: source.write(response, scope, settings),
+        "  of it encode": lambda _event, _context: encode(response.body, groups, settings),
+        "WSGI: all": handlers("wsgi")["bridge"],
+    }
