@@ -151,6 +151,8 @@ def _close_all() -> None:
             close, _ = _closers.popitem()
             close()
     finally:
+        if _closers:  # whatever that one raised, the others are to be closed
+            _close_all()
         _is_closing = False
 
 

@@ -199,6 +199,8 @@ class HostedApplication:
             lifespan = Lifespan(self.app, required=self._mode == "on")
             await lifespan.startup()
             self._lifespan = lifespan
+            if self._own is not None:
+                self._own.guest = lifespan
         self._started = True
 
     def _forget_start(self, start: asyncio.Task[None]) -> None:

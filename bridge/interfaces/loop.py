@@ -27,6 +27,10 @@ END_SECONDS = 2.0
 # the request's as well; what the lifespan starts is nobody's.
 spawned: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge.spawned", default=None)
 
+# Loops that are not finished: whoever drops an application may drop it with all that refers to it, and the garbage
+# collector is not to take the loop apart before the application has shut down on it.
+_open: set[Loop] = set()
+
 
 class Turn:
     """One coroutine's turn on the loop, and what came of it; the first to say so is believed.
@@ -75,6 +79,9 @@ class Loop(_Base):
     The thread that calls drives it: nothing is handed over, and the application runs where the handler runs. If the
     calling thread already runs a loop, or another thread drives this one, a thread of its own takes the driving over
     for good; every request still runs on this one loop, concurrently.
+
+    Attributes:
+        guest: what lives as long as the loop does, whoever else drops it.
     """
 
     def __init__(self) -> None:
@@ -84,10 +91,12 @@ class Loop(_Base):
         self._sharing = threading.Lock()
         self._waiting: set[Turn] = set()
         self._is_ending = False
+        self.guest: object = None
         # anyio keeps its worker threads for as long as the task lives that the loop was started with, which it knows
         # by this callback. There is none here, so one is made; else each request of FastAPI would cost new threads.
         self._root = asyncio.Task(self._stay(), loop=self, name="bridge")
         self._root.add_done_callback(_run_until_complete_cb)
+        _open.add(self)
 
     @property
     def is_shared(self) -> bool:
@@ -159,6 +168,8 @@ class Loop(_Base):
                 self._driver.join()
             with self._driving:  # another thread may be about to leave
                 self.close()
+            self.guest = None
+            _open.discard(self)
 
     def _drive(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
         # run_until_complete takes two more rounds of the loop, to call back and to stop. Here the turn says stop,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import pytest
 
@@ -571,7 +573,7 @@ class TestClose:
                 except asyncio.CancelledError:
                     asked.append(True)
 
-        kept = []
+        kept: list[Any] = []
 
         async def work(path: str) -> str:
             kept.append(asyncio.create_task(stubborn()))
@@ -582,6 +584,7 @@ class TestClose:
         handler.close()
         assert asked == [True]
         assert not kept[0].done()
+        kept[0]._log_destroy_pending = False  # as it says, and has reason to
         kept[0].get_coro().close()
 
     def test_an_executor_s_thread_that_is_at_work_does_not_hold_it_up(self, serve: Serve) -> None:
@@ -619,7 +622,10 @@ class TestClose:
         handler.close()
         assert ended == [True]
 
-    def test_a_handler_that_nobody_holds_shuts_its_application_down(self) -> None:
+    @pytest.mark.parametrize("in_a_cycle", [True, False])
+    def test_a_handler_that_nobody_holds_shuts_its_application_down(
+        self, in_a_cycle: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
         ended = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -627,10 +633,50 @@ class TestClose:
                 await receive()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+                await asyncio.sleep(0)
                 ended.append(True)
                 await send({"type": "lifespan.shutdown.complete"})
             else:
                 await say(send, "fine")
 
-        assert ask(bridge.asgi_handler(app)) == (200, b"fine")
+        handler = bridge.asgi_handler(app)
+        if in_a_cycle:
+            handler.itself = handler  # type: ignore[attr-defined]
+        assert ask(handler) == (200, b"fine")
+        del handler
+        gc.collect()
         assert ended == [True]
+        assert caplog.text == ""
+
+    def test_one_that_its_application_holds_lives_as_long_as_the_process(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ended = []
+
+        class App:
+            def __init__(self) -> None:
+                self.handler = bridge.asgi_handler(self)
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                if scope["type"] != "lifespan":
+                    await say(send, "fine")
+                    return
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                try:
+                    await receive()
+                    await send({"type": "lifespan.shutdown.complete"})
+                finally:
+                    ended.append(True)
+
+        app = App()
+        assert ask(app.handler) == (200, b"fine")
+        kept = ref(app)
+        del app
+        gc.collect()
+        assert ended == []
+        still = kept()
+        assert still is not None
+        still.handler.close()
+        assert ended == [True]
+        assert caplog.text == ""
