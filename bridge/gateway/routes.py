@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bridge.gateway.message import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _FIXED, _VARIABLE, _GREEDY = 0, 1, 2
 
@@ -92,8 +92,3 @@ def _place(template: str, path: str) -> tuple[tuple[int, ...], dict[str, str]] |
         else:
             return None
     return (tuple(rank), parameters) if len(wanted) == len(given) else None
-
-
-def functions_of(routes: Iterable[RouteOf]) -> list[str]:
-    """The functions behind *routes*, each once, in order."""
-    return list(dict.fromkeys(route.function for route in routes))
