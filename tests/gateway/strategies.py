@@ -83,7 +83,7 @@ def requests(draw: DrawFn, prefix: str = "") -> Request:
         method=draw(_methods),
         path=prefix + draw(_paths),
         query=draw(_queries),
-        headers=draw(st.permutations([pair for part in parts for pair in part])),
+        headers=[pair for part in parts for pair in part],
         body=body,
         client=draw(st.sampled_from(_CLIENTS)),
         scheme=draw(st.sampled_from(("http", "https"))),
@@ -96,5 +96,5 @@ def answers(draw: DrawFn) -> Given:
     body = draw(_bodies)
     length = [("Content-Length", str(len(body)))] if draw(st.booleans()) else []
     parts = [draw(_response_fields), draw(_set_cookie_fields), draw(_types), draw(_encodings), length]
-    pairs = draw(st.permutations([pair for part in parts for pair in part]))
-    return Given(draw(st.integers(200, 599) | st.sampled_from((200, 204, 304))), list(pairs), body)
+    status = draw(st.integers(200, 599) | st.sampled_from((200, 204, 304)))
+    return Given(status, [pair for part in parts for pair in part], body)

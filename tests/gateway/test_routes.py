@@ -87,7 +87,13 @@ def test_a_closer_path_with_any_beats_the_method_itself() -> None:
 @pytest.mark.parametrize("rest", [False, True])
 @pytest.mark.parametrize(
     ("template", "asked"),
-    [("/{proxy+}", "/"), ("/pets/{proxy+}", "/pets"), ("/pets/{proxy+}", "/pets/"), ("/pets/{id}", "/pets/")],
+    [
+        ("/{proxy+}", "/"),
+        ("/pets/{proxy+}", "/pets"),
+        ("/pets/{proxy+}", "/pets/"),
+        ("/pets/{id}", "/pets/"),
+        ("/pets/{id}/name", "/pets//name"),
+    ],
 )
 def test_a_variable_never_matches_nothing(template: str, asked: str, rest: bool) -> None:
     assert found((f"GET {template}",), f"GET {asked}", rest=rest) is None
