@@ -9,7 +9,6 @@ from bridge.interfaces.asgi import asgi_scope_of
 from bridge.interfaces.environ import environ_of
 from bridge.interfaces.hosted import HostedApplication
 from bridge.interfaces.wsgi import respond
-from bridge.response import encode
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
 from bridge.watch import watch
@@ -34,7 +33,6 @@ def _stages(event: dict[str, Any]) -> dict[str, Contender]:
     source = source_named(str(recognise(event)))
     scope = source.read(event, CONTEXT, settings)
     response = respond(wsgi_app, scope)
-    groups = response.grouped()
     hosted = HostedApplication(asgi_app, settings)
 
     def watched(_event: Any, _context: object) -> None:
@@ -52,6 +50,5 @@ def _stages(event: dict[str, Any]) -> dict[str, Contender]:
         "ASGI: respond, watched": lambda _event, _context: hosted.respond(scope),
         "  of it scope": lambda _event, _context: asgi_scope_of(scope, None),
         "write": lambda _event, _context: source.write(response, scope, settings),
-        "  of it encode": lambda _event, _context: encode(response.body, groups, settings),
         "WSGI: all": handlers("wsgi")["bridge"],
     }
