@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bridge import __version__
 from bridge.errors import BridgeError
@@ -17,6 +17,18 @@ class CommandError(BridgeError):
     """A command cannot go on; the message says why and what to do."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes options and words in any order, as curl does: ``bridge invoke app:app -i /path``."""
+
+    _is_inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._is_inside:
+            return super().parse_known_args(args, namespace)
+        self._is_inside = True
+        return self.parse_known_intermixed_args(args, namespace)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 if all went well, 1 if not, 2 for wrong options.
 
@@ -24,20 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: the words after ``bridge``; those of the process if None.
     """
     from bridge.cli import event, invoke, serve
+    from bridge.cli.ending import leave_if_stuck
 
     parser = argparse.ArgumentParser(prog="bridge", description="Python applications behind AWS Lambda front doors.")
     parser.add_argument("--version", action="version", version=f"bridge {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for command in (serve, invoke, event):
         command.add_to(commands)
     chosen = parser.parse_args(arguments)
     try:
-        sys.exit(chosen.run(chosen))
+        status = chosen.run(chosen)
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
     except BrokenPipeError:  # `bridge event … | head`
         sys.stderr.close()
-        sys.exit(141)
+        status = 141
     except BridgeError as error:
         print(f"bridge: {error}", file=sys.stderr)
-        sys.exit(1)
+        status = 1
+    leave_if_stuck(status)
+    sys.exit(status)

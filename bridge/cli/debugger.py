@@ -8,6 +8,8 @@ import logging
 import traceback
 from typing import Any
 
+from bridge.errors import logger
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{title}</title>
@@ -22,15 +24,23 @@ pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto; border-left: 4px so
 """
 
 
-def with_debugger(app: Any, interface: str) -> Any:
-    """*app* with a debugger around it, and its own debug switch on."""
+def with_debugger(app: Any, interface: str, host: str = "localhost") -> Any:
+    """*app* with a debugger around it, and its own debug switch on.
+
+    Args:
+        app: the application.
+        interface: which one it has.
+        host: the host that the server listens on; werkzeug's debugger answers on no other but localhost.
+    """
     with contextlib.suppress(AttributeError):
         app.debug = True  # Flask, Starlette, FastAPI: exceptions come through
     if interface == "wsgi":
         from werkzeug.debug import DebuggedApplication
 
-        logging.getLogger("werkzeug").setLevel(logging.INFO)  # the debugger's PIN
-        return DebuggedApplication(app, evalex=True)
+        logging.getLogger("werkzeug").setLevel(logging.INFO)  # the debugger's PIN, once its page is open
+        debugged = DebuggedApplication(app, evalex=True)
+        debugged.trusted_hosts.append(host)
+        return debugged
     if interface == "asgi2":
         from asgiref.compatibility import double_to_single_callable
 
@@ -70,28 +80,23 @@ class TracebackPage:
         except Exception as error:
             if is_sent:
                 raise
-            if held and b"text/html" in dict(held[0].get("headers", ())).get(b"content-type", b""):
-                await _send_all(held, send)  # the framework's own page
-            else:
-                await _send_all(_page(scope, error), send)
-            raise
-        await _send_all(held, send)
-
-
-async def _send_all(messages: list[Any], send: Any) -> None:
-    for message in messages:
-        await send(message)
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
+            # Here and not by raising on: whoever called has an answer.
+            logger().exception("The application failed at %s %s", scope["method"], scope["path"], exc_info=error)
+            if not (held and b"text/html" in dict(held[0].get("headers", ())).get(b"content-type", b"")):
+                held = _page(scope, error)  # else the framework's own page
+        for message in held:
+            await send(message)
 
 
 def _page(scope: Any, error: Exception) -> list[Any]:
     title = f"{type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(error))
     page = _PAGE.format(
         title=html.escape(title),
         method=html.escape(scope["method"]),
         path=html.escape(scope["path"]),
-        trace=html.escape(trace),
-    ).encode()
+        trace=html.escape("".join(traceback.format_exception(error))),
+    ).encode("utf-8", "backslashreplace")
     headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(page))]
     return [
         {"type": "http.response.start", "status": 500, "headers": headers},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from bridge.cli import CommandError
-from bridge.cli.options import add_front_door, add_request, base_path, media_types
+from bridge.cli.access import as_json
+from bridge.cli.options import DEFAULT_SOURCE, add_front_door, add_request, base_path, media_types
 from bridge.gateway import Door, RefusedError, Request, front_door
 
 if TYPE_CHECKING:
@@ -24,21 +26,21 @@ def add_to(commands: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the event as JSON."""
-    print(json.dumps(compose(request_of(chosen), chosen), indent=2, ensure_ascii=False))
+    print(as_json(compose(request_of(chosen), chosen.source or DEFAULT_SOURCE, door_of(chosen))))
     return 0
 
 
-def compose(request: Request, chosen: argparse.Namespace) -> Any:
-    """The event for *request* by the front door that was chosen.
+def compose(request: Request, source: str, door: Door) -> Any:
+    """The event for *request* by the front door *source*.
 
     Raises:
         CommandError: the front door refuses it.
     """
     try:
-        return front_door(chosen.source).compose(request, door_of(chosen))
+        return front_door(source).compose(request, door)
     except RefusedError as refusal:
         answer = refusal.answer
-        raise CommandError(f"{chosen.source} answers {answer.status} by itself: {answer.why}.") from None
+        raise CommandError(f"{source} answers {answer.status} by itself: {answer.why}.") from None
 
 
 def door_of(chosen: argparse.Namespace) -> Door:
@@ -52,13 +54,14 @@ def request_of(chosen: argparse.Namespace) -> Request:
     Raises:
         CommandError: an option is malformed or names a file that cannot be read.
     """
-    url = urlsplit(chosen.url if "://" in chosen.url else f"https://localhost/{chosen.url.removeprefix('/')}")
+    is_whole = re.match(r"https?://", chosen.url)
+    url = urlsplit(chosen.url if is_whole else f"https://localhost/{chosen.url.removeprefix('/')}")
     headers: list[tuple[str, str]] = []
     for line in chosen.header:
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
             raise CommandError(f"-H {line!r}: write a header as 'Name: value'.")
-        headers.append((name.strip(), value.strip().encode().decode("latin-1")))
+        headers.append((name.strip(), os.fsencode(value.strip()).decode("latin-1")))
     given = {name.lower() for name, _ in headers}
     usual = (("host", url.netloc), ("user-agent", "bridge"), ("accept", "*/*"))
     headers = [*(pair for pair in usual if pair[0] not in given), *headers]
@@ -70,8 +73,8 @@ def request_of(chosen: argparse.Namespace) -> Request:
     keep = "/%:@!$&'()*+,;=-._~"
     return Request(
         method=chosen.request or ("GET" if body is None else "POST"),
-        path=quote(url.path or "/", safe=keep),
-        query=quote(url.query, safe=keep + "?"),
+        path=quote(os.fsencode(url.path or "/"), safe=keep),
+        query=quote(os.fsencode(url.query), safe=keep + "?"),
         headers=headers,
         body=body or b"",
         scheme=url.scheme,
@@ -84,13 +87,13 @@ def _body(chosen: argparse.Namespace) -> bytes | None:
     if not chosen.data:
         return None
     return b"&".join(
-        _read(item).translate(None, b"\r\n") if item.startswith("@") else item.encode() for item in chosen.data
+        _read(item).translate(None, b"\r\n") if item.startswith("@") else os.fsencode(item) for item in chosen.data
     )
 
 
 def _read(item: str) -> bytes:
     if not item.startswith("@"):
-        return item.encode()
+        return os.fsencode(item)
     if item == "@-":
         import sys
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import inspect
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from bridge.adapter import Handler
 from bridge.cli import CommandError
-from bridge.cli.event import compose, door_of, request_of
+from bridge.cli.access import as_json
+from bridge.cli.event import door_of, request_of
 from bridge.cli.load import load_functions
-from bridge.cli.options import add_application, add_front_door, add_request
-from bridge.gateway import RefusedError, Request, front_door
+from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request
+from bridge.cli.project import find_project
+from bridge.gateway import RefusedError, front_door
+from bridge.gateway.app import Gateway, Passage
 from bridge.gateway.context import Context
 
 if TYPE_CHECKING:
     import argparse
+
+    from bridge.cli.project import Project
+    from bridge.gateway import Answer, Request
 
 
 def add_to(commands: Any) -> None:
@@ -31,32 +42,108 @@ def add_to(commands: Any) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print the payload as JSON, or with ``-i`` the response; 1 if the function failed."""
-    if chosen.app is not None and (chosen.app.startswith("/") or "://" in chosen.app):
-        # `bridge invoke /path`: the application is found in the project
+    """Print the payload as JSON, or with ``-i`` the response."""
+    if chosen.app is not None and _is_url(chosen.app):  # `bridge invoke /path`: the application is the project's
         chosen.app, chosen.url = None, chosen.app
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     request = request_of(chosen)
-    event = compose(request, chosen) if chosen.event is None else _read_event(chosen.event)
-    _, handler = load_functions(chosen.app, chosen.env_file)[0]
-    context = Context.starting(chosen.timeout or front_door(chosen.source).timeout)
+    event = None if chosen.event is None else _read_event(chosen.event)
+    project = find_project(chosen.app, Path.cwd())
+    chosen.source = chosen.source or project.source or DEFAULT_SOURCE
+    if event is None:
+        with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the payload
+            passage = asyncio.run(_passed(request, project, chosen))
+        if chosen.include:
+            return _print_response(passage.answer)
+        if passage.answer.why:
+            raise CommandError(f"{chosen.source} answers {passage.answer.status} by itself; -i shows the answer.")
+        payload = passage.payload
+    else:
+        with contextlib.redirect_stdout(sys.stderr):
+            payload = _answer_event(event, project, chosen)
+        if chosen.include:
+            return _print_response(_interpreted(payload, request, chosen))
+    print(as_json(payload))
+    return 0
+
+
+def _is_url(text: str) -> bool:
+    """Whether *text*, the first word, is the request's URL: a whole one, or a path that names no application."""
+    is_path = text.startswith("/") and not Path(text.partition(":")[0]).is_file()
+    return is_path or text.startswith(("http://", "https://"))
+
+
+async def _passed(request: Request, project: Project, chosen: argparse.Namespace) -> Passage:
+    """The request's way through the gateway."""
+    passages: list[Passage] = []
+    door = door_of(chosen)
+    gateway = Gateway(
+        load_functions(project, chosen.env_file, settings={"base_path": door.base_path or None}),
+        chosen.source,
+        stage=door.stage,
+        base_path=door.base_path,
+        binary_media_types=door.binary_media_types or project.binary_media_types,
+        timeout=chosen.timeout,
+        routes=[route for function in project.functions for route in function.routes],
+        observe=passages.append,
+    )
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    answers: asyncio.Queue[Any] = asyncio.Queue()
+    lifespan = asyncio.create_task(gateway({"type": "lifespan"}, told.get, answers.put))
+    await told.put({"type": "lifespan.startup"})
+    if (await answers.get())["type"] == "lifespan.startup.failed":
+        raise CommandError("the application does not start up; what is above says why.")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.body}
+
+    await gateway(_scope_of(request), receive, answers.put)
+    await told.put({"type": "lifespan.shutdown"})
+    await lifespan
+    return passages[0]
+
+
+def _scope_of(request: Request) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": request.method,
+        "path": unquote(request.path),
+        "raw_path": request.path.encode("latin-1"),
+        "query_string": request.query.encode("latin-1"),
+        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers],
+        "client": (request.client, 0),
+        "scheme": request.scheme,
+        "http_version": request.http_version,
+    }
+
+
+def _answer_event(event: Any, project: Project, chosen: argparse.Namespace) -> Any:
+    """The payload, through JSON, of the project's first function."""
+    project.functions = project.functions[:1]
+    settings = {"base_path": door_of(chosen).base_path or None}
+    ((name, handler),) = load_functions(project, chosen.env_file, settings=settings).items()
+    context = Context.starting(chosen.timeout or front_door(chosen.source).timeout, name)
     try:
-        payload = json.loads(json.dumps(handler(event, context)))
+        payload = handler(event, context)
+        if inspect.iscoroutine(payload):
+            payload = asyncio.run(payload)
     finally:
         if isinstance(handler, Handler):
             handler.close()
-    if not chosen.include:
-        print(json.dumps(payload, indent=2, ensure_ascii=False))
-        return 0
-    return _print_response(payload, request, chosen)
+    return json.loads(json.dumps(payload))
 
 
-def _print_response(payload: Any, request: Request, chosen: argparse.Namespace) -> int:
+def _interpreted(payload: Any, request: Request, chosen: argparse.Namespace) -> Answer:
     try:
         answer = front_door(chosen.source).interpret(payload, request, door_of(chosen))
     except RefusedError as refusal:
         answer = refusal.answer
     if answer.why:
         print(f"bridge: {chosen.source}: {answer.why}", file=sys.stderr)
+    return answer
+
+
+def _print_response(answer: Answer) -> int:
     lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers), "", ""]
     sys.stdout.buffer.write("\r\n".join(lines).encode("latin-1", "replace") + answer.body)
     sys.stdout.buffer.flush()
@@ -65,7 +152,7 @@ def _print_response(payload: Any, request: Request, chosen: argparse.Namespace) 
 
 def _read_event(name: str) -> Any:
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         return json.loads(text)
     except (OSError, ValueError) as error:
         raise CommandError(f"--event {name} cannot be read as JSON: {error}") from None

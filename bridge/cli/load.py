@@ -8,52 +8,73 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bridge
 from bridge.adapter import Handler, make_handler
 from bridge.application import find_application
 from bridge.cli import CommandError
-from bridge.cli.project import find_functions
 from bridge.errors import ApplicationNotFoundError, BridgeError
 from bridge.interfaces.detect import interface_of
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-    from bridge.cli.project import Function
+    from bridge.cli.project import Function, Project
 
     Wrap = Callable[[Any, str], Any]
 
 
 def load_functions(
-    app: str | None, env_file: str | None, *, wrap: Wrap | None = None, settings: dict[str, Any] | None = None
-) -> list[tuple[Function, Any]]:
-    """The functions to serve, each with its Lambda handler, imported with its environment.
+    project: Project, env_file: str | None, *, wrap: Wrap | None = None, settings: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The Lambda handlers of the project's functions by name, imported with their environment.
 
     Args:
-        app: the application that the user named.
+        project: what is to be served.
         env_file: a file of variables.
         wrap: puts something around an application, given it and its interface; a debugger, say.
         settings: options for the handlers.
 
     Raises:
-        CommandError: the application is not there, or does not import.
+        CommandError: an application is not there, or does not import.
     """
-    functions = find_functions(app, Path.cwd())
     os.environ["IS_OFFLINE"] = "True"
-    for function in functions:
+    own = _read_env_file(Path(env_file)) if env_file is not None else {}
+    # All of them, for one process is all functions; each function's own win while it is imported.
+    for function in project.functions:
         os.environ.update(function.environment)
-    if env_file is not None:
-        os.environ.update(_read_env_file(Path(env_file)))
-    return [(function, _handler(function, wrap, settings or {})) for function in functions]
+    handlers = {}
+    for function in project.functions:
+        os.environ.update(function.environment | own)
+        _make_way(function, project)
+        handlers[function.name] = _handler(function, wrap, settings or {})
+    return handlers
+
+
+def _make_way(function: Function, project: Project) -> None:
+    """Set other functions' folders back: on Lambda each function finds its own ``app`` first, and no other's."""
+    own = function.folder.resolve()
+    others = {other.folder.resolve() for other in project.functions} - {own}
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        file = Path(getattr(module, "__file__", None) or "")
+        if top != "bridge" and any(file.is_relative_to(place / top) or file == place / f"{top}.py" for place in others):
+            del sys.modules[name]
+    folders = {str(own), *map(str, others)}
+    # What a function imports later, while it answers, may lie in any of them. Its own comes first, once it is loaded.
+    sys.path[:] = [*(path for path in sys.path if path not in folders), *map(str, others)]
 
 
 def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) -> Any:
+    # Lambda takes the slashes of a handler for dots; an application's are a folder on the import path.
+    name = function.app.replace("/", ".") if function.is_handler else function.app
     try:
-        found = find_application(function.app)
+        found = find_application(name, str(function.folder.resolve()))
     except ApplicationNotFoundError as error:
         raise CommandError(str(error)) from error
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        traceback.print_exception(error.with_traceback(_own_part(error.__traceback__)))
         raise CommandError(f"{function.app} cannot be imported; the traceback above says why.") from None
     if isinstance(found, Handler) or function.is_handler:
         if not callable(found):
@@ -66,10 +87,19 @@ def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) ->
     return make_handler(wrap(found, interface) if wrap else found, interface, Settings(settings))
 
 
+def _own_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the application's first frame on; the whole one if it never got there."""
+    ours = (str(Path(bridge.__file__).parent), "<frozen importlib", os.path.dirname(os.__file__) + "/importlib")  # noqa: PTH120
+    part = trace
+    while part is not None and part.tb_frame.f_code.co_filename.startswith(ours):
+        part = part.tb_next
+    return part or trace
+
+
 def _read_env_file(path: Path) -> dict[str, str]:
     """``NAME=value`` lines, with ``export``, quotes and comments as shells have them."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"--env-file {path} cannot be read: {error}") from None
     variables = {}
@@ -80,13 +110,17 @@ def _read_env_file(path: Path) -> dict[str, str]:
         name, equals, value = line.removeprefix("export ").partition("=")
         if not equals or not name.strip():
             raise CommandError(f"{path}, line {number}: {line!r} is not NAME=value.")
-        value = value.strip()
-        if value[:1] in ("'", '"') and value.endswith(value[0]) and len(value) > 1:
-            value = value[1:-1]
-        else:
-            value = value.partition(" #")[0].rstrip()
-        variables[name.strip()] = value
+        variables[name.strip()] = _unquoted(value.strip())
     return variables
+
+
+def _unquoted(value: str) -> str:
+    quote = value[:1]
+    if quote and quote in "'\"" and (end := value.find(quote, 1)) > 0:
+        rest = value[end + 1 :].strip()
+        if not rest or rest.startswith("#"):
+            return value[1:end]
+    return "" if value.startswith("#") else value.partition(" #")[0].rstrip()
 
 
 def needs(package: str, *, extra: str = "serve") -> CommandError:

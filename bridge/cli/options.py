@@ -6,15 +6,18 @@ import argparse
 
 from bridge.gateway import SOURCES
 
-APP_HELP = (
+DEFAULT_SOURCE = "http-api"
+
+_APP_HELP = (
     "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, or "
-    "module:factory(). Without it: the one in pyproject.toml ([tool.bridge] app), serverless.yml or template.yaml"
+    "module:factory(). Without it: the one in the variable BRIDGE_APP, in pyproject.toml ([tool.bridge] app), in "
+    "serverless.yml or in template.yaml"
 )
 
 
 def add_application(parser: argparse.ArgumentParser) -> None:
     """The application and where its environment comes from."""
-    parser.add_argument("app", nargs="?", metavar="APP", help=APP_HELP)
+    parser.add_argument("app", nargs="?", metavar="APP", help=_APP_HELP)
     parser.add_argument("--env-file", metavar="FILE", help="NAME=value lines, set before the application is imported")
 
 
@@ -22,7 +25,8 @@ def add_front_door(parser: argparse.ArgumentParser) -> None:
     """Which front door, and how it is set up."""
     add = parser.add_argument
     names = list(SOURCES)
-    add("--source", choices=names, default="http-api", metavar="SOURCE", help=f"one of {', '.join(names)}")
+    which = f"one of {', '.join(names)}; default that of the project's functions, else {DEFAULT_SOURCE}"
+    add("--source", choices=names, metavar="SOURCE", help=which)
     add("--stage", default="", help="API Gateway's stage, with which URLs then begin; default none")
     add("--base-path", default="", help="a custom domain's base path, with which URLs then begin")
     add("--binary-media-types", default="", metavar="TYPES", help="a REST API's binaryMediaTypes: 'image/*,*/*'")
@@ -35,8 +39,9 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     add("url", nargs="?", default="/", metavar="URL", help="the path with its query, or a whole URL; default /")
     add("-X", "--request", metavar="METHOD", help="the method; default GET, or POST with data")
     add("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header; repeatable")
-    add("-d", "--data", action="append", default=[], help="a form body; @FILE reads one; repeatable, joined by &")
-    add("--data-binary", metavar="DATA", help="a body as it is; @FILE reads one, @- standard input")
+    body = parser.add_mutually_exclusive_group().add_argument
+    body("-d", "--data", action="append", default=[], help="a form body; @FILE reads one; repeatable, joined by &")
+    body("--data-binary", metavar="DATA", help="a body as it is; @FILE reads one, @- standard input")
 
 
 def positive(text: str) -> float:

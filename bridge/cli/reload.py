@@ -10,21 +10,36 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import bridge
 from bridge.cli.load import say
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
     from types import FrameType
 
-# Seconds that a child may take to end its requests before it is killed.
-_GRACE = 12
+# Python's -P: the current folder is the application's; nothing that the server itself imports is looked for there.
+_CHILD = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys; sys.path.append(sys.argv.pop()); from bridge.cli.serving import child; child()",
+    str(Path(bridge.__file__).parents[1]),
+)
+# Seconds that a child may take to end its requests: after Ctrl-C more than it gives them itself, before it starts again
+# as long as somebody who has just saved a change likes to wait.
+_GRACE, _SHORT_GRACE = 15, 3
 
 
-def supervise(listener: socket.socket) -> int:
+def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
     """Serve in a child process, and in a new one after each change of code.
 
     A first child that ends by itself ends the whole; a later one that fails (somebody saved half a line) is followed by
     another after the next change.
+
+    Args:
+        listener: a socket that listens.
+        folders: where the code lies.
 
     Returns:
         The exit status.
@@ -38,49 +53,57 @@ def supervise(listener: socket.socket) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    child = _start(listener)
+    child = _Child(listener)
     is_first = True
+    is_waiting = False
     for changes in watch(
-        Path.cwd(),
+        *folders,
         watch_filter=PythonFilter(extra_extensions=(".env", ".yml", ".yaml", ".toml")),
         stop_event=stop,
         rust_timeout=200,
         yield_on_timeout=True,
         raise_interrupt=False,
     ):
+        if stop.is_set():
+            break
         if changes:
             names = ", ".join(sorted({Path(path).name for _, path in changes})[:3])
             say(f"{names} changed: starting again")
-            _end(child)
-            child = _start(listener)
-            is_first = False
-        elif is_first and child.poll() is not None:
-            return child.returncode
-        if stop.is_set():
-            break
-    _end(child)
+            child.end(_SHORT_GRACE)
+            child = _Child(listener)
+            is_first = is_waiting = False
+        elif child.status is not None and is_first:
+            return child.status
+        elif child.status is not None and not is_waiting:
+            say("The next change of code starts it again (Ctrl-C ends).")
+            is_waiting = True
+    child.end(_GRACE)
     return 0
 
 
-def _start(listener: socket.socket) -> subprocess.Popen[bytes]:
-    descriptor = listener.fileno()
-    return subprocess.Popen(
-        [sys.executable, "-m", "bridge.cli.serving"],
-        pass_fds=[descriptor],
-        env={**os.environ, "BRIDGE_LISTENER": str(descriptor), "PYTHONPATH": _path()},
-    )
+class _Child:
+    """A serving process. It ends, too, when this one is gone: the pipe between them breaks."""
 
+    def __init__(self, listener: socket.socket) -> None:
+        theirs, self._ours = os.pipe()
+        descriptors = (listener.fileno(), theirs)
+        environment = {**os.environ, "BRIDGE_DESCRIPTORS": "{} {}".format(*descriptors)}
+        self._process = subprocess.Popen(_CHILD, pass_fds=descriptors, env=environment)  # noqa: S603 - our own words
+        os.close(theirs)
 
-def _path() -> str:
-    """The child's import path: as if it had been started in the current folder."""
-    return os.pathsep.join([str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])])
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it lives."""
+        return self._process.poll()
 
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+    def end(self, grace: float) -> None:
+        """End it: kindly, after *grace* seconds at once."""
+        for number, seconds in ((signal.SIGTERM, grace), (signal.SIGINT, 2), (signal.SIGKILL, None)):
+            if self.status is None:
+                self._process.send_signal(number)
+            try:
+                self._process.wait(seconds)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        os.close(self._ours)

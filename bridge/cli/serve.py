@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge.cli import CommandError
 from bridge.cli.load import needs
 from bridge.cli.options import add_application, add_front_door
-from bridge.gateway import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def add_to(commands: Any) -> None:
@@ -42,18 +45,20 @@ def add_to(commands: Any) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     _check(chosen)
-    listener = _listen(chosen.host, chosen.port)
-    options = {key: value for key, value in vars(chosen).items() if key not in ("run", "host", "port", "reload")}
-    options["host"], options["port"] = chosen.host, listener.getsockname()[1]
-    os.environ["BRIDGE_SERVE"] = json.dumps(options)
-    sys.path.insert(0, str(Path.cwd()))
-    if chosen.reload:
-        from bridge.cli.reload import supervise
+    options = {key: value for key, value in vars(chosen).items() if key not in ("run", "reload")}
+    with contextlib.ExitStack() as ending:
+        if chosen.ssl_adhoc:
+            options["ssl_certfile"], options["ssl_keyfile"] = ending.enter_context(_certificate(chosen.host))
+        listener = ending.enter_context(_listen(chosen.host, chosen.port))
+        options["port"] = listener.getsockname()[1]
+        if chosen.reload:
+            from bridge.cli.reload import supervise
 
-        return supervise(listener)
-    from bridge.cli.serving import serve
+            os.environ["BRIDGE_SERVE"] = json.dumps(options)
+            return supervise(listener, _folders(chosen.app))
+        from bridge.cli.serving import serve
 
-    return serve(listener, options)
+        return serve(listener, options)
 
 
 def _check(chosen: argparse.Namespace) -> None:
@@ -64,17 +69,53 @@ def _check(chosen: argparse.Namespace) -> None:
         raise CommandError(f"--threads is {chosen.threads}; it must be 1 or more.")
     if chosen.num_processes != 1:
         raise CommandError("--num-processes: the server is one process; --threads N answers N at once.")
-    if chosen.plain and chosen.source != "http-api":
+    if chosen.plain and chosen.source is not None:
         raise CommandError(f"--plain serves without a front door, so --source {chosen.source} means nothing with it.")
-    if (chosen.ssl_certfile is None) != (chosen.ssl_keyfile is None):
-        missing = "--ssl-keyfile" if chosen.ssl_keyfile is None else "--ssl-certfile"
-        raise CommandError(f"https needs a certificate and its key: {missing} is missing. (Or --ssl-adhoc for both.)")
-    for file in (chosen.ssl_certfile, chosen.ssl_keyfile, chosen.env_file):
-        if file is not None and not Path(file).is_file():
-            raise CommandError(f"There is no file {file}.")
+    if chosen.env_file is not None and not Path(chosen.env_file).is_file():
+        raise CommandError(f"There is no file {chosen.env_file}.")
+    if chosen.ssl_certfile is not None or chosen.ssl_keyfile is not None:
+        _check_certificate(chosen)
     if chosen.ssl_adhoc and importlib.util.find_spec("cryptography") is None:
         raise CommandError("--ssl-adhoc makes a certificate with the package cryptography: pip install cryptography")
-    assert chosen.source in SOURCES
+
+
+def _check_certificate(chosen: argparse.Namespace) -> None:
+    files = {"--ssl-certfile": chosen.ssl_certfile, "--ssl-keyfile": chosen.ssl_keyfile}
+    for option, file in files.items():
+        if file is None:
+            raise CommandError(
+                f"https needs a certificate and its key: {option} is missing. (Or --ssl-adhoc for both.)"
+            )
+        if not Path(file).is_file():
+            raise CommandError(f"There is no file {file}.")
+    if chosen.ssl_adhoc:
+        raise CommandError("Either --ssl-adhoc or a certificate and its key: not both.")
+    import ssl
+
+    try:
+        ssl.create_default_context().load_cert_chain(*files.values())
+    except (ssl.SSLError, OSError) as error:
+        raise CommandError(
+            f"{' and '.join(files.values())} are no certificate and its key in PEM format: {error}"
+        ) from None
+
+
+@contextlib.contextmanager
+def _certificate(host: str) -> Iterator[tuple[str, str]]:
+    """The files of a certificate made for *host* and its key, while they are needed."""
+    import tempfile
+
+    from werkzeug.serving import make_ssl_devcert
+
+    with tempfile.TemporaryDirectory(prefix="bridge-") as folder:
+        yield make_ssl_devcert(f"{folder}/adhoc", host=host)
+
+
+def _folders(app: str | None) -> list[Path]:
+    """Where code lies that is watched: here, and where the application is named if that is elsewhere."""
+    here = Path.cwd()
+    place = (here / (app or "").partition(":")[0]).resolve().parent
+    return [here] if place.is_relative_to(here) or not place.is_dir() else [here, place]
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -89,16 +130,21 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         if host == "localhost":  # IPv4 first: not every client tries both
             family, address = socket.AF_INET, ("127.0.0.1", port)
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # With its protocol named: asyncio turns Nagle's algorithm off only where it sees TCP, and without that each
+        # answer on a kept connection waits 40 ms for the client's delayed acknowledgement.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except socket.gaierror as error:
+        raise CommandError(f"--host {host} is no address or name of this machine: {error.strerror}.") from None
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(1024)
     except OSError as error:
-        if isinstance(error, socket.gaierror):
-            raise CommandError(f"--host {host} is no address or name of this machine: {error.strerror}.") from None
+        listener.close()
         hint = " (on macOS, AirPlay uses port 5000)" if port == 5000 and sys.platform == "darwin" else ""
         raise CommandError(
-            f"Port {port} of {host} cannot be used: {error.strerror}{hint}. Choose another one: --port {port + 1}"
+            f"Port {port} of {host} cannot be used: {error.strerror}{hint}. Choose another one with --port; --port 0 "
+            "takes any that is free."
         ) from None
     listener.set_inheritable(True)
     return listener

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import uvicorn
 
 from bridge.adapter import Handler
 from bridge.cli import CommandError
-from bridge.cli.access import print_passage
+from bridge.cli.access import AccessLines, print_passage
 from bridge.cli.load import load_functions, say
-from bridge.cli.options import base_path, media_types
+from bridge.cli.options import DEFAULT_SOURCE, base_path, media_types
+from bridge.cli.project import find_project
+from bridge.cli.server import Server
+from bridge.errors import BridgeError
+from bridge.gateway import front_door
 from bridge.gateway.app import Gateway
 
 if TYPE_CHECKING:
-    from bridge.cli.project import Function
-
-# Seconds that requests have to end after Ctrl-C.
-_GRACE = 10
-
-
-class _Server(uvicorn.Server):
-    """Says where it listens once the application has started up."""
-
-    greeting = ""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if not self.should_exit:
-            say(self.greeting)
+    from bridge.cli.project import Function, Project
 
 
 def serve(listener: socket.socket, options: dict[str, Any]) -> int:
@@ -47,67 +37,62 @@ def serve(listener: socket.socket, options: dict[str, Any]) -> int:
 
     Returns:
         The exit status: 0, or 3 if the application did not start up.
+
+    Raises:
+        CommandError: there is no application, or it cannot be imported.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     app, what = _application(options)
-    certificate, key = _certificate(options)
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="auto" if options["plain"] else "on",
-        log_config=None,
-        log_level="warning",
-        access_log=options["plain"],
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,  # the gateway writes it, as the front door does
-        timeout_graceful_shutdown=_GRACE,
-        # A header that is too large gets the front door's own answer, not the server's.
-        h11_max_incomplete_event_size=1024 * 1024,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-    )
+    scheme = "https" if options["ssl_certfile"] else "http"
     host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
-    server = _Server(config)
-    server.greeting = f"{what} at {'https' if certificate else 'http'}://{host}:{options['port']}  (Ctrl-C ends)"
-    with contextlib.suppress(KeyboardInterrupt):
+    greeting = f"{what} at {scheme}://{host}:{options['port']}  (Ctrl-C ends)"
+    server = Server(app, greeting, options)
+    signal.signal(signal.SIGTERM, _ended)  # uvicorn raises the signal again when all has ended in order
+    try:
         server.run(sockets=[listener])
-    status = 0 if server.started else 3
-    if any(thread.name.startswith("bridge function") for thread in threading.enumerate() if thread.is_alive()):
-        # A thread that hangs in the application would keep the process for ever.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+    except KeyboardInterrupt:
+        pass
+    except SystemExit:  # uvicorn's, if the application does not start up
+        if server.started:
+            raise
+    if not server.started:
+        say("bridge: the application does not start up; what is above says why.")
+    return server.status
 
 
 def _application(options: dict[str, Any]) -> tuple[Any, str]:
     """What uvicorn serves, and the words for it."""
     from bridge.cli.debugger import with_debugger
 
-    wrap = with_debugger if options["debugger"] else None
-    prefix = base_path(options["base_path"])
+    project = find_project(options["app"], Path.cwd())
+    wrap = partial(with_debugger, host=options["host"]) if options["debugger"] else None
     if options["plain"]:
-        app, function = _plain(options, wrap)
-        return app, f"Serving {function.app} itself"
-    functions = load_functions(options["app"], options["env_file"], wrap=wrap, settings={"base_path": prefix or None})
-    timeouts = [function.timeout for function, _ in functions if function.timeout]
+        app = _plain(project, options, wrap)
+        return AccessLines(app), f"Serving {project.functions[0].app} itself"
+    prefix = base_path(options["base_path"])
+    source = options["source"] or project.source or DEFAULT_SOURCE
+    handlers = load_functions(project, options["env_file"], wrap=wrap, settings={"base_path": prefix or None})
     gateway = Gateway(
-        {function.name: handler for function, handler in functions},
-        options["source"],
+        handlers,
+        source,
         stage=options["stage"],
         base_path=prefix,
-        binary_media_types=media_types(options["binary_media_types"]),
-        timeout=options["timeout"] or (float(max(timeouts)) if timeouts else None),
+        binary_media_types=media_types(options["binary_media_types"]) or project.binary_media_types,
+        timeout=options["timeout"] or _timeout(project.functions, source),
         threads=options["threads"],
-        routes=[route for function, _ in functions for route in function.routes],
+        routes=[route for function in project.functions for route in function.routes],
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
     )
-    return gateway, f"Serving {', '.join(function.app for function, _ in functions)} behind {options['source']}"
+    return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}"
 
 
-def _plain(options: dict[str, Any], wrap: Any) -> tuple[Any, Function]:
+def _timeout(functions: list[Function], source: str) -> float | None:
+    """How long the front door waits: as long as the slowest function may take, if that is less than it would."""
+    known = [function.timeout for function in functions if function.timeout]
+    return min(max(known), front_door(source).timeout) if len(known) == len(functions) else None
+
+
+def _plain(project: Project, options: dict[str, Any], wrap: Any) -> Any:
     """The application itself as ASGI; a WSGI one through asgiref's WsgiToAsgi."""
     seen: list[tuple[Any, str]] = []
 
@@ -116,35 +101,37 @@ def _plain(options: dict[str, Any], wrap: Any) -> tuple[Any, Function]:
         seen.append((app, interface))
         return app
 
-    function, handler = load_functions(options["app"], options["env_file"], wrap=note)[0]
+    project.functions = project.functions[:1]
+    handlers = load_functions(project, options["env_file"], wrap=note)
     if not seen:
-        raise CommandError(f"{function.app} is a Lambda handler, no application; serve it without --plain.")
+        raise CommandError(f"{project.functions[0].app} is a Lambda handler, no application; serve it without --plain.")
     app, interface = seen[0]
     if interface == "wsgi":
         from bridge.interfaces.wsgi_to_asgi import WsgiApplication
 
-        return WsgiApplication(app), function
-    if isinstance(handler, Handler) and handler.hosted is not None:
-        app = handler.hosted.app
-    return app, function
+        return WsgiApplication(app)
+    (handler,) = handlers.values()
+    return handler.hosted.app if isinstance(handler, Handler) and handler.hosted is not None else app
 
 
-def _certificate(options: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The files of the certificate and its key; None without https."""
-    if not options["ssl_adhoc"]:
-        return options["ssl_certfile"], options["ssl_keyfile"]
-    import tempfile
-
-    from werkzeug.serving import make_ssl_devcert
-
-    folder = tempfile.mkdtemp(prefix="bridge-")
-    return make_ssl_devcert(f"{folder}/adhoc", host=options["host"])
+def _ended(number: int, frame: object) -> None:
+    """SIGTERM, after the server has ended: the process ends by itself, with status 0."""
 
 
-if __name__ == "__main__":
+def _end_with(parent: int) -> None:
+    """End when the process at the other end of a pipe is gone, however it went."""
+    os.read(parent, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def child() -> None:
+    """Serve as the child of :mod:`bridge.cli.reload`, which says in the environment what and where."""
+    inherited, pipe = map(int, os.environ.pop("BRIDGE_DESCRIPTORS").split())
+    threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
     try:
-        inherited = socket.socket(fileno=int(os.environ["BRIDGE_LISTENER"]))
-        sys.exit(serve(inherited, json.loads(os.environ["BRIDGE_SERVE"])))
-    except CommandError as error:
+        sys.exit(serve(socket.socket(fileno=inherited), json.loads(os.environ.pop("BRIDGE_SERVE"))))
+    except BridgeError as error:
         say(f"bridge: {error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

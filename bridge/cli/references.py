@@ -1,0 +1,82 @@
+"""The variables of the Serverless Framework, ``${kind:name, default}``, as far as a file and the environment tell.
+
+https://www.serverless.com/framework/docs/guides/variables
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INNERMOST = re.compile(r"\$\{([^${}]+)\}")
+# The first default is after the first comma that is not in quotes.
+_PARTS = re.compile(r"""((?:'[^']*'|"[^"]*"|[^,'"])*),?(.*)""", re.DOTALL)
+# What only a deployment knows, or another file.
+_ELSEWHERE = re.compile(r"(opt|file|ssm|cf|s3|aws|param|output|terraform|vault|git|strToBool)\b.*[:(]", re.DOTALL)
+_DEEPEST = 8  # references within references: no endless ones
+
+
+class Resolver:
+    """Fills references in.
+
+    Args:
+        content: the file that ``${self:…}`` refers to.
+    """
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+
+    def resolve(self, value: Any, depth: int = 0) -> Any:
+        """*value* with its references filled in; one that is not known stays."""
+        if depth > _DEEPEST:
+            return value
+        if isinstance(value, dict):
+            return {key: self.resolve(inner, depth) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(inner, depth) for inner in value]
+        if not isinstance(value, str):
+            return value
+        whole = _INNERMOST.fullmatch(value)
+        if whole:
+            found = self._look_up(whole[1].strip())
+            return value if found is None else self.resolve(found, depth + 1)
+        replaced = _INNERMOST.sub(self._text, value)
+        return value if replaced == value else self.resolve(replaced, depth + 1)
+
+    def _text(self, match: re.Match[str]) -> str:
+        found = self._look_up(match[1].strip())
+        return match[0] if found is None or isinstance(found, (dict, list)) else str(found)
+
+    def _look_up(self, reference: str) -> Any:
+        parts = _PARTS.fullmatch(reference)
+        assert parts is not None
+        first, default = parts[1].strip(), parts[2].strip()
+        found = self._named(first)
+        if found is None and default:
+            return self._look_up(default)
+        return found
+
+    def _named(self, first: str) -> Any:
+        """What one reference without its defaults stands for; a literal is itself."""
+        kind, _, name = first.partition(":")
+        if kind == "env":
+            return os.environ.get(name)
+        if first in ("sls:stage", "self:provider.stage"):
+            return self._stage()
+        if kind == "self":
+            found: Any = self._content
+            for word in name.split("."):
+                found = found.get(word) if isinstance(found, dict) else None
+            return found
+        if kind == "sls" or _ELSEWHERE.match(first):
+            return None
+        return first.strip("'\"") if first[:1] in ("'", '"') else first
+
+    def _stage(self) -> Any:
+        """The stage, ``dev`` unless the file has one of its own."""
+        provider = self._content.get("provider")
+        return (isinstance(provider, dict) and provider.get("stage")) or "dev"

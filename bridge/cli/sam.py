@@ -1,0 +1,73 @@
+"""A SAM template: functions, variables and routes, as AWS's Serverless Application Model reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bridge.cli.project import Function, Project
+from bridge.cli.yaml_file import is_python, listing, load, mapping, seconds, variables
+from bridge.gateway.routes import RouteOf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAMES = ("template.yaml", "template.yml")
+_SOURCES = {"Api": "rest-api", "HttpApi": "http-api"}
+
+
+def read(folder: Path) -> Project | None:
+    """What the template says; None without one that has Python functions.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    content = load(folder, _NAMES)
+    if content is None:
+        return None
+    globals_ = mapping(content.get("Globals"))
+    shared = mapping(globals_.get("Function"))
+    found = Project()
+    sources = []
+    for name, resource in mapping(content.get("Resources")).items():
+        if mapping(resource).get("Type") != "AWS::Serverless::Function":
+            continue
+        described = {**shared, **mapping(resource.get("Properties"))}
+        function = _function(name, described, shared, folder)
+        if function is None:
+            continue
+        events = [mapping(event) for event in mapping(described.get("Events")).values()]
+        function.routes = [_route(event, name) for event in events if event.get("Type") in _SOURCES]
+        sources += [_SOURCES[event["Type"]] for event in events if event.get("Type") in _SOURCES]
+        if described.get("FunctionUrlConfig"):
+            sources.append("function-url")
+        found.functions.append(function)
+    if not found.functions:
+        return None
+    found.source = next((source for source in ("http-api", "rest-api", "function-url") if source in sources), None)
+    types = listing(mapping(globals_.get("Api")).get("BinaryMediaTypes"))
+    found.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
+    return found
+
+
+def _function(name: str, described: dict[str, Any], shared: dict[str, Any], folder: Path) -> Function | None:
+    """One function without its routes; None if it is not Python's."""
+    handler = described.get("Handler")
+    environment = variables(mapping(shared.get("Environment")).get("Variables"))
+    environment |= variables(mapping(described.get("Environment")).get("Variables"))
+    named = environment.get("BRIDGE_APP")
+    app = named or handler
+    if not isinstance(app, str) or not app or not is_python(described.get("Runtime")):
+        return None
+    code = described.get("CodeUri")
+    place = folder / code if isinstance(code, str) and (folder / code).is_dir() else folder
+    return Function(name, app, place, named is None, environment, timeout=seconds(described.get("Timeout")))
+
+
+def _route(event: dict[str, Any], function: str) -> RouteOf:
+    """The route of an ``Api`` or ``HttpApi`` event; one without a path is HTTP API's ``$default``."""
+    properties = mapping(event.get("Properties"))
+    path = properties.get("Path")
+    if not isinstance(path, str) or path == "$default":
+        return RouteOf("ANY", "$default", function)
+    method = str(properties.get("Method", "ANY")).upper()
+    return RouteOf("ANY" if method == "X-AMAZON-APIGATEWAY-ANY-METHOD" else method, "/" + path.strip("/"), function)

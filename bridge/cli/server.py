@@ -1,0 +1,90 @@
+"""uvicorn's server, made to end: in order if it can, by force if the application never answers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from bridge.cli.ending import THREADS, leave, leave_if_stuck
+from bridge.cli.load import say
+
+if TYPE_CHECKING:
+    import socket
+    from types import FrameType
+
+# Seconds after Ctrl-C: for the requests in flight, for all the rest (the lifespan) after them, and after a second
+# Ctrl-C for everything.
+_GRACE, _REST, _HURRY = 10, 3, 1
+
+
+class Server(uvicorn.Server):
+    """Serves an ASGI application.
+
+    Args:
+        app: the application.
+        greeting: what is said once it has started up.
+        options: those of the command line.
+    """
+
+    def __init__(self, app: Any, greeting: str, options: dict[str, Any]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="auto" if options["plain"] else "on",
+                log_config=None,
+                log_level="warning",
+                access_log=False,  # the gateway's own lines
+                proxy_headers=False,
+                server_header=False,
+                date_header=options["plain"],  # else the gateway writes it, as the front door does
+                timeout_graceful_shutdown=_GRACE,
+                # A header that is too large gets the front door's own answer, not the server's.
+                h11_max_incomplete_event_size=1024 * 1024,
+                ssl_certfile=options["ssl_certfile"],
+                ssl_keyfile=options["ssl_keyfile"],
+            )
+        )
+        self._greeting = greeting
+        # asgiref runs a plain WSGI application on these; behind a front door the gateway has its own.
+        self._threads = ThreadPoolExecutor(options["threads"] if options["plain"] else None, THREADS)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0, or 3 if the application has not started up."""
+        return 0 if self.started else 3
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start up, and say so."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            say(self._greeting)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes."""
+        asyncio.get_running_loop().set_default_executor(self._threads)
+        try:
+            await super().serve(sockets)
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            leave_if_stuck(self.status, _HURRY)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the requests in flight, then the lifespan."""
+        if self.server_state.tasks:
+            left = len(self.server_state.tasks)
+            say(f"Requests in flight: {left}; they have {_GRACE} s (Ctrl-C again ends them now).")
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came: end in order; a second one: at once; whatever hangs: by force."""
+        super().handle_exit(sig, frame)
+        seconds = _HURRY if self.force_exit or not self.started else _GRACE + _REST
+        last = threading.Timer(seconds, lambda: leave(self.status))
+        last.daemon = True
+        last.start()

@@ -1,0 +1,98 @@
+"""serverless.yml: functions, variables and routes, as the Serverless Framework reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bridge.cli.project import Function, Project
+from bridge.cli.references import Resolver
+from bridge.cli.yaml_file import is_python, listing, load, mapping, seconds, variables
+from bridge.gateway.routes import RouteOf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAMES = ("serverless.yml", "serverless.yaml")
+# Handlers that serve the application of `custom.wsgi.app`, or of BRIDGE_APP.
+_OURS = ("wsgi_handler.handler", "wsgi.handler", "bridge.entrypoint.handler")
+
+
+def read(folder: Path) -> Project | None:
+    """What serverless.yml says; None without one that has Python functions.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    content = load(folder, _NAMES)
+    if content is None:
+        return None
+    content = Resolver(content).resolve(content)
+    functions = mapping(content.get("functions"))
+    for part in listing(content.get("functions")):  # the framework takes a list of them, too
+        functions |= mapping(part)
+    found = Project()
+    kinds = []
+    for name, described in functions.items():
+        function = _function(name, mapping(described), content, folder)
+        if function is not None:
+            events = listing(mapping(described).get("events"))
+            function.routes = [route for event in events for route in _routes(event, name)]
+            kinds += [kind for event in events for kind in ([event] if isinstance(event, str) else mapping(event))]
+            found.functions.append(function)
+    if not found.functions:
+        return None
+    if "http" in kinds and "httpApi" not in kinds:
+        found.source = "rest-api"
+        api = mapping(mapping(content.get("provider")).get("apiGateway"))
+        found.binary_media_types = tuple(map(str, listing(api.get("binaryMediaTypes"))))
+    elif "httpApi" in kinds:
+        is_v1 = str(mapping(mapping(content.get("provider")).get("httpApi")).get("payload")) == "1.0"
+        found.source = "http-api-v1" if is_v1 else "http-api"
+    return found
+
+
+def _function(name: str, described: dict[str, Any], content: dict[str, Any], folder: Path) -> Function | None:
+    """One function without its routes; None if it is not Python's, or serves no application that is named."""
+    provider = mapping(content.get("provider"))
+    if not is_python(described.get("runtime", provider.get("runtime"))):
+        return None
+    environment = variables(provider.get("environment")) | variables(described.get("environment"))
+    handler = described.get("handler")
+    handler = handler if isinstance(handler, str) else ""
+    is_ours = _OURS[0] in handler or handler in _OURS
+    named = environment.get("BRIDGE_APP")
+    if named is None and is_ours:
+        named = mapping(mapping(content.get("custom")).get("wsgi")).get("app")
+    app = named or ("" if is_ours else handler)
+    if not app:
+        return None
+    # serverless-python-requirements: the folder of a function that is packaged by itself.
+    module = described.get("module")
+    is_inside = isinstance(module, str) and "/" not in str(app) and (folder / module).is_dir()
+    return Function(
+        name,
+        str(app),
+        folder / str(module) if is_inside else folder,
+        is_handler=named is None,
+        environment=environment,
+        timeout=seconds(described.get("timeout", provider.get("timeout"))),
+    )
+
+
+def _routes(event: Any, function: str) -> list[RouteOf]:
+    """The routes of an ``http`` or ``httpApi`` event, in their short and long forms."""
+    if event == "httpApi":
+        return [RouteOf("ANY", "$default", function)]
+    event = mapping(event)
+    described = event.get("http") or event.get("httpApi")
+    if isinstance(described, str):
+        method, _, path = described.strip().partition(" ")
+        path = path.strip() or method
+    elif isinstance(described, dict):
+        method, path = str(described.get("method", "*")), str(described.get("path", "/"))
+    else:
+        return []
+    if path in ("*", "$default"):
+        return [RouteOf("ANY", "$default", function)]
+    method = method.upper()
+    return [RouteOf("ANY" if method == "*" else method, "/" + path.strip("/"), function)]
