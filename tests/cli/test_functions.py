@@ -1,0 +1,86 @@
+"""The functions of a project served together, by its own routes and behind its own front door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.served import Served
+
+    Serve = Callable[..., Served]
+
+APP = """
+import json, os, time
+COLOUR = os.environ["COLOUR"]
+
+def dogs(event, context):
+    if event["path"] == "/dogs/slow":
+        time.sleep(3)
+    body = {
+        "colour": COLOUR, "name": context.function_name, "arn": context.invoked_function_arn,
+        "resource": event["resource"], "parameters": event["pathParameters"],
+    }
+    return {"statusCode": 200, "body": json.dumps(body)}
+
+def app(environ, start):
+    start("200 OK", [("Content-Type", "image/png")])
+    return [json.dumps([environ["PATH_INFO"], COLOUR]).encode() + b"\\xff"]
+"""
+
+SERVERLESS = """
+service: tea
+provider:
+  name: aws
+  runtime: python3.13
+  timeout: 1
+  apiGateway: {binaryMediaTypes: ['*/*']}
+  environment: {COLOUR: "${env:SHADE, 'dark'} green"}
+custom: {wsgi: {app: app.app}}
+functions:
+  dogs:
+    handler: app.dogs
+    events: [http: 'GET dogs/{id}', http: {path: /dogs, method: post}]
+  web:
+    handler: wsgi_handler.handler
+    events: [http: ANY web, http: 'ANY web/{proxy+}']
+  nightly:
+    handler: not_here.at_all
+    events: [schedule: rate(1 day)]
+"""
+
+
+def test_routes_lead_to_their_functions(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text(SERVERLESS)
+    served = serve(SHADE="light")
+    assert "Serving app.dogs, app.app behind rest-api at " in served.err
+
+    assert served.client.get("/dogs/7").json() == {
+        "colour": "light green",
+        "name": "dogs",
+        "arn": "arn:aws:lambda:us-east-1:123456789012:function:dogs",
+        "resource": "/dogs/{id}",
+        "parameters": {"id": "7"},
+    }
+    assert served.client.post("/dogs").json()["resource"] == "/dogs"
+    assert served.client.put("/web/a/b").content == b'["/web/a/b", "light green"]\xff'
+
+    for method, path in (("GET", "/cats"), ("PUT", "/dogs/7"), ("GET", "/dogs")):
+        answer = served.client.request(method, path)
+        assert (answer.status_code, answer.json()) == (403, {"message": "Missing Authentication Token"})
+        served.said(f"{method} {path}: rest-api answered 403 by itself: .*GET /dogs/{{id}}, POST /dogs, ANY /web")
+
+    late = served.client.get("/dogs/slow")  # the functions' own timeout is shorter than the front door's
+    assert (late.status_code, late.json()) == (504, {"message": "Endpoint request timed out"})
+
+
+def test_another_front_door_is_a_matter_of_an_option(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text(SERVERLESS)
+    served = serve("--source", "http-api-v1", "--no-reload")
+    assert served.client.get("/dogs/7").json()["colour"] == "dark green"
+    answer = served.client.get("/cats")
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})

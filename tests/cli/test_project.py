@@ -1,0 +1,367 @@
+"""What is found in a project's files: pyproject.toml, serverless.yml, a SAM template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.cli import CommandError
+from bridge.cli.project import Project, find_project
+from bridge.gateway.routes import RouteOf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_application_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BRIDGE_APP", raising=False)
+
+
+def serverless(folder: Path, text: str) -> Project:
+    (folder / "serverless.yml").write_text(text)
+    return find_project(None, folder)
+
+
+def sam(folder: Path, text: str) -> Project:
+    (folder / "template.yaml").write_text(text)
+    return find_project(None, folder)
+
+
+def routes(project: Project) -> list[tuple[str, str, str]]:
+    return [
+        (route.method, route.template, route.function) for function in project.functions for route in function.routes
+    ]
+
+
+# --- which application
+
+
+def test_the_named_application_comes_first_then_the_environment_pyproject_and_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "template.yaml").write_text(
+        "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.s}}}"
+    )
+    found = [find_project(None, tmp_path).functions[0].app]
+    (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.sls}}")
+    found.append(find_project(None, tmp_path).functions[0].app)
+    (tmp_path / "pyproject.toml").write_text('[tool.bridge]\napp = "a:toml"\n')
+    found.append(find_project(None, tmp_path).functions[0].app)
+    monkeypatch.setenv("BRIDGE_APP", "a:env")
+    found.append(find_project(None, tmp_path).functions[0].app)
+    found.append(find_project("a:word", tmp_path).functions[0].app)
+    assert found == ["a.s", "a.sls", "a:toml", "a:env", "a:word"]
+
+
+def test_an_application_named_outside_the_file_has_its_environment_and_no_routes(tmp_path: Path) -> None:
+    text = """
+        provider: {environment: {SHARED: '1'}}
+        functions:
+          one: {handler: a.one, environment: {ONE: '1'}, events: [http: GET /one]}
+          two: {handler: a.two, environment: {TWO: '2'}}
+        """
+    (tmp_path / "serverless.yml").write_text(text)
+    (tmp_path / "pyproject.toml").write_text('[tool.bridge]\napp = "a:toml"\n')
+    for app in ("app:app", None):
+        project = find_project(app, tmp_path)
+        assert project.functions[0].environment == {"SHARED": "1", "ONE": "1", "TWO": "2"}
+        assert routes(project) == []
+        assert project.source is None
+
+
+def test_no_application_anywhere_is_an_error_that_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"bridge serve app:app.*\[tool\.bridge\]"):
+        find_project(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("pyproject.toml", "[tool.bridge", "pyproject.toml cannot be read"),
+        ("pyproject.toml", "[tool.bridge]\napp = ['a']", r"write it as app = \"app:app\""),
+        ("pyproject.toml", "tool = {bridge = 1}", "No application is named"),
+        ("serverless.yml", "functions: {a: [", "serverless.yml cannot be read"),
+        ("serverless.yml", "just text", "No application is named"),
+        ("template.yaml", "Resources: [1, 2]", "No application is named"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_an_error_that_names_it(tmp_path: Path, name: str, text: str, says: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CommandError, match=says):
+        find_project(None, tmp_path)
+
+
+# --- serverless.yml
+
+
+def test_wsgi_functions_serve_the_application_of_custom_wsgi_app(tmp_path: Path) -> None:
+    text = """
+        custom: {wsgi: {app: api/app.app}}
+        functions:
+          api: {handler: wsgi_handler.handler, events: [http: ANY /, http: 'ANY {proxy+}']}
+        """
+    project = serverless(tmp_path, text)
+    (function,) = project.functions
+    assert (function.app, function.is_handler) == ("api/app.app", False)
+    assert routes(project) == [("ANY", "/", "api"), ("ANY", "/{proxy+}", "api")]
+
+
+def test_bridge_app_in_the_environment_of_a_function_names_its_application(tmp_path: Path) -> None:
+    text = """
+        functions:
+          api: {handler: bridge.entrypoint.handler, environment: {BRIDGE_APP: 'app:make()'}}
+        """
+    (function,) = serverless(tmp_path, text).functions
+    assert (function.app, function.is_handler) == ("app:make()", False)
+
+
+def test_a_function_with_a_module_lies_in_that_folder(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    text = "functions: {api: {handler: app.handler, module: shop}}"
+    assert serverless(tmp_path, text).functions[0].folder == tmp_path / "shop"
+
+
+@pytest.mark.parametrize(
+    ("event", "route"),
+    [
+        ("http: GET dogs/{id}", ("GET", "/dogs/{id}")),
+        ("http: get /dogs/{id}", ("GET", "/dogs/{id}")),
+        ("http: {method: post, path: dogs}", ("POST", "/dogs")),
+        ("http: {method: any, path: '/{proxy+}'}", ("ANY", "/{proxy+}")),
+        ("http: 'ANY /'", ("ANY", "/")),
+        ("httpApi: 'GET /dogs/{id}'", ("GET", "/dogs/{id}")),
+        ("httpApi: {method: '*', path: /dogs}", ("ANY", "/dogs")),
+        ("httpApi: {path: '/dogs/{proxy+}'}", ("ANY", "/dogs/{proxy+}")),
+        ("httpApi: '*'", ("ANY", "$default")),
+        ("httpApi: {method: '*', path: '*'}", ("ANY", "$default")),
+        ("httpApi: $default", ("ANY", "$default")),
+        ("httpApi", ("ANY", "$default")),
+    ],
+)
+def test_routes_in_their_short_and_long_forms(tmp_path: Path, event: str, route: tuple[str, str]) -> None:
+    project = serverless(tmp_path, f"functions:\n  api:\n    handler: a.b\n    events:\n      - {event}\n")
+    assert [found[:2] for found in routes(project)] == [route]
+
+
+def test_events_that_are_no_http_are_no_routes(tmp_path: Path) -> None:
+    events = "[schedule: rate(1 day), sqs: {arn: x}, {alb: {listenerArn: x}}, s3, websocket: $connect]"
+    assert routes(serverless(tmp_path, f"functions: {{api: {{handler: a.b, events: {events}}}}}")) == []
+
+
+def test_functions_that_no_route_leads_to_are_not_served_beside_those_that_have_one(tmp_path: Path) -> None:
+    text = """
+        functions:
+          nightly: {handler: jobs.nightly, events: [schedule: rate(1 day)]}
+          api: {handler: a.b, events: [httpApi: '*']}
+          more: {handler: a.c, events: [httpApi: GET /more]}
+        """
+    assert [function.name for function in serverless(tmp_path, text).functions] == ["api", "more"]
+
+
+def test_without_routes_the_application_is_served_and_not_some_handler(tmp_path: Path) -> None:
+    text = """
+        custom: {wsgi: {app: app.app}}
+        functions:
+          nightly: {handler: jobs.nightly, events: [schedule: rate(1 day)]}
+          api: {handler: wsgi_handler.handler}
+        """
+    assert [function.name for function in serverless(tmp_path, text).functions] == ["api"]
+
+
+def test_functions_of_other_languages_are_passed_over(tmp_path: Path) -> None:
+    text = """
+        provider: {runtime: nodejs22.x}
+        functions: {js: {handler: index.handler}, py: {handler: a.b, runtime: python3.13}}
+        """
+    assert [function.name for function in serverless(tmp_path, text).functions] == ["py"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "event", "source", "types"),
+    [
+        ("{apiGateway: {binaryMediaTypes: ['*/*']}}", "http: ANY /", "rest-api", ("*/*",)),
+        ("aws", "http: ANY /", "rest-api", ()),
+        ("{name: aws}", "httpApi: '*'", "http-api", ()),
+        ("{httpApi: {payload: '1.0'}}", "httpApi: '*'", "http-api-v1", ()),
+        ("{name: aws}", "schedule: rate(1 day)", None, ()),
+    ],
+)
+def test_the_front_door_is_the_one_of_the_events(
+    tmp_path: Path, provider: str, event: str, source: str | None, types: tuple[str, ...]
+) -> None:
+    project = serverless(tmp_path, f"provider: {provider}\nfunctions: {{api: {{handler: a.b, events: [{event}]}}}}")
+    assert (project.source, project.binary_media_types) == (source, types)
+
+
+def test_timeouts_are_the_functions_or_the_providers(tmp_path: Path) -> None:
+    text = """
+        provider: {timeout: 20}
+        functions:
+          one: {handler: a.b, timeout: 5, events: [httpApi: GET /one]}
+          two: {handler: a.b, events: [httpApi: GET /two]}
+        """
+    assert [function.timeout for function in serverless(tmp_path, text).functions] == [5, 20]
+
+
+# --- variables
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("plain", "plain"),
+        ("7", "7"),
+        ("true", "true"),
+        ("${self:custom.name}", "tea"),
+        ("${self:custom.deep.name}-x", "green tea-x"),
+        ("${self:custom.chain}", "green tea!"),
+        ("${env:COLOUR}", "red"),
+        ("${env:COLOUR, 'blue'}", "red"),
+        ("${env:NOWHERE, 'blue'}", "blue"),
+        ("\"${env:NOWHERE, 'a, b'}\"", "a, b"),
+        ("${env:NOWHERE, self:custom.name}", "tea"),
+        ("${env:NOWHERE, ${self:custom.name}}", "tea"),
+        ("${env:NOWHERE, ${self:custom.url}}", "https://x.example/y"),
+        ("${env:NOWHERE, cf:stack.Output, 'last'}", "last"),
+        ("${env:NOWHERE, 8080}", "8080"),
+        ("${sls:stage}", "test"),
+        ("${self:provider.stage}", "test"),
+        ("${opt:stage, self:provider.stage}", "test"),
+        ("${env:NOWHERE}", None),
+        ("${cf:stack.Output}", None),
+        ("${ssm:/tea/key}", None),
+        ("${file(other.yml):name}", None),
+        ("${self:custom.missing}", None),
+        ("a ${cf:stack.Output} b", None),
+        ("${self:custom.round}", None),
+        ("!Ref Table", None),
+        ("!Sub '${AWS::Region}-x'", None),
+        ("!GetAtt Table.Arn", None),
+        ("{Fn::Join: ['', [a, b]]}", None),
+        ("null", None),
+    ],
+)
+def test_references_are_filled_in_where_this_machine_knows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, value: str | None
+) -> None:
+    monkeypatch.setenv("COLOUR", "red")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    quoted = written if written[:1] in '!{"' or written in ("7", "true", "null") else f'"{written}"'
+    text = f"""
+        provider: {{stage: "${{opt:stage, 'test'}}"}}
+        custom:
+          name: tea
+          deep: {{name: "green ${{self:custom.name}}"}}
+          chain: "${{self:custom.deep.name}}!"
+          url: https://x.example/y
+          round: "${{self:custom.again}}"
+          again: "${{self:custom.round}}"
+        functions: {{api: {{handler: a.b, environment: {{X: {quoted}}}}}}}
+        """
+    assert serverless(tmp_path, text).functions[0].environment == ({} if value is None else {"X": value})
+
+
+def test_the_stage_is_dev_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    text = "functions: {api: {handler: a.b, environment: {X: '${sls:stage}', Y: '${self:provider.stage}'}}}"
+    assert serverless(tmp_path, text).functions[0].environment == {"X": "dev", "Y": "dev"}
+
+
+def test_a_functions_variables_win_over_the_providers(tmp_path: Path) -> None:
+    text = """
+        provider: {environment: {A: provider, B: provider}}
+        functions: {api: {handler: a.b, environment: {B: function}}}
+        """
+    assert serverless(tmp_path, text).functions[0].environment == {"A": "provider", "B": "function"}
+
+
+def test_whole_parts_may_be_references(tmp_path: Path) -> None:
+    text = """
+        custom: {variables: {X: '1', Y: '${self:custom.z}'}, z: '2', events: [http: GET /a]}
+        functions: {api: {handler: a.b, environment: '${self:custom.variables}', events: '${self:custom.events}'}}
+        """
+    project = serverless(tmp_path, text)
+    assert project.functions[0].environment == {"X": "1", "Y": "2"}
+    assert routes(project) == [("GET", "/a", "api")]
+
+
+# --- SAM
+
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    Runtime: python3.13
+    Timeout: 7
+    CodeUri: src/
+    Environment: {Variables: {SHARED: '1', TABLE: !Ref Table}}
+  Api: {BinaryMediaTypes: ['image~1png', '*~1*']}
+Resources:
+  Table: {Type: AWS::Serverless::SimpleTable}
+  Dogs:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: dogs.handler
+      Environment: {Variables: {OWN: '2'}}
+      Events:
+        One: {Type: Api, Properties: {Path: '/dogs/{id}', Method: get}}
+        Two: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+  Cats:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: bridge.entrypoint.handler
+      CodeUri: ./cats
+      Timeout: 3
+      Environment: {Variables: {BRIDGE_APP: 'app:app'}}
+      Events:
+        All: {Type: Api, Properties: {Path: '/cats/{proxy+}', Method: ANY}}
+  Nightly: {Type: AWS::Serverless::Function, Properties: {Handler: jobs.nightly}}
+  Web: {Type: AWS::Serverless::Function, Properties: {Handler: index.handler, Runtime: nodejs22.x}}
+  Image: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}}
+"""
+
+
+def test_a_sam_templates_functions(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "cats").mkdir()
+    project = sam(tmp_path, TEMPLATE)
+    dogs, cats = project.functions
+    assert (dogs.name, dogs.app, dogs.is_handler, dogs.folder) == ("Dogs", "dogs.handler", True, tmp_path / "src")
+    assert (dogs.environment, dogs.timeout) == ({"SHARED": "1", "OWN": "2"}, 7)
+    assert (cats.name, cats.app, cats.is_handler, cats.folder) == ("Cats", "app:app", False, tmp_path / "cats")
+    assert (cats.environment, cats.timeout) == ({"SHARED": "1", "BRIDGE_APP": "app:app"}, 3)
+    assert dogs.routes == [RouteOf("GET", "/dogs/{id}", "Dogs")]
+    assert cats.routes == [RouteOf("ANY", "/cats/{proxy+}", "Cats")]
+    assert (project.source, project.binary_media_types) == ("rest-api", ("image/png", "*/*"))
+
+
+@pytest.mark.parametrize(
+    ("properties", "source", "route"),
+    [
+        ("Events: {A: {Type: HttpApi}}", "http-api", ("ANY", "$default", "F")),
+        ("Events: {A: {Type: HttpApi, Properties: {Path: /a, Method: put}}}", "http-api", ("PUT", "/a", "F")),
+        ("Events: {A: {Type: HttpApi, Properties: {Path: $default}}}", "http-api", ("ANY", "$default", "F")),
+        (
+            "Events: {A: {Type: Api, Properties: {Path: /a, Method: x-amazon-apigateway-any-method}}}",
+            "rest-api",
+            ("ANY", "/a", "F"),
+        ),
+        ("FunctionUrlConfig: {AuthType: NONE}", "function-url", None),
+        ("Timeout: !Ref Seconds", None, None),
+    ],
+)
+def test_a_sam_templates_front_door(
+    tmp_path: Path, properties: str, source: str | None, route: tuple[str, str, str] | None
+) -> None:
+    text = f"Resources: {{F: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b, {properties}}}}}}}"
+    project = sam(tmp_path, text)
+    assert project.source == source
+    assert routes(project) == ([] if route is None else [route])
+    assert project.functions[0].timeout is None
+
+
+def test_a_code_uri_that_is_no_folder_here_is_the_project(tmp_path: Path) -> None:
+    text = "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, CodeUri: s3://b/k}}}"
+    assert sam(tmp_path, text).functions[0].folder == tmp_path
