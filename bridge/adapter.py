@@ -6,7 +6,7 @@ import os
 
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
-from bridge.sources import recognise, source_named
+from bridge.sources import loaded, recognise, source_named
 from bridge.watch import watch
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ class Handler:
         name = recognise(event)
         if name is None:
             return self._answer_other(event, context)
-        source = source_named(name)
+        source = loaded.get(name) or source_named(name)
         scope = self._read(source, event, context)
         try:
             response = scope.refusal or self._respond(scope)
@@ -99,7 +99,7 @@ class Handler:
         name = recognise(event)
         if name is None:
             return self._answer_other(event, context)
-        source = source_named(name)
+        source = loaded.get(name) or source_named(name)
         scope = self._read(source, event, context)
         try:
             response = scope.refusal or await self._serve(scope)
@@ -109,7 +109,10 @@ class Handler:
 
     def _read(self, source: Source, event: Any, context: Any) -> Scope:
         settings = self.settings
-        scope = source.read(event, context, settings)
+        try:
+            scope = source.read(event, context, settings)
+        except (AttributeError, LookupError, TypeError) as error:
+            raise EventError(f"The event is not as its source writes it: {error!r}") from error
         if settings.request_id_header:
             _add_request_id(scope, settings.request_id_header)
         return scope

@@ -30,8 +30,8 @@ class Scope:
         raw_path: the whole path as the client sent it, still percent-encoded; None where the source has already
             decoded it.
         query: the query string, percent-encoded, without ``?``.
-        headers: name and value pairs in the order of the event; names in the event's own case. ``cookie`` at
-            most once.
+        headers: name and value pairs in the order of the event; names as the event has them, whatever their case, the
+            only texts here that are not native. ``cookie`` at most once.
         body: the request body, decoded from base64 where the source encoded it.
         scheme: ``"http"`` or ``"https"``.
         server_name, server_port: the host that the client asked for; the port as decimal digits. An IPv6 address

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.errors import InterfaceError
-from bridge.response import Response, encode, joined, media_type
+from bridge.response import Response, encode, media_type
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BINARY = b"\x89PNG\r\n\xff\xfe"
 
 
 def encoded(body: bytes, headers: list[tuple[str, str]], **options: Any) -> tuple[str, bool]:
-    return encode(body, Response(200, headers, body).grouped(), Settings(options, {}))
+    return encode(body, Response(200, headers, body).fields(), Settings(options, {}))
 
 
 def is_base64(content_type: str, body: bytes = b"text", **options: Any) -> bool:
@@ -197,7 +197,21 @@ def test_headers_are_grouped_by_name_in_the_order_and_spelling_of_their_first() 
         ("set-cookie", ("Set-Cookie", ["a=1", "b=2"])),
         ("x-a", ("X-A", [""])),
     ]
-    assert joined(groups) == {"X-B": "1, 2", "Set-Cookie": "a=1, b=2", "X-A": ""}
+    fields = Response(200, headers, b"").fields()
+    assert fields.joined() == {"X-A": "", "X-B": "1, 2"}
+    assert fields.lists() == {"X-A": [""], "X-B": ["1", "2"], "Set-Cookie": ["a=1", "b=2"]}
+    assert fields.cookies == ["a=1", "b=2"]
+
+
+def test_headers_that_were_sorted_out_before_are_sorted_out_alike() -> None:
+    headers = [("X-C", "1"), ("set-COOKIE", "a=1"), ("Content-TYPE", "text/css")]
+    first, second = Response(200, headers, b"").fields(), Response(200, headers, b"").fields()
+    for fields in (first, second):
+        assert fields.single == {"X-C": "1", "Content-TYPE": "text/css"}
+        assert (fields.cookie_name, fields.cookies, fields.content_type) == ("set-COOKIE", ["a=1"], "text/css")
+        assert fields.is_encoded is False
+    assert Response(200, [*headers, ("x-c", "2")], b"").fields().repeated == {"X-C": ["1", "2"]}
+    assert Response(200, headers, b"").fields(frozenset({"x-c"})).single == {"Content-TYPE": "text/css"}
 
 
 def test_headers_that_are_left_out_are_not_grouped_however_often_they_come() -> None:
@@ -243,7 +257,7 @@ def test_an_answer_of_the_bridges_own_is_plain_text_with_its_length() -> None:
     answer = Response.plain(413, "zu groß")
     assert (answer.status, answer.body) == (413, "zu groß".encode())
     assert answer.headers == [("content-type", "text/plain; charset=utf-8"), ("content-length", "8")]
-    assert encode(answer.body, answer.grouped(), Settings({}, {})) == ("zu groß", False)
+    assert encode(answer.body, answer.fields(), Settings({}, {})) == ("zu groß", False)
 
 
 @pytest.mark.parametrize("name", ["X-One\r\nX-Two", "X One", "", "X:Y", "Ä"])
@@ -253,8 +267,9 @@ def test_a_header_name_that_is_none_is_a_failure_of_the_application(name: str) -
 
 
 def test_a_content_encoding_of_identity_is_none() -> None:
-    groups = Response(200, [("Content-Type", "text/plain"), ("Content-Encoding", "identity")], b"").grouped()
-    assert encode(b"text", groups, Settings()) == ("text", False)
+    for coding, is_coded in (("identity", False), ("gzip", True), ("identity", False)):
+        fields = Response(200, [("Content-Type", "text/plain"), ("Content-Encoding", coding)], b"").fields()
+        assert encode(b"text", fields, Settings())[1] is is_coded
 
 
 def test_space_around_a_header_value_is_none_of_its_own() -> None:

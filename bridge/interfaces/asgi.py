@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ASGI = {"version": "3.0", "spec_version": "2.5"}
 _REMEMBER = 1024
 
-_lower: dict[str, bytes] = {}
+_lower: dict[str, bytes | None] = {}
 
 
 class Exchange:
@@ -158,27 +158,35 @@ def text_of(native: str) -> str:
 
 
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    headers = scope.headers
+    headers, body = scope.headers, scope.body
     try:
-        names = [_lower[name] for name, _ in headers]
+        pairs = [(lower, value.encode("latin-1")) for name, value in headers if (lower := _lower[name]) is not None]
     except KeyError:
-        names = [_learn(name) for name, _ in headers]
-    pairs = list(zip(names, [value.encode("latin-1") for _, value in headers], strict=True))
+        pairs = [(lower, value.encode("latin-1")) for name, value in headers if (lower := _learn(name)) is not None]
+        pairs = _with_one_cookie(pairs)
     # The body is here: its length is known, also where a front door leaves the header out (Django reads no upload
     # without it), and it did not come in chunks.
-    if scope.body or b"content-length" in names or b"transfer-encoding" in names:
-        told = b"%d" % len(scope.body)
-        pairs = [pair for pair in pairs if pair[0] not in (b"content-length", b"transfer-encoding")]
-        pairs.append((b"content-length", told))
+    if body or len(pairs) < len(headers):
+        pairs.append((b"content-length", b"%d" % len(body)))
     return pairs
 
 
-def _learn(name: str) -> bytes:
-    """The lower-case bytes of a header name, remembered; clients choose names, so only so many."""
-    try:
-        return _lower[name]
-    except KeyError:
-        lower = name.encode("latin-1").lower()
-        if len(_lower) < _REMEMBER:
-            _lower[name] = lower
-        return lower
+def _learn(name: str) -> bytes | None:
+    """The lower-case bytes of a header name, remembered; clients choose names, so only so many.
+
+    None for those that tell how long the body is, which is known better here.
+    """
+    lower: bytes | None = name.encode("utf-8", "surrogatepass").lower()
+    if lower in (b"content-length", b"transfer-encoding"):
+        lower = None
+    if len(_lower) < _REMEMBER and (lower != b"cookie" or name in ("cookie", "Cookie")):
+        _lower[name] = lower
+    return lower
+
+
+def _with_one_cookie(pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """All cookies in one header, also if the event spells its name in several odd ways (RFC 9113, 8.2.3)."""
+    cookies = [value for name, value in pairs if name == b"cookie"]
+    if len(cookies) < 2:
+        return pairs
+    return [*[pair for pair in pairs if pair[0] != b"cookie"], (b"cookie", b"; ".join(cookies))]

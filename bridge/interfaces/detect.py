@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _COROUTINE = 0x80 | 0x100  # inspect.CO_COROUTINE, CO_ITERABLE_COROUTINE; importing inspect costs a cold start 8 ms
 _VARIABLE = 0x04  # inspect.CO_VARARGS
 # How inspect and asgiref mark a function that gives a coroutine though it is no coroutine function.
-_MARKS = ("_is_coroutine_mark", "_is_coroutine")
+_MARKS = ("_is_coroutine_marker", "_is_coroutine")
 # Where a wrapper that takes any arguments keeps what it wraps.
 _INNER = ("__wrapped__", "app", "wsgi_app", "asgi_app", "application", "_app", "wrapped_app")
 _DEPTH = 32  # of wrappers; there are objects, such as mocks, that have every attribute

@@ -9,7 +9,7 @@ from bridge.response import TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Any, Protocol
 
     from bridge.scope import Scope
@@ -57,6 +57,32 @@ class FileWrapper:
             close()
 
 
+# Each environ begins as a copy of this: memory is taken once, with room for the headers of a browser.
+_BLANK: Environ = {
+    "REQUEST_METHOD": "",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "",
+    "QUERY_STRING": "",
+    "CONTENT_LENGTH": "",
+    "SERVER_NAME": "",
+    "SERVER_PORT": "",
+    "SERVER_PROTOCOL": "",
+    "REMOTE_ADDR": "",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "",
+    "wsgi.input": None,
+    "wsgi.input_terminated": True,
+    "wsgi.errors": None,
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.file_wrapper": FileWrapper,
+    "serverless.event": None,
+    "serverless.context": None,
+    "serverless.authorizer": None,
+}
+
+
 def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     """A new environ for one call of a WSGI application.
 
@@ -64,56 +90,52 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
+    environ = _BLANK.copy()
+    _add_headers(environ, scope.headers)
     name = scope.server_name
-    environ: Environ = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": scope.root_path,
-        "PATH_INFO": scope.path,
-        "QUERY_STRING": scope.query,
-        "CONTENT_TYPE": "",
-        "CONTENT_LENGTH": str(len(scope.body)),
-        "SERVER_NAME": f"[{name}]" if ":" in name else name,
-        "SERVER_PORT": scope.server_port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": BytesIO(scope.body),
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": multithread,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.file_wrapper": FileWrapper,
-        "serverless.event": scope.event,
-        "serverless.context": scope.context,
-        "serverless.authorizer": scope.authorizer,
-    }
+    environ["REQUEST_METHOD"] = scope.method
+    environ["SCRIPT_NAME"] = scope.root_path
+    environ["PATH_INFO"] = scope.path
+    environ["QUERY_STRING"] = scope.query
+    environ["CONTENT_LENGTH"] = str(len(scope.body))
+    environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
+    environ["SERVER_PORT"] = scope.server_port
+    environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
+    environ["REMOTE_ADDR"] = scope.client
+    environ["wsgi.url_scheme"] = scope.scheme
+    environ["wsgi.input"] = BytesIO(scope.body)
+    environ["wsgi.errors"] = sys.stderr
+    environ["wsgi.multithread"] = multithread
+    environ["serverless.event"] = scope.event
+    environ["serverless.context"] = scope.context
+    environ["serverless.authorizer"] = scope.authorizer
     if scope.user:
         environ["REMOTE_USER"] = scope.user
     if scope.raw_path is not None:
         uri = f"{scope.raw_path}?{scope.query}" if scope.query else scope.raw_path
         environ["RAW_URI"] = environ["REQUEST_URI"] = uri
-    _add_headers(environ, scope)
     return environ
 
 
-def _add_headers(environ: Environ, scope: Scope) -> None:
-    headers = scope.headers
+def _add_headers(environ: dict[Any, Any], headers: Collection[tuple[str, str]]) -> None:
+    expected = len(environ) + len(headers)
     try:
-        fields = {_keys[name]: value for name, value in headers}
+        for name, value in headers:
+            environ[_keys[name]] = value
     except KeyError:
-        fields = {_learn(name): value for name, value in headers}
-    if len(fields) != len(headers):  # a name came twice, or two were left out
-        fields = {}
+        for name, value in headers:
+            environ[_learn(name)] = value
+    if len(environ) != expected:  # a name came twice, or two were left out
+        fields: dict[str | None, str] = {}
         for name, value in headers:
             key = _learn(name)
             if key in fields and key not in ("HTTP_HOST", "CONTENT_TYPE"):
                 # RFC 9110, 5.3, and RFC 6265, 5.4
                 value = fields[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
             fields[key] = value
-    fields.pop(None, None)
-    environ.update(fields)  # type: ignore[arg-type]  # None is gone
+        environ.update(fields)
+    environ.pop(None, None)
+    environ.setdefault("CONTENT_TYPE", "")
 
 
 def _learn(name: str) -> str | None:

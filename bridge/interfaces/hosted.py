@@ -74,7 +74,7 @@ class HostedApplication:
 
     def __del__(self) -> None:
         own = self._own
-        if own is not None and not own.is_closed() and asyncio._get_running_loop() is not own:
+        if own is not None and asyncio._get_running_loop() is not own:
             self.close()
 
     def startup(self) -> None:
@@ -86,7 +86,7 @@ class HostedApplication:
         """
         with self._starting:
             if not self._started:
-                if self._own is not None and self._own.is_closed():
+                if self._own is not None and self._own.is_ending:
                     raise BridgeError("This handler was closed. Make a new one.")
                 turn = Turn()
                 self._take(turn, _tell(turn, self._start_up()))
@@ -179,7 +179,7 @@ class HostedApplication:
     def close(self) -> None:
         """Shut the application down and close the loop; a second call does nothing."""
         forget(self._at_end)
-        if self._own is not None and not self._own.is_closed():
+        if self._own is not None and not self._own.is_ending:
             self._own.finish(self.close_here)
 
     def _take(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> Any:
@@ -198,9 +198,10 @@ class HostedApplication:
         if self._mode != "off":
             lifespan = Lifespan(self.app, required=self._mode == "on")
             await lifespan.startup()
-            self._lifespan = lifespan
-            if self._own is not None:
-                self._own.guest = lifespan
+            if lifespan.state is not None:
+                self._lifespan = lifespan
+                if self._own is not None:
+                    self._own.guest = lifespan
         self._started = True
 
     def _forget_start(self, start: asyncio.Task[None]) -> None:

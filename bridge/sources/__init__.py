@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # 100 bytes.
 LAMBDA_LIMIT = 6_291_556
 
-_loaded: dict[str, Source] = {}
+loaded: dict[str, Source] = {}
 
 
 def recognise(event: Any) -> str | None:
@@ -62,13 +62,13 @@ def recognise(event: Any) -> str | None:
 def source_named(name: str) -> Source:
     """The module called *name*."""
     try:
-        return _loaded[name]
+        return loaded[name]
     except KeyError:
         from importlib import import_module
 
         source: Any = import_module(f"bridge.sources.{name}")
-        _loaded[name] = source
-        return _loaded[name]
+        loaded[name] = source
+        return loaded[name]
 
 
 def _is_edge_request(records: Any) -> bool:

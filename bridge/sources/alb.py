@@ -16,7 +16,7 @@ limit          1 MB of JSON
 
 from __future__ import annotations
 
-from bridge.response import encode, joined
+from bridge.response import encode
 from bridge.scope import Scope
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.prefix import set_path
@@ -40,9 +40,10 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     source = "alb" if multi is None else "alb-multi"
     scope = Scope(source, event, context, LIMIT)
-    scope.method = as_text(event.get("httpMethod") or "GET")
+    scope.method = event.get("httpMethod") or "GET"
     scope.headers = pairs_of(headers) if multi is None else pairs_of_many(headers)
-    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
+    body = event.get("body")
+    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     set_server(scope, headers, scheme="http")
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
     set_path(scope, "", as_text(event.get("path")), settings)
@@ -53,17 +54,19 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload, in the form that the event's headers had."""
-    groups = response.grouped(settings.exclude_headers)
-    text, is_base64 = encode(response.body, groups, settings)
+    fields = response.fields(settings.exclude_headers)
+    text, is_base64 = encode(response.body, fields, settings)
     payload: dict[str, Any] = {"statusCode": response.status, "statusDescription": response.status_line()}
     if scope.source == "alb-multi":
-        payload["multiValueHeaders"] = dict(groups.values())
+        payload["multiValueHeaders"] = fields.lists()
     else:
-        cookies = groups.pop("set-cookie", None)
-        headers = joined(groups)
-        if cookies:
-            headers.update(zip(_spellings(cookies[0]), cookies[1], strict=False))
-        payload["headers"] = headers
+        payload["headers"] = headers = fields.joined()
+        if len(fields.cookies) == 1:
+            headers[fields.cookie_name] = fields.cookies[0]
+        elif fields.cookies:
+            # cookies first: when they are used up, no further spelling is made, which takes longer than all the rest
+            spelled = zip(fields.cookies, _spellings(fields.cookie_name), strict=False)
+            headers |= {name: cookie for cookie, name in spelled}
     payload["body"] = text
     payload["isBase64Encoded"] = is_base64
     return payload

@@ -70,15 +70,15 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload, in CloudFront's own shape."""
-    groups = response.grouped(settings.exclude_headers)
-    text, is_base64 = encode(response.body, groups, settings)
+    fields = response.fields(settings.exclude_headers)
+    text, is_base64 = encode(response.body, fields, settings)
     payload: dict[str, Any] = {
         "status": str(response.status),
         "statusDescription": response.status_line().partition(" ")[2],
         "headers": {
             lower: [{"key": name, "value": value} for value in values]
-            for lower, (name, values) in groups.items()
-            if lower not in _REFUSED and not lower.startswith(_REFUSED_BEGINNINGS)
+            for name, values in fields.lists().items()
+            if (lower := name.lower()) not in _REFUSED and not lower.startswith(_REFUSED_BEGINNINGS)
         },
     }
     if text:

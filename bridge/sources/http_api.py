@@ -17,7 +17,7 @@ payload        repeated headers joined by commas, ``Set-Cookie`` in ``cookies``
 
 from __future__ import annotations
 
-from bridge.response import encode, joined
+from bridge.response import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import principal, set_server
@@ -44,23 +44,21 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     domain = about.get("domainName") or ""
     is_url = ".lambda-url." in domain
 
-    source = "function-url" if is_url else "http-api"
-    scope = Scope(source, event, context, LAMBDA_LIMIT)
-    scope.method = as_text(http.get("method") or "GET")
-    if cookies:
-        joined = "; ".join([as_text(cookie) for cookie in cookies if cookie])
-        scope.headers = pairs_of(
-            {**{name: value for name, value in headers.items() if name.lower() != "cookie"}, "cookie": joined}
-        )
-    else:
-        scope.headers = pairs_of(headers)
-    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
-    scope.http_version = _VERSIONS.get(http.get("protocol"), "1.1")
+    scope = Scope("function-url" if is_url else "http-api", event, context, LAMBDA_LIMIT)
+    scope.method = http.get("method") or "GET"
+    scope.headers = pairs_of(_with_cookies(headers, cookies) if cookies else headers)
+    body = event.get("body")
+    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
+    protocol = http.get("protocol")
+    if protocol != "HTTP/1.1":
+        scope.http_version = _VERSIONS.get(protocol, "1.1")
 
     set_server(scope, headers, domain)
     scope.client = as_text(http.get("sourceIp"))
-    scope.authorizer = authorizer = about.get("authorizer")
-    scope.user = principal(authorizer) if authorizer else ""
+    authorizer = about.get("authorizer")
+    if authorizer:
+        scope.authorizer = authorizer
+        scope.user = principal(authorizer)
 
     path = event.get("rawPath")
     if path is None:
@@ -68,31 +66,42 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     if is_url:
         set_path(scope, "", path, settings)
     else:
-        root = _root(event, about, path)
+        usual = about.get("stage") == "$default" and event.get("routeKey") == "$default"
+        root = "" if usual else _root(event, about, path)
         stripped = settings.strip_stage and root == f"/{about.get('stage')}"
         set_path(scope, "" if stripped else root, path[len(root) :], settings, raw=False)
-    scope.query = native(event.get("rawQueryString") or "")
+    query = event.get("rawQueryString")
+    scope.query = native(query) if query else ""
     return scope
 
 
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload, with Set-Cookie in its list of its own."""
-    groups = response.grouped(settings.exclude_headers)
-    text, is_base64 = encode(response.body, groups, settings)
-    payload: dict[str, Any] = {"statusCode": response.status}
-    cookies = groups.pop("set-cookie", None)
-    if cookies:
-        payload["cookies"] = cookies[1]
-    payload["headers"] = joined(groups)
+    fields = response.fields(settings.exclude_headers)
+    text, is_base64 = encode(response.body, fields, settings)
+    payload: dict[str, Any] = {"statusCode": response.status, "headers": fields.joined()}
+    if fields.cookies:
+        payload["cookies"] = fields.cookies
     payload["body"] = text
     payload["isBase64Encoded"] = is_base64
     return payload
 
 
+def _with_cookies(headers: dict[str, Any], cookies: list[Any]) -> dict[str, Any]:
+    """The headers with the cookies of the list instead of those that a Function URL repeats in them."""
+    together = {**headers}
+    together.pop("Cookie", None)
+    try:
+        together["cookie"] = "; ".join(cookies)
+    except TypeError:  # one of them is null
+        together["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
+    return together
+
+
 def _root(event: dict[str, Any], about: dict[str, Any], path: str) -> str:
     """The stage, or a custom domain's base path, at the beginning of *path*."""
     route = event.get("routeKey")
-    if route and route != "$default":
+    if route != "$default" and route:
         root = before_route(path, route.rpartition(" ")[2], event.get("pathParameters"))
         if root is not None:
             return root

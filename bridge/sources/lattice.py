@@ -13,7 +13,7 @@ payload        one value for a header; cookies in ``cookies``, as AWS's Powertoo
 
 from __future__ import annotations
 
-from bridge.response import encode, joined
+from bridge.response import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, last_hop, set_server
@@ -49,13 +49,12 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload."""
-    groups = response.grouped(settings.exclude_headers)
-    text, is_base64 = encode(response.body, groups, settings)
+    fields = response.fields(settings.exclude_headers)
+    text, is_base64 = encode(response.body, fields, settings)
     payload: dict[str, Any] = {"statusCode": response.status, "statusDescription": response.status_line()}
-    cookies = groups.pop("set-cookie", None)
-    if cookies:
-        payload["cookies"] = cookies[1]
-    payload["headers"] = joined(groups)
+    payload["headers"] = fields.joined()
+    if fields.cookies:
+        payload["cookies"] = fields.cookies
     payload["body"] = text
     payload["isBase64Encoded"] = is_base64
     return payload

@@ -31,11 +31,14 @@ def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: boo
         whole = root + path
         length = _length_of(base, whole) or len(root) + _length_of(base, path)
         root, path = whole[:length], whole[length:]
-    if not path.startswith("/") and (path or not root):
+    if path[:1] != "/" and (path or not root):
         path = "/" + path
-    scope.raw_path = native(root + path) if raw else None
-    scope.root_path = unquote(root) if root else ""
-    scope.path = unquote(path) or "/"
+    whole = root + path
+    if "%" in whole or not whole.isascii():
+        whole, root, path = native(whole), unquote(root), unquote(path)
+    scope.raw_path = whole if raw else None
+    scope.root_path = root
+    scope.path = path or "/"
 
 
 def starts_with(path: str, prefix: str) -> bool:

@@ -41,16 +41,19 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     source = "http-api-v1" if event.get("version") == "1.0" else "rest-api"
     scope = Scope(source, event, context, LAMBDA_LIMIT)
-    scope.method = as_text(event.get("httpMethod") or about.get("httpMethod") or "GET")
+    scope.method = event.get("httpMethod") or about.get("httpMethod") or "GET"
     scope.headers = pairs_of_many(multi) if multi else pairs_of(headers)
-    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
+    body = event.get("body")
+    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
 
     host = header(headers, "host", "Host")
     set_server(scope, headers, about.get("domainName") or "")
     identity = about.get("identity")
     scope.client = as_text(identity.get("sourceIp")) if identity else ""
-    scope.authorizer = authorizer = about.get("authorizer")
-    scope.user = principal(authorizer) if authorizer else ""
+    authorizer = about.get("authorizer")
+    if authorizer:
+        scope.authorizer = authorizer
+        scope.user = principal(authorizer)
 
     path, _, query_in_path = as_text(event.get("path")).partition("?")
     root, path = _split(event, about, path, host, settings)
@@ -62,15 +65,20 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload; every header in ``multiValueHeaders`` if the event had that, else only the repeated ones."""
-    groups = response.grouped(settings.exclude_headers)
-    text, is_base64 = encode(response.body, groups, settings)
+    fields = response.fields(settings.exclude_headers)
+    text, is_base64 = encode(response.body, fields, settings)
     payload: dict[str, Any] = {"statusCode": response.status}
     if scope.event.get("multiValueHeaders"):
-        payload["multiValueHeaders"] = dict(groups.values())
+        payload["multiValueHeaders"] = fields.lists()
     else:
-        payload["headers"] = {name: values[0] for name, values in groups.values() if len(values) == 1}
-        if len(payload["headers"]) < len(groups):
-            payload["multiValueHeaders"] = {name: values for name, values in groups.values() if len(values) > 1}
+        payload["headers"] = headers = fields.single
+        repeated = fields.repeated
+        if len(fields.cookies) == 1:
+            headers[fields.cookie_name] = fields.cookies[0]
+        elif fields.cookies:
+            repeated = {**repeated, fields.cookie_name: fields.cookies}
+        if repeated:
+            payload["multiValueHeaders"] = repeated
     payload["body"] = text
     payload["isBase64Encoded"] = is_base64
     return payload

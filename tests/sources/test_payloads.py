@@ -186,7 +186,7 @@ def test_a_balancer_with_single_values_has_512_spellings_for_cookies() -> None:
     for spelling in ("Set-Cookie", "set-cookie", "SET-COOKIE"):
         cookies = [f"c{number}=v" for number in range(512)]
         payload = written("alb", Response(200, [(spelling, cookie) for cookie in cookies], b""))
-        assert values_of(payload, "set-cookie") == cookies
+        assert values_of(payload, "set-cookie") == [cookie.strip(" ") for cookie in cookies]
         assert next(iter(payload["headers"])) == spelling
 
 
@@ -217,7 +217,7 @@ def test_any_answer_leaves_whole(
         assert values_of(payload, "set-cookie") == cookies
         for header in {key.lower() for key, _ in headers}:
             sent = [value for key, value in headers if key.lower() == header]
-            assert ", ".join(values_of(payload, header)) == ", ".join(sent)
+            assert ", ".join(values_of(payload, header)) == ", ".join(value.strip(" ") for value in sent)
 
 
 @pytest.mark.parametrize("name", FORMS)
