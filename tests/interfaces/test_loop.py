@@ -626,6 +626,8 @@ class TestClose:
     def test_a_handler_that_nobody_holds_shuts_its_application_down(
         self, in_a_cycle: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
+        gc.collect()  # what other tests have left
+        caplog.clear()
         ended = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -651,6 +653,8 @@ class TestClose:
     def test_one_that_its_application_holds_lives_as_long_as_the_process(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
+        gc.collect()  # what other tests have left
+        caplog.clear()
         ended = []
 
         class App:

@@ -128,6 +128,26 @@ class TestExit:
         done = run(PRELUDE + textwrap.dedent(script), check=False)
         assert (done.returncode, done.stdout) == (0, "end\n")
 
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_a_loop_that_is_blocked_forever_does_not_hold_it_up(self, shared: bool) -> None:
+        script = f"""
+        import bridge.interfaces.loop
+        bridge.interfaces.loop._LAST_SECONDS = bridge.interfaces.loop.END_SECONDS = 0.1
+        begun = threading.Event()
+        async def work(path):
+            begun.set()
+            threading.Event().wait()
+        handler.startup()
+        if {shared}:
+            handler.hosted._own._share()
+        threading.Thread(target=ask, args=(handler,), daemon=True).start()
+        begun.wait()
+        say("end")
+        """
+        done = run(PRELUDE + textwrap.dedent(script), check=False)
+        assert done.stdout.split() == ["startup", "end"]
+        assert "blocked" in done.stderr
+
     def test_a_request_of_another_thread_is_answered_first(self) -> None:
         script = """
         begun = threading.Event()
