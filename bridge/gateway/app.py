@@ -9,18 +9,17 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from bridge.adapter import Handler
 from bridge.errors import SettingError, logger
 from bridge.gateway import front_door
+from bridge.gateway.asgi import request_of, send_answer
 from bridge.gateway.context import Context
 from bridge.gateway.message import Answer, Door, RefusedError, Request
 from bridge.gateway.payload import through_lambda
 from bridge.gateway.routes import match
-from bridge.gateway.wire import below_prefix, log_own, outgoing
+from bridge.gateway.wire import below_prefix, log_own
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from bridge.gateway.routes import RouteOf
 
     LambdaHandler = Callable[[Any, Any], Any]
-
-# More of a body than any front door takes is counted, not kept.
-_KEEP = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -94,7 +90,8 @@ class Gateway:
         self._routes = routes
         self._observe = observe
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="bridge function")
-        self._background: set[asyncio.Future[Any]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
+        self._late: set[asyncio.Future[Any]] = set()
 
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -111,7 +108,7 @@ class Gateway:
 
     async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
         began = time.perf_counter()
-        request = await _request_of(scope, receive)
+        request = await request_of(scope, receive)
         if request is None:
             return
         event = payload = None
@@ -123,7 +120,7 @@ class Gateway:
         except RefusedError as refusal:
             answer = refusal.answer
         log_own(answer, request, self._source)
-        await _send(answer, request, send)
+        await send_answer(answer, request, send)
         if self._observe is not None:
             self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
 
@@ -148,11 +145,16 @@ class Gateway:
         """
         context = Context.starting(self._timeout + 1, name)
         task = asyncio.ensure_future(self._call(self._handlers[name], event, context))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        done, _ = await asyncio.wait([task], timeout=self._timeout)
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            done, _ = await asyncio.wait([task], timeout=self._timeout)
+        except asyncio.CancelledError:
+            task.cancel()  # the server has given the request up
+            raise
         if not done:
-            task.add_done_callback(_forget)
+            self._running.discard(task)
+            self._late.add(task)
             why = f"the function did not answer in {self._timeout:g} s; answer sooner, or raise --timeout"
             raise RefusedError(replace(self._front_door.timed_out, why=why))
         try:
@@ -195,53 +197,21 @@ class Gateway:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._background:
-            await asyncio.wait(list(self._background), timeout=self._timeout)
+        for task in self._late:
+            task.cancel()  # on AWS it would be over, too
+        for tasks, seconds in ((self._late, 1.0), (self._running, self._timeout)):
+            if tasks:
+                await asyncio.wait(list(tasks), timeout=seconds)
         for application in hosted:
             await application.close_here()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 
-
-async def _request_of(scope: Any, receive: Any) -> Request | None:
-    """The whole request; None if the client went away before it was here."""
-    chunks: list[bytes] = []
-    sent = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        if sent < _KEEP:
-            chunks.append(chunk)
-        sent += len(chunk)
-        if not message.get("more_body"):
-            break
-    raw_path = scope.get("raw_path") or quote(scope["path"], safe="/:@!$&'()*+,;=~").encode()
-    if not raw_path.startswith(b"/"):  # RFC 9112, 3.2.2: a whole URL, as for a proxy
-        raw_path = b"/" + raw_path.partition(b"://")[2].partition(b"/")[2]
-    client = scope.get("client")
-    return Request(
-        method=scope["method"],
-        path=raw_path.partition(b"?")[0].decode("latin-1"),
-        query=scope.get("query_string", b"").decode("latin-1"),
-        headers=[(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in scope["headers"]],
-        body=b"".join(chunks),
-        client=client[0] if client else "127.0.0.1",
-        scheme=scope.get("scheme", "http"),
-        http_version=scope.get("http_version", "1.1"),
-        sent=sent,
-    )
-
-
-async def _send(answer: Answer, request: Request, send: Any) -> None:
-    headers, body = outgoing(answer, request.method)
-    if not any(name == b"date" for name, _ in headers):
-        headers.append((b"date", formatdate(usegmt=True).encode()))
-    if answer.status not in (204, 304) and request.method != "HEAD":
-        headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    def _forget(self, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
+        self._late.discard(task)
+        if not task.cancelled():
+            task.exception()  # or asyncio complains, if nobody waits for it any more
 
 
 def _is_async(handler: LambdaHandler) -> bool:
@@ -254,9 +224,3 @@ def _outcome(handler: LambdaHandler, event: Any, context: Context) -> tuple[Any,
         return handler(event, context), None
     except BaseException as error:
         return None, error
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    """Take the late result, so that asyncio does not complain of it."""
-    if not task.cancelled():
-        task.exception()

@@ -506,6 +506,35 @@ async def test_requests_in_flight_end_before_the_lifespan_does() -> None:
     assert notes == ["app starts", "app answers", "app ends"]
 
 
+@pytest.mark.parametrize("goes_away", [False, True])
+async def test_a_function_that_nobody_waits_for_is_ended_before_the_lifespan_is(goes_away: bool) -> None:
+    began = asyncio.Event()
+    notes: list[str] = []
+    application = Lifespan("app", notes)
+
+    async def late(event: Any, context: Any) -> Any:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            notes.append("late is cancelled")
+            raise
+
+    functions: dict[str, Any] = {"late": late, "app": asgi_handler(application)}
+    routes = [RouteOf("ANY", "/late", "late"), RouteOf("ANY", "/app", "app")]
+    gateway = Gateway(functions, routes=routes, timeout=60 if goes_away else 0.01)
+    server = Server(gateway)
+    await server.tell("lifespan.startup")
+    request = asyncio.create_task(ask(gateway, "/late"))
+    if goes_away:
+        await began.wait()
+        request.cancel()
+    await asyncio.wait([request])
+    await server.tell("lifespan.shutdown")
+    await server.task
+    assert notes == ["app starts", "late is cancelled", "app ends"]
+
+
 async def test_handlers_without_a_lifespan_start_and_end_at_once() -> None:
     server = Server(Gateway(lambda event, context: OK))
     assert await server.tell("lifespan.startup") == {"type": "lifespan.startup.complete"}
