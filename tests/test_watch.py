@@ -374,6 +374,51 @@ class TestAsgi:
         assert "GET /stuck" in log.text
 
 
+class TestStartup:
+    """The first request pays for the startup, and a database that does not answer is where most time is lost."""
+
+    def app(self, stuck: list[Callable[[], Any]]) -> Any:
+        """An application whose startup gets stuck in each of these ways, one after the other."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await send(START)
+                await send(BODY)
+                return
+            await receive()
+            if stuck:
+                await where_it_hangs()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+
+        async def where_it_hangs() -> None:
+            await stuck.pop(0)()
+
+        return app
+
+    async def sleep(self) -> None:
+        time.sleep(30)
+
+    def test_one_that_hangs_is_told_and_answered_504_and_tried_again(self, log: Log) -> None:
+        handler = bridge.asgi_handler(self.app([asyncio.Event().wait, self.sleep, asyncio.Event().wait]))
+        for _ in range(3):
+            log.reports.clear()
+            assert ask(handler, "/first", Context(SECONDS)) == (504, b"Gateway Timeout")
+            assert "GET /first" in log.text
+            assert "where_it_hangs" in log.text
+        assert ask(handler, "/", Context(60)) == (200, b"fine")
+        handler.close()
+
+    async def test_one_on_the_running_loop(self, log: Log) -> None:
+        handler = bridge.asgi_handler(self.app([asyncio.Event().wait]))
+        assert (await handler.answer(event(), Context(SECONDS)))["statusCode"] == 504
+        assert "where_it_hangs" in log.text
+        assert (await handler.answer(event(), Context(60)))["statusCode"] == 200
+        assert handler.hosted is not None
+        await handler.hosted.close_here()
+
+
 def test_a_forked_process_has_a_watch_of_its_own() -> None:
     script = """
     import logging, os, sys, time, warnings

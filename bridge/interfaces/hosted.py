@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from time import monotonic, sleep
 from weakref import WeakSet, ref
 
-from bridge.errors import BridgeError, InterfaceError, logger
+from bridge.errors import BridgeError, InterfaceError, LifespanError
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import Exchange, asgi_scope_of
+from bridge.interfaces.deadline import gateway_timeout, give_up
 from bridge.interfaces.ending import at_the_end, ended, forget
 from bridge.interfaces.lifespan import PATIENCE_SECONDS, Lifespan
 from bridge.interfaces.loop import Loop, Turn, spawned, take_outside
-from bridge.response import Response
+from bridge.interfaces.settle import settle
 from bridge.watch import watch
 
 TYPE_CHECKING = False
@@ -22,15 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from bridge.response import Response
     from bridge.scope import Scope
     from bridge.settings import Settings
-
-# How long the answer waits for tasks that the request started and left behind. After it Lambda freezes them, and
-# they would go on in the middle of a later request.
-_SETTLE_SECONDS = 2.0
-# How long an application that was cancelled at the deadline may take to notice.
-_CANCEL_SECONDS = 0.02
-
 
 _all: WeakSet[HostedApplication] = WeakSet()
 _of_parents: list[object] = []  # kept, for to end them would end the parent's: they share what the system polls
@@ -52,6 +46,7 @@ class HostedApplication:
         self._mode = settings.lifespan
         self._own: Loop | None = None
         self._adopted: asyncio.AbstractEventLoop | None = None
+        self._starts: Lifespan | None = None
         self._lifespan: Lifespan | None = None
         self._start: asyncio.Task[None] | None = None
         self._starting = threading.Lock()
@@ -101,19 +96,22 @@ class HostedApplication:
             InterfaceError: it broke ASGI.
             BaseException: whatever it raises before its response is complete.
         """
-        if not self._started:
-            self.startup()
         turn = Turn()
         exchange = Exchange(scope.body)
-        coroutine = self._run(scope, exchange, turn)
         watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
         self._exchanges.add(exchange)
         try:
             if watched is not None:
                 interrupt.arm()
-            response: Response = self._take(turn, coroutine)
+            if not self._started:
+                self.startup()
+            response: Response = self._take(turn, self._run(scope, exchange, turn))
         except interrupt.BlockedError:
-            response = _gateway_timeout()
+            response = gateway_timeout()
+        except LifespanError:
+            if not exchange.out_of_time:
+                raise
+            response = gateway_timeout()
         finally:
             self._exchanges.discard(exchange)
             if watched is not None:
@@ -127,25 +125,30 @@ class HostedApplication:
         Raises:
             BaseException: as :meth:`respond`.
         """
-        if not self._started:
-            await self.startup_here()
-        running = asyncio.get_running_loop()
-        if running is not self._adopted:  # the application lives on another loop
-            return await asyncio.to_thread(self.respond, scope)
         turn = Turn()
         exchange = Exchange(scope.body)
-        over = running.create_future()
-        turn.wake = lambda: None if over.done() else over.set_result(None)
         watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
         self._exchanges.add(exchange)
-        task = asyncio.create_task(self._run(scope, exchange, turn))
+        task = None
         try:
+            if not self._started:
+                await self.startup_here()
+            running = asyncio.get_running_loop()
+            if running is not self._adopted:  # the application lives on another loop
+                return await asyncio.to_thread(self.respond, scope)
+            over = running.create_future()
+            turn.wake = lambda: None if over.done() else over.set_result(None)
+            task = asyncio.create_task(self._run(scope, exchange, turn))
             await over
+        except LifespanError:
+            if not exchange.out_of_time:
+                raise
+            return gateway_timeout()
         finally:
             self._exchanges.discard(exchange)
             if watched is not None:
                 watch.end(watched)
-            if not turn.over:  # whoever called has given up
+            if task is not None and not turn.over:  # whoever called has given up
                 task.cancel()
         response: Response = turn.result()
         return response
@@ -196,8 +199,11 @@ class HostedApplication:
     async def _start_up(self) -> None:
         spawned.set(None)  # the request of another application may be the first to call this one
         if self._mode != "off":
-            lifespan = Lifespan(self.app, required=self._mode == "on")
-            await lifespan.startup()
+            self._starts = lifespan = Lifespan(self.app, required=self._mode == "on")
+            try:
+                await lifespan.startup()
+            finally:
+                self._starts = None
             if lifespan.state is not None:
                 self._lifespan = lifespan
                 if self._own is not None:
@@ -220,81 +226,33 @@ class HostedApplication:
             except Exception:
                 exchange.end()
                 if tasks and not exchange.out_of_time:
-                    await _settle(tasks)
+                    await settle(tasks)
                 raise
             if tasks:
-                await _settle(tasks)
+                await settle(tasks)
             turn.finish(response)
         except BaseException as error:
             if exchange.out_of_time and exchange.complete and exchange.response is not None:
                 turn.finish(exchange.response)
             elif exchange.out_of_time:
-                turn.finish(_gateway_timeout())
+                turn.finish(gateway_timeout())
             else:
                 turn.fail(error)
 
     def _out_of_time(self, exchange: Exchange, turn: Turn) -> None:
         """Called by the watch, in its thread, after it has logged the threads' stacks."""
         loop = self._adopted or self._own
-        assert loop is not None
-        if exchange.task is not None:
-            logger().error("The application waits here:\n%s", _await_chain(exchange.task))
-
-        def give_up() -> None:
-            exchange.out_of_time = True
-            if exchange.task is not None:
-                exchange.task.cancel()
-            loop.call_later(_CANCEL_SECONDS, lambda: turn.finish(_gateway_timeout()))
-
-        loop.call_soon_threadsafe(give_up)
-        if self._own is not None and self._own.is_shared:
-            sleep(_CANCEL_SECONDS)
-            if not exchange.out_of_time:  # the loop's thread is blocked, but not the one that waits for an answer
-                turn.finish(_gateway_timeout())
-        else:
-            interrupt.unless(lambda: exchange.out_of_time or turn.over)
+        if loop is not None:
+            is_shared = self._own is not None and self._own.is_shared
+            give_up(loop, exchange, turn, self._starts, is_shared=is_shared)
 
     def _forget_parent(self) -> None:
         """In a process that was forked: loop and lifespan are the parent's, this one starts anew if it has to."""
         _of_parents.append((self._own, self._lifespan))
-        self._own = self._adopted = self._lifespan = self._start = None
+        self._own = self._adopted = self._lifespan = self._starts = self._start = None
         self._starting = threading.Lock()
         self._started = False
         self._exchanges.clear()
-
-
-def _gateway_timeout() -> Response:
-    return Response.plain(504, "Gateway Timeout")
-
-
-async def _settle(tasks: set[asyncio.Task[Any]]) -> None:
-    """Wait, for a while, for what the request left behind."""
-    until = monotonic() + _SETTLE_SECONDS
-    while tasks and (left := until - monotonic()) > 0:
-        await asyncio.wait(list(tasks), timeout=left)
-    if tasks:
-        logger().warning(
-            "The request's answer waited %.0f s for %d background tasks that still run (%s). Lambda freezes them now; "
-            "they go on during later requests. Tasks that live on belong in the lifespan.",
-            _SETTLE_SECONDS,
-            len(tasks),
-            ", ".join(task.get_name() for task in list(tasks)[:5]),
-        )
-
-
-def _await_chain(task: asyncio.Task[Any]) -> str:
-    """Where a task is suspended: task.print_stack() shows the outermost frame only."""
-    lines = []
-    inner: Any = task.get_coro()
-    while inner is not None:
-        frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None) or getattr(inner, "ag_frame", None)
-        if frame is not None:
-            code = frame.f_code
-            lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}')
-        inner = (
-            getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None) or getattr(inner, "ag_await", None)
-        )
-    return "\n".join(lines) or "  nowhere: it has not begun"
 
 
 async def _tell(turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:

@@ -29,6 +29,7 @@ class Lifespan:
 
     Attributes:
         state: what the application keeps for its requests; None if it has no lifespan.
+        task: the task in which the application's lifespan runs.
     """
 
     def __init__(self, app: ASGI3Application, *, required: bool) -> None:
@@ -38,21 +39,23 @@ class Lifespan:
         self._asked = ""
         self._is_last = False
         self._answer: asyncio.Future[dict[str, Any] | BaseException | None]
-        self._task: asyncio.Task[None]
+        self.task: asyncio.Task[None]
         self.state: dict[str, Any] | None = None
 
     async def startup(self) -> None:
         """Start the application up.
 
         Raises:
-            LifespanError: it answered ``lifespan.startup.failed``; or, if a lifespan is required, it raised or ended
-                before it answered.
+            LifespanError: it answered ``lifespan.startup.failed``, or was given up; or, if a lifespan is required, it
+                raised or ended before it answered.
             BaseException: what it raised that is no ``Exception``.
         """
         state: dict[str, Any] = {}
         answered = self._ask("lifespan.startup")
-        self._task = asyncio.get_running_loop().create_task(self._run(state))
+        self.task = asyncio.get_running_loop().create_task(self._run(state))
         answer = await answered
+        if isinstance(answer, LifespanError):
+            raise answer
         if isinstance(answer, dict):
             if answer["type"] == "lifespan.startup.complete":
                 self.state = state
@@ -71,12 +74,19 @@ class Lifespan:
             # It took the message, so it knows of lifespans. The specification has the server go on without one.
             logger().warning("The application's startup broke; it is served without a lifespan.", exc_info=answer)
 
+    def give_up(self) -> None:
+        """End a startup that takes too long."""
+        if not self._answer.done():
+            self._answer.set_result(LifespanError("The application's startup has not ended before Lambda's deadline."))
+            self._is_last = True
+            self.task.cancel()
+
     async def shutdown(self) -> None:
         """Shut the application down, if it started up and has not ended by itself; what goes wrong is logged."""
         if self.state is None:
             return
         self.state = None
-        if self._task.done():
+        if self.task.done():
             return
         answered = self._ask("lifespan.shutdown")
         await asyncio.wait([answered], timeout=PATIENCE_SECONDS)
@@ -96,9 +106,9 @@ class Lifespan:
 
     async def _let_end(self) -> None:
         """Let the application come to its end: what surrounds its lifespan may have to let go of something."""
-        if not self._task.done() and self._answer.done():
-            await asyncio.wait([self._task], timeout=PATIENCE_SECONDS)
-        self._task.cancel()
+        if not self.task.done() and self._answer.done():
+            await asyncio.wait([self.task], timeout=PATIENCE_SECONDS)
+        self.task.cancel()
 
     async def _run(self, state: dict[str, Any]) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}

@@ -15,7 +15,7 @@ from weakref import ref
 import pytest
 
 import bridge
-from bridge.interfaces import hosted, loop
+from bridge.interfaces import loop, settle
 from tests.interfaces.asking import ask, event
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class TestTasksLeftBehind:
     def test_they_are_not_waited_for_without_end(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(hosted, "_SETTLE_SECONDS", 0.02)
+        monkeypatch.setattr(settle, "SECONDS", 0.02)
         ended = []
 
         async def forever() -> None:
@@ -273,7 +273,7 @@ class TestTasksLeftBehind:
     def test_what_the_lifespan_starts_is_not_waited_for(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(hosted, "_SETTLE_SECONDS", 60.0)
+        monkeypatch.setattr(settle, "SECONDS", 60.0)
         tasks = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -291,7 +291,7 @@ class TestTasksLeftBehind:
     def test_nor_is_the_lifespan_of_another_application_that_a_request_is_the_first_to_call(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(hosted, "_SETTLE_SECONDS", 60.0)
+        monkeypatch.setattr(settle, "SECONDS", 60.0)
 
         async def inner_work(path: str) -> str:
             return "inner"
@@ -562,7 +562,7 @@ class TestClose:
             assert waiting.result(10) == (200, b"/slow")
 
     def test_a_task_that_will_not_end_does_not_hold_it_up(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(hosted, "_SETTLE_SECONDS", 0.01)
+        monkeypatch.setattr(settle, "SECONDS", 0.01)
         monkeypatch.setattr(loop, "END_SECONDS", 0.02)
         asked = []
 

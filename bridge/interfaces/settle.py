@@ -1,0 +1,30 @@
+"""Waiting for what a request has left behind: tasks that Lambda would freeze and wake in the middle of a later one."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+from bridge.errors import logger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# How long the answer waits for them.
+SECONDS = 2.0
+
+
+async def settle(tasks: set[asyncio.Task[Any]]) -> None:
+    """Wait, for a while, until *tasks* is empty; tasks that are done leave it, and those they start join it."""
+    until = monotonic() + SECONDS
+    while tasks and (left := until - monotonic()) > 0:
+        await asyncio.wait(list(tasks), timeout=left)
+    if tasks:
+        logger().warning(
+            "The request's answer waited %.0f s for %d background tasks that still run (%s). Lambda freezes them now; "
+            "they go on during later requests. Tasks that live on belong in the lifespan.",
+            SECONDS,
+            len(tasks),
+            ", ".join(task.get_name() for task in list(tasks)[:5]),
+        )
