@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bridge.interfaces.asgi import Exchange
     from bridge.interfaces.lifespan import Lifespan
-    from bridge.interfaces.loop import Turn
+    from bridge.interfaces.turn import Turn
 
 # How long an application that was cancelled may take to notice.
 _NOTICE_SECONDS = 0.02

@@ -13,8 +13,9 @@ from bridge.interfaces.asgi import Exchange, asgi_scope_of
 from bridge.interfaces.deadline import gateway_timeout, give_up
 from bridge.interfaces.ending import at_the_end, ended, forget
 from bridge.interfaces.lifespan import PATIENCE_SECONDS, Lifespan
-from bridge.interfaces.loop import Loop, Turn, spawned, take_outside
+from bridge.interfaces.loop import Loop, spawned
 from bridge.interfaces.settle import settle
+from bridge.interfaces.turn import Turn, take_outside
 from bridge.watch import watch
 
 TYPE_CHECKING = False

@@ -9,6 +9,7 @@ from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defi
 from contextvars import ContextVar
 
 from bridge.errors import BridgeError, logger
+from bridge.interfaces.turn import BLOCKED, Turn, take_outside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,49 +32,6 @@ spawned: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge.spawned"
 # Loops that are not finished: whoever drops an application may drop it with all that refers to it, and the garbage
 # collector is not to take the loop apart before the application has shut down on it.
 _open: set[Loop] = set()
-
-_BLOCKED = "The application cannot be shut down: its event loop is blocked by what runs on it."
-
-
-class Turn:
-    """One coroutine's turn on the loop, and what came of it; the first to say so is believed.
-
-    Attributes:
-        over: whether there is a result or an error.
-    """
-
-    __slots__ = ("_error", "_result", "over", "wake")
-
-    def __init__(self) -> None:
-        self.over = False
-        self.wake: Callable[[], object] = _nothing
-        self._result: Any = None
-        self._error: BaseException | None = None
-
-    def finish(self, result: Any) -> None:
-        """The coroutine has come to its result."""
-        if not self.over:
-            self._result = result
-            self.over = True
-            self.wake()
-
-    def fail(self, error: BaseException) -> None:
-        """The coroutine has come to an error, whatever its kind."""
-        if not self.over:
-            self._error = error
-            self.over = True
-            self.wake()
-
-    def result(self) -> Any:
-        """The result; the error is raised."""
-        error = self._error
-        if error is not None:
-            self._error = None
-            try:
-                raise error
-            finally:
-                del error  # its traceback refers to this frame
-        return self._result
 
 
 class Loop(_Base):
@@ -153,7 +111,7 @@ class Loop(_Base):
                 self._driving.release()
         else:
             coroutine.close()
-            raise BridgeError(_BLOCKED)
+            raise BridgeError(BLOCKED)
         return turn.result()
 
     def finish(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -264,22 +222,3 @@ class Loop(_Base):
 
     async def _stay(self) -> None:
         await self.create_future()
-
-
-def take_outside(
-    loop: asyncio.AbstractEventLoop, turn: Turn, coroutine: Coroutine[Any, Any, None], timeout: float | None = None
-) -> None:
-    """Run *coroutine* on a loop that another thread drives, and wait here until *turn* is over.
-
-    Raises:
-        BridgeError: *timeout* has passed.
-    """
-    over = threading.Event()
-    turn.wake = over.set
-    asyncio.run_coroutine_threadsafe(coroutine, loop)
-    if not over.wait(timeout):
-        raise BridgeError(_BLOCKED)
-
-
-def _nothing() -> None:
-    """Nobody waits yet."""
