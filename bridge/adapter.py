@@ -98,6 +98,8 @@ class Handler:
         assert self._serve is not None
         name = recognise(event)
         if name is None:
+            if self.hosted is not None:
+                await self.hosted.startup_here()
             return self._answer_other(event, context)
         source = loaded.get(name) or source_named(name)
         scope = self._read(source, event, context)
@@ -128,7 +130,7 @@ class Handler:
             raise
         except Exception:
             return source.write(_failed(scope), scope, settings)
-        if len(response.body) * _WORST_ESCAPE + 65_536 > scope.limit:
+        if (len(response.body) + response.header_size) * _WORST_ESCAPE + 65_536 > scope.limit:
             size = _size_of(payload)
             if size > scope.limit:
                 return source.write(_too_large(scope, size), scope, settings)
@@ -139,6 +141,7 @@ class Handler:
         is_mapping = isinstance(event, dict)
         if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
             logger().info("A warm-up event from %s: answered without the application.", event["source"])
+            self.startup()  # what it is sent for
             return {}
         if settings.other_events is not None:
             return settings.other_events(event, context)

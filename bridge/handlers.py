@@ -91,8 +91,14 @@ def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[
         context: Lambda's context object.
         **options: see :class:`bridge.Settings`.
     """
-    key = (id(app), *((name, repr(value)) for name, value in sorted(options.items())))
+    key = (identity_of(app), *((name, repr(value)) for name, value in sorted(options.items())))
     return kept(key, app, lambda: handler(app, **options))(event, context)
+
+
+def identity_of(app: Any) -> object:
+    """What an application is known by: a bound method is a new object each time that it is looked up."""
+    function = getattr(app, "__func__", None)
+    return id(app) if function is None else (id(app.__self__), id(function))
 
 
 _REMEMBER = 64
@@ -103,7 +109,7 @@ def kept(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Hand
     """The handler that *make* makes, made once: for callers who bring the same application with every event.
 
     Args:
-        key: what tells this handler from others; has ``id(app)`` in it.
+        key: what tells this handler from others; has :func:`identity_of` in it.
         app: the application; it is kept as well, so that its id does not come to mean another one.
         make: called if there is no handler of that key.
     """

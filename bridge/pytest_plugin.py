@@ -31,28 +31,19 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
     import httpx
 
     from bridge.adapter import Handler
-    from bridge.errors import InterfaceError
     from bridge.gateway.transport import HandlerTransport
     from bridge.handlers import handler as handler_for
-    from bridge.interfaces.detect import interface_of
+    from bridge.interfaces.detect import is_lambda_handler
 
     opened: list[Any] = []
 
     def make(target: Any, source: str = "http-api", **door: Any) -> httpx.Client:
-        if not isinstance(target, Handler) and not _is_lambda_handler(target):
+        if not isinstance(target, Handler) and not is_lambda_handler(target):
             target = handler_for(target)
             opened.append(target)
         client = httpx.Client(transport=HandlerTransport(target, source, **door), base_url="https://testserver")
         opened.append(client)
         return client
-
-    def _is_lambda_handler(target: Any) -> bool:
-        """A plain function whose first parameter is called event."""
-        names = getattr(getattr(target, "__code__", None), "co_varnames", ())
-        try:
-            return names[:1] == ("event",) and interface_of(target) == "wsgi"
-        except InterfaceError:
-            return False
 
     yield make
     for item in reversed(opened):

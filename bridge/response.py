@@ -62,15 +62,17 @@ class Response:
         reason: the reason phrase, such as ``"OK"``; ``""`` where the application gave none.
         headers: name and value pairs, in order, native strings (see :mod:`bridge.scope`).
         body: the whole body.
+        header_size: the characters of the headers, once they were sorted out, if there may be many.
     """
 
-    __slots__ = ("body", "headers", "reason", "status")
+    __slots__ = ("body", "header_size", "headers", "reason", "status")
 
     def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes, reason: str = "") -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.reason = reason
+        self.header_size = 0
 
     @classmethod
     def plain(cls, status: int, text: str) -> Response:
@@ -89,6 +91,7 @@ class Response:
             InterfaceError: a name is none, or a value has a line break in it.
         """
         groups: Grouped = {}
+        self.header_size = sum([len(name) + len(value) for name, value in self.headers])
         for name, value in self.headers:
             key = _names.get(name) or _learn(name)
             if value not in _plain_values and not _is_plain(value):
@@ -238,6 +241,8 @@ def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
 
     It takes a third of the time that sorting out each header takes. None if they are to be looked at.
     """
+    if len(headers) > _FEW:
+        return None
     single: dict[str, str] = {}
     for name, value in headers:
         if value not in _plain_values and not _is_plain(value):
@@ -257,13 +262,16 @@ def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
     return fields
 
 
+# More headers, or longer ones, may be what makes a payload too large.
+_FEW, _SHORT = 32, 2048
+
 # Header values that need no second look. Most are the same in every answer; of the others only so many.
 _plain_values: set[str] = set()
 
 
 def _is_plain(value: str) -> bool:
     """Whether JSON carries a header value as it is: printable ASCII, no space around it."""
-    is_plain = value.isascii() and value.isprintable() and value[:1] != " " and value[-1:] != " "
+    is_plain = len(value) <= _SHORT and value.isascii() and value.isprintable() and value == value.strip(" ")
     if is_plain and len(_plain_values) < _REMEMBER:
         _plain_values.add(value)
     return is_plain

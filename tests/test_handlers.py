@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from functools import partial
@@ -527,3 +528,44 @@ def test_the_package_offers_its_names_and_no_other() -> None:
     other = "no_such_name"
     with pytest.raises(AttributeError, match=other):
         getattr(bridge, other)
+
+
+def test_handle_request_knows_a_bound_method_again() -> None:
+    class Shop:
+        def __init__(self) -> None:
+            self.app = ASGI()
+
+        async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.app(scope, receive, send)
+
+    shop, other = Shop(), Shop()
+    for _ in range(3):
+        bridge.handle_request(shop.asgi, compose(Request()), None)
+    bridge.handle_request(other.asgi, compose(Request()), None)
+    assert shop.app.told == other.app.told == ["lifespan.startup"]
+
+
+@pytest.mark.parametrize("is_awaited", [False, True], ids=["called", "awaited"])
+def test_a_warm_up_starts_the_application_up(is_awaited: bool) -> None:
+    app = ASGI()
+    handler = bridge.asgi_handler(app)
+    event = {"source": "serverless-plugin-warmup"}
+
+    async def main() -> Any:
+        payload = await handler.answer(event)
+        assert handler.hosted is not None
+        await handler.hosted.close_here()
+        return payload
+
+    assert (asyncio.run(main()) if is_awaited else handler(event)) == {}
+    assert app.told[0] == "lifespan.startup"
+    handler.close()
+
+
+@pytest.mark.parametrize("headers", [[("X-A", "a" * 1_200_000)], [(f"X-{n}", "a" * 2000) for n in range(600)]])
+def test_headers_count_when_a_response_is_too_large(headers: list[tuple[str, str]]) -> None:
+    handler = bridge.wsgi_handler(WSGI(headers=headers))
+    for _ in range(2):
+        payload = handler(compose(Request(), "alb"))
+        assert payload["statusCode"] == 500
+        assert "1048576" in payload["body"]

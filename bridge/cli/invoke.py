@@ -19,9 +19,11 @@ from bridge.cli.event import door_of, request_of
 from bridge.cli.load import load_functions
 from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request
 from bridge.cli.project import find_project
-from bridge.gateway import RefusedError, front_door
+from bridge.gateway import SOURCES, RefusedError, front_door
 from bridge.gateway.app import Gateway, Passage
 from bridge.gateway.context import Context
+from bridge.settings import Settings
+from bridge.sources import recognise, source_named
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +51,7 @@ def run(chosen: argparse.Namespace) -> int:
     request = request_of(chosen)
     event = None if chosen.event is None else _read_event(chosen.event)
     project = find_project(chosen.app, Path.cwd())
-    chosen.source = chosen.source or project.source or DEFAULT_SOURCE
+    chosen.source = chosen.source or _source_of(event) or project.source or DEFAULT_SOURCE
     if event is None:
         with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the payload
             passage = asyncio.run(_passed(request, project, chosen))
@@ -65,6 +67,13 @@ def run(chosen: argparse.Namespace) -> int:
             return _print_response(_interpreted(payload, request, chosen))
     print(as_json(payload))
     return 0
+
+
+def _source_of(event: Any) -> str | None:
+    """The front door that sends such an event, if it is one's."""
+    name = recognise(event)
+    source = source_named(name).read(event, None, Settings(environ={})).source if name else None
+    return source if source in SOURCES else None
 
 
 def _is_url(text: str) -> bool:
@@ -84,6 +93,7 @@ async def _passed(request: Request, project: Project, chosen: argparse.Namespace
         base_path=door.base_path,
         binary_media_types=door.binary_media_types or project.binary_media_types,
         timeout=chosen.timeout,
+        timeouts={function.name: function.timeout for function in project.functions if function.timeout},
         routes=[route for function in project.functions for route in function.routes],
         observe=passages.append,
     )

@@ -13,7 +13,7 @@ from bridge.adapter import Handler, make_handler
 from bridge.application import find_application
 from bridge.cli import CommandError
 from bridge.errors import ApplicationNotFoundError, BridgeError
-from bridge.interfaces.detect import interface_of
+from bridge.interfaces.detect import interface_of, is_lambda_handler
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) ->
         found = find_application(name, str(function.folder.resolve()))
     except ApplicationNotFoundError as error:
         raise CommandError(str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exception(error.with_traceback(_own_part(error.__traceback__)))
         raise CommandError(f"{function.app} cannot be imported; the traceback above says why.") from None
-    if isinstance(found, Handler) or function.is_handler:
+    if isinstance(found, Handler) or function.is_handler or is_lambda_handler(found):
         if not callable(found):
             raise CommandError(f"{function.app} is a {type(found).__name__}, no function of event and context.")
         return found

@@ -54,7 +54,8 @@ def _function(name: str, described: dict[str, Any], shared: dict[str, Any], fold
     handler = described.get("Handler")
     environment = variables(mapping(shared.get("Environment")).get("Variables"))
     environment |= variables(mapping(described.get("Environment")).get("Variables"))
-    named = environment.get("BRIDGE_APP")
+    # A variable that all functions have names no application for those with a handler of their own.
+    named = environment.get("BRIDGE_APP") if handler in (None, "bridge.entrypoint.handler") else None
     app = named or handler
     if not isinstance(app, str) or not app or not is_python(described.get("Runtime")):
         return None

@@ -69,8 +69,11 @@ def _check(chosen: argparse.Namespace) -> None:
         raise CommandError(f"--threads is {chosen.threads}; it must be 1 or more.")
     if chosen.num_processes != 1:
         raise CommandError("--num-processes: the server is one process; --threads N answers N at once.")
-    if chosen.plain and chosen.source is not None:
-        raise CommandError(f"--plain serves without a front door, so --source {chosen.source} means nothing with it.")
+    if chosen.plain:
+        for option in ("source", "stage", "base_path", "binary_media_types", "timeout"):
+            if value := getattr(chosen, option):
+                name = f"--{option.replace('_', '-')} {value}"
+                raise CommandError(f"--plain serves without a front door, so {name} means nothing with it.")
     if chosen.env_file is not None and not Path(chosen.env_file).is_file():
         raise CommandError(f"There is no file {chosen.env_file}.")
     if chosen.ssl_certfile is not None or chosen.ssl_keyfile is not None:

@@ -60,7 +60,8 @@ def _function(name: str, described: dict[str, Any], content: dict[str, Any], fol
     handler = described.get("handler")
     handler = handler if isinstance(handler, str) else ""
     is_ours = _OURS[0] in handler or handler in _OURS
-    named = environment.get("BRIDGE_APP")
+    # A variable that all functions have names no application for those with a handler of their own.
+    named = environment.get("BRIDGE_APP") if is_ours or not handler else None
     if named is None and is_ours:
         named = mapping(mapping(content.get("custom")).get("wsgi")).get("app")
     app = named or ("" if is_ours else handler)

@@ -21,11 +21,10 @@ from bridge.cli.options import DEFAULT_SOURCE, base_path, media_types
 from bridge.cli.project import find_project
 from bridge.cli.server import Server
 from bridge.errors import BridgeError
-from bridge.gateway import front_door
 from bridge.gateway.app import Gateway
 
 if TYPE_CHECKING:
-    from bridge.cli.project import Function, Project
+    from bridge.cli.project import Project
 
 
 def serve(listener: socket.socket, options: dict[str, Any]) -> int:
@@ -45,7 +44,9 @@ def serve(listener: socket.socket, options: dict[str, Any]) -> int:
     app, what = _application(options)
     scheme = "https" if options["ssl_certfile"] else "http"
     host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
-    greeting = f"{what} at {scheme}://{host}:{options['port']}  (Ctrl-C ends)"
+    prefix = "/".join(part for part in (options["stage"].strip("/"), options["base_path"].strip("/")) if part)
+    below = f"URLs begin with /{prefix}; " if prefix else ""
+    greeting = f"{what} at {scheme}://{host}:{options['port']}  ({below}Ctrl-C ends)"
     server = Server(app, greeting, options)
     signal.signal(signal.SIGTERM, _ended)  # uvicorn raises the signal again when all has ended in order
     try:
@@ -78,18 +79,13 @@ def _application(options: dict[str, Any]) -> tuple[Any, str]:
         stage=options["stage"],
         base_path=prefix,
         binary_media_types=media_types(options["binary_media_types"]) or project.binary_media_types,
-        timeout=options["timeout"] or _timeout(project.functions, source),
+        timeout=options["timeout"],
+        timeouts={function.name: function.timeout for function in project.functions if function.timeout},
         threads=options["threads"],
         routes=[route for function in project.functions for route in function.routes],
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
     )
     return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}"
-
-
-def _timeout(functions: list[Function], source: str) -> float | None:
-    """How long the front door waits: as long as the slowest function may take, if that is less than it would."""
-    known = [function.timeout for function in functions if function.timeout]
-    return min(max(known), front_door(source).timeout) if len(known) == len(functions) else None
 
 
 def _plain(project: Project, options: dict[str, Any], wrap: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from weakref import finalize
 
 from bridge.adapter import Handler, _failed
-from bridge.handlers import asgi_handler
+from bridge.handlers import asgi_handler, identity_of
 from bridge.scope import Scope
 from bridge.settings import Settings
 from bridge.sources import LAMBDA_LIMIT
@@ -91,7 +91,7 @@ class Mangum(Handler):
         if excluded:
             options["exclude_headers"] = excluded
         settings = Settings(options)
-        key = (id(app), settings.lifespan, bool(self.custom_handlers))
+        key = (identity_of(app), settings.lifespan, bool(self.custom_handlers))
         hosted = _left.pop(key, None)
         if hosted is None:
             hosted = asgi_handler(_WithCustomScopes(app) if self.custom_handlers else app, **options).hosted

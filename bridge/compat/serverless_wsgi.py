@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from bridge.handlers import kept, wsgi_handler
+from bridge.handlers import identity_of, kept, wsgi_handler
 from bridge.response import media_type
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ def handle_request(app: Any, event: Any, context: Any) -> Any:
         FailedIntegrationError: a status of 300 and above for the ``lambda`` integration; a ``RuntimeError``.
     """
     variables = (os.environ.get("API_GATEWAY_BASE_PATH"), os.environ.get("STRIP_STAGE_PATH"))
-    key = (__name__, id(app), *variables)
+    key = (__name__, identity_of(app), *variables)
     return kept(key, app, lambda: wsgi_handler(app, text_types=_is_text))(event, context)
 
 

@@ -16,7 +16,31 @@ from bridge.gateway.message import Answer, Door, RefusedError, Request, Route
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SOURCES", "Answer", "Door", "FrontDoor", "RefusedError", "Request", "Route", "compose", "interpret"]
+    from bridge.gateway.app import Gateway
+
+__all__ = [
+    "SOURCES",
+    "Answer",
+    "Door",
+    "FrontDoor",
+    "Gateway",
+    "RefusedError",
+    "Request",
+    "Route",
+    "compose",
+    "interpret",
+]
+
+
+if not TYPE_CHECKING:  # with this in sight a type checker would let any name pass
+
+    def __getattr__(name: str) -> object:
+        """``Gateway``, when it is asked for: who only composes events needs no handler."""
+        if name != "Gateway":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from bridge.gateway.app import Gateway
+
+        return Gateway
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Gateway:
         stage, base_path, binary_media_types: how it is set up; see :class:`bridge.gateway.Door`.
         timeout: how long the front door waits for the function, in seconds; None for its own default. The function's
             own deadline is a second later, so its log says where it hung.
+        timeouts: the functions' own timeouts by name, in seconds, as their deadlines. A function that is ended by its
+            own has failed; without one its deadline is a second after the front door's.
         threads: how many requests a plain handler answers at once.
         routes: explicit routes; without them every request goes to the handler.
         observe: called with each :class:`Passage`.
@@ -74,6 +76,7 @@ class Gateway:
         base_path: str = "",
         binary_media_types: Sequence[str] = (),
         timeout: float | None = None,
+        timeouts: Mapping[str, float] | None = None,
         threads: int = 16,
         routes: Sequence[RouteOf] = (),
         observe: Callable[[Passage], None] | None = None,
@@ -89,7 +92,9 @@ class Gateway:
         self._timeout = timeout if timeout is not None else self._front_door.timeout
         self._routes = routes
         self._observe = observe
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="bridge function")
+        self._timeouts = timeouts or {}
+        self._thread_count = threads
+        self._threads = self._new_threads()
         self._running: set[asyncio.Future[Any]] = set()
         self._late: set[asyncio.Future[Any]] = set()
 
@@ -143,19 +148,26 @@ class Gateway:
         Raises:
             RefusedError: the function failed, did not answer in time, or answered more than Lambda takes.
         """
-        context = Context.starting(self._timeout + 1, name)
+        own = self._timeouts.get(name, self._timeout + 1)
+        context = Context.starting(own, name)
+        patience = min(own, self._timeout)
         task = asyncio.ensure_future(self._call(self._handlers[name], event, context))
         self._running.add(task)
         task.add_done_callback(self._forget)
         try:
-            done, _ = await asyncio.wait([task], timeout=self._timeout)
+            done, _ = await asyncio.wait([task], timeout=patience)
         except asyncio.CancelledError:
             task.cancel()  # the server has given the request up
             raise
         if not done:
             self._running.discard(task)
             self._late.add(task)
-            why = f"the function did not answer in {self._timeout:g} s; answer sooner, or raise --timeout"
+            if len(self._late) % self._thread_count == 0:
+                self._threads = self._new_threads()  # the late ones may never give theirs back
+            if own < self._timeout:
+                why = f"the function was ended by its own timeout of {own:g} s; raise it, or answer sooner"
+                raise RefusedError(replace(self._front_door.failed, why=why))
+            why = f"the function did not answer in {patience:g} s; answer sooner, or raise --timeout"
             raise RefusedError(replace(self._front_door.timed_out, why=why))
         try:
             return through_lambda(task.result(), self._front_door.failed)
@@ -206,6 +218,9 @@ class Gateway:
             await application.close_here()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _new_threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._thread_count, thread_name_prefix="bridge function")
 
     def _forget(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 
 @dataclass(slots=True)
@@ -26,7 +27,9 @@ class Context:
     log_group_name: str = "/aws/lambda/bridge"
     log_stream_name: str = "local"
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    identity: None = None
+    identity: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
+    )
     client_context: None = None
     tenant_id: None = None
 
@@ -39,6 +42,10 @@ class Context:
             invoked_function_arn=f"arn:aws:lambda:us-east-1:123456789012:function:{function_name}",
             log_group_name=f"/aws/lambda/{function_name}",
         )
+
+    def w3c(self) -> dict[str, str]:
+        """The trace context of the invocation: none here."""
+        return {}
 
     def get_remaining_time_in_millis(self) -> int:
         """The milliseconds left, at least 0."""

@@ -114,7 +114,13 @@ class Exchange:
         except Exception:
             if not self.complete:
                 raise
-            logger().exception("The application failed after its response was complete; the response stands.")
+            status = self.response.status if self.response is not None else 0
+            logger().exception(
+                "The application failed at %s %s, after its response was complete; the response, %d, stands.",
+                scope["method"],
+                scope["path"],
+                status,
+            )
         if self.response is None or not self.complete:
             raise InterfaceError(
                 "The application returned without a response."

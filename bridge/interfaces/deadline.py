@@ -57,7 +57,7 @@ def give_up(
         if not exchange.out_of_time:  # the loop is blocked
             turn.finish(gateway_timeout())
     else:
-        interrupt.unless(lambda: exchange.out_of_time or turn.over)
+        interrupt.unless(loop, lambda: exchange.out_of_time or turn.over)
 
 
 def _await_chain(task: asyncio.Task[Any]) -> str:

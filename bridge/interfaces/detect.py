@@ -48,6 +48,12 @@ def interface_of(app: Any) -> str:
     )
 
 
+def is_lambda_handler(target: Any) -> bool:
+    """Whether *target* is a plain function of ``(event, context)``, which could pass for a WSGI application."""
+    code = getattr(target, "__code__", None)
+    return code is not None and code.co_argcount >= 2 and code.co_varnames[0] == "event"
+
+
 def _by_call(app: Any) -> str | None:
     """The interface, if the way *app* is called tells."""
     # The hints of asgiref.compatibility

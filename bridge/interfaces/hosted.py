@@ -70,7 +70,8 @@ class HostedApplication:
 
     def __del__(self) -> None:
         own = self._own
-        if own is not None and asyncio._get_running_loop() is not own:
+        # At the end of the process modules may be gone already.
+        if own is not None and asyncio is not None and not own.is_ending and asyncio._get_running_loop() is not own:
             self.close()
 
     def startup(self) -> None:
@@ -137,6 +138,7 @@ class HostedApplication:
             running = asyncio.get_running_loop()
             if running is not self._adopted:  # the application lives on another loop
                 return await asyncio.to_thread(self.respond, scope)
+            interrupt.arm()
             over = running.create_future()
             turn.wake = lambda: None if over.done() else over.set_result(None)
             task = asyncio.create_task(self._run(scope, exchange, turn))
@@ -151,7 +153,10 @@ class HostedApplication:
                 watch.end(watched)
             if task is not None and not turn.over:  # whoever called has given up
                 task.cancel()
-        response: Response = turn.result()
+        try:
+            response: Response = turn.result()
+        except interrupt.BlockedError:
+            response = gateway_timeout()
         return response
 
     async def startup_here(self) -> None:

@@ -11,10 +11,9 @@ import threading
 from asyncio import _get_running_loop
 from time import sleep
 
-from bridge.interfaces.loop import Loop
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from types import FrameType
 
@@ -27,6 +26,7 @@ _LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.interfaces.loop")
 
 _is_armed = False
 _has_noticed: Callable[[], bool] | None = None
+_loop: AbstractEventLoop | None = None
 
 
 class BlockedError(BaseException):
@@ -46,10 +46,10 @@ def arm() -> None:
         _is_armed = True
 
 
-def unless(has_noticed: Callable[[], bool]) -> None:
-    """Interrupt the main thread unless *has_noticed* comes true in a moment."""
-    global _has_noticed
-    _has_noticed = has_noticed
+def unless(loop: AbstractEventLoop, has_noticed: Callable[[], bool]) -> None:
+    """Interrupt the main thread, if it runs *loop*, unless *has_noticed* comes true in a moment."""
+    global _has_noticed, _loop
+    _has_noticed, _loop = has_noticed, loop
     for _ in range(_TRIES):
         sleep(_NOTICE_SECONDS)
         # Another handler is none of our business, and without one the signal ends the process.
@@ -63,7 +63,7 @@ def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a si
     global _has_noticed
     # By the time that this runs, the main thread may be on its way to the next invocation; and the request may be
     # one of another thread.
-    if _has_noticed is None or _has_noticed() or not isinstance(_get_running_loop(), Loop):
+    if _has_noticed is None or _has_noticed() or _get_running_loop() is not _loop:
         return
     if frame is None or frame.f_globals.get("__name__") not in _LOOPS_OWN:
         _has_noticed = None

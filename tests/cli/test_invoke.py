@@ -119,3 +119,18 @@ def test_an_event_that_is_no_request_is_one_message(tmp_path: Path) -> None:
     status, out, err = run(tmp_path, "invoke", WSGI, "--event", "-", stdin='{"Records": []}')
     assert (status, out) == (1, "")
     assert "is no HTTP request from a known source" in err
+
+
+def test_an_event_tells_the_front_door_that_reads_the_payload(tmp_path: Path) -> None:
+    status, event, err = run(tmp_path, "event", "/tea", "--source", "edge")
+    assert status == 0, err
+    (tmp_path / "event.json").write_text(event)
+    status, out, err = run(tmp_path, "invoke", WSGI, "--event", "event.json", "-i")
+    assert status == 0, err
+    assert out.splitlines()[0] == "HTTP/1.1 200"
+    assert json.loads(out.partition("\r\n\r\n")[2])["path"] == "/tea"
+
+
+def test_a_function_of_event_and_context_is_taken_for_a_lambda_handler(tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text("def handler(event, context):\n    return {'statusCode': 201}\n")
+    assert payload(tmp_path, "plain:handler", "/") == {"statusCode": 201}

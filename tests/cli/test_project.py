@@ -365,3 +365,30 @@ def test_a_sam_templates_front_door(
 def test_a_code_uri_that_is_no_folder_here_is_the_project(tmp_path: Path) -> None:
     text = "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, CodeUri: s3://b/k}}}"
     assert sam(tmp_path, text).functions[0].folder == tmp_path
+
+
+def test_bridge_app_for_all_functions_leaves_those_with_a_handler_of_their_own_alone(tmp_path: Path) -> None:
+    text = """
+        provider: {name: aws, environment: {BRIDGE_APP: 'app:app'}}
+        functions:
+          web: {handler: bridge.entrypoint.handler, events: [{httpApi: '*'}]}
+          worker: {handler: app.worker, events: [{httpApi: 'GET /worker'}]}
+        """
+    web, worker = serverless(tmp_path, text).functions
+    assert (web.app, web.is_handler) == ("app:app", False)
+    assert (worker.app, worker.is_handler) == ("app.worker", True)
+    (tmp_path / "serverless.yml").unlink()
+    text = """
+        Globals: {Function: {Environment: {Variables: {BRIDGE_APP: 'app:app'}}}}
+        Resources:
+          Web:
+            Type: AWS::Serverless::Function
+            Properties: {Handler: bridge.entrypoint.handler, Events: {All: {Type: HttpApi}}}
+          Worker:
+            Type: AWS::Serverless::Function
+            Properties: {Handler: app.worker, Events: {One: {Type: HttpApi, Properties: {Path: /w, Method: get}}}}
+        """
+    assert [(f.app, f.is_handler) for f in sam(tmp_path, text).functions] == [
+        ("app:app", False),
+        ("app.worker", True),
+    ]

@@ -553,3 +553,41 @@ async def test_a_websocket_is_refused() -> None:
 
     await Gateway(raising(AssertionError("called")))({"type": "websocket", "path": "/"}, receive, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_functions_that_hang_do_not_take_all_threads_for_good() -> None:
+    over = threading.Event()
+
+    def handler(event: Any, context: Any) -> Any:
+        if event["rawPath"] == "/hangs":
+            over.wait(10)
+        return OK
+
+    gateway = Gateway(handler, timeout=0.2, threads=2)
+    try:
+        hung = await asyncio.gather(*(ask(gateway, "/hangs") for _ in range(2)))
+        assert [got.status for got in hung] == [503, 503]
+        assert (await ask(gateway, "/")).status == 200
+    finally:
+        over.set()
+
+
+async def test_a_function_that_its_own_timeout_ends_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    left: list[int] = []
+
+    async def handler(event: Any, context: Any) -> Any:
+        left.append(context.get_remaining_time_in_millis())
+        await asyncio.Event().wait()
+
+    gateway = Gateway(handler, "rest-api", timeout=20, timeouts={"bridge": 0.2})
+    assert (await ask(gateway)).status == 502
+    assert left[0] <= 200
+    assert "its own timeout of 0.2 s" in logged(caplog)
+
+
+def test_the_gateway_is_found_beside_compose_and_interpret() -> None:
+    import bridge.gateway
+
+    assert bridge.gateway.Gateway is Gateway
+    with pytest.raises(AttributeError, match="Gatevay"):
+        bridge.gateway.Gatevay  # type: ignore[attr-defined]  # noqa: B018
