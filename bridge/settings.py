@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from bridge.encoder import media_type
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.response import TOKEN, media_type
+from bridge.response import TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

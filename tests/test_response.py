@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bridge.encoder import encode, media_type
 from bridge.errors import InterfaceError
-from bridge.response import Response, encode, media_type
+from bridge.response import Response
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
+from bridge.encoder import media_type
 from bridge.handlers import identity_of, kept, wsgi_handler
-from bridge.response import media_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ limit          1 MB of JSON
 
 from __future__ import annotations
 
-from bridge.response import encode
+from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.prefix import set_path

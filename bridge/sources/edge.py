@@ -16,8 +16,9 @@ limit          40 KB (viewer) or 1 MB (origin), headers included
 
 from __future__ import annotations
 
+from bridge.encoder import encode
 from bridge.errors import EventError
-from bridge.response import Response, encode
+from bridge.response import Response
 from bridge.scope import Scope
 from bridge.sources.address import header, set_server
 from bridge.sources.prefix import set_path

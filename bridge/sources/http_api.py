@@ -17,7 +17,7 @@ payload        repeated headers joined by commas, ``Set-Cookie`` in ``cookies``
 
 from __future__ import annotations
 
-from bridge.response import encode
+from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import principal, set_server

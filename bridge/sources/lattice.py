@@ -13,7 +13,7 @@ payload        one value for a header; cookies in ``cookies``, as AWS's Powertoo
 
 from __future__ import annotations
 
-from bridge.response import encode
+from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, last_hop, set_server

@@ -8,8 +8,8 @@ Its users map a status of 300 and above by a pattern on the error message, so su
 
 from __future__ import annotations
 
+from bridge.encoder import media_type
 from bridge.errors import FailedIntegrationError
-from bridge.response import media_type
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT, rest_api
 from bridge.sources.address import header, set_server

@@ -18,7 +18,7 @@ Imitators: serverless-offline; Kong, Scaleway Functions and Express Gateway, whi
 
 from __future__ import annotations
 
-from bridge.response import encode
+from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, principal, set_server

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.response import Fields, Response, encode, media_type
+from bridge.encoder import encode, media_type
+from bridge.response import Fields, Response
 from bridge.settings import Settings
 
 DEFAULT = Settings(environ={})
@@ -159,11 +160,11 @@ def test_the_user_adds_text_types_by_a_function_that_cannot_make_bytes_text() ->
 
 
 def test_content_types_without_end_are_not_remembered_without_end() -> None:
-    from bridge import response
+    from bridge import encoder
 
     for number in range(1000):
         assert encoded(b"ok", f"text/plain; n={number}") == ("ok", False)
-    assert len(response._remembered) <= 256
+    assert len(encoder._remembered) <= 256
 
 
 @pytest.mark.parametrize(
