@@ -149,17 +149,15 @@ def test_an_application_that_does_not_start_up(tmp_path: Path, reload: str) -> N
     assert err.splitlines()[-1] == "bridge: the application does not start up; what is above says why."
 
 
-@RELOADER
-def test_no_application_at_all(tmp_path: Path, reload: str) -> None:
-    status, out, err = run(tmp_path, "serve", reload, "--port", "0")
+def test_no_application_at_all(tmp_path: Path) -> None:
+    status, out, err = run(tmp_path, "serve", "--port", "0")
     assert (status, out) == (1, "")
     assert err.startswith("bridge: No application is named.")
     assert len(err.splitlines()) == 1
 
 
-@RELOADER
-def test_a_wrong_setting(tmp_path: Path, reload: str) -> None:
-    status, out, err = run(tmp_path, "serve", ASGI, reload, "--port", "0", BRIDGE_LIFESPAN="perhaps")
+def test_a_wrong_setting(tmp_path: Path) -> None:
+    status, out, err = run(tmp_path, "serve", ASGI, "--port", "0", BRIDGE_LIFESPAN="perhaps")
     assert (status, out) == (1, "")
     assert err.startswith("bridge: The environment variable BRIDGE_LIFESPAN is 'perhaps'")
     assert len(err.splitlines()) == 1

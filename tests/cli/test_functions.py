@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -52,6 +54,7 @@ functions:
 """
 
 
+@pytest.mark.slow
 def test_routes_lead_to_their_functions(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text(SERVERLESS)

@@ -113,6 +113,8 @@ def test_curl_waits_for_100_continue_and_gets_it(server: Served, tmp_path: Path)
     assert b'"size": 2000000' in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("server", ["wsgi"], indirect=True)
 def test_an_application_that_never_answers_costs_no_more_than_its_request(server: Served) -> None:
     answer = server.client.get("/hang")
     assert (answer.status_code, answer.json()) == (503, {"message": "Service Unavailable"})
