@@ -9,17 +9,17 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import calls, imports, stages
+from tests.benchmarks import calls, gateway, imports, stages
 from tests.benchmarks.table import table
 
 _BATCH = 20
-_ROUNDS = {"calls": 401, "imports": 21}
-_QUICK_ROUNDS = {"calls": 51, "imports": 5}
+_ROUNDS = {"calls": 401, "imports": 21, "gateway": 31}
+_QUICK_ROUNDS = {"calls": 51, "imports": 5, "gateway": 7}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What the bridge costs, beside its peers.")
-    parser.add_argument("--only", choices=["calls", "imports", "stages"], help="one part alone")
+    parser.add_argument("--only", choices=["calls", "imports", "stages", "gateway"], help="one part alone")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     parser.add_argument("--json", action="store_true", help="figures for a machine, in µs per call and ms per import")
     options = parser.parse_args()
@@ -29,6 +29,8 @@ def main() -> None:
         found["calls"] = calls.measure(rounds["calls"], _BATCH)
     if options.only in (None, "imports"):
         found["imports"] = imports.measure(rounds["imports"])
+    if options.only in (None, "gateway"):
+        found["gateway"] = gateway.measure(rounds["gateway"])
     if options.only == "stages":
         found["stages"] = stages.measure(rounds["calls"], _BATCH)
     print(dumps(found, indent=2, ensure_ascii=False) if options.json else "\n\n".join(_report(found)))
@@ -52,6 +54,8 @@ def _report(found: dict[str, Any]) -> list[str]:
         parts += [f"### {interface.upper()}: µs per call (times the bridge's)", _calls_table(by_source)]
     for before, by_library in found.get("imports", {}).items():
         parts += [f"### Import: ms above {before}", _imports_table(by_library)]
+    if "gateway" in found:
+        parts += ["### The local gateway: µs of the server's time per request", _gateway_table(found["gateway"])]
     if "stages" in found:
         parts += ["### The bridge's stages: µs", _stages_table(found["stages"])]
     return parts
@@ -67,6 +71,11 @@ def _calls_table(by_source: dict[str, dict[str, float]]) -> str:
             row.append(f"{times[name]:.1f}{ratio}")
         rows.append(row)
     return table(["", *by_source], rows)
+
+
+def _gateway_table(times: dict[str, float]) -> str:
+    floor = times[gateway.FLOOR]
+    return table(["", "µs", "times uvicorn's"], [[n, f"{t:.0f}", f"{t / floor:.2f}"] for n, t in times.items()])
 
 
 def _stages_table(by_source: dict[str, dict[str, float]]) -> str:
