@@ -56,7 +56,9 @@ class AccessLines:
 
 
 def _print_line(method: str, target: str, status: int, seconds: float, size: int, encoding: str) -> None:
-    print(f"{method} {_cut(target, _LONGEST_PATH)} {status} {seconds * 1000:.0f} ms {size} B {encoding}", flush=True)
+    line = f"{method} {_cut(target, _LONGEST_PATH)} {status} {seconds * 1000:.0f} ms {size} B {encoding}\n"
+    sys.stdout.write(line)  # in one piece, so that lines of several threads or processes do not mix
+    sys.stdout.flush()
 
 
 def _encoding(payload: Any) -> str:
