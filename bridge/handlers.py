@@ -33,9 +33,15 @@ def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
 
     Raises:
         SettingError: an option is unknown or has a value that is not allowed.
-        InterfaceError: *app* cannot be called.
+        InterfaceError: *app* cannot be called, or is an ASGI application.
     """
     _check(app)
+    try:
+        interface = interface_of(app)
+    except InterfaceError:
+        interface = "wsgi"  # as the caller says
+    if interface == "asgi":
+        raise InterfaceError(f"{app!r} is an ASGI application: use bridge.asgi_handler(app), or bridge.handler(app).")
     return make_handler(app, "wsgi", Settings(options))
 
 

@@ -569,3 +569,8 @@ def test_headers_count_when_a_response_is_too_large(headers: list[tuple[str, str
         payload = handler(compose(Request(), "alb"))
         assert payload["statusCode"] == 500
         assert "1048576" in payload["body"]
+
+
+def test_wsgi_handler_refuses_an_asgi_application_when_it_is_made() -> None:
+    with pytest.raises(InterfaceError, match="asgi_handler"):
+        bridge.wsgi_handler(ASGI())
