@@ -206,15 +206,14 @@ def _size_of(payload: dict[str, Any]) -> int:
 
 def _failed(scope: Scope) -> Response:
     """A plain 500; the exception that is being handled is logged."""
-    logger().exception("The application failed at %s %s", scope.method, scope.root_path + scope.path)
+    logger().exception("The application failed at %s", scope)
     return Response.plain(500, "Internal Server Error")
 
 
 def _too_large(scope: Scope, size: int) -> Response:
     logger().error(
-        "The response to %s %s is %d bytes of JSON; %s takes at most %d. It was answered 500 instead.",
-        scope.method,
-        scope.root_path + scope.path,
+        "The response to %s is %d bytes of JSON; %s takes at most %d. It was answered 500 instead.",
+        scope,
         size,
         scope.source,
         scope.limit,

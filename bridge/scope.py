@@ -96,5 +96,10 @@ class Scope:
         self.user = ""
         self.refusal = None
 
+    def __str__(self) -> str:
+        # For logs: a client must not write lines of its own into them.
+        text = f"{self.method} {self.root_path}{self.path}"
+        return text if text.isprintable() else ascii(text)[1:-1]
+
     def __repr__(self) -> str:
-        return f"<Scope {self.source}: {self.method} {self.root_path}{self.path}>"
+        return f"<Scope {self.source}: {self}>"

@@ -148,9 +148,8 @@ def _report(watched: Watched) -> None:
     )
     scope = watched.scope
     logger().error(
-        "%s %s has run for %.1f s and Lambda will end it in %.1f s. Where it is:\n%s",
-        scope.method,
-        scope.root_path + scope.path,
+        "%s has run for %.1f s and Lambda will end it in %.1f s. Where it is:\n%s",
+        scope,
         monotonic() - watched.began,
         _margin(watched.left),
         stacks,

@@ -574,3 +574,11 @@ def test_headers_count_when_a_response_is_too_large(headers: list[tuple[str, str
 def test_wsgi_handler_refuses_an_asgi_application_when_it_is_made() -> None:
     with pytest.raises(InterfaceError, match="asgi_handler"):
         bridge.wsgi_handler(ASGI())
+
+
+def test_a_client_writes_no_lines_of_its_own_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        raise RuntimeError("boom")
+
+    assert bridge.wsgi_handler(app)(compose(Request(path="/a%0AERROR%20forged"), "alb"))["statusCode"] == 500
+    assert [record.getMessage() for record in caplog.records] == ["The application failed at GET /a\\nERROR forged"]

@@ -116,7 +116,7 @@ class Exchange:
                 raise
             status = self.response.status if self.response is not None else 0
             logger().exception(
-                "The application failed at %s %s, after its response was complete; the response, %d, stands.",
+                "The application failed at %s %r, after its response was complete; the response, %d, stands.",
                 scope["method"],
                 scope["path"],
                 status,

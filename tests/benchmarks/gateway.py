@@ -33,9 +33,11 @@ _REQUEST = (
 
 FLOOR = "uvicorn alone"
 US = "bridge serve --source http-api"
-# All with h11, as `bridge serve` has it, and without reloader, debugger, or anybody who reads the access lines.
+# All with h11, as `bridge serve` has it, and without reloader, debugger, or anybody who reads the access lines, which
+# `bridge serve` always prints.
 SERVERS = {
     FLOOR: ("uvicorn", _APP, "--http", "h11", "--no-access-log", "--port", "0"),
+    "uvicorn with its access log": ("uvicorn", _APP, "--http", "h11", "--port", "0"),
     "bridge serve --plain": ("bridge", "serve", _APP, "--plain", "--no-reload", "--no-debugger", "--port", "0"),
     US: ("bridge", "serve", _APP, "--source", "http-api", "--no-reload", "--no-debugger", "--port", "0"),
 }
