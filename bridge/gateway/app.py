@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.gateway.routes import RouteOf
 
     LambdaHandler = Callable[[Any, Any], Any]
+    _Outcome = tuple[Any, BaseException | None]  # what a function returned, what it raised
 
 
 @dataclass(slots=True)
@@ -151,17 +152,23 @@ class Gateway:
         own = self._timeouts.get(name, self._timeout + 1)
         context = Context.starting(own, name)
         patience = min(own, self._timeout)
-        task = asyncio.ensure_future(self._call(self._handlers[name], event, context))
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[_Outcome | None] = loop.create_future()
+        timer = loop.call_later(patience, _settle, over, None)
+        task = loop.create_task(self._call(self._handlers[name], event, context, over))
         self._running.add(task)
-        task.add_done_callback(self._forget)
         try:
-            done, _ = await asyncio.wait([task], timeout=patience)
+            outcome = await over
         except asyncio.CancelledError:
-            task.cancel()  # the server has given the request up
-            raise
-        if not done:
+            task.cancel()
+            why = "the function did not answer before the server had to end"
+            raise RefusedError(replace(self._front_door.timed_out, why=why)) from None
+        finally:
+            timer.cancel()
             self._running.discard(task)
+        if outcome is None:
             self._late.add(task)
+            task.add_done_callback(self._late.discard)
             if len(self._late) % self._thread_count == 0:
                 self._threads = self._new_threads()  # the late ones may never give theirs back
             if own < self._timeout:
@@ -170,7 +177,12 @@ class Gateway:
             why = f"the function did not answer in {patience:g} s; answer sooner, or raise --timeout"
             raise RefusedError(replace(self._front_door.timed_out, why=why))
         try:
-            return through_lambda(task.result(), self._front_door.failed)
+            result, error = outcome
+            if isinstance(error, SystemExit):  # on AWS this ends the function's process, not the front door's
+                raise RuntimeError(f"the function called sys.exit({error.code!r})") from error
+            if error is not None:
+                raise error
+            return through_lambda(result, self._front_door.failed)
         except RefusedError:
             raise
         except (Exception, asyncio.CancelledError) as error:
@@ -178,22 +190,27 @@ class Gateway:
             why = f"the function failed, its traceback is above: {type(error).__name__}: {error}"
             raise RefusedError(replace(self._front_door.failed, why=why)) from None
 
-    async def _call(self, handler: LambdaHandler, event: Any, context: Context) -> Any:
+    async def _call(
+        self, handler: LambdaHandler, event: Any, context: Context, over: asyncio.Future[_Outcome | None]
+    ) -> None:
+        """Settle *over* with what the function returns or raises.
+
+        The task does so itself: a callback for its end comes a round of the event loop later.
+        """
         try:
             if isinstance(handler, Handler) and handler.is_async:
-                return await handler.answer(event, context)
-            if _is_async(handler):
-                return await handler(event, context)
-            run = contextvars.copy_context().run
-            result, error = await asyncio.get_running_loop().run_in_executor(
-                self._threads, run, _outcome, handler, event, context
-            )
-            if error is not None:
-                raise error
-            return result
+                _settle(over, (await handler.answer(event, context), None))
+            elif _is_async(handler):
+                _settle(over, (await handler(event, context), None))
+            else:
+                run = contextvars.copy_context().run
+                executor = self._threads
+                running = asyncio.get_running_loop().run_in_executor(executor, run, _outcome, handler, event, context)
+                _settle(over, await running)
         except SystemExit as error:
-            # On AWS this ends the function's process, not the front door's.
-            raise RuntimeError(f"the function called sys.exit({error.code!r})") from error
+            _settle(over, (None, error))
+        except (Exception, asyncio.CancelledError) as error:
+            _settle(over, (None, error))
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
@@ -222,18 +239,18 @@ class Gateway:
     def _new_threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._thread_count, thread_name_prefix="bridge function")
 
-    def _forget(self, task: asyncio.Future[Any]) -> None:
-        self._running.discard(task)
-        self._late.discard(task)
-        if not task.cancelled():
-            task.exception()  # or asyncio complains, if nobody waits for it any more
-
 
 def _is_async(handler: LambdaHandler) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
-def _outcome(handler: LambdaHandler, event: Any, context: Context) -> tuple[Any, BaseException | None]:
+def _settle(over: asyncio.Future[_Outcome | None], outcome: _Outcome | None) -> None:
+    """Settle *over*, unless it is: None for too late comes too late after an outcome, and the other way round."""
+    if not over.done():
+        over.set_result(outcome)
+
+
+def _outcome(handler: LambdaHandler, event: Any, context: Context) -> _Outcome:
     """What *handler* returns or raises. Not raised here: a future cannot carry every exception (StopIteration)."""
     try:
         return handler(event, context), None

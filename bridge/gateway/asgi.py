@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -51,8 +53,13 @@ async def send_answer(answer: Answer, request: Request, send: Any) -> None:
     """Send *answer* to the client of *request*."""
     headers, body = outgoing(answer, request.method)
     if not any(name == b"date" for name, _ in headers):
-        headers.append((b"date", formatdate(usegmt=True).encode()))
+        headers.append((b"date", _date(int(time.time()))))
     if answer.status not in (204, 304) and request.method != "HEAD":
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+@lru_cache(1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

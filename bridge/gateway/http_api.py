@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -28,6 +27,7 @@ from bridge.gateway.wire import (
     json_answer,
     query_pairs,
     refused,
+    request_id,
     text_of,
 )
 
@@ -44,6 +44,7 @@ TIMEOUT_SECONDS = 30.0
 _TOO_LARGE = json_answer(413, {"message": "Request Entity Too Large"})
 _HEADERS_TOO_LARGE = json_answer(431, {"message": "Request Header Fields Too Large"})
 _HEADER_LIMIT = 10_240
+_DROPPED = HOP_BY_HOP | {"content-length"}
 _TEXT = re.compile(r"(text/.*|application/(json|xml|javascript))\Z")
 
 
@@ -60,8 +61,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     event = event_of(request, door, path, path, route, door.stage or "$default")
     if door.route is not None and door.route.parameters:
         event["pathParameters"] = {name: unquote(value) for name, value in door.route.parameters.items()}
-    event["headers"].pop("cookie", None)
-    if cookies := split_cookies(request):
+    if event["headers"].pop("cookie", None) is not None and (cookies := split_cookies(request)):
         event["cookies"] = cookies
     check_event_size(event, request, _TOO_LARGE)
     return event
@@ -106,7 +106,7 @@ def event_of(request: Request, door: Door, raw_path: str, path: str, route: str,
                 "sourceIp": request.client,
                 "userAgent": text_of(request.header("user-agent")),
             },
-            "requestId": str(uuid.uuid4()),
+            "requestId": request_id(),
             "routeKey": route,
             "stage": stage,
             "time": when,
@@ -167,12 +167,11 @@ def answer_of(
     cookies = payload.get("cookies") or []
     if not isinstance(cookies, list) or not all(isinstance(cookie, str) for cookie in cookies):
         raise refused(refuse, "the payload's cookies must be a list of texts, such as ['a=1; Path=/']")
-    first = header_pairs(repeated, refuse)
-    names = {name.lower() for name, _ in first}
-    then = header_pairs(map_of(payload, "headers", refuse).items(), refuse)
-    headers = [*first, *(pair for pair in then if pair[0].lower() not in names)]
-    dropped = HOP_BY_HOP | {"content-length"}
-    kept = [(name.lower(), value) for name, value in headers if name.lower() not in dropped]
+    headers = [(name.lower(), value) for name, value in header_pairs(repeated, refuse)]
+    names = {name for name, _ in headers}
+    then = [(name.lower(), value) for name, value in header_pairs(map_of(payload, "headers", refuse).items(), refuse)]
+    headers += [pair for pair in then if pair[0] not in names]
+    kept = [pair for pair in headers if pair[0] not in _DROPPED]
     if content_type and "content-type" not in dict(kept):
         kept.append(("content-type", content_type))
     kept += header_pairs([("set-cookie", cookie) for cookie in cookies], refuse)
@@ -188,6 +187,8 @@ def _check_size(request: Request) -> None:
 
 def decode_path(path: str) -> str:
     """The path as an HTTP API hands it over: decoded but for ``%25``, and cut off at a question mark."""
+    if "%" not in path:
+        return path.partition("?")[0]
     decoded = "%25".join(unquote(part, errors="replace") for part in re.split("%25", path))
     return decoded.partition("?")[0]
 

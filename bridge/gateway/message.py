@@ -43,7 +43,10 @@ class Request:
 
     def header(self, name: str) -> str:
         """The last value of a header, ``""`` without one."""
-        return next((value for key, value in reversed(self.headers) if key.lower() == name), "")
+        for key, value in reversed(self.headers):
+            if key.lower() == name:
+                return value
+        return ""
 
     @property
     def size(self) -> int:

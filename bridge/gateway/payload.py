@@ -118,11 +118,13 @@ def header_pairs(pairs: Iterable[tuple[str, Any]], refuse: Answer, *, only_text:
     for name, value in pairs:
         if not _TOKEN.match(name):
             raise refused(refuse, f"{name!r} is no name for a header; it must be a token, such as 'X-Name'")
-        if isinstance(value, (dict, list)) or (only_text and not isinstance(value, str)):
-            raise refused(refuse, f"the header {name!r} is {value!r}; it must be text")
-        if value is None:
-            continue
-        text = value if isinstance(value, str) else json.dumps(value)
+        text = value
+        if not isinstance(value, str):
+            if only_text or isinstance(value, (dict, list)):
+                raise refused(refuse, f"the header {name!r} is {value!r}; it must be text")
+            if value is None:
+                continue
+            text = json.dumps(value)
         if "\r" in text or "\n" in text or "\0" in text:
             raise refused(refuse, f"the header {name!r} has a line break or NUL in its value {text!r}; take it out")
         headers.append((name, native_of(text)))

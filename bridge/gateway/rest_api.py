@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from bridge.gateway.message import Answer, Request
@@ -23,6 +22,7 @@ from bridge.gateway.wire import (
     last_values,
     query_pairs,
     refused,
+    request_id,
     text_of,
 )
 
@@ -115,7 +115,7 @@ def event_of(request: Request, door: Door, path: str, rest: str, *, version: str
             "stage": door.stage or ("$default" if version else "local"),
             "domainPrefix": domain.partition(".")[0],
             "requestTimeEpoch": milliseconds,
-            "requestId": str(uuid.uuid4()),
+            "requestId": request_id(),
             "identity": {
                 "cognitoIdentityPoolId": None,
                 "accountId": None,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
+import os
 import time
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -30,6 +32,8 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# What a front door does not pass on as the client wrote it.
+_NOT_PASSED = HOP_BY_HOP | {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
 LAMBDA_REQUEST_LIMIT = 6_291_456
 # The most that JSON makes of one byte of a body: \u001f of a control character.
 _WORST_ESCAPE = 6
@@ -37,6 +41,8 @@ _WORST_ESCAPE = 6
 
 def text_of(native: str) -> str:
     """Header bytes as JSON text: AWS decodes what is UTF-8; what is not is taken for ISO-8859-1."""
+    if native.isascii():
+        return native
     try:
         return native.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -45,7 +51,7 @@ def text_of(native: str) -> str:
 
 def native_of(text: str) -> str:
     """JSON text as header bytes."""
-    return text.encode("utf-8", "replace").decode("latin-1")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("latin-1")
 
 
 def host_and_port(request: Request) -> tuple[str, str]:
@@ -59,16 +65,19 @@ def host_and_port(request: Request) -> tuple[str, str]:
 
 def forwarded(request: Request) -> Headers:
     """The request's headers as a front door passes them on: none of one hop, and with its own."""
-    hops = [text_of(value) for name, value in request.headers if name.lower() == "x-forwarded-for" and value]
-    own = {
-        "x-forwarded-for": ", ".join([*hops, request.client]),
-        "x-forwarded-port": host_and_port(request)[1],
-        "x-forwarded-proto": request.scheme,
-        "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}",
-    }
-    dropped = HOP_BY_HOP | own.keys()
-    passed = [(name, text_of(value)) for name, value in request.headers if name.lower() not in dropped]
-    return [*passed, *own.items()]
+    passed: Headers = []
+    hops = []
+    for name, value in request.headers:
+        lower = name.lower()
+        if lower not in _NOT_PASSED:
+            passed.append((name, text_of(value)))
+        elif lower == "x-forwarded-for" and value:
+            hops.append(text_of(value))
+    passed.append(("x-forwarded-for", ", ".join([*hops, request.client])))
+    passed.append(("x-forwarded-port", host_and_port(request)[1]))
+    passed.append(("x-forwarded-proto", request.scheme))
+    passed.append(("x-amzn-trace-id", f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"))
+    return passed
 
 
 def last_values(headers: Headers) -> dict[str, str]:
@@ -89,12 +98,19 @@ def all_values(pairs: Iterable[tuple[str, str]], *, fold: bool = True) -> dict[s
 
 def joined_values(headers: Headers) -> dict[str, str]:
     """Lower-case names, repeated values joined by commas; cookies by semicolons (RFC 9113, 8.2.3)."""
-    lower = {name.lower(): values for name, values in all_values(headers).items()}
-    return {name: ("; " if name == "cookie" else ",").join(values) for name, values in lower.items()}
+    found: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if lower in found:
+            found[lower] += ("; " if lower == "cookie" else ",") + value
+        else:
+            found[lower] = value
+    return found
 
 
 def query_pairs(query: str, *, decode: bool) -> list[tuple[str, str]]:
     """The pairs of a query string; empty ones between two ``&`` are none."""
+    decode = decode and ("%" in query or "+" in query)
     read = (lambda text: unquote_plus(text, errors="replace")) if decode else str
     return [(read(name), read(value)) for name, _, value in (part.partition("=") for part in query.split("&") if part)]
 
@@ -141,7 +157,7 @@ def below_prefix(request: Request, door: Door, refuse: Answer) -> str:
 
 def header_size(request: Request) -> int:
     """The bytes of the request's headers."""
-    return sum(len(name) + len(value) for name, value in request.headers)
+    return sum(map(len, chain.from_iterable(request.headers)))
 
 
 def json_answer(status: int, content: Any, *, headers: Iterable[tuple[str, str]] = ()) -> Answer:
@@ -180,4 +196,15 @@ def log_own(answer: Answer, request: Request, source: str) -> None:
 def http_time() -> tuple[str, int]:
     """Now as API Gateway writes it, ``20/Nov/2026:09:00:00 +0000`` and in milliseconds."""
     now = time.time()
-    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)), int(now * 1000)
+    return _written(int(now)), int(now * 1000)
+
+
+@lru_cache(1)
+def _written(second: int) -> str:
+    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
+
+
+def request_id() -> str:
+    """A random UUID; the standard library's takes five times as long."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
