@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from bridge.encoder import media_type
 from bridge.gateway.message import Answer, Request
 from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, size_of, status_of
 from bridge.gateway.wire import (
@@ -99,7 +100,7 @@ def _event(request: Request, door: Door) -> tuple[Headers, dict[str, Any]]:
     if request.size > _LIMIT:
         why = f"the body is {request.size} bytes, a load balancer passes {_LIMIT} to Lambda; send less, or upload to S3"
         raise refused(_TOO_LARGE, why)
-    media = request.header("content-type").partition(";")[0].strip().lower()
+    media = media_type(request.header("content-type"))
     is_text = not request.header("content-encoding") and _TEXT.match(media) is not None
     body, is_base64 = event_body(request.body, is_text=is_text)
     group = f"arn:aws:elasticloadbalancing:{door.region}:{door.account}:targetgroup/bridge/0123456789abcdef"

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from bridge.encoder import media_type
 from bridge.gateway import rest_api
 from bridge.gateway.message import Answer, Request
 from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, status_of
@@ -202,4 +203,4 @@ def split_cookies(request: Request) -> list[str]:
 
 def is_text(request: Request) -> bool:
     """Whether the body goes into the event as text: a form, and a body without a type, do not."""
-    return _TEXT.match(request.header("content-type").partition(";")[0].strip().lower()) is not None
+    return _TEXT.match(media_type(request.header("content-type"))) is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.encoder import media_type
 from bridge.gateway.message import Answer, Request
 from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, status_of
 from bridge.gateway.wire import (
@@ -208,6 +209,6 @@ def _is_decoded(request: Request, door: Door) -> bool:
 
 
 def _matches(content_type: str, pattern: str) -> bool:
-    media = content_type.partition(";")[0].strip().lower()
+    media = media_type(content_type)
     pattern = pattern.lower()
     return pattern == "*/*" or media == pattern or (pattern.endswith("/*") and media.startswith(pattern[:-1]))
