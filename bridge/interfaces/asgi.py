@@ -9,6 +9,7 @@ import asyncio
 
 from bridge.errors import InterfaceError, logger
 from bridge.interfaces import as_bytes
+from bridge.interfaces.deadline import gateway_timeout
 from bridge.response import Response
 
 TYPE_CHECKING = False
@@ -101,6 +102,10 @@ class Exchange:
         self._is_over = True
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
+
+    def late_response(self) -> Response:
+        """What is answered when the time is over: the application's response if it is whole, else a 504."""
+        return self.response if self.complete and self.response is not None else gateway_timeout()
 
     async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> Response:
         """Call *app* and give its answer.

@@ -122,41 +122,40 @@ class HostedApplication:
         return response
 
     async def serve(self, scope: Scope) -> Response:
-        """Answer one request on the loop that runs, which becomes the application's for good.
+        """Answer one request in the task that calls, on its loop, which becomes the application's for good.
+
+        What the application sets in context variables is the task's as well: a task serves one request.
 
         Raises:
             BaseException: as :meth:`respond`.
         """
-        turn = Turn()
         exchange = Exchange(scope.body)
-        watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
+        watched = watch.begin(scope, lambda: self._out_of_time(exchange, Turn()))
         self._exchanges.add(exchange)
-        task = None
         try:
             if not self._started:
                 await self.startup_here()
-            running = asyncio.get_running_loop()
-            if running is not self._adopted:  # the application lives on another loop
+            if asyncio.get_running_loop() is not self._adopted:  # the application lives on another loop
                 return await asyncio.to_thread(self.respond, scope)
             interrupt.arm()
-            over = running.create_future()
-            turn.wake = lambda: None if over.done() else over.set_result(None)
-            task = asyncio.create_task(self._run(scope, exchange, turn))
-            await over
+            response = await self._answer(scope, exchange)
         except LifespanError:
             if not exchange.out_of_time:
                 raise
-            return gateway_timeout()
+            response = gateway_timeout()
+        except interrupt.BlockedError:
+            response = gateway_timeout()
+        except BaseException:
+            if not exchange.out_of_time:  # whoever called has given up, or the application failed
+                raise
+            response = exchange.late_response()
         finally:
             self._exchanges.discard(exchange)
             if watched is not None:
                 watch.end(watched)
-            if task is not None and not turn.over:  # whoever called has given up
-                task.cancel()
-        try:
-            response: Response = turn.result()
-        except interrupt.BlockedError:
-            response = gateway_timeout()
+            if exchange.out_of_time and exchange.task is not None:
+                exchange.task.uncancel()
+            exchange.task = None  # which goes on, and nobody is to cancel it any more
         return response
 
     async def startup_here(self) -> None:
@@ -222,28 +221,32 @@ class HostedApplication:
             start.exception()  # whoever waits has it
 
     async def _run(self, scope: Scope, exchange: Exchange, turn: Turn) -> None:
-        exchange.task = asyncio.current_task()
-        tasks: set[asyncio.Task[Any]] = set()
-        spawned.set(tasks)
-        state = self._lifespan.state if self._lifespan is not None else None
         try:
-            try:
-                response = await exchange.run(self.app, asgi_scope_of(scope, state))
-            except Exception:
-                exchange.end()
-                if tasks and not exchange.out_of_time:
-                    await settle(tasks)
-                raise
-            if tasks:
-                await settle(tasks)
-            turn.finish(response)
+            turn.finish(await self._answer(scope, exchange))
         except BaseException as error:
-            if exchange.out_of_time and exchange.complete and exchange.response is not None:
-                turn.finish(exchange.response)
-            elif exchange.out_of_time:
-                turn.finish(gateway_timeout())
+            if exchange.out_of_time:
+                turn.finish(exchange.late_response())
             else:
                 turn.fail(error)
+
+    async def _answer(self, scope: Scope, exchange: Exchange) -> Response:
+        """Run the application in this task, and what it leaves behind for a while."""
+        exchange.task = asyncio.current_task()
+        tasks: set[asyncio.Task[Any]] = set()
+        token = spawned.set(tasks)
+        state = self._lifespan.state if self._lifespan is not None else None
+        try:
+            response = await exchange.run(self.app, asgi_scope_of(scope, state))
+        except Exception:
+            exchange.end()
+            if tasks and not exchange.out_of_time:
+                await settle(tasks)
+            raise
+        finally:
+            spawned.reset(token)
+        if tasks:
+            await settle(tasks)
+        return response
 
     def _out_of_time(self, exchange: Exchange, turn: Turn) -> None:
         """Called by the watch, in its thread, after it has logged the threads' stacks."""
