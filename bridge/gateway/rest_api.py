@@ -158,13 +158,15 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:
     if "content-type" not in named:
         headers.append(("Content-Type", "application/json"))
     if payload.get("isBase64Encoded") and not _is_decoded(request, door):
-        # Without a matching binaryMediaTypes the client gets the base64 text itself.
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html
         body = body_of({**payload, "isBase64Encoded": False}, FAILED)
-        why = (
-            "the payload is base64, but no entry of binaryMediaTypes matches the request's Accept header, so the "
-            "client gets base64 text; set binaryMediaTypes to */* (here: --binary-media-types '*/*')"
+        note = (
+            "sent the client base64 text instead of the body's bytes: API Gateway decodes a payload marked "
+            "isBase64Encoded only if the API's binaryMediaTypes have */* or the first type in the request's Accept "
+            f"header, which is {_accepted(request) or 'missing'}; set binaryMediaTypes to */* on AWS, and here with "
+            "--binary-media-types '*/*'"
         )
-        return Answer(status, headers, body, why)
+        return Answer(status, headers, body, note=note)
     return Answer(status, headers, body_of(payload, FAILED))
 
 
@@ -204,8 +206,13 @@ def _is_binary(content_type: str, door: Door) -> bool:
 
 def _is_decoded(request: Request, door: Door) -> bool:
     """Whether a base64 body is decoded: by the first type in Accept, ``*/*`` in the list takes every request."""
-    accept = request.header("accept").partition(",")[0]
+    accept = _accepted(request)
     return any(pattern == "*/*" or _matches(accept, pattern) for pattern in door.binary_media_types)
+
+
+def _accepted(request: Request) -> str:
+    """The first type in the Accept header."""
+    return request.header("accept").partition(",")[0].strip()
 
 
 def _matches(content_type: str, pattern: str) -> bool:

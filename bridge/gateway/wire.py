@@ -65,14 +65,8 @@ def host_and_port(request: Request) -> tuple[str, str]:
 
 def forwarded(request: Request) -> Headers:
     """The request's headers as a front door passes them on: none of one hop, and with its own."""
-    passed: Headers = []
-    hops = []
-    for name, value in request.headers:
-        lower = name.lower()
-        if lower not in _NOT_PASSED:
-            passed.append((name, text_of(value)))
-        elif lower == "x-forwarded-for" and value:
-            hops.append(text_of(value))
+    passed = [(name, text_of(value)) for name, value in request.headers if name.lower() not in _NOT_PASSED]
+    hops = [text_of(value) for name, value in request.headers if value and name.lower() == "x-forwarded-for"]
     passed.append(("x-forwarded-for", ", ".join([*hops, request.client])))
     passed.append(("x-forwarded-port", host_and_port(request)[1]))
     passed.append(("x-forwarded-proto", request.scheme))
@@ -186,11 +180,13 @@ def outgoing(answer: Answer, method: str) -> tuple[list[tuple[bytes, bytes]], by
 
 
 def log_own(answer: Answer, request: Request, source: str) -> None:
-    """Say why the front door answered by itself, if it did."""
+    """Say why the front door answered by itself, if it did, or what it did to the function's answer."""
     if answer.why:
         logger().warning(
             "%s %s: %s answered %d by itself: %s", request.method, request.path, source, answer.status, answer.why
         )
+    elif answer.note:
+        logger().warning("%s %s: %s %s", request.method, request.path, source, answer.note)
 
 
 def http_time() -> tuple[str, int]:

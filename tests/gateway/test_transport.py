@@ -82,6 +82,21 @@ def test_a_payload_that_is_refused_is_answered_as_the_front_door_would_and_logge
     assert why in caplog.text
 
 
+def test_what_a_rest_api_does_to_base64_is_logged_with_the_reason_and_the_way_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    payload = {"statusCode": 200, "body": "/w==", "isBase64Encoded": True}
+    with client(lambda event, context: payload, "rest-api") as browser:
+        assert browser.get("/logo.png", headers={"Accept": "image/png,*/*"}).text == "/w=="
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "GET /logo.png: rest-api sent the client base64 text instead of the body's bytes: API Gateway decodes a "
+        "payload marked isBase64Encoded only if the API's binaryMediaTypes have */* or the first type in the "
+        "request's Accept header, which is image/png; set binaryMediaTypes to */* on AWS, and here with "
+        "--binary-media-types '*/*'"
+    )
+
+
 def test_a_request_that_is_refused_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with client(lambda event, context: OK, stage="prod") as browser:
         assert browser.get("/prod/dogs").text == "hello"
