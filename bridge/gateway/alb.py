@@ -33,10 +33,20 @@ TIMED_OUT = FAILED  # the guide: 502 also when the function does not respond bef
 NO_ROUTE = html_answer(404, "Not Found")
 TIMEOUT_SECONDS = 900.0
 
+# The limits: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html and
+# lambda-functions.html. The statuses: load-balancer-troubleshooting.html, which names both 400 and 413 for headers that
+# are too large; people who have tried it report 400. A URL that is too large has a status of its own there.
 _LIMIT = 1_048_576
-_HEADER_LIMIT = 65_536
+_LINE_LIMIT = 16_384
+_HEADER_LIMIT = 16_384
+_HEADERS_LIMIT = 65_536
+_RESPONSE_HEADERS_LIMIT = 32_768
+_MOST_FORWARDED = 30
 _TOO_LARGE = html_answer(413, "Request Entity Too Large")
 _HEADERS_TOO_LARGE = html_answer(400, "Bad Request")
+_URI_TOO_LARGE = html_answer(414, "Request-URI Too Large")
+_NO_TRACE = html_answer(405, "Not Allowed")
+_FORWARDED_TOO_OFTEN = html_answer(463, "")
 _TEXT = re.compile(r"(text/.*|application/(json|javascript|xml))\Z")
 
 
@@ -91,15 +101,7 @@ def interpret_multi(payload: Any, request: Request, door: Door) -> Answer:  # no
 
 
 def _event(request: Request, door: Door) -> tuple[Headers, dict[str, Any]]:
-    size = header_size(request)
-    if size > _HEADER_LIMIT:
-        why = (
-            f"the headers are {size} bytes, a load balancer takes {_HEADER_LIMIT}; send less in them, often in cookies"
-        )
-        raise refused(_HEADERS_TOO_LARGE, why)
-    if request.size > _LIMIT:
-        why = f"the body is {request.size} bytes, a load balancer passes {_LIMIT} to Lambda; send less, or upload to S3"
-        raise refused(_TOO_LARGE, why)
+    _check(request)
     media = media_type(request.header("content-type"))
     is_text = not request.header("content-encoding") and _TEXT.match(media) is not None
     body, is_base64 = event_body(request.body, is_text=is_text)
@@ -110,6 +112,32 @@ def _event(request: Request, door: Door) -> tuple[Headers, dict[str, Any]]:
         "body": body,
         "isBase64Encoded": is_base64,
     }
+
+
+def _check(request: Request) -> None:
+    if request.method == "TRACE":
+        raise refused(_NO_TRACE, "a load balancer does not take the method TRACE; use another one")
+    line = len(f"{request.method} {request.target} HTTP/1.1")
+    if line > _LINE_LIMIT:
+        why = f"the request line is {line} bytes, a load balancer takes {_LINE_LIMIT}; send long values in the body"
+        raise refused(_URI_TOO_LARGE, why)
+    for name, value in request.headers:
+        if len(name) + len(value) + 2 > _HEADER_LIMIT:  # with the colon and space between them
+            size = len(name) + len(value) + 2
+            why = f"the header {name!r} is {size} bytes, a load balancer takes {_HEADER_LIMIT}; send less in it"
+            raise refused(_HEADERS_TOO_LARGE, why)
+    size = header_size(request)
+    if size > _HEADERS_LIMIT:
+        why = f"the headers are {size} bytes, a load balancer takes {_HEADERS_LIMIT}; send less in them"
+        raise refused(_HEADERS_TOO_LARGE, f"{why}, often in cookies")
+    forwarded_for = ",".join(value for name, value in request.headers if name.lower() == "x-forwarded-for")
+    hops = len([hop for hop in forwarded_for.split(",") if hop.strip()])
+    if hops > _MOST_FORWARDED:
+        why = f"X-Forwarded-For has {hops} addresses, a load balancer takes {_MOST_FORWARDED}; send fewer"
+        raise refused(_FORWARDED_TOO_OFTEN, why)
+    if request.size > _LIMIT:
+        why = f"the body is {request.size} bytes, a load balancer passes {_LIMIT} to Lambda; send less, or upload to S3"
+        raise refused(_TOO_LARGE, why)
 
 
 def _checked(payload: Any, header_key: str, other: str) -> dict[str, Any]:
@@ -133,5 +161,9 @@ def _checked(payload: Any, header_key: str, other: str) -> dict[str, Any]:
 def _answer(payload: dict[str, Any], pairs: Iterable[tuple[str, Any]]) -> Answer:
     status = status_of(payload, FAILED)
     headers = header_pairs(pairs, FAILED, only_text=True)
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > _RESPONSE_HEADERS_LIMIT:
+        why = f"the headers are {size} bytes, a load balancer takes {_RESPONSE_HEADERS_LIMIT}; send less in them"
+        raise refused(FAILED, why)
     kept = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP | {"content-length"}]
     return Answer(status, kept, body_of(payload, FAILED))

@@ -83,7 +83,12 @@ def test_no_body_is_an_empty_one(source: str) -> None:
     [
         (Request(body=b"a" * 1_048_577), 413, "Request Entity Too Large", "1048577 bytes.*; send less"),
         (Request(body=b"a", sent=1_048_577), 413, "Request Entity Too Large", "1048577 bytes"),
-        (Request(headers=[("a", "b" * 65_536)]), 400, "Bad Request", "65537 bytes.*; send less in them"),
+        (Request(headers=[("a", "b" * 16_384)]), 400, "Bad Request", "header 'a' is 16387 bytes.*; send less in it"),
+        (Request(headers=[(f"a{n}", "b" * 13_200) for n in range(5)]), 400, "Bad Request", "66010 bytes.*; send less"),
+        (Request(path="/" + "a" * 16_384), 414, "Request-URI Too Large", "16398 bytes.*; send long values in the body"),
+        (Request(query="a" * 16_384), 414, "Request-URI Too Large", "16399 bytes"),
+        (Request(method="TRACE"), 405, "Not Allowed", "TRACE"),
+        (Request(headers=[("X-Forwarded-For", "192.0.2.1, " * 31)]), 463, "", "31 addresses"),
     ],
 )
 def test_requests_that_are_too_large_are_refused(
@@ -94,6 +99,12 @@ def test_requests_that_are_too_large_are_refused(
     assert_page(answer, f"{status} {phrase}")
     for part in why.split(".*"):
         assert part in answer.why
+
+
+@pytest.mark.parametrize("source", BOTH)
+def test_requests_up_to_the_limits_pass(source: str) -> None:
+    headers = [(f"a{n}", "b" * 12_800) for n in range(5)] + [("X-Forwarded-For", ", ".join(["192.0.2.1"] * 30))]
+    assert event_of(Request(path="/" + "a" * 16_360, headers=headers, body=b"a" * 1_048_576), source)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +159,18 @@ def test_headers_must_be_in_the_form_of_the_target_group(source: str, payload: A
     answer = refused_payload(payload, source)
     assert answer.status == 502
     assert why in answer.why
+
+
+def test_response_headers_of_more_than_32_kilobytes_are_502() -> None:
+    many = {f"a{n}": "b" * 11_000 for n in range(3)}
+    assert interpret({"statusCode": 200, "headers": {"a": "b" * 32_000}}, "alb").status == 200
+    for source, headers in (
+        ("alb", {"headers": many}),
+        ("alb-multi", {"multiValueHeaders": {key: [value] for key, value in many.items()}}),
+    ):
+        answer = refused_payload({"statusCode": 200, **headers}, source)
+        assert answer.status == 502
+        assert "the headers are 33006 bytes, a load balancer takes 32768; send less in them" in answer.why
 
 
 def test_case_variants_of_set_cookie_are_so_many_cookies() -> None:
