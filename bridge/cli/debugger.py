@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import logging
 import traceback
 from typing import Any
 
+from bridge.cli.page import page_of
 from bridge.errors import logger
+from bridge.interfaces.wsgi import gather
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font-family: system-ui, sans-serif; margin: 2rem; line-height: 1.4 }}
-h1 {{ font-size: 1.2rem }}
-pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto; border-left: 4px solid #c33 }}
-</style></head>
-<body><h1>{title}</h1><p>{method} {path}</p><pre>{trace}</pre>
-<p>You see this because <code>bridge serve</code> runs with its debugger; on Lambda the client gets a plain 500.</p>
-</body></html>
-"""
+_WHY = "You see this because bridge serve runs with its debugger; on Lambda the client gets a plain 500."
 
 
-def with_debugger(app: Any, interface: str, host: str = "localhost") -> Any:
+def with_debugger(app: Any, interface: str, host: str = "localhost", *, streams: bool = False) -> Any:
     """*app* with a debugger around it, and its own debug switch on.
 
     Args:
         app: the application.
         interface: which one it has.
         host: the host that the server listens on; werkzeug's debugger answers on no other but localhost.
+        streams: whether responses go to the client as they come, and not whole as through a front door.
     """
     with contextlib.suppress(AttributeError):
         app.debug = True  # Flask, Starlette, FastAPI: exceptions come through
@@ -38,25 +29,41 @@ def with_debugger(app: Any, interface: str, host: str = "localhost") -> Any:
         from werkzeug.debug import DebuggedApplication
 
         logging.getLogger("werkzeug").setLevel(logging.INFO)  # the debugger's PIN, once its page is open
-        debugged = DebuggedApplication(app, evalex=True)
+        debugged = DebuggedApplication(app if streams else _whole(app), evalex=True)
         debugged.trusted_hosts.append(host)
         return debugged
     if interface == "asgi2":
         from asgiref.compatibility import double_to_single_callable
 
         app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
-    return TracebackPage(app)
+    return TracebackPage(app, streams=streams)
+
+
+def _whole(app: Any) -> Any:
+    """*app*, whose response begins when all of it is there: the debugger can replace one that has not begun."""
+
+    def call(environ: Any, start_response: Any) -> list[bytes]:
+        response = gather(app, environ)
+        start_response(f"{response.status} {response.reason}", response.headers)
+        return [response.body]
+
+    return call
 
 
 class TracebackPage:
     """An ASGI application that shows the traceback of an exception instead of a plain 500.
 
-    A response of status 500 is held back until it is known whether an exception follows: frameworks send one, and
-    raise.
+    A response is held back until it is whole, one of status 500 until it is known whether an exception follows:
+    frameworks send one, and raise.
+
+    Args:
+        app: the application.
+        streams: hold back nothing but a response of status 500.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, streams: bool = False) -> None:
         self._app = app
+        self._streams = streams
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI 3."""
@@ -66,39 +73,44 @@ class TracebackPage:
         held: list[Any] = []
         is_sent = False
 
-        async def hold(message: Any) -> None:
+        async def release() -> None:
             nonlocal is_sent
-            starts_failure = message["type"] == "http.response.start" and message["status"] == 500
-            if (starts_failure or held) and not is_sent:
-                held.append(message)
-            else:
-                is_sent = True
+            is_sent = True
+            for message in held:
                 await send(message)
 
+        async def hold(message: Any) -> None:
+            if is_sent:
+                await send(message)
+                return
+            held.append(message)
+            if held[0].get("status") != 500 and (self._streams or _is_last(message)):
+                await release()
+
+        async def listen() -> Any:
+            if held and _is_last(held[-1]) and not is_sent:  # it waits for the client to go: no exception follows
+                await release()
+            return await receive()
+
         try:
-            await self._app(scope, receive, hold)
+            await self._app(scope, listen, hold)
         except Exception as error:
             if is_sent:
                 raise
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
             # Here and not by raising on: whoever called has an answer.
             logger().exception("The application failed at %s %s", scope["method"], scope["path"], exc_info=error)
-            if not (held and b"text/html" in dict(held[0].get("headers", ())).get(b"content-type", b"")):
-                held = _page(scope, error)  # else the framework's own page
-        for message in held:
-            await send(message)
+            if not (held and _is_last(held[-1]) and _is_html(held[0])):
+                trace = "".join(traceback.format_exception(error))
+                held = page_of(scope, 500, f"{type(error).__name__}: {error}", trace, _WHY)
+            # else the framework's own page
+        if not is_sent:
+            await release()
 
 
-def _page(scope: Any, error: Exception) -> list[Any]:
-    title = f"{type(error).__name__}: {error}"
-    page = _PAGE.format(
-        title=html.escape(title),
-        method=html.escape(scope["method"]),
-        path=html.escape(scope["path"]),
-        trace=html.escape("".join(traceback.format_exception(error))),
-    ).encode("utf-8", "backslashreplace")
-    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(page))]
-    return [
-        {"type": "http.response.start", "status": 500, "headers": headers},
-        {"type": "http.response.body", "body": page},
-    ]
+def _is_last(message: Any) -> bool:
+    return message["type"] == "http.response.body" and not message.get("more_body")
+
+
+def _is_html(start: Any) -> bool:
+    return b"text/html" in dict(start.get("headers", ())).get(b"content-type", b"")

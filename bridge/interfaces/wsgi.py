@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import WSGIApplication
 
+    from bridge.interfaces.environ import Environ
     from bridge.scope import Scope
 
 
@@ -77,14 +78,19 @@ class Start:
 
 
 def respond(app: WSGIApplication, scope: Scope) -> Response:
-    """Call *app* with the request in *scope* and gather its answer.
+    """Call *app* with the request in *scope* and gather its answer; as :func:`gather`."""
+    return gather(app, environ_of(scope))
+
+
+def gather(app: WSGIApplication, environ: Environ) -> Response:
+    """Call *app* and gather its answer.
 
     Raises:
         InterfaceError: the application broke PEP 3333.
         BaseException: whatever the application raises, after ``close()`` was called.
     """
     start = Start()
-    result = app(environ_of(scope), start)
+    result = app(environ, start)
     is_whole = False
     try:
         chunks = start.sent

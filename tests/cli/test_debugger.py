@@ -13,6 +13,7 @@ from tests.examples.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
     Serve = Callable[..., Served]
@@ -82,8 +83,9 @@ class Client:
     async def send(self, message: Any) -> None:
         self.sent.append(message)
 
-    async def ask(self, app: Any) -> list[Any]:
-        await TracebackPage(app)({"type": "http", "method": "GET", "path": "/é"}, self.receive, self.send)
+    async def ask(self, app: Any, *, streams: bool = False) -> list[Any]:
+        page = TracebackPage(app, streams=streams)
+        await page({"type": "http", "method": "GET", "path": "/é"}, self.receive, self.send)
         return self.sent
 
 
@@ -113,7 +115,7 @@ async def test_a_500_that_no_exception_follows_is_the_applications_answer() -> N
     assert [message.get("body") for message in await Client().ask(app)] == [None, b"sorry", b"!"]
 
 
-async def test_an_exception_after_the_answer_has_begun_goes_on_to_the_server() -> None:
+async def test_an_exception_in_the_middle_of_a_response_that_streams_goes_on_to_the_server() -> None:
     client = Client()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -121,5 +123,59 @@ async def test_an_exception_after_the_answer_has_begun_goes_on_to_the_server() -
         raise RuntimeError("too late")
 
     with pytest.raises(RuntimeError, match="too late"):
-        await client.ask(app)
+        await client.ask(app, streams=True)
     assert [message["type"] for message in client.sent] == ["http.response.start"]
+
+
+async def test_an_exception_after_the_whole_response_leaves_it_as_it_is() -> None:
+    client = Client()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(200, b"text/plain"))
+        await send({"type": "http.response.body", "body": b"tea"})
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await client.ask(app)
+    assert client.sent[1]["body"] == b"tea"
+
+
+async def test_an_application_that_waits_for_the_client_to_go_has_its_response_sent() -> None:
+    client = Client()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(500, b"text/plain"))
+        await send({"type": "http.response.body", "body": b"sorry"})
+        assert not client.sent
+        await receive()
+        assert client.sent
+
+    assert [message.get("body") for message in await client.ask(app)] == [None, b"sorry"]
+
+
+CUT = """
+def wsgi_app(environ, start):
+    start("200 OK", [("Content-Type", "text/html"), ("Content-Length", "6")])
+    if environ["PATH_INFO"] == "/at-once":
+        raise RuntimeError("no tea")
+    yield b"tea"
+    raise RuntimeError("no tea")
+
+async def asgi_app(scope, receive, send):
+    assert scope["type"] == "http"
+    headers = [(b"content-type", b"text/html"), (b"content-length", b"6")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if scope["path"] != "/at-once":
+        await send({"type": "http.response.body", "body": b"tea", "more_body": True})
+    raise RuntimeError("no tea")
+"""
+
+
+@pytest.mark.parametrize("app", ["wsgi_app", "asgi_app"])
+def test_a_response_that_breaks_off_is_a_page_with_the_traceback(serve: Serve, tmp_path: Path, app: str) -> None:
+    (tmp_path / "cut.py").write_text(CUT)
+    served = serve(f"cut:{app}", "--no-reload")
+    for path in ("/", "/at-once"):
+        page = served.client.get(path)
+        assert page.status_code == 500
+        assert "RuntimeError: no tea" in page.text
