@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bridge import __version__
@@ -16,17 +17,34 @@ if TYPE_CHECKING:
 class CommandError(BridgeError):
     """A command cannot go on; the message says why and what to do."""
 
+    status = 1
+
+
+class UsageError(CommandError):
+    """Options that mean nothing, alone or together, on the command line or in the project's file."""
+
+    status = 2
+
 
 class _Parser(argparse.ArgumentParser):
-    """Takes options and words in any order, as curl does: ``bridge invoke app:app -i /path``."""
+    """Takes options and words in any order, as curl does: ``bridge invoke app:app -i /path``.
+
+    What the project's pyproject.toml says stands in for options that are not given.
+    """
 
     _is_inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_inside:
             return super().parse_known_args(args, namespace)
+        from bridge.cli import options, pyproject
+
         self._is_inside = True
-        return self.parse_known_intermixed_args(args, namespace)
+        said = pyproject.options(Path.cwd())
+        self.set_defaults(**said)
+        chosen, rest = self.parse_known_intermixed_args(args, namespace)
+        options.settle(chosen, said)
+        return chosen, rest
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -43,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for command in (serve, invoke, event):
         command.add_to(commands)
-    chosen = parser.parse_args(arguments)
     try:
+        chosen = parser.parse_args(arguments)
         status = chosen.run(chosen)
     except KeyboardInterrupt:
         status = 130
@@ -53,6 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = 141
     except BridgeError as error:
         print(f"bridge: {error}", file=sys.stderr)
-        status = 1
+        status = error.status if isinstance(error, CommandError) else 1
     leave_if_stuck(status)
     sys.exit(status)

@@ -54,8 +54,9 @@ def request_of(chosen: argparse.Namespace) -> Request:
     Raises:
         CommandError: an option is malformed or names a file that cannot be read.
     """
-    is_whole = re.match(r"https?://", chosen.url)
-    url = urlsplit(chosen.url if is_whole else f"https://localhost/{chosen.url.removeprefix('/')}")
+    asked = chosen.url or "/"
+    is_whole = re.match(r"https?://", asked)
+    url = urlsplit(asked if is_whole else f"https://localhost/{asked.removeprefix('/')}")
     headers: list[tuple[str, str]] = []
     for line in chosen.header:
         name, colon, value = line.partition(":")

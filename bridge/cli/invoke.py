@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.adapter import Handler
-from bridge.cli import CommandError
+from bridge.cli import CommandError, UsageError
 from bridge.cli.access import as_json
 from bridge.cli.event import door_of, request_of
 from bridge.cli.load import load_functions
-from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request
+from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request, check_front_door
 from bridge.cli.project import find_project
-from bridge.gateway import SOURCES, RefusedError, front_door
+from bridge.errors import EventError
+from bridge.gateway import SOURCES, RefusedError, Request, front_door
 from bridge.gateway.app import Gateway, Passage
 from bridge.gateway.context import Context
 from bridge.settings import Settings
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     import argparse
 
     from bridge.cli.project import Project
-    from bridge.gateway import Answer, Request
+    from bridge.gateway import Answer
+    from bridge.scope import Scope
 
 
 def add_to(commands: Any) -> None:
@@ -45,13 +47,16 @@ def add_to(commands: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the payload as JSON, or with ``-i`` the response."""
-    if chosen.app is not None and _is_url(chosen.app):  # `bridge invoke /path`: the application is the project's
-        chosen.app, chosen.url = None, chosen.app
+    if chosen.url is None and chosen.app is not None and _is_url(chosen.app):
+        chosen.app, chosen.url = None, chosen.app  # `bridge invoke /path`: the application is the project's
+    if chosen.event is not None:
+        _check_alone(chosen)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     request = request_of(chosen)
     event = None if chosen.event is None else _read_event(chosen.event)
     project = find_project(chosen.app, Path.cwd())
     chosen.source = chosen.source or _source_of(event) or project.source or DEFAULT_SOURCE
+    check_front_door(chosen, chosen.source)
     if event is None:
         with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the payload
             passage = asyncio.run(_passed(request, project, chosen))
@@ -64,22 +69,46 @@ def run(chosen: argparse.Namespace) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             payload = _answer_event(event, project, chosen)
         if chosen.include:
-            return _print_response(_interpreted(payload, request, chosen))
+            return _print_response(_interpreted(payload, _request_in(event) or request, chosen))
     print(as_json(payload))
     return 0
 
 
+def _check_alone(chosen: argparse.Namespace) -> None:
+    """Refuse what describes a request beside an event, which has its own."""
+    words = {"-X": chosen.request, "-H": chosen.header, "-d": chosen.data, "--data-binary": chosen.data_binary}
+    described = [word for word, value in words.items() if value] + ([chosen.url] if chosen.url else [])
+    if described:
+        what = " and ".join(described)
+        raise UsageError(f"--event has a request of its own, so {what} means nothing with it. Leave one of both out.")
+
+
+def _read(event: Any) -> Scope | None:
+    """The request in an event, if it is one; what is wrong with it the handler says."""
+    name = recognise(event)
+    try:
+        return source_named(name).read(event, None, Settings(environ={})) if name else None
+    except (AttributeError, LookupError, TypeError, EventError):
+        return None
+
+
 def _source_of(event: Any) -> str | None:
     """The front door that sends such an event, if it is one's."""
-    name = recognise(event)
-    source = source_named(name).read(event, None, Settings(environ={})).source if name else None
-    return source if source in SOURCES else None
+    scope = _read(event)
+    return scope.source if scope is not None and scope.source in SOURCES else None
+
+
+def _request_in(event: Any) -> Request | None:
+    """What a front door looks at in the request when it answers: a REST API at Accept."""
+    scope = _read(event)
+    return Request(method=scope.method, headers=list(scope.headers)) if scope is not None else None
 
 
 def _is_url(text: str) -> bool:
     """Whether *text*, the first word, is the request's URL: a whole one, or a path that names no application."""
-    is_path = text.startswith("/") and not Path(text.partition(":")[0]).is_file()
-    return is_path or text.startswith(("http://", "https://"))
+    place, colon, _ = text.partition(":")
+    is_file = Path(place).is_file() or (bool(colon) and place.endswith(".py"))
+    return text.startswith(("http://", "https://")) or (text.startswith("/") and not is_file)
 
 
 async def _passed(request: Request, project: Project, chosen: argparse.Namespace) -> Passage:
@@ -101,8 +130,9 @@ async def _passed(request: Request, project: Project, chosen: argparse.Namespace
     answers: asyncio.Queue[Any] = asyncio.Queue()
     lifespan = asyncio.create_task(gateway({"type": "lifespan"}, told.get, answers.put))
     await told.put({"type": "lifespan.startup"})
-    if (await answers.get())["type"] == "lifespan.startup.failed":
-        raise CommandError("the application does not start up; what is above says why.")
+    started = await answers.get()
+    if started["type"] == "lifespan.startup.failed":
+        raise CommandError(f"the application does not start up: {started['message']}")
 
     async def receive() -> Any:
         return {"type": "http.request", "body": request.body}
@@ -148,8 +178,8 @@ def _interpreted(payload: Any, request: Request, chosen: argparse.Namespace) -> 
         answer = front_door(chosen.source).interpret(payload, request, door_of(chosen))
     except RefusedError as refusal:
         answer = refusal.answer
-    if answer.why:
-        print(f"bridge: {chosen.source}: {answer.why}", file=sys.stderr)
+    if answer.why or answer.note:
+        print(f"bridge: {chosen.source}: {answer.why or answer.note}", file=sys.stderr)
     return answer
 
 

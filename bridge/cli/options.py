@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
+from bridge.cli import UsageError
 from bridge.gateway import SOURCES
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 DEFAULT_SOURCE = "http-api"
+# What describes a front door, with what stands for nothing; and what only some front doors have.
+_FRONT_DOOR = {"source": None, "stage": "", "base_path": "", "binary_media_types": "", "timeout": None}
+_ONLY = {"stage": ("rest-api", "http-api", "http-api-v1"), "binary_media_types": ("rest-api",)}
 
 _APP_HELP = (
     "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, or "
@@ -36,12 +44,44 @@ def add_front_door(parser: argparse.ArgumentParser) -> None:
 def add_request(parser: argparse.ArgumentParser) -> None:
     """One request, as curl has its options."""
     add = parser.add_argument
-    add("url", nargs="?", default="/", metavar="URL", help="the path with its query, or a whole URL; default /")
+    add("url", nargs="?", metavar="URL", help="the path with its query, or a whole URL; default /")
     add("-X", "--request", metavar="METHOD", help="the method; default GET, or POST with data")
     add("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header; repeatable")
     body = parser.add_mutually_exclusive_group().add_argument
     body("-d", "--data", action="append", default=[], help="a form body; @FILE reads one; repeatable, joined by &")
     body("--data-binary", metavar="DATA", help="a body as it is; @FILE reads one, @- standard input")
+
+
+def settle(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
+    """Leave out what the project's file says and the command line makes meaningless; refuse it on the command line.
+
+    Args:
+        chosen: the options; changed.
+        said: those that the file gave.
+
+    Raises:
+        UsageError: an option of the command line means nothing to the front door that it names.
+    """
+    source = getattr(chosen, "source", None)
+    for option, nothing in _FRONT_DOOR.items():
+        is_said = option in said and getattr(chosen, option, None) == said[option]
+        if is_said and (getattr(chosen, "plain", False) or (source and source not in _ONLY.get(option, SOURCES))):
+            setattr(chosen, option, nothing)
+    if source and not getattr(chosen, "plain", False):
+        check_front_door(chosen, source)
+
+
+def check_front_door(chosen: argparse.Namespace, source: str) -> None:
+    """Refuse options that mean nothing to *source*.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for option, sources in _ONLY.items():
+        value = getattr(chosen, option, None)
+        if value and source not in sources:
+            name = f"--{option.replace('_', '-')} {value}"
+            raise UsageError(f"{name} means nothing to {source}: only {' and '.join(sources)} have it. Leave it out.")
 
 
 def positive(text: str) -> float:

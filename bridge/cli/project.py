@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,10 +62,10 @@ def find_project(app: str | None, folder: Path) -> Project:
     Raises:
         CommandError: no application is named anywhere, or a file cannot be read.
     """
-    from bridge.cli import sam, serverless
+    from bridge.cli import pyproject, sam, serverless
 
     described = serverless.read(folder) or sam.read(folder) or Project()
-    app = app or os.environ.get("BRIDGE_APP") or _named_in_pyproject(folder)
+    app = app or os.environ.get("BRIDGE_APP") or pyproject.read(folder).get("app")
     if app:
         environment: dict[str, str] = {}
         for function in described.functions:
@@ -86,18 +85,3 @@ def _reachable(functions: list[Function]) -> list[Function]:
     """Those that a route leads to; without routes one alone, an application rather than a handler of who knows what."""
     routed = [function for function in functions if function.routes]
     return routed or sorted(functions, key=lambda function: function.is_handler)[:1]
-
-
-def _named_in_pyproject(folder: Path) -> str | None:
-    file = folder / "pyproject.toml"
-    if not file.is_file():
-        return None
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CommandError(f"pyproject.toml cannot be read: {error}") from None
-    described = content.get("tool", {}).get("bridge", {})
-    named = described.get("app") if isinstance(described, dict) else None
-    if named is not None and not isinstance(named, str):
-        raise CommandError(f'pyproject.toml: [tool.bridge] app is {named!r}; write it as app = "app:app".')
-    return named

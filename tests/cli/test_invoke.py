@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.served import ASGI, WSGI, run
+from tests.cli.served import ASGI, BRIDGE, WSGI, environment, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +120,43 @@ def test_an_event_that_is_no_request_is_one_message(tmp_path: Path) -> None:
     status, out, err = run(tmp_path, "invoke", WSGI, "--event", "-", stdin='{"Records": []}')
     assert (status, out) == (1, "")
     assert "is no HTTP request from a known source" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("-X", "PUT"), "-X"),
+        (("-H", "A: b", "-d", "c"), "-H and -d"),
+        (("--data-binary", "c"), "--data-binary"),
+        (("/tea",), "/tea"),
+    ],
+)
+def test_a_request_beside_an_event_is_refused(tmp_path: Path, arguments: tuple[str, ...], what: str) -> None:
+    status, out, err = run(tmp_path, "invoke", WSGI, *arguments, "--event", "-", stdin="{}")
+    assert (status, out) == (2, "")
+    assert err == (
+        f"bridge: --event has a request of its own, so {what} means nothing with it. Leave one of both out.\n"
+    )
+
+
+def test_base64_behind_a_rest_api_is_decoded_by_what_the_event_accepts(tmp_path: Path) -> None:
+    text = "def app(environ, start):\n    start('200 OK', [('Content-Type', 'image/png')])\n    return [b'\\xff']\n"
+    (tmp_path / "app.py").write_text(text)
+    for accept, body in (("image/png", "\ufffd"), ("text/html", "/w==")):
+        _, event, _ = run(tmp_path, "event", "-H", f"Accept: {accept}", "--source", "rest-api")
+        (tmp_path / "event.json").write_text(event)
+        arguments = ("app:app", "-i", "--event", "event.json", "--binary-media-types", "image/png")
+        done = subprocess.run([BRIDGE, "invoke", *arguments], cwd=tmp_path, env=environment(), capture_output=True)
+        assert done.stdout.decode("utf-8", "replace").partition("\r\n\r\n")[2] == body, done.stderr
+        assert (b"sent the client base64 text" in done.stderr) is (body == "/w==")
+
+
+def test_a_body_that_a_rest_api_leaves_in_base64_is_a_payload_all_the_same(tmp_path: Path) -> None:
+    text = "def app(environ, start):\n    start('200 OK', [('Content-Type', 'image/png')])\n    return [b'\\xff']\n"
+    (tmp_path / "app.py").write_text(text)
+    status, out, err = run(tmp_path, "invoke", "app:app", "--source", "rest-api")
+    assert (status, json.loads(out)["body"]) == (0, "/w==")
+    assert "rest-api sent the client base64 text" in err
 
 
 def test_an_event_tells_the_front_door_that_reads_the_payload(tmp_path: Path) -> None:

@@ -80,8 +80,7 @@ def test_no_application_anywhere_is_an_error_that_says_how_to_name_one(tmp_path:
     ("name", "text", "says"),
     [
         ("pyproject.toml", "[tool.bridge", "pyproject.toml cannot be read"),
-        ("pyproject.toml", "[tool.bridge]\napp = ['a']", r"write it as app = \"app:app\""),
-        ("pyproject.toml", "tool = {bridge = 1}", "No application is named"),
+        ("pyproject.toml", "[tool.bridge]\napp = ['a']", r"it must be text, as in app = \"app:app\""),
         ("serverless.yml", "functions: {a: [", "serverless.yml cannot be read"),
         ("serverless.yml", "just text", "No application is named"),
         ("template.yaml", "Resources: [1, 2]", "No application is named"),
