@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bridge.encoder import media_type
-from bridge.errors import ApplicationNotFoundError, SettingError
+from bridge.errors import ApplicationNotFoundError, SettingError, logger
 from bridge.response import TOKEN
 
 TYPE_CHECKING = False
@@ -40,6 +40,12 @@ VARIABLES = {
     "other_events": ("BRIDGE_OTHER_EVENTS",),
     "warm_up": ("BRIDGE_WARM_UP",),
 }
+
+# The bridge's other variables: the application, how the runtime answers, remote commands; and what the local server
+# tells its child.
+_OTHERS = ("BRIDGE_APP", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
+_LOCAL = ("BRIDGE_SERVE", "BRIDGE_DESCRIPTORS", "BRIDGE_CHILD_BEFORE")
+_KNOWN = frozenset((*_OTHERS, *_LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "on"})
 _NO = frozenset({"no", "n", "false", "f", "0", "off", ""})
@@ -103,6 +109,9 @@ class Settings:
     ) -> None:
         options = options or {}
         environ = os.environ if environ is None else environ
+        for name in environ:
+            if name.startswith("BRIDGE_") and name not in _KNOWN:
+                _notice(name)
         file = file or {}
         for name in (*options, *file):
             if name not in VARIABLES:
@@ -125,6 +134,22 @@ class Settings:
         self.request_id_header = _header(where, value) if value else ""
         self.other_events = _function(*find("other_events"))
         self.warm_up = _switch(*find("warm_up"), default=True)
+
+
+_noticed: set[str] = set()
+
+
+def _notice(name: str) -> None:
+    """Say once that a variable looks mistyped; one that is like none of the bridge's may be somebody else's."""
+    if name in _noticed:
+        return
+    _noticed.add(name)
+    from difflib import get_close_matches
+
+    spelled = {known.removeprefix("BRIDGE_").replace("_", ""): known for known in _KNOWN if known not in _LOCAL}
+    near = get_close_matches(name.removeprefix("BRIDGE_").replace("_", ""), spelled, 1)
+    if near:
+        logger().warning("There is no environment variable %s; did you mean %s?", name, spelled[near[0]])
 
 
 def _wrong(where: str, value: object, allowed: str) -> SettingError:

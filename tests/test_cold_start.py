@@ -164,6 +164,12 @@ context = None
     assert foreign(modules) - {"shop"} == set()
 
 
+def test_looking_for_mistyped_variables_loads_nothing_while_there_are_none() -> None:
+    assert "difflib" not in loaded(WSGI, "http-api")
+    mistyped = "import os\nos.environ['BRIDGE_BASEPATH'] = '/shop'\n" + WSGI
+    assert "difflib" in loaded(mistyped, "http-api")
+
+
 def test_an_asgi_handler_loads_asyncio_and_nothing_from_outside_the_standard_library() -> None:
     setup = """
 import bridge

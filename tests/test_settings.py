@@ -273,6 +273,51 @@ def test_a_handler_refuses_wrong_options_when_it_is_made(make: Any) -> None:
         make(app, no_such_option=True)
 
 
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable has been noticed yet."""
+    monkeypatch.setattr(bridge.settings, "_noticed", set())
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("BRIDGE_BASEPATH", "BRIDGE_BASE_PATH"),
+        ("BRIDGE_TEXT_TYPE", "BRIDGE_TEXT_TYPES"),
+        ("BRIDGE_WARMUP", "BRIDGE_WARM_UP"),
+        ("BRIDGE_APPS", "BRIDGE_APP"),
+        ("BRIDGE_RESPONSEMODE", "BRIDGE_RESPONSE_MODE"),
+        ("BRIDGE_REMOTE_COMMAND", "BRIDGE_REMOTE_COMMANDS"),
+    ],
+)
+def test_a_mistyped_variable_is_told_once_with_the_one_that_was_meant(
+    mistyped: str, meant: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        Settings(environ={mistyped: "x"})
+    assert [record.getMessage() for record in caplog.records] == [
+        f"There is no environment variable {mistyped}; did you mean {meant}?"
+    ]
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("name", ["BRIDGE_TOLL", "BRIDGE_API_KEY", "BRIDGEBASE_PATH", "STRIP_STAGE_PATHS"])
+def test_variables_that_may_be_somebody_elses_are_left_alone(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    Settings(environ={name: "x"})
+    assert caplog.records == []
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_every_variable_that_the_bridge_reads_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    sources = Path(bridge.__file__).parent.rglob("*.py")
+    used = {name for file in sources for name in re.findall(r"\bBRIDGE_[A-Z_]+", file.read_text(encoding="utf-8"))}
+    assert used >= {"BRIDGE_APP", "BRIDGE_BASE_PATH"}
+    assert used <= bridge.settings._KNOWN
+    Settings(environ=dict.fromkeys(used, ""))
+    assert caplog.records == []
+
+
 def test_a_wrong_setting_is_a_value_error_too() -> None:
     assert issubclass(SettingError, ValueError)
 
