@@ -25,6 +25,7 @@ class Function:
         environment: its variables.
         routes: its explicit routes.
         timeout: its own timeout in seconds, if it has one.
+        has_url: whether it has a Function URL.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Function:
     environment: dict[str, str] = field(default_factory=dict)
     routes: list[RouteOf] = field(default_factory=list)
     timeout: float | None = None
+    has_url: bool = False
 
 
 @dataclass(slots=True)
@@ -82,6 +84,6 @@ def find_project(app: str | None, folder: Path) -> Project:
 
 
 def _reachable(functions: list[Function]) -> list[Function]:
-    """Those that a route leads to; without routes one alone, an application rather than a handler of who knows what."""
+    """Those that a route leads to; else the one with a URL; else an application, not a handler of who knows what."""
     routed = [function for function in functions if function.routes]
-    return routed or sorted(functions, key=lambda function: function.is_handler)[:1]
+    return routed or sorted(functions, key=lambda function: (not function.has_url, function.is_handler))[:1]

@@ -38,7 +38,8 @@ def read(folder: Path) -> Project | None:
         events = [mapping(event) for event in mapping(described.get("Events")).values()]
         function.routes = [_route(event, name) for event in events if event.get("Type") in _SOURCES]
         sources += [_SOURCES[event["Type"]] for event in events if event.get("Type") in _SOURCES]
-        if described.get("FunctionUrlConfig"):
+        function.has_url = "FunctionUrlConfig" in described
+        if function.has_url:
             sources.append("function-url")
         found.functions.append(function)
     if not found.functions:

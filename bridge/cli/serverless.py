@@ -37,6 +37,9 @@ def read(folder: Path) -> Project | None:
         if function is not None:
             events = listing(mapping(described).get("events"))
             function.routes = [route for event in events for route in _routes(event, name)]
+            # https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls: true, or a
+            # mapping with authorizer, cors and invokeMode.
+            function.has_url = mapping(described).get("url", False) is not False
             kinds += [kind for event in events for kind in ([event] if isinstance(event, str) else mapping(event))]
             found.functions.append(function)
     if not found.functions:
@@ -48,6 +51,8 @@ def read(folder: Path) -> Project | None:
     elif "httpApi" in kinds:
         is_v1 = str(mapping(mapping(content.get("provider")).get("httpApi")).get("payload")) == "1.0"
         found.source = "http-api-v1" if is_v1 else "http-api"
+    elif any(function.has_url for function in found.functions):
+        found.source = "function-url"
     return found
 
 

@@ -194,6 +194,35 @@ def test_the_front_door_is_the_one_of_the_events(
     assert (project.source, project.binary_media_types) == (source, types)
 
 
+@pytest.mark.parametrize(
+    ("url", "source"),
+    [
+        ("true", "function-url"),
+        ("{cors: true, authorizer: aws_iam}", "function-url"),
+        ("{invokeMode: RESPONSE_STREAM}", "function-url"),
+        ("", "function-url"),
+        ("false", None),
+    ],
+)
+def test_a_function_with_a_url_is_served_behind_it(tmp_path: Path, url: str, source: str | None) -> None:
+    text = f"""
+        functions:
+          nightly: {{handler: jobs.nightly, events: [schedule: rate(1 day)]}}
+          api:
+            handler: a.b
+            url: {url}
+        """
+    project = serverless(tmp_path, text)
+    assert project.source == source
+    assert [function.name for function in project.functions] == ["api" if source else "nightly"]
+
+
+def test_routes_come_before_urls(tmp_path: Path) -> None:
+    text = "functions: {one: {handler: a.b, url: true}, two: {handler: a.c, events: [httpApi: '*']}}"
+    project = serverless(tmp_path, text)
+    assert (project.source, [function.name for function in project.functions]) == ("http-api", ["two"])
+
+
 def test_timeouts_are_the_functions_or_the_providers(tmp_path: Path) -> None:
     text = """
         provider: {timeout: 20}
@@ -348,6 +377,7 @@ def test_a_sam_templates_functions(tmp_path: Path) -> None:
             ("ANY", "/a", "F"),
         ),
         ("FunctionUrlConfig: {AuthType: NONE}", "function-url", None),
+        ("FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}", "function-url", None),
         ("Timeout: !Ref Seconds", None, None),
     ],
 )
@@ -359,6 +389,15 @@ def test_a_sam_templates_front_door(
     assert project.source == source
     assert routes(project) == ([] if route is None else [route])
     assert project.functions[0].timeout is None
+
+
+def test_of_functions_without_routes_in_a_sam_template_the_one_with_a_url_is_served(tmp_path: Path) -> None:
+    text = """
+        Resources:
+          A: {Type: AWS::Serverless::Function, Properties: {Handler: a.b}}
+          B: {Type: AWS::Serverless::Function, Properties: {Handler: a.c, FunctionUrlConfig: {AuthType: NONE}}}
+        """
+    assert [function.name for function in sam(tmp_path, text).functions] == ["B"]
 
 
 def test_a_code_uri_that_is_no_folder_here_is_the_project(tmp_path: Path) -> None:
