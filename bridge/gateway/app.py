@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import inspect
-import json
 import time
-from concurrent.futures import ThreadPoolExecutor
+import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.adapter import Handler
-from bridge.errors import SettingError, logger
+from bridge.errors import SettingError
 from bridge.gateway import front_door
 from bridge.gateway.asgi import request_of, send_answer
-from bridge.gateway.context import Context
+from bridge.gateway.functions import Functions, TooLateError
+from bridge.gateway.json_text import through_json
 from bridge.gateway.message import Answer, Door, RefusedError, Request
-from bridge.gateway.payload import through_lambda
 from bridge.gateway.routes import match
 from bridge.gateway.wire import below_prefix, log_own
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from bridge.gateway.functions import LambdaHandler
     from bridge.gateway.routes import RouteOf
-
-    LambdaHandler = Callable[[Any, Any], Any]
-    _Outcome = tuple[Any, BaseException | None]  # what a function returned, what it raised
 
 
 @dataclass(slots=True)
@@ -90,14 +83,10 @@ class Gateway:
         self._source = source
         self._front_door = front_door(source)
         self._door = Door(stage, base_path, tuple(binary_media_types))
-        self._timeout = timeout if timeout is not None else self._front_door.timeout
         self._routes = routes
         self._observe = observe
-        self._timeouts = timeouts or {}
-        self._thread_count = threads
-        self._threads = self._new_threads()
-        self._running: set[asyncio.Future[Any]] = set()
-        self._late: set[asyncio.Future[Any]] = set()
+        patience = timeout if timeout is not None else self._front_door.timeout
+        self._functions = Functions(self._handlers, self._front_door, patience, timeouts or {}, threads)
 
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -118,17 +107,23 @@ class Gateway:
         if request is None:
             return
         event = payload = None
+
+        async def finish(answer: Answer) -> None:
+            log_own(answer, request, self._source)
+            await send_answer(answer, request, send)
+            if self._observe is not None:
+                self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
+
         try:
             door, name = self._route(request)
-            event = json.loads(json.dumps(self._front_door.compose(request, door)))
-            payload = await self._invoke(name, event)
+            event = through_json(self._front_door.compose(request, door))
+            payload = await self._functions.invoke(name, event, finish)
             answer = self._front_door.interpret(payload, request, door)
         except RefusedError as refusal:
             answer = refusal.answer
-        log_own(answer, request, self._source)
-        await send_answer(answer, request, send)
-        if self._observe is not None:
-            self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
+        except TooLateError:
+            return
+        await finish(answer)
 
     def _route(self, request: Request) -> tuple[Door, str]:
         """The set-up for this request and the name of its function."""
@@ -143,116 +138,22 @@ class Gateway:
         route, matched = found
         return replace(self._door, route=matched), route.function
 
-    async def _invoke(self, name: str, event: Any) -> Any:
-        """The function's payload, through JSON.
-
-        Raises:
-            RefusedError: the function failed, did not answer in time, or answered more than Lambda takes.
-        """
-        own = self._timeouts.get(name, self._timeout + 1)
-        context = Context.starting(own, name)
-        patience = min(own, self._timeout)
-        loop = asyncio.get_running_loop()
-        over: asyncio.Future[_Outcome | None] = loop.create_future()
-        timer = loop.call_later(patience, _settle, over, None)
-        task = loop.create_task(self._call(self._handlers[name], event, context, over))
-        self._running.add(task)
-        try:
-            outcome = await over
-        except asyncio.CancelledError:
-            task.cancel()
-            why = "the function did not answer before the server had to end"
-            raise RefusedError(replace(self._front_door.timed_out, why=why)) from None
-        finally:
-            timer.cancel()
-            self._running.discard(task)
-        if outcome is None:
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
-            if len(self._late) % self._thread_count == 0:
-                self._threads = self._new_threads()  # the late ones may never give theirs back
-            if own < self._timeout:
-                why = f"the function was ended by its own timeout of {own:g} s; raise it, or answer sooner"
-                raise RefusedError(replace(self._front_door.failed, why=why))
-            why = f"the function did not answer in {patience:g} s; answer sooner, or raise --timeout"
-            raise RefusedError(replace(self._front_door.timed_out, why=why))
-        try:
-            result, error = outcome
-            if isinstance(error, SystemExit):  # on AWS this ends the function's process, not the front door's
-                raise RuntimeError(f"the function called sys.exit({error.code!r})") from error
-            if error is not None:
-                raise error
-            return through_lambda(result, self._front_door.failed)
-        except RefusedError:
-            raise
-        except (Exception, asyncio.CancelledError) as error:
-            logger().exception("The function failed.")
-            why = f"the function failed, its traceback is above: {type(error).__name__}: {error}"
-            raise RefusedError(replace(self._front_door.failed, why=why)) from None
-
-    async def _call(
-        self, handler: LambdaHandler, event: Any, context: Context, over: asyncio.Future[_Outcome | None]
-    ) -> None:
-        """Settle *over* with what the function returns or raises.
-
-        The task does so itself: a callback for its end comes a round of the event loop later.
-        """
-        try:
-            if isinstance(handler, Handler) and handler.is_async:
-                _settle(over, (await handler.answer(event, context), None))
-            elif _is_async(handler):
-                _settle(over, (await handler(event, context), None))
-            else:
-                run = contextvars.copy_context().run
-                executor = self._threads
-                running = asyncio.get_running_loop().run_in_executor(executor, run, _outcome, handler, event, context)
-                _settle(over, await running)
-        except SystemExit as error:
-            _settle(over, (None, error))
-        except (Exception, asyncio.CancelledError) as error:
-            _settle(over, (None, error))
-
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
-        hosted = [h.hosted for h in self._handlers.values() if isinstance(h, Handler) and h.hosted is not None]
+        hosted = self._functions.hosted
         try:
             for application in hosted:
                 await application.startup_here()
         except Exception as error:
-            logger().exception("The application does not start up.")
             for application in hosted:
                 await application.close_here()
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            # Not logged here: a server logs the message.
+            message = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+            await send({"type": "lifespan.startup.failed", "message": message + str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for task in self._late:
-            task.cancel()  # on AWS it would be over, too
-        for tasks, seconds in ((self._late, 1.0), (self._running, self._timeout)):
-            if tasks:
-                await asyncio.wait(list(tasks), timeout=seconds)
+        self._functions.close()
         for application in hosted:
             await application.close_here()
-        self._threads.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
-
-    def _new_threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._thread_count, thread_name_prefix="bridge function")
-
-
-def _is_async(handler: LambdaHandler) -> bool:
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
-
-
-def _settle(over: asyncio.Future[_Outcome | None], outcome: _Outcome | None) -> None:
-    """Settle *over*, unless it is: None for too late comes too late after an outcome, and the other way round."""
-    if not over.done():
-        over.set_result(outcome)
-
-
-def _outcome(handler: LambdaHandler, event: Any, context: Context) -> _Outcome:
-    """What *handler* returns or raises. Not raised here: a future cannot carry every exception (StopIteration)."""
-    try:
-        return handler(event, context), None
-    except BaseException as error:
-        return None, error

@@ -52,7 +52,7 @@ async def request_of(scope: Any, receive: Any) -> Request | None:
 async def send_answer(answer: Answer, request: Request, send: Any) -> None:
     """Send *answer* to the client of *request*."""
     headers, body = outgoing(answer, request.method)
-    if not any(name == b"date" for name, _ in headers):
+    if b"date" not in [name for name, _ in headers]:
         headers.append((b"date", _date(int(time.time()))))
     if answer.status not in (204, 304) and request.method != "HEAD":
         headers.append((b"content-length", b"%d" % len(body)))

@@ -168,14 +168,15 @@ def answer_of(
     cookies = payload.get("cookies") or []
     if not isinstance(cookies, list) or not all(isinstance(cookie, str) for cookie in cookies):
         raise refused(refuse, "the payload's cookies must be a list of texts, such as ['a=1; Path=/']")
-    headers = [(name.lower(), value) for name, value in header_pairs(repeated, refuse)]
-    names = {name for name, _ in headers}
-    then = [(name.lower(), value) for name, value in header_pairs(map_of(payload, "headers", refuse).items(), refuse)]
-    headers += [pair for pair in then if pair[0] not in names]
-    kept = [pair for pair in headers if pair[0] not in _DROPPED]
-    if content_type and "content-type" not in dict(kept):
+    first = header_pairs(repeated, refuse)
+    passed_over = {name.lower() for name, _ in first} | _DROPPED if first else _DROPPED
+    kept = [(lower, value) for name, value in first if (lower := name.lower()) not in _DROPPED]
+    then = header_pairs(map_of(payload, "headers", refuse).items(), refuse)
+    kept += [(lower, value) for name, value in then if (lower := name.lower()) not in passed_over]
+    if content_type and "content-type" not in [name for name, _ in kept]:
         kept.append(("content-type", content_type))
-    kept += header_pairs([("set-cookie", cookie) for cookie in cookies], refuse)
+    if cookies:
+        kept += header_pairs([("set-cookie", cookie) for cookie in cookies], refuse)
     return Answer(status, kept, body_of(payload, refuse))
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from bridge.gateway.json_text import from_json, to_json
 from bridge.gateway.wire import native_of, refused
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ def through_lambda(result: Any, refuse: Answer) -> Any:
         RefusedError: it is larger than Lambda takes.
         TypeError, ValueError: it is nothing that JSON can write.
     """
-    text = json.dumps(result)
+    text = to_json(result)
     if len(text) > LAMBDA_PAYLOAD_LIMIT:
         size = size_of(result)  # as the managed runtimes since Python 3.12 write it
         if size > LAMBDA_PAYLOAD_LIMIT:
             why = f"the payload is {size} bytes of JSON, Lambda takes {LAMBDA_PAYLOAD_LIMIT}"
             raise refused(refuse, f"{why}; answer with less, or redirect to S3")
-    return json.loads(text)
+    return from_json(text)
 
 
 def size_of(content: Any) -> int:

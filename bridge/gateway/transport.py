@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from bridge.gateway import front_door
 from bridge.gateway.context import Context
+from bridge.gateway.json_text import through_json
 from bridge.gateway.message import Door, RefusedError, Request
 from bridge.gateway.payload import through_lambda
 from bridge.gateway.wire import log_own, outgoing
@@ -47,7 +47,7 @@ class HandlerTransport(httpx.BaseTransport):
             scheme=url.scheme,
         )
         try:
-            event = json.loads(json.dumps(self._front_door.compose(asked, self._door)))
+            event = through_json(self._front_door.compose(asked, self._door))
             context = Context.starting(self._front_door.timeout)
             payload = through_lambda(self._handler(event, context), self._front_door.failed)
             answer = self._front_door.interpret(payload, asked, self._door)

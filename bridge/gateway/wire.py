@@ -56,18 +56,27 @@ def native_of(text: str) -> str:
 
 def host_and_port(request: Request) -> tuple[str, str]:
     """The host that the client asked for and the port, ``("", "443")`` if it named none."""
-    host = text_of(request.header("host"))
+    return _host_and_port(request.header("host"), request.scheme)
+
+
+@lru_cache(64)  # asked for twice by each request
+def _host_and_port(header: str, scheme: str) -> tuple[str, str]:
+    host = text_of(header)
     name, _, port = host.rpartition(":")
     if name and port.isascii() and port.isdigit():
         return name, port
-    return host, "443" if request.scheme == "https" else "80"
+    return host, "443" if scheme == "https" else "80"
 
 
 def forwarded(request: Request) -> Headers:
     """The request's headers as a front door passes them on: none of one hop, and with its own."""
-    passed = [(name, text_of(value)) for name, value in request.headers if name.lower() not in _NOT_PASSED]
-    hops = [text_of(value) for name, value in request.headers if value and name.lower() == "x-forwarded-for"]
-    passed.append(("x-forwarded-for", ", ".join([*hops, request.client])))
+    passed = [pair for pair in request.headers if pair[0].lower() not in _NOT_PASSED]
+    hops = [request.client]
+    if len(passed) < len(request.headers):
+        hops[:0] = [text_of(value) for name, value in request.headers if value and name.lower() == "x-forwarded-for"]
+    if not "".join([value for _, value in passed]).isascii():
+        passed = [(name, text_of(value)) for name, value in passed]
+    passed.append(("x-forwarded-for", ", ".join(hops)))
     passed.append(("x-forwarded-port", host_and_port(request)[1]))
     passed.append(("x-forwarded-proto", request.scheme))
     passed.append(("x-amzn-trace-id", f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"))
@@ -104,9 +113,10 @@ def joined_values(headers: Headers) -> dict[str, str]:
 
 def query_pairs(query: str, *, decode: bool) -> list[tuple[str, str]]:
     """The pairs of a query string; empty ones between two ``&`` are none."""
-    decode = decode and ("%" in query or "+" in query)
-    read = (lambda text: unquote_plus(text, errors="replace")) if decode else str
-    return [(read(name), read(value)) for name, _, value in (part.partition("=") for part in query.split("&") if part)]
+    pairs = [part.partition("=")[::2] for part in query.split("&") if part]
+    if decode and ("%" in query or "+" in query):
+        return [(unquote_plus(name, errors="replace"), unquote_plus(value, errors="replace")) for name, value in pairs]
+    return pairs
 
 
 def event_body(body: bytes, *, is_text: bool) -> tuple[str, bool]:
