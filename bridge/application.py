@@ -21,8 +21,9 @@ def find_application(name: str, root: str | None = None) -> Any:
 
     Args:
         name: ``module:attribute``, ``module.attribute``, with a folder before the module (``dir/module.attribute``,
-            which is put on the import path), with ``()`` after the attribute to call it. ``module`` alone means its
-            ``app`` or ``application``.
+            which is put on the import path), with ``()`` after the attribute to call it. ``path/to/file.py`` in place
+            of the module is that file, in the package that it belongs to, if it does. A module alone means its ``app``
+            or ``application``, or else the only application in it.
         root: the folder that a folder in *name* is relative to, and modules are looked for in; the current one if
             None.
 
@@ -32,11 +33,18 @@ def find_application(name: str, root: str | None = None) -> Any:
     """
     root = os.path.abspath(root or os.getcwd())
     module_name, attribute, is_factory, folder = _parts(name)
-    for path in (root, os.path.abspath(os.path.join(root, folder))):
+    place = os.path.abspath(os.path.join(root, folder))
+    if folder and _names_a_file(name):
+        module_name, place = _in_package(module_name, place, root, name)
+    for path in (root, place):
         if path not in sys.path:
             sys.path.insert(0, path)
     module = _import(module_name, name)
-    found = _attribute(module, attribute, name)
+    if attribute and ":" not in name and hasattr(module, "__path__") and not hasattr(module, attribute):
+        module, attribute = _submodule(module, attribute, name)
+    found = _attribute(module, attribute, name) if attribute else module
+    if isinstance(found, type(sys)):
+        found = _usual(found, name)
     if is_factory:
         if not callable(found):
             raise ApplicationNotFoundError(f"{name!r}: {attribute} is a {type(found).__name__} and cannot be called.")
@@ -65,6 +73,37 @@ def _parts(name: str) -> tuple[str, str, bool, str]:
     return module, attribute, is_factory, folder
 
 
+def _names_a_file(name: str) -> bool:
+    return name.strip().removesuffix("()").partition(":")[0].rstrip().endswith(".py")
+
+
+def _in_package(module: str, place: str, root: str, name: str) -> tuple[str, str]:
+    """The dotted name of a file's module and the folder that its package is in.
+
+    Django's ``shop/shop/wsgi.py`` is ``shop.wsgi`` in ``shop``, for it speaks of ``shop.settings``.
+    """
+    file = os.path.join(place, f"{module}.py")
+    if not os.path.isfile(file):
+        raise ApplicationNotFoundError(f"{name!r}: there is no file {file}.")
+    inner = place
+    while place != root and os.path.isfile(os.path.join(place, "__init__.py")):
+        above, package = os.path.split(place)
+        if not package.isidentifier():
+            break
+        module, place = f"{package}.{module}", above
+    if place != inner and inner not in sys.path:
+        sys.path.append(inner)  # for those who import what is beside the file by its bare name; last, to hide nothing
+    return module.removesuffix(".__init__"), place
+
+
+def _submodule(package: Any, attribute: str, name: str) -> tuple[Any, str]:
+    """The module *attribute* of a package, if it has one of that name: ``shop.wsgi`` may be a module."""
+    try:
+        return _import(f"{package.__name__}.{attribute}", name), ""
+    except ApplicationNotFoundError:
+        return package, attribute
+
+
 def _import(module: str, name: str) -> Any:
     try:
         return import_module(module)
@@ -79,14 +118,39 @@ def _import(module: str, name: str) -> Any:
         raise  # the application's own import of something else
 
 
+def _usual(module: Any, name: str) -> Any:
+    """The application in a module of which no attribute is named."""
+    for usual in _USUAL_NAMES:
+        if hasattr(module, usual):
+            return getattr(module, usual)
+    likely = {id(value): key for key, value in vars(module).items() if _is_application(value)}
+    if len(likely) == 1:
+        return getattr(module, *likely.values())
+    which = f"and several applications: {', '.join(likely.values())}" if likely else "and nothing like an application"
+    place = name.strip().removesuffix(":")
+    raise ApplicationNotFoundError(
+        f"{name!r}: the module has neither {' nor '.join(_USUAL_NAMES)}, {which}. Name the application: "
+        f"{place}:{next(iter(likely.values()), 'its_name')}."
+    )
+
+
+def _is_application(value: Any) -> bool:
+    """Whether an object is certainly an application: many functions, and all classes, only take as many arguments."""
+    from bridge.interfaces.detect import interface_of
+
+    try:
+        code = getattr(value, "__code__", None)
+        if code is not None:
+            return code.co_argcount > 1 and code.co_varnames[0] in ("environ", "scope")
+        if isinstance(value, type) or not hasattr(type(value).__call__, "__code__"):
+            return False
+        interface_of(value)
+    except Exception:  # no application; and a proxy, such as Flask's request, raises what it likes
+        return False
+    return True
+
+
 def _attribute(module: Any, attribute: str, name: str) -> Any:
-    if not attribute:
-        for usual in _USUAL_NAMES:
-            if hasattr(module, usual):
-                return getattr(module, usual)
-        raise ApplicationNotFoundError(
-            f"{name!r}: the module has neither {' nor '.join(_USUAL_NAMES)}. Name the application: {name}:its_name."
-        )
     found = module
     for word in attribute.split("."):
         try:

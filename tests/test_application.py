@@ -203,6 +203,113 @@ def test_an_attribute_of_an_attribute_that_is_not_there_is_told(root: Path, writ
         find_application("web:site.asgi", str(root))
 
 
+DJANGO = {
+    "shop/manage.py": "",
+    "shop/shop/__init__.py": "",
+    "shop/shop/settings.py": "NAME = 'the shop'",
+    "shop/shop/wsgi.py": "from shop.settings import NAME\nfrom .settings import NAME as SAME\napplication = NAME",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("shop/shop/wsgi.py:application", ""),
+        ("shop/shop/wsgi.py", ""),
+        ("{root}/shop/shop/wsgi.py:application", ""),
+        ("shop/wsgi.py:application", "shop"),
+        ("shop/wsgi.py", "shop"),
+        ("shop.wsgi", "shop"),
+        ("shop.wsgi:application", "shop"),
+        ("shop.wsgi.application", "shop"),
+        ("shop/shop.wsgi", ""),
+        ("shop:wsgi", "shop"),
+    ],
+)
+def test_a_file_in_a_package_is_imported_as_a_part_of_it(root: Path, write: Write, name: str, folder: str) -> None:
+    for place, source in DJANGO.items():
+        write(place, source)
+    if name == "shop:wsgi":
+        write("shop/shop/__init__.py", "from . import wsgi")
+    assert find_application(name.format(root=root), str(root / folder)) == "the shop"
+    assert "shop.wsgi" in sys.modules
+    assert "wsgi" not in sys.modules
+
+
+def test_a_file_in_a_package_finds_its_neighbours_by_their_bare_names_but_they_hide_nothing(
+    root: Path, write: Write
+) -> None:
+    write("api/__init__.py", "")
+    write("api/json.py", "")
+    write("api/beside.py", "name = 'beside'")
+    write("api/web.py", "from beside import name\nimport json\napp = name + json.dumps([])")
+    assert find_application("api/web.py", str(root)) == "beside[]"
+    assert sys.path[-1] == str(root / "api")
+
+
+def test_the_folder_above_a_package_need_not_have_a_name_for_modules(root: Path, write: Write) -> None:
+    for place in ("my-shop/__init__.py", "my-shop/api/__init__.py"):
+        write(place, "")
+    write("my-shop/api/web.py", "app = __name__")
+    assert find_application("my-shop/api/web.py", str(root)) == "api.web"
+
+
+def test_a_package_s_own_file_is_the_package(root: Path, write: Write) -> None:
+    write("shop/__init__.py", "app = __name__")
+    assert find_application("shop/__init__.py", str(root)) == "shop"
+
+
+@pytest.mark.parametrize("name", ["no_such/web.py:app", "./no_such.py", "{root}/no_such/web.py:app", "shop/web.py:a()"])
+def test_a_file_that_is_not_there_is_told(root: Path, write: Write, name: str) -> None:
+    write("web.py", SOURCE)  # of the same name, and not what was asked for
+    name = name.format(root=root)
+    with pytest.raises(ApplicationNotFoundError) as caught:
+        find_application(name, str(root))
+    file = root / name.partition(":")[0]
+    assert str(caught.value) == f"{name!r}: there is no file {file}."
+
+
+def test_a_mistyped_attribute_of_a_package_is_told_as_one(root: Path, write: Write) -> None:
+    write("shop/__init__.py", "def create_app(): ...")
+    with pytest.raises(ApplicationNotFoundError, match=r"has no attribute 'creat_app'. Callables there: create_app\."):
+        find_application("shop.creat_app", str(root))
+
+
+APPLICATIONS = """
+import functools, operator
+from operator import add
+from flask import Flask, request
+
+def helper(a, b): ...
+
+class Middleware:
+    def __init__(self, app, other): ...
+    def __call__(self, environ, start_response): ...
+
+partial = functools.partial(helper, 1)
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["web = Flask('web')", "web = same = Flask('web')", "web = Middleware(1, 2)", "def web(environ, start): ...",
+     "async def web(scope, receive, send): ..."],
+)  # fmt: skip
+def test_a_module_alone_may_have_one_application_of_any_name(root: Path, write: Write, line: str) -> None:
+    write("served.py", f"{APPLICATIONS}\n{line}")
+    assert find_application("served", str(root)) is sys.modules["served"].web
+
+
+def test_of_several_applications_one_must_be_named(root: Path, write: Write) -> None:
+    write("served.py", f"{APPLICATIONS}\none = Flask('one')\ntwo = Flask('two')")
+    with pytest.raises(ApplicationNotFoundError) as caught:
+        find_application("served", str(root))
+    assert str(caught.value) == (
+        "'served': the module has neither app nor application, and several applications: one, two. Name the "
+        "application: served:one."
+    )
+
+
 @pytest.mark.parametrize(("name", "proposal"), [("web", "web:its_name"), ("web.py", "web.py:its_name")])
 def test_a_module_alone_that_has_neither_usual_name_is_told_what_to_write(
     root: Path, write: Write, name: str, proposal: str

@@ -74,8 +74,14 @@ def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) ->
     except ApplicationNotFoundError as error:
         raise CommandError(str(error)) from error
     except (Exception, SystemExit) as error:
-        traceback.print_exception(error.with_traceback(_own_part(error.__traceback__)))
-        raise CommandError(f"{function.app} cannot be imported; the traceback above says why.") from None
+        own = _own_part(error.__traceback__)
+        traceback.print_exception(error.with_traceback(own))
+        is_made = name.strip().endswith("()") and not (own and own.tb_frame.f_code.co_name == "<module>")
+        if is_made and not isinstance(error, SyntaxError):
+            why = f"the factory {name} raised {type(error).__name__}; what is above says where"
+        else:
+            why = f"{function.app} cannot be imported; the traceback above says why"
+        raise CommandError(f"{why}.") from None
     if isinstance(found, Handler) or function.is_handler or is_lambda_handler(found):
         if not callable(found):
             raise CommandError(f"{function.app} is a {type(found).__name__}, no function of event and context.")
@@ -88,12 +94,12 @@ def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) ->
 
 
 def _own_part(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback from the application's first frame on; the whole one if it never got there."""
+    """A traceback from the application's first frame on; none if it never got there."""
     ours = (str(Path(bridge.__file__).parent), "<frozen importlib", os.path.dirname(os.__file__) + "/importlib")  # noqa: PTH120
     part = trace
     while part is not None and part.tb_frame.f_code.co_filename.startswith(ours):
         part = part.tb_next
-    return part or trace
+    return part
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

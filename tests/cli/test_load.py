@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.served import run
+from tests.cli.served import Served, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,12 +89,89 @@ def test_an_import_error_is_the_applications_part_of_the_traceback_and_one_line(
     ]
 
 
-def test_a_syntax_error_is_shown_where_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["app:app", "app:app()"])
+def test_a_syntax_error_is_shown_where_it_is_and_nothing_else(tmp_path: Path, name: str) -> None:
     (tmp_path / "app.py").write_text("def app(:\n")
-    status, _, err = run(tmp_path, "invoke", "app:app")
+    status, _, err = run(tmp_path, "invoke", name)
     assert status == 1
-    assert "def app(:" in err
-    assert "SyntaxError" in err
+    lines = err.splitlines()
+    assert lines[0] == f'  File "{tmp_path}/app.py", line 1'
+    assert "def app(:" in lines[1]
+    assert lines[-2:] == [
+        "SyntaxError: invalid syntax",
+        f"bridge: {name} cannot be imported; the traceback above says why.",
+    ]
+
+
+def test_a_factory_that_raises_is_told_as_one_with_its_own_part_of_the_traceback(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "def make():\n    return connect()\ndef connect():\n    raise OSError('no database')\n"
+    )
+    status, out, err = run(tmp_path, "invoke", "app:make()")
+    assert (status, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[:2] == ["Traceback (most recent call last):", f'  File "{tmp_path}/app.py", line 2, in make']
+    assert "bridge/" not in err
+    assert lines[-2:] == [
+        "OSError: no database",
+        "bridge: the factory app:make() raised OSError; what is above says where.",
+    ]
+
+
+def test_a_factory_that_wants_arguments_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def make(config): ...\n")
+    status, _, err = run(tmp_path, "invoke", "app:make()")
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "TypeError: make() missing 1 required positional argument: 'config'",
+            "bridge: the factory app:make() raised TypeError; what is above says where.",
+        ],
+    )
+
+
+def test_a_module_that_raises_before_its_factory_is_called_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("1 / 0\ndef make(): ...\n")
+    status, _, err = run(tmp_path, "invoke", "app:make()")
+    assert status == 1
+    assert err.splitlines()[-1] == "bridge: app:make() cannot be imported; the traceback above says why."
+
+
+DJANGO = """
+from shop.settings import NAME
+def application(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [NAME.encode()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("", "shop/shop/wsgi.py:application"),
+        ("shop", "shop/wsgi.py"),
+        ("shop", "shop.wsgi"),
+        ("other", "{0}/shop/shop/wsgi.py"),
+    ],
+)
+def test_a_file_in_a_package_is_a_part_of_it(tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / "shop" / "shop").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for file, text in (("__init__", ""), ("settings", "NAME = 'the shop'"), ("wsgi", DJANGO)):
+        (tmp_path / "shop" / "shop" / f"{file}.py").write_text(text)
+    status, out, err = run(tmp_path / folder, "invoke", name.format(tmp_path))
+    assert (status, json.loads(out)["body"]) == (0, "the shop"), err
+    with Served(tmp_path / folder, name.format(tmp_path), "--no-reload") as running:
+        assert running.client.get("/").text == "the shop"
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for command in (["invoke"], ["serve", "--port", "0", "--no-reload"]):
+        for name in ("/no_such/app.py:app", "no_such/app.py"):
+            status, out, err = run(tmp_path, *command, name)
+            assert (status, out) == (1, "")
+            file = tmp_path / name.partition(":")[0]
+            assert err == f"bridge: {name!r}: there is no file {file}.\n"
 
 
 @pytest.mark.parametrize(
