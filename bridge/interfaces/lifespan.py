@@ -39,6 +39,7 @@ class Lifespan:
         self._asked = ""
         self._is_last = False
         self._answer: asyncio.Future[dict[str, Any] | BaseException | None]
+        self._reason: Exception | None = None  # what was raised after a startup was answered to have failed
         self.task: asyncio.Task[None]
         self.state: dict[str, Any] | None = None
 
@@ -62,7 +63,9 @@ class Lifespan:
                 return
             await self._let_end()
             reason = str(answer.get("message") or "no reason given").strip()
-            raise LifespanError(f"The application's lifespan failed to start up: {reason}")
+            # Starlette sends the whole traceback and raises, too.
+            cause = None if reason.startswith("Traceback") else self._reason
+            raise LifespanError(f"The application's lifespan failed to start up: {reason}") from cause
         _pass_on(answer)
         if self._required:
             raise LifespanError(
@@ -118,7 +121,11 @@ class Lifespan:
             if not self._answer.done():
                 self._answer.set_result(error)
             elif isinstance(error, Exception):
-                logger().error("The application's lifespan broke while it ran.", exc_info=error)
+                answer = self._answer.result()
+                if isinstance(answer, dict) and answer["type"] == "lifespan.startup.failed":
+                    self._reason = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+                else:
+                    logger().error("The application's lifespan broke while it ran.", exc_info=error)
             else:
                 raise
         else:

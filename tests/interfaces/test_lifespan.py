@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,20 @@ class TestAuto:
             handler.startup()
         assert ask(handler)[0] == 500
         assert "no database" in caplog.text
+
+    @pytest.mark.parametrize("told", ["not today", "Traceback (most recent call last):\n …\nOSError: no database\n"])
+    def test_what_it_raises_after_it_said_so_is_told_once(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture, told: str
+    ) -> None:
+        async def live(receive: Any, send: Any, state: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": told})
+            raise OSError("no database")
+
+        with pytest.raises(bridge.LifespanError) as caught:
+            serve(App(live)).startup()
+        assert "".join(traceback.format_exception(caught.value)).count("OSError: no database") == 1
+        assert not caplog.records
 
     def test_the_next_event_tries_again(self, serve: Serve) -> None:
         left = [failing, failing_and_listening, usual]
