@@ -34,8 +34,8 @@ _GRACE, _SHORT_GRACE = 15, 3
 def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
     """Serve in a child process, and in a new one after each change of code.
 
-    A first child that ends by itself ends the whole; a later one that fails (somebody saved half a line) is followed by
-    another after the next change.
+    A first child that ends by itself ends the whole. A later one that fails (somebody saved half a line) answers with
+    what is wrong until the next change; if it is gone altogether, another one does so.
 
     Args:
         listener: a socket that listens.
@@ -55,7 +55,6 @@ def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
         signal.signal(number, on_signal)
     child = _Child(listener)
     is_first = True
-    is_waiting = False
     for changes in watch(
         *folders,
         watch_filter=PythonFilter(extra_extensions=(".env", ".yml", ".yaml", ".toml")),
@@ -70,24 +69,31 @@ def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
             names = ", ".join(sorted({Path(path).name for _, path in changes})[:3])
             say(f"{names} changed: starting again")
             child.end(_SHORT_GRACE)
-            child = _Child(listener)
-            is_first = is_waiting = False
-        elif child.status is not None and is_first:
-            return child.status
-        elif child.status is not None and not is_waiting:
-            say("The next change of code starts it again (Ctrl-C ends).")
-            is_waiting = True
+            child = _Child(listener, before="changed")
+            is_first = False
+        elif child.status is not None:
+            if is_first or child.is_broken:
+                return child.status
+            child = _Child(listener, before=str(child.status))
     child.end(_GRACE)
     return 0
 
 
 class _Child:
-    """A serving process. It ends, too, when this one is gone: the pipe between them breaks."""
+    """A serving process. It ends, too, when this one is gone: the pipe between them breaks.
 
-    def __init__(self, listener: socket.socket) -> None:
+    Args:
+        listener: a socket that listens.
+        before: what became of the child before: ``""`` if there was none, ``"changed"`` if it was ended since code
+            changed, or the status with which it ended by itself.
+    """
+
+    def __init__(self, listener: socket.socket, before: str = "") -> None:
+        self.is_broken = before not in ("", "changed")
         theirs, self._ours = os.pipe()
         descriptors = (listener.fileno(), theirs)
-        environment = {**os.environ, "BRIDGE_DESCRIPTORS": "{} {}".format(*descriptors)}
+        told = {"BRIDGE_DESCRIPTORS": "{} {}".format(*descriptors), "BRIDGE_CHILD_BEFORE": before}
+        environment = os.environ | told
         self._process = subprocess.Popen(_CHILD, pass_fds=descriptors, env=environment)  # noqa: S603 - our own words
         os.close(theirs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -144,6 +145,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise CommandError(
+                f"--host {host} is no address of this machine; leave it out for localhost, or take 0.0.0.0 for all "
+                "of the machine's addresses."
+            ) from None
         hint = " (on macOS, AirPlay uses port 5000)" if port == 5000 and sys.platform == "darwin" else ""
         raise CommandError(
             f"Port {port} of {host} cannot be used: {error.strerror}{hint}. Choose another one with --port; --port 0 "

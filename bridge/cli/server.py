@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from bridge.cli.ending import THREADS, leave, leave_if_stuck
 from bridge.cli.load import say
+from bridge.cli.page import text_of
+from bridge.cli.server_log import make_clear
+from bridge.errors import logger
+from bridge.interfaces.loop import new_task
 
 if TYPE_CHECKING:
     import socket
@@ -28,14 +33,19 @@ class Server(uvicorn.Server):
         app: the application.
         greeting: what is said once it has started up.
         options: those of the command line.
+        websockets: whether the application is asked for WebSockets, too.
+
+    Attributes:
+        failure: why the application does not start up; ``""`` if it does.
     """
 
-    def __init__(self, app: Any, greeting: str, options: dict[str, Any]) -> None:
+    def __init__(self, app: Any, greeting: str, options: dict[str, Any], *, websockets: bool = False) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                self._listen,
+                interface="asgi3",
                 http="h11",
-                ws="none",
+                ws="auto" if websockets else "none",
                 lifespan="auto" if options["plain"] else "on",
                 log_config=None,
                 log_level="warning",
@@ -50,7 +60,10 @@ class Server(uvicorn.Server):
                 ssl_keyfile=options["ssl_keyfile"],
             )
         )
+        self.failure = ""
+        self._app = app
         self._greeting = greeting
+        self._has_websockets = websockets
         # asgiref runs a plain WSGI application on these; behind a front door the gateway has its own.
         self._threads = ThreadPoolExecutor(options["threads"] if options["plain"] else None, THREADS)
 
@@ -59,15 +72,35 @@ class Server(uvicorn.Server):
         """The exit status: 0, or 3 if the application has not started up."""
         return 0 if self.started else 3
 
+    async def _listen(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application, as uvicorn knows it."""
+        if scope["type"] == "http" and not self._has_websockets and _asks_for_websocket(scope):
+            await _refuse_websocket(scope, send)
+        elif scope["type"] == "lifespan":
+            await self._app(scope, receive, partial(self._hear, send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _hear(self, send: Any, message: Any) -> None:
+        """Keep why the application does not start up, which uvicorn would log on several lines of its own."""
+        if message["type"] == "lifespan.startup.failed":
+            self.failure = str(message.get("message") or "no reason given").strip()
+            message = {"type": message["type"]}
+        await send(message)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start up, and say so."""
         await super().startup(sockets)
-        if not self.should_exit:
+        if not self.should_exit and self._greeting:
             say(self._greeting)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes."""
-        asyncio.get_running_loop().set_default_executor(self._threads)
+        make_clear()
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(self._threads)
+        # As on the loop of the Lambda handler: an answer waits for what its request has started.
+        loop.set_task_factory(new_task)
         try:
             await super().serve(sockets)
         finally:
@@ -88,3 +121,18 @@ class Server(uvicorn.Server):
         last = threading.Timer(seconds, lambda: leave(self.status))
         last.daemon = True
         last.start()
+
+
+def _asks_for_websocket(scope: Any) -> bool:
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in scope["headers"])
+
+
+async def _refuse_websocket(scope: Any, send: Any) -> None:
+    """What an ASGI server answers to a handshake that the application does not accept, and why."""
+    why = (
+        "no WebSocket reaches an HTTP application on Lambda: API Gateway's WebSocket APIs are another product, with "
+        "events of their own. `bridge serve --plain` serves the WebSockets of an ASGI application."
+    )
+    logger().warning("%s %s was answered 403: %s", scope["method"], scope["path"], why)
+    for message in text_of(403, why + "\n"):
+        await send(message)

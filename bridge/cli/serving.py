@@ -16,23 +16,32 @@ from typing import TYPE_CHECKING, Any
 from bridge.adapter import Handler
 from bridge.cli import CommandError
 from bridge.cli.access import AccessLines, print_passage
+from bridge.cli.broken import Broken, ended, trace_of
 from bridge.cli.load import load_functions, say
 from bridge.cli.options import DEFAULT_SOURCE, base_path, media_types
 from bridge.cli.project import find_project
 from bridge.cli.server import Server
 from bridge.errors import BridgeError
+from bridge.gateway import Door
 from bridge.gateway.app import Gateway
+from bridge.interfaces.environ import answer_in_threads
 
 if TYPE_CHECKING:
     from bridge.cli.project import Project
 
 
-def serve(listener: socket.socket, options: dict[str, Any]) -> int:
+# Said after the reason.
+_NOT_STARTED = "bridge: the application does not start up; what is above says why."
+_OFF = "(With BRIDGE_LIFESPAN=off in the environment it is served without its lifespan.)"
+
+
+def serve(listener: socket.socket, options: dict[str, Any], *, stays: bool = False) -> int:
     """Serve on *listener* until Ctrl-C or SIGTERM.
 
     Args:
         listener: a socket that listens.
         options: those of the command line.
+        stays: if the application cannot be served, answer with what is wrong until somebody has mended it.
 
     Returns:
         The exit status: 0, or 3 if the application did not start up.
@@ -41,13 +50,34 @@ def serve(listener: socket.socket, options: dict[str, Any]) -> int:
         CommandError: there is no application, or it cannot be imported.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    app, what = _application(options)
-    scheme = "https" if options["ssl_certfile"] else "http"
-    host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
-    prefix = "/".join(part for part in (options["stage"].strip("/"), options["base_path"].strip("/")) if part)
-    below = f"URLs begin with /{prefix}; " if prefix else ""
-    greeting = f"{what} at {scheme}://{host}:{options['port']}  ({below}Ctrl-C ends)"
-    server = Server(app, greeting, options)
+    try:
+        app, what, websockets = _application(options)
+    except Exception as error:
+        if not stays:
+            raise
+        report = trace_of(error)
+        # The application's traceback has been printed.
+        say(f"bridge: {error}" if isinstance(error, BridgeError) else report)
+        return serve_broken(listener, options, report)
+    greeting = f"{what} at {_url(options)}  (Ctrl-C ends){_prefix_hint(options)}"
+    server = Server(app, greeting, options, websockets=websockets)
+    _run(server, listener)
+    if server.started:
+        return server.status
+    report = f"{server.failure}\n{_NOT_STARTED}" + ("" if options["plain"] else f" {_OFF}")
+    say(report)
+    return serve_broken(listener, options, report) if stays else server.status
+
+
+def serve_broken(listener: socket.socket, options: dict[str, Any], report: str) -> int:
+    """Answer with *report* what is asked on *listener*, until a signal comes."""
+    say("The next change of code starts it again (Ctrl-C ends).")
+    server = Server(AccessLines(Broken(report if options["debugger"] else "")), "", {**options, "plain": True})
+    _run(server, listener)
+    return server.status
+
+
+def _run(server: Server, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, _ended)  # uvicorn raises the signal again when all has ended in order
     try:
         server.run(sockets=[listener])
@@ -56,20 +86,37 @@ def serve(listener: socket.socket, options: dict[str, Any]) -> int:
     except SystemExit:  # uvicorn's, if the application does not start up
         if server.started:
             raise
-    if not server.started:
-        say("bridge: the application does not start up; what is above says why.")
-    return server.status
 
 
-def _application(options: dict[str, Any]) -> tuple[Any, str]:
-    """What uvicorn serves, and the words for it."""
+def _url(options: dict[str, Any]) -> str:
+    scheme = "https" if options["ssl_certfile"] else "http"
+    host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
+    prefix = Door(options["stage"], options["base_path"]).prefix
+    return f"{scheme}://{host}:{options['port']}" + (f"{prefix}/" if prefix else "")
+
+
+def _prefix_hint(options: dict[str, Any]) -> str:
+    """A line on what stands before the application's own paths."""
+    door = Door(options["stage"], options["base_path"])
+    if not door.prefix:
+        return ""
+    option = f"--stage {door.stage}: URLs begin with {door.prefix}" if door.stage else ""
+    option = option or f"--base-path {door.base_path}: URLs begin with it"
+    return f"\n{option}; the application sees its path without it (which is its SCRIPT_NAME or root_path)."
+
+
+def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
+    """What uvicorn serves, the words for it, and whether it is asked for WebSockets."""
     from bridge.cli.debugger import with_debugger
 
     project = find_project(options["app"], Path.cwd())
-    wrap = partial(with_debugger, host=options["host"]) if options["debugger"] else None
+    debug = partial(with_debugger, host=options["host"], streams=options["plain"])
+    wrap = debug if options["debugger"] else None
     if options["plain"]:
-        app = _plain(project, options, wrap)
-        return AccessLines(app), f"Serving {project.functions[0].app} itself"
+        app, interface = _plain(project, options, wrap)
+        return AccessLines(app), f"Serving {project.functions[0].app} itself", interface != "wsgi"
+    if options["threads"] > 1:
+        answer_in_threads()
     prefix = base_path(options["base_path"])
     source = options["source"] or project.source or DEFAULT_SOURCE
     handlers = load_functions(project, options["env_file"], wrap=wrap, settings={"base_path": prefix or None})
@@ -85,11 +132,11 @@ def _application(options: dict[str, Any]) -> tuple[Any, str]:
         routes=[route for function in project.functions for route in function.routes],
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
     )
-    return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}"
+    return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}", False
 
 
-def _plain(project: Project, options: dict[str, Any], wrap: Any) -> Any:
-    """The application itself as ASGI; a WSGI one through asgiref's WsgiToAsgi."""
+def _plain(project: Project, options: dict[str, Any], wrap: Any) -> tuple[Any, str]:
+    """The application itself as ASGI, a WSGI one through asgiref's WsgiToAsgi; and its own interface."""
     seen: list[tuple[Any, str]] = []
 
     def note(app: Any, interface: str) -> Any:
@@ -105,9 +152,9 @@ def _plain(project: Project, options: dict[str, Any], wrap: Any) -> Any:
     if interface == "wsgi":
         from bridge.interfaces.wsgi_to_asgi import WsgiApplication
 
-        return WsgiApplication(app)
+        return WsgiApplication(app), interface
     (handler,) = handlers.values()
-    return handler.hosted.app if isinstance(handler, Handler) and handler.hosted is not None else app
+    return handler.hosted.app if isinstance(handler, Handler) and handler.hosted is not None else app, interface
 
 
 def _ended(number: int, frame: object) -> None:
@@ -124,8 +171,13 @@ def child() -> None:
     """Serve as the child of :mod:`bridge.cli.reload`, which says in the environment what and where."""
     inherited, pipe = map(int, os.environ.pop("BRIDGE_DESCRIPTORS").split())
     threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
+    listener, options = socket.socket(fileno=inherited), json.loads(os.environ.pop("BRIDGE_SERVE"))
+    before = os.environ.pop("BRIDGE_CHILD_BEFORE")
     try:
-        sys.exit(serve(socket.socket(fileno=inherited), json.loads(os.environ.pop("BRIDGE_SERVE"))))
+        if before not in ("", "changed"):
+            say(ended(before))
+            sys.exit(serve_broken(listener, options, ended(before)))
+        sys.exit(serve(listener, options, stays=before == "changed"))
     except BridgeError as error:
         say(f"bridge: {error}")
         sys.exit(1)

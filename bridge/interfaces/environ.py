@@ -83,6 +83,11 @@ _BLANK: Environ = {
 }
 
 
+def answer_in_threads() -> None:
+    """Say from now on that several threads answer requests. Lambda has one; what plays Lambda may have more."""
+    _BLANK["wsgi.multithread"] = True
+
+
 def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     """A new environ for one call of a WSGI application.
 
@@ -105,7 +110,8 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     environ["wsgi.url_scheme"] = scope.scheme
     environ["wsgi.input"] = BytesIO(scope.body)
     environ["wsgi.errors"] = sys.stderr
-    environ["wsgi.multithread"] = multithread
+    if multithread:
+        environ["wsgi.multithread"] = True
     environ["serverless.event"] = scope.event
     environ["serverless.context"] = scope.context
     environ["serverless.authorizer"] = scope.authorizer

@@ -34,6 +34,20 @@ spawned: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge.spawned"
 _open: set[Loop] = set()
 
 
+def new_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+    """A task factory for other loops that applications are served on: remembers as :class:`Loop` does."""
+    task = asyncio.Task(coro, loop=loop, **options)
+    _remember(task)
+    return task
+
+
+def _remember(task: asyncio.Task[Any]) -> None:
+    tasks = spawned.get()
+    if tasks is not None:
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
 class Loop(_Base):
     """An event loop that runs while a request is answered and stands still in between, as the function does.
 
@@ -68,10 +82,7 @@ class Loop(_Base):
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """As in asyncio; what a request starts is remembered until it is done."""
         task: asyncio.Task[Any] = super().create_task(coro, **options)
-        tasks = spawned.get()
-        if tasks is not None:
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        _remember(task)
         return task
 
     def take(self, turn: Turn, coroutine: Coroutine[Any, Any, None], timeout: float | None = None) -> Any:

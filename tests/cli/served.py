@@ -69,7 +69,7 @@ class Served:
         self.url = ""
         try:
             if greets:
-                self.url = self.said(r"^Serving .* at (https?://\S+)")[1]
+                self.url = self.said(r"^Serving .* at (https?://[^/\s]+)")[1]
         except BaseException:
             self.kill()
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.cli import main
-from tests.cli.served import ASGI, WSGI, run
+from tests.cli.served import ASGI, WSGI, Served, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ RELOADER = pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
         (("--threads", "0"), "--threads is 0; it must be 1 or more."),
         (("--port", "70000"), "--port is 70000; it must be from 0 to 65535."),
         (("--host", "no.such.host.invalid"), "--host no.such.host.invalid is no address or name of this machine"),
-        (("--host", "192.0.2.1"), "cannot be used: Cannot assign requested address"),
+        (("--host", "192.0.2.1"), "--host 192.0.2.1 is no address of this machine; "),
         (("--plain", "--source", "alb"), "--plain serves without a front door, so --source alb means nothing with it."),
         (("--num-processes", "2"), "the server is one process; --threads N answers N at once."),
         (("--env-file", "nowhere"), "There is no file nowhere."),
@@ -137,16 +137,51 @@ def test_an_application_that_does_not_import(tmp_path: Path, reload: str) -> Non
     ]
 
 
-@RELOADER
-def test_an_application_that_does_not_start_up(tmp_path: Path, reload: str) -> None:
-    (tmp_path / "app.py").write_text(
-        "async def app(scope, receive, send):\n    await receive()\n"
-        "    await send({'type': 'lifespan.startup.failed', 'message': 'no tea'})\n"
-    )
-    status, out, err = run(tmp_path, "serve", "app:app", reload, "--port", "0")
+STARTS = {
+    "says so": """
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no tea"})
+""",
+    "says so and raises": """
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no tea"})
+    raise RuntimeError("no tea")
+""",
+    "is fastapi": """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    raise RuntimeError("no tea")
+    yield
+
+app = FastAPI(lifespan=lifespan)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("options", [["--reload"], ["--no-reload"], ["--plain"]], ids=lambda options: options[0])
+def test_an_application_that_does_not_start_up(tmp_path: Path, options: list[str], kind: str) -> None:
+    (tmp_path / "app.py").write_text(STARTS[kind])
+    status, out, err = run(tmp_path, "serve", "app:app", "--port", "0", *options)
     assert (status, out) == (3, "")
-    assert "no tea" in err
-    assert err.splitlines()[-1] == "bridge: the application does not start up; what is above says why."
+    assert err.count("Traceback") == (kind != "says so" and (options != ["--plain"] or kind == "is fastapi"))
+    *_, reason, last = err.splitlines()
+    assert "no tea" in reason
+    off = " (With BRIDGE_LIFESPAN=off in the environment it is served without its lifespan.)"
+    assert last == "bridge: the application does not start up; what is above says why." + off * (options != ["--plain"])
+    for misleading in ("while it ran", "Exiting", "LifespanError", "uvicorn"):
+        assert misleading not in err
+
+
+def test_an_application_that_does_not_start_up_may_be_served_without_its_lifespan(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(STARTS["is fastapi"])
+    with Served(tmp_path, "app:app", "--no-reload", BRIDGE_LIFESPAN="off") as served:
+        assert served.client.get("/docs").status_code == 200
 
 
 def test_no_application_at_all(tmp_path: Path) -> None:

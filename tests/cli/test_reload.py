@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import signal
 import threading
@@ -43,17 +44,51 @@ def test_a_change_starts_it_again(serve: Serve, tmp_path: Path) -> None:
     assert served.status() == 0
 
 
-def test_a_broken_save_is_shown_and_mended_by_the_next(serve: Serve, tmp_path: Path) -> None:
+BROKEN = {
+    "syntax": ("def app(:\n", "SyntaxError: "),
+    "import": ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "exit": ("import sys\nsys.exit('enough')\n", "SystemExit: enough"),
+    "gone": ("import os\nos._exit(7)\n", "bridge: the application has ended its process, with status 7"),
+    "name": ("application = 1\n", "bridge: 'app:app'"),
+    "lifespan": (
+        "async def app(scope, receive, send):\n    await receive()\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no tea'})\n    raise RuntimeError('no tea')\n",
+        "RuntimeError: no tea",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_save_is_shown_and_mended_by_the_next(serve: Serve, tmp_path: Path, kind: str) -> None:
+    broken, says = BROKEN[kind]
     (tmp_path / "app.py").write_text(APP.format(word="one"))
     served = serve("app:app")
-    (tmp_path / "app.py").write_text("def app(:\n")
-    served.said("SyntaxError")
-    served.said(r"^bridge: app:app cannot be imported; the traceback above says why\.$")
+    (tmp_path / "app.py").write_text(broken)
     served.said(r"^The next change of code starts it again \(Ctrl-C ends\)\.$")
+    assert served.err.count(says) == 1
+    answer = served.client.get("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+    assert says in answer.text
+    served.printed("^GET / 503 ")
+    page = served.client.get("/", headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert html.escape(says) in page.text
     (tmp_path / "app.py").write_text(APP.format(word="mended"))
     served.said("^Serving ", times=2)
     assert served.client.get("/").text == "mended"
     assert served.err.count("The next change of code") == 1
+
+
+def test_without_the_debugger_clients_do_not_see_what_is_wrong(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP.format(word="one"))
+    served = serve("app:app", "--no-debugger")
+    (tmp_path / "app.py").write_text("def app(:\n")
+    served.said("^The next change of code")
+    answer = served.client.get("/")
+    assert answer.status_code == 503
+    assert answer.text == "The application cannot be served; the log of bridge serve says why.\n"
+    served.ctrl_c()
+    assert served.status() == 0
 
 
 def test_a_change_of_the_projects_files_counts_too(serve: Serve, tmp_path: Path) -> None:

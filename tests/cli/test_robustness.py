@@ -87,16 +87,6 @@ def test_what_is_no_http_gets_a_400(server: Served) -> None:
     assert is_served(server)
 
 
-def test_an_upgrade_to_a_websocket_is_a_plain_request(server: Served) -> None:
-    headers = {
-        "connection": "upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-key": "dGVh",
-        "sec-websocket-version": "13",
-    }
-    assert server.client.get("/socket", headers=headers).status_code == 200
-
-
 def test_a_compressed_body_arrives_as_it_was_sent(server: Served) -> None:
     body = gzip.compress(b"tea" * 100)
     answer = server.client.post("/tea", content=body, headers={"content-encoding": "gzip"})

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,7 +22,6 @@ from tests.cli.test_robustness import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Serve = Callable[..., Served]
 
@@ -103,13 +103,17 @@ def test_a_stage_is_what_urls_begin_with(serve: Serve) -> None:
     served = serve(WSGI, "--no-reload", "--source", "rest-api", "--stage", "prod")
     assert served.client.get("/prod/tea").json()["path"] == "/tea"
     assert served.client.get("/tea").status_code == 403
-    served.said("the path does not begin with the stage|no route|/prod")
+    served.said("the path does not begin with the stage; ask for /prod/…")
+    served.said(r"^Serving .* at http://localhost:\d+/prod/  \(Ctrl-C ends\)$")
+    served.said("^--stage prod: URLs begin with /prod; the application sees its path without it")
 
 
 def test_a_base_path_is_what_urls_begin_with(serve: Serve) -> None:
     served = serve(WSGI, "--no-reload", "--base-path", "shop/")
     assert served.client.get("/shop/tea").json()["path"] == "/tea"
     assert served.client.get("/tea").status_code == 404
+    served.said(r"^Serving .* at http://localhost:\d+/shop/  \(Ctrl-C ends\)$")
+    served.said("^--base-path /shop: URLs begin with it; the application sees its path without it")
 
 
 def test_verbose_prints_event_and_payload(serve: Serve) -> None:
@@ -176,6 +180,45 @@ async def test_threads_are_how_many_requests_wsgi_answers_at_once(serve: Serve, 
     async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=30) as client:
         await asyncio.gather(*(client.get("/nap") for _ in range(8)))
     assert served.client.get("/most").json() == most
+
+
+@pytest.mark.parametrize(("options", "several"), [([], b"True"), (["--disable-threading"], b"False")])
+def test_wsgi_is_told_whether_several_threads_answer(
+    serve: Serve, tmp_path: Path, options: list[str], several: bytes
+) -> None:
+    (tmp_path / "app.py").write_text(
+        "import bridge\n"
+        "def app(environ, start):\n    start('200 OK', [])\n    return [repr(environ['wsgi.multithread']).encode()]\n"
+        "handler = bridge.handler(app)\n"
+    )
+    for name in ("app:app", "app:handler"):
+        assert serve(name, "--no-reload", *options).client.get("/").content == several
+
+
+def test_what_the_application_logs_as_information_is_shown(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import logging\n"
+        "def app(environ, start):\n    logging.getLogger('shop').info('tea is ready')\n"
+        "    start('200 OK', [])\n    return []\n"
+    )
+    for options in ([], ["-v"]):
+        served = serve("app:app", "--no-reload", *options)
+        served.client.get("/")
+        served.said("^INFO shop: tea is ready$")
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_bridge_handler_is_served_with_its_own_settings(serve: Serve, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "app.py").write_text(
+        f"import bridge\nfrom tests.cli.applications import {kind}_app\n"
+        f"handler = bridge.handler({kind}_app, base_path='/shop', request_id_header='x-id')\n"
+    )
+    root = str(Path(__file__).parents[2])
+    served = serve("app:handler", "--no-reload", PYTHONPATH=root)
+    page = served.client.get("/shop/tea").json()
+    assert page["path"] == ("/tea" if kind == "wsgi" else "/shop/tea")  # as their specifications have it
+    served = serve("app:handler", "--no-reload", "--base-path", "shop", PYTHONPATH=root)
+    assert served.client.get("/shop/tea").json() == page
 
 
 def test_modules_of_the_project_do_not_stand_in_the_servers_way(serve: Serve, tmp_path: Path) -> None:
