@@ -114,7 +114,9 @@ class Handler:
         try:
             scope = source.read(event, context, settings)
         except (AttributeError, LookupError, TypeError) as error:
-            raise EventError(f"The event is not as its source writes it: {error!r}") from error
+            from bridge.sources.unknown import wrong
+
+            raise EventError(wrong(recognise(event), event, error)) from error
         if settings.request_id_header:
             _add_request_id(scope, settings.request_id_header)
         return scope
@@ -145,10 +147,13 @@ class Handler:
             return {}
         if settings.other_events is not None:
             return settings.other_events(event, context)
+        from bridge.sources.unknown import seems
+
         what = f"with the keys {', '.join(map(str, event)) or '(none)'}" if is_mapping else f"a {type(event).__name__}"
         raise EventError(
-            f"The event ({what}) is no HTTP request from a known source. If the function is meant to be called with "
-            "it, give the handler other_events=function, or name one in BRIDGE_OTHER_EVENTS as module:function."
+            f"The event ({what}) is no HTTP request from a known source{seems(event) if is_mapping else ''}. If the "
+            "function is meant to be called with it, give the handler other_events=function, or name one in "
+            "BRIDGE_OTHER_EVENTS as module:function."
         )
 
 
