@@ -76,7 +76,7 @@ def wrong(name: str | None, event: Any, error: Exception) -> str:
         event: the event.
         error: what its ``read`` raised.
     """
-    beginning = f"The event is not as {_NAMES.get(name or "", "its source")} writes it"
+    beginning = f"The event is not as {_NAMES.get(name or '', 'its source')} writes it"
     # In a non-proxy event `path` is a map of variables.
     objects = (*_OBJECTS, "path") if name == "non_proxy" else _OBJECTS
     wanted = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(objects, dict), "cookies": list}
