@@ -28,16 +28,27 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
     Its arguments: the handler, or a WSGI or ASGI application; the source; the front door's set-up, as
     :class:`bridge.gateway.Door` has it. Clients, and the lifespans of applications, end with the test.
     """
-    import httpx
+    try:
+        import httpx
+    except ImportError:
+        pytest.fail("The fixture bridge_client needs httpx: pip install 'serverless-bridge[test]'", pytrace=False)
+    from dataclasses import fields
 
     from bridge.adapter import Handler
+    from bridge.gateway.message import Door
     from bridge.gateway.transport import HandlerTransport
     from bridge.handlers import handler as handler_for
     from bridge.interfaces.detect import is_lambda_handler
 
     opened: list[Any] = []
+    known = [field.name for field in fields(Door)]
 
     def make(target: Any, source: str = "http-api", **door: Any) -> httpx.Client:
+        if unknown := [name for name in door if name not in known]:
+            raise TypeError(
+                f"bridge_client() has no argument {unknown[0]!r}. Its arguments are the handler or application, "
+                f"source, {', '.join(known)}."
+            )
         if not isinstance(target, Handler) and not is_lambda_handler(target):
             target = handler_for(target)
             opened.append(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -148,6 +149,23 @@ def test_the_fixture_takes_a_handler_and_a_plain_function_of_event_and_context(
 
     assert bridge_client(wsgi_handler(wsgi), source="alb").get("/dogs").text == "|/dogs"
     assert bridge_client(plain, source="alb").get("/dogs").text == "/dogs"
+
+
+def test_the_fixture_tells_of_an_argument_that_it_does_not_have(bridge_client: Callable[..., httpx.Client]) -> None:
+    with pytest.raises(TypeError) as caught:
+        bridge_client(wsgi, sorce="alb")
+    assert str(caught.value) == (
+        "bridge_client() has no argument 'sorce'. Its arguments are the handler or application, source, stage, "
+        "base_path, binary_media_types, route, account, region."
+    )
+
+
+def test_the_fixture_tells_how_to_install_what_it_needs(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(pytest.fail.Exception, match=r"needs httpx: pip install 'serverless-bridge\[test\]'"):
+        request.getfixturevalue("bridge_client")
 
 
 @pytest.fixture
