@@ -18,8 +18,8 @@ _ONLY = {"stage": ("rest-api", "http-api", "http-api-v1"), "binary_media_types":
 
 _APP_HELP = (
     "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, or "
-    "module:factory(). Without it: the one in the variable BRIDGE_APP, in pyproject.toml ([tool.bridge] app), in "
-    "serverless.yml or in template.yaml"
+    "module:factory(); a module alone has it as app or application. Without it: the one in the variable BRIDGE_APP, in "
+    "pyproject.toml ([tool.bridge] app), in serverless.yml or in template.yaml"
 )
 
 

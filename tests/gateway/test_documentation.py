@@ -1,0 +1,34 @@
+"""docs/gateway.md tells of every source and every key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import pyproject
+from bridge.gateway import SOURCES
+
+TEXT = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("title", ["| | request too large |", "| | binary request bodies |"])
+def test_the_tables_have_each_source_once(title: str) -> None:
+    table = TEXT[TEXT.index(title) :].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    named = [name for row in rows for name in re.findall("`(.*?)`", row)]
+    assert sorted(named) == sorted(SOURCES)
+
+
+def test_the_option_source_has_all_of_them() -> None:
+    (row,) = re.findall(r"^\| `--source` \| (.*?) \|", TEXT, re.MULTILINE)
+    assert sorted(re.findall("`(.*?)`", row)) == sorted(SOURCES)
+
+
+def test_the_example_has_every_key_of_pyproject_toml_with_a_right_value(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    assert list(tomllib.loads(example)["tool"]["bridge"]) == list(pyproject.KEYS)
+    (tmp_path / "pyproject.toml").write_text(example)
+    pyproject.read(tmp_path)
