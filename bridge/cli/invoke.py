@@ -13,25 +13,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.adapter import Handler
-from bridge.cli import CommandError, UsageError
+from bridge.cli import CommandError, pyproject
 from bridge.cli.access import as_json
 from bridge.cli.event import door_of, request_of
+from bridge.cli.given_event import check_alone, read_event, request_in, source_of
 from bridge.cli.load import load_functions
-from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request, check_front_door
+from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request, settle
 from bridge.cli.project import find_project
-from bridge.errors import EventError
-from bridge.gateway import SOURCES, RefusedError, Request, front_door
+from bridge.gateway import RefusedError, front_door
 from bridge.gateway.app import Gateway, Passage
 from bridge.gateway.context import Context
-from bridge.settings import Settings
-from bridge.sources import recognise, source_named
 
 if TYPE_CHECKING:
     import argparse
 
     from bridge.cli.project import Project
-    from bridge.gateway import Answer
-    from bridge.scope import Scope
+    from bridge.gateway import Answer, Request
 
 
 def add_to(commands: Any) -> None:
@@ -50,13 +47,13 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.url is None and chosen.app is not None and _is_url(chosen.app):
         chosen.app, chosen.url = None, chosen.app  # `bridge invoke /path`: the application is the project's
     if chosen.event is not None:
-        _check_alone(chosen)
+        check_alone(chosen)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     request = request_of(chosen)
-    event = None if chosen.event is None else _read_event(chosen.event)
+    event = None if chosen.event is None else read_event(chosen.event)
     project = find_project(chosen.app, Path.cwd())
-    chosen.source = chosen.source or _source_of(event) or project.source or DEFAULT_SOURCE
-    check_front_door(chosen, chosen.source)
+    chosen.source = chosen.source or source_of(event) or project.source or DEFAULT_SOURCE
+    settle(chosen, pyproject.options(Path.cwd()))  # what the source makes meaningless
     if event is None:
         with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the payload
             passage = asyncio.run(_passed(request, project, chosen))
@@ -69,39 +66,9 @@ def run(chosen: argparse.Namespace) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             payload = _answer_event(event, project, chosen)
         if chosen.include:
-            return _print_response(_interpreted(payload, _request_in(event) or request, chosen))
+            return _print_response(_interpreted(payload, request_in(event) or request, chosen))
     print(as_json(payload))
     return 0
-
-
-def _check_alone(chosen: argparse.Namespace) -> None:
-    """Refuse what describes a request beside an event, which has its own."""
-    words = {"-X": chosen.request, "-H": chosen.header, "-d": chosen.data, "--data-binary": chosen.data_binary}
-    described = [word for word, value in words.items() if value] + ([chosen.url] if chosen.url else [])
-    if described:
-        what = " and ".join(described)
-        raise UsageError(f"--event has a request of its own, so {what} means nothing with it. Leave one of both out.")
-
-
-def _read(event: Any) -> Scope | None:
-    """The request in an event, if it is one; what is wrong with it the handler says."""
-    name = recognise(event)
-    try:
-        return source_named(name).read(event, None, Settings(environ={})) if name else None
-    except (AttributeError, LookupError, TypeError, EventError):
-        return None
-
-
-def _source_of(event: Any) -> str | None:
-    """The front door that sends such an event, if it is one's."""
-    scope = _read(event)
-    return scope.source if scope is not None and scope.source in SOURCES else None
-
-
-def _request_in(event: Any) -> Request | None:
-    """What a front door looks at in the request when it answers: a REST API at Accept."""
-    scope = _read(event)
-    return Request(method=scope.method, headers=list(scope.headers)) if scope is not None else None
 
 
 def _is_url(text: str) -> bool:
@@ -188,11 +155,3 @@ def _print_response(answer: Answer) -> int:
     sys.stdout.buffer.write("\r\n".join(lines).encode("latin-1", "replace") + answer.body)
     sys.stdout.buffer.flush()
     return 0
-
-
-def _read_event(name: str) -> Any:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        return json.loads(text)
-    except (OSError, ValueError) as error:
-        raise CommandError(f"--event {name} cannot be read as JSON: {error}") from None

@@ -60,26 +60,18 @@ def settle(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
         said: those that the file gave.
 
     Raises:
-        UsageError: an option of the command line means nothing to the front door that it names.
+        UsageError: an option of the command line means nothing to the front door.
     """
     source = getattr(chosen, "source", None)
+    is_plain = getattr(chosen, "plain", False)
     for option, nothing in _FRONT_DOOR.items():
-        is_said = option in said and getattr(chosen, option, None) == said[option]
-        if is_said and (getattr(chosen, "plain", False) or (source and source not in _ONLY.get(option, SOURCES))):
+        value = getattr(chosen, option, nothing)
+        sources = _ONLY.get(option)
+        if value == nothing or not (is_plain or (source and sources and source not in sources)):
+            continue
+        if value == said.get(option):
             setattr(chosen, option, nothing)
-    if source and not getattr(chosen, "plain", False):
-        check_front_door(chosen, source)
-
-
-def check_front_door(chosen: argparse.Namespace, source: str) -> None:
-    """Refuse options that mean nothing to *source*.
-
-    Raises:
-        UsageError: there is one.
-    """
-    for option, sources in _ONLY.items():
-        value = getattr(chosen, option, None)
-        if value and source not in sources:
+        elif sources and not is_plain:
             name = f"--{option.replace('_', '-')} {value}"
             raise UsageError(f"{name} means nothing to {source}: only {' and '.join(sources)} have it. Leave it out.")
 

@@ -92,6 +92,13 @@ def test_what_the_file_says_is_left_out_where_an_option_makes_it_meaningless(tmp
     assert "elb" in event(tmp_path, "/tea", "--source", "alb")["requestContext"]
 
 
+def test_what_the_file_says_is_left_out_where_an_event_makes_it_meaningless(tmp_path: Path) -> None:
+    _, sent, _ = run(tmp_path, "event", "/tea", "--source", "alb")
+    write(tmp_path, 'stage = "prod"\nbinary-media-types = ["text/*"]')
+    status, out, err = run(tmp_path, "invoke", WSGI, "--event", "-", stdin=sent)
+    assert (status, json.loads(out)["statusDescription"]) == (0, "200 OK"), err
+
+
 def test_a_server_has_its_options_from_the_file_too(tmp_path: Path, serve: Any) -> None:
     write(tmp_path, f'app = "{WSGI}"\nsource = "alb"\nreload = false\ndebugger = false\nhost = "127.0.0.1"\nport = 1')
     with serve() as running:  # --port, which it is given, counts before the file
