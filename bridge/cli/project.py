@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.cli import CommandError
 
 if TYPE_CHECKING:
+    from bridge.gateway.cors import Cors
     from bridge.gateway.routes import RouteOf
 
 
@@ -46,11 +47,13 @@ class Project:
         functions: the functions, at least one.
         source: the front door that the project's file describes; None if it does not say.
         binary_media_types: those of its REST API.
+        cors: the CORS configuration of its HTTP API.
     """
 
     functions: list[Function] = field(default_factory=list)
     source: str | None = None
     binary_media_types: tuple[str, ...] = ()
+    cors: Cors | None = None
 
 
 def find_project(app: str | None, folder: Path) -> Project:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli import cors
 from bridge.cli.project import Function, Project
 from bridge.cli.yaml_file import is_python, listing, load, mapping, seconds, variables
 from bridge.gateway.routes import RouteOf
@@ -44,10 +45,42 @@ def read(folder: Path) -> Project | None:
         found.functions.append(function)
     if not found.functions:
         return None
+    _add_cors(found, content)
     found.source = next((source for source in ("http-api", "rest-api", "function-url") if source in sources), None)
     types = listing(mapping(globals_.get("Api")).get("BinaryMediaTypes"))
     found.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
     return found
+
+
+def _add_cors(found: Project, content: dict[str, Any]) -> None:
+    """An HTTP API's configuration; for a REST API's, each path answers preflights."""
+    found.cors = cors.sam_http_api(_of_api(content, "HttpApi", "CorsConfiguration"))
+    said = _of_api(content, "Api", "Cors")
+    if not said:
+        return
+    resources = mapping(content.get("Resources"))
+    of_rest = {
+        route
+        for function in found.functions
+        for event in mapping(mapping(mapping(resources[function.name]).get("Properties")).get("Events")).values()
+        if mapping(event).get("Type") == "Api"
+        for route in [_route(mapping(event), function.name)]
+    }
+    routes = [route for function in found.functions for route in function.routes if route in of_rest]
+    for template in dict.fromkeys(route.template for route in routes):
+        here = [route for route in routes if route.template == template]
+        cors.add_preflight(found.functions, template, cors.sam_rest_api(said, here))
+
+
+def _of_api(content: dict[str, Any], kind: str, name: str) -> Any:
+    """A property of the API: that of the Globals, or of the first API that has it."""
+    described = [mapping(mapping(content.get("Globals")).get(kind))]
+    described += [
+        mapping(mapping(resource).get("Properties"))
+        for resource in mapping(content.get("Resources")).values()
+        if mapping(resource).get("Type") == f"AWS::Serverless::{kind}"
+    ]
+    return next((properties[name] for properties in described if properties.get(name)), None)
 
 
 def _function(name: str, described: dict[str, Any], shared: dict[str, Any], folder: Path) -> Function | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli import cors
 from bridge.cli.project import Function, Project
 from bridge.cli.references import Resolver
 from bridge.cli.yaml_file import is_python, listing, load, mapping, seconds, variables
@@ -44,6 +45,7 @@ def read(folder: Path) -> Project | None:
             found.functions.append(function)
     if not found.functions:
         return None
+    _add_cors(found, content, functions)
     if "http" in kinds and "httpApi" not in kinds:
         found.source = "rest-api"
         api = mapping(mapping(content.get("provider")).get("apiGateway"))
@@ -54,6 +56,25 @@ def read(folder: Path) -> Project | None:
     elif any(function.has_url for function in found.functions):
         found.source = "function-url"
     return found
+
+
+def _add_cors(found: Project, content: dict[str, Any], functions: dict[str, Any]) -> None:
+    """Each REST path with ``cors`` answers preflights; ``httpApi`` has one configuration for all."""
+    routes = [route for function in found.functions for route in function.routes]
+    settings = mapping(mapping(content.get("provider")).get("httpApi"))
+    found.cors = cors.serverless_http_api(settings.get("cors"), routes)
+    said: dict[str, list[tuple[Any, RouteOf]]] = {}
+    for function in found.functions:
+        for event in listing(mapping(functions.get(function.name)).get("events")):
+            http = mapping(mapping(event).get("http"))
+            if http.get("cors"):
+                for route in _routes(event, function.name):
+                    said.setdefault(route.template, []).append((http["cors"], route))
+    for template, settled in said.items():
+        rules = cors.serverless_rest_api(
+            next((words for words, _ in settled if mapping(words)), True), [route for _, route in settled]
+        )
+        cors.add_preflight(found.functions, template, rules)
 
 
 def _function(name: str, described: dict[str, Any], content: dict[str, Any], folder: Path) -> Function | None:

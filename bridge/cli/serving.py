@@ -130,6 +130,7 @@ def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
         timeouts={function.name: function.timeout for function in project.functions if function.timeout},
         threads=options["threads"],
         routes=[route for function in project.functions for route in function.routes],
+        cors=project.cors if source in ("http-api", "http-api-v1") else None,
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
     )
     return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}", False

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import SettingError
+from bridge.gateway import cors as cors_rules
 from bridge.gateway import front_door
 from bridge.gateway.asgi import request_of, send_answer
 from bridge.gateway.functions import Functions, TooLateError
@@ -19,8 +20,8 @@ from bridge.gateway.wire import below_prefix, log_own
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from bridge.gateway.functions import LambdaHandler
     from bridge.gateway.routes import RouteOf
+    from bridge.interfaces.call import LambdaHandler
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class Gateway:
             own has failed; without one its deadline is a second after the front door's.
         threads: how many requests a plain handler answers at once.
         routes: explicit routes; without them every request goes to the handler.
+        cors: an HTTP API's CORS configuration.
         observe: called with each :class:`Passage`.
 
     Raises:
@@ -73,6 +75,7 @@ class Gateway:
         timeouts: Mapping[str, float] | None = None,
         threads: int = 16,
         routes: Sequence[RouteOf] = (),
+        cors: cors_rules.Cors | None = None,
         observe: Callable[[Passage], None] | None = None,
     ) -> None:
         self._handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
@@ -84,6 +87,7 @@ class Gateway:
         self._front_door = front_door(source)
         self._door = Door(stage, base_path, tuple(binary_media_types))
         self._routes = routes
+        self._cors = cors
         self._observe = observe
         patience = timeout if timeout is not None else self._front_door.timeout
         self._functions = Functions(self._handlers, self._front_door, patience, timeouts or {}, threads)
@@ -119,6 +123,8 @@ class Gateway:
             event = through_json(self._front_door.compose(request, door))
             payload = await self._functions.invoke(name, event, finish)
             answer = self._front_door.interpret(payload, request, door)
+            if self._cors is not None:
+                answer = cors_rules.add(self._cors, request, answer)
         except RefusedError as refusal:
             answer = refusal.answer
         except TooLateError:
@@ -132,10 +138,14 @@ class Gateway:
         path = below_prefix(request, self._door, self._front_door.no_route) or "/"
         found = match(self._routes, request.method, path, rest=self._source == "rest-api")
         if found is None:
+            if self._cors is not None and (answer := cors_rules.preflight(self._cors, request)) is not None:
+                raise RefusedError(answer)
             known = ", ".join(f"{route.method} {route.template}" for route in self._routes)
             why = f"no route takes it; ask for one of these, or add one: {known}"
             raise RefusedError(replace(self._front_door.no_route, why=why))
         route, matched = found
+        if route.preflight is not None:
+            raise RefusedError(cors_rules.mock(route.preflight, request))
         return replace(self._door, route=matched), route.function
 
     async def _live(self, receive: Any, send: Any) -> None:

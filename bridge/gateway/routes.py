@@ -15,6 +15,8 @@ from bridge.gateway.message import Route
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.gateway.cors import Cors
+
 _FIXED, _VARIABLE, _GREEDY = 0, 1, 2
 
 
@@ -26,11 +28,13 @@ class RouteOf:
         method: ``"GET"`` … or ``"ANY"``.
         template: ``"/dogs/{id}"``, ``"/{proxy+}"``, or ``"$default"``.
         function: the name of the function.
+        preflight: what API Gateway answers here by itself, instead of the function; None where the function answers.
     """
 
     method: str
     template: str
     function: str
+    preflight: Cors | None = None
 
 
 def match(routes: Sequence[RouteOf], method: str, path: str, *, rest: bool) -> tuple[RouteOf, Route | None] | None:
