@@ -91,6 +91,7 @@ async def _passed(request: Request, project: Project, chosen: argparse.Namespace
         timeout=chosen.timeout,
         timeouts={function.name: function.timeout for function in project.functions if function.timeout},
         routes=[route for function in project.functions for route in function.routes],
+        cors=project.cors if chosen.source in ("http-api", "http-api-v1") else None,
         observe=passages.append,
     )
     told: asyncio.Queue[Any] = asyncio.Queue()
