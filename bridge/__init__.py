@@ -8,6 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bridge.adapter import Handler
+    from bridge.current import CurrentRequest, current_request
     from bridge.errors import (
         ApplicationNotFoundError,
         BridgeError,
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApplicationNotFoundError",
     "BridgeError",
+    "CurrentRequest",
     "EventError",
     "FailedIntegrationError",
     "Handler",
@@ -33,11 +35,18 @@ __all__ = [
     "SettingError",
     "Settings",
     "asgi_handler",
+    "current_request",
     "handle_request",
     "handler",
     "wsgi_handler",
 ]
 
+_MODULES = {
+    "CurrentRequest": "bridge.current",
+    "Handler": "bridge.adapter",
+    "Settings": "bridge.settings",
+    "current_request": "bridge.current",
+}
 
 if not TYPE_CHECKING:  # with this in sight a type checker would let any name pass
 
@@ -46,10 +55,7 @@ if not TYPE_CHECKING:  # with this in sight a type checker would let any name pa
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        if name.endswith("Error"):
-            module = "bridge.errors"
-        else:
-            module = {"Handler": "bridge.adapter", "Settings": "bridge.settings"}.get(name, "bridge.handlers")
+        module = "bridge.errors" if name.endswith("Error") else _MODULES.get(name, "bridge.handlers")
         value = globals()[name] = getattr(import_module(module), name)
         return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from bridge.current import CurrentRequest, current
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
 from bridge.sources import loaded, recognise, source_named
@@ -32,9 +33,10 @@ class Handler:
         respond: answers a request; see :mod:`bridge.interfaces`.
         settings: how the handler behaves.
         hosted: the ASGI application behind *respond*, with its loop and lifespan; None for WSGI.
+        wsgi_app: the WSGI application behind *respond*.
 
     Attributes:
-        settings, hosted: as given.
+        settings, hosted, wsgi_app: as given.
     """
 
     def __init__(
@@ -42,11 +44,12 @@ class Handler:
         respond: Callable[[Scope], Response],
         settings: Settings,
         hosted: HostedApplication | None = None,
+        wsgi_app: Any = None,
     ) -> None:
         self._respond = respond
-        self._serve = hosted.serve if hosted else None
         self.settings = settings
         self.hosted = hosted
+        self.wsgi_app = wsgi_app
 
     @property
     def is_async(self) -> bool:
@@ -82,34 +85,49 @@ class Handler:
             FailedIntegrationError: a status of 300 and above for the non-proxy integration.
             BaseException: what the application raises that is no ``Exception``.
         """
-        name = recognise(event)
-        if name is None:
-            return self._answer_other(event, context)
-        source = loaded.get(name) or source_named(name)
-        scope = self._read(source, event, context)
+        token = current.set(CurrentRequest(event, context))
         try:
-            response = scope.refusal or self._respond(scope)
-        except Exception:
-            response = _failed(scope)
-        return self._write(source, scope, response)
+            source = self.source_of(event, context)
+            if source is None:
+                return self.answer_other(event, context)
+            scope = self.read(source, event, context)
+            try:
+                response = scope.refusal or self._respond(scope)
+            except Exception:
+                response = failed(scope)
+            return self.write(source, scope, response)
+        finally:
+            current.reset(token)
 
     async def answer(self, event: Any, context: Any = None) -> Any:
         """As a call, on the event loop that runs: for servers of many requests at once (``is_async``)."""
-        assert self._serve is not None
-        name = recognise(event)
-        if name is None:
-            if self.hosted is not None:
-                await self.hosted.startup_here()
-            return self._answer_other(event, context)
-        source = loaded.get(name) or source_named(name)
-        scope = self._read(source, event, context)
+        assert self.hosted is not None
+        token = current.set(CurrentRequest(event, context))
         try:
-            response = scope.refusal or await self._serve(scope)
-        except Exception:
-            response = _failed(scope)
-        return self._write(source, scope, response)
+            source = self.source_of(event, context)
+            if source is None:
+                await self.hosted.startup_here()
+                return self.answer_other(event, context)
+            scope = self.read(source, event, context)
+            try:
+                response = scope.refusal or await self.hosted.serve(scope)
+            except Exception:
+                response = failed(scope)
+            return self.write(source, scope, response)
+        finally:
+            current.reset(token)
 
-    def _read(self, source: Source, event: Any, context: Any) -> Scope:
+    def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - for those who look at it
+        """The source that sent *event*; None if it is no HTTP request from any."""
+        name = recognise(event)
+        return None if name is None else loaded.get(name) or source_named(name)
+
+    def read(self, source: Source, event: Any, context: Any) -> Scope:
+        """The request in an event of *source*.
+
+        Raises:
+            EventError: the event contradicts itself.
+        """
         settings = self.settings
         try:
             scope = source.read(event, context, settings)
@@ -121,7 +139,7 @@ class Handler:
             _add_request_id(scope, settings.request_id_header)
         return scope
 
-    def _write(self, source: Source, scope: Scope, response: Response) -> Any:
+    def write(self, source: Source, scope: Scope, response: Response) -> Any:
         """The payload; a response that cannot be written, or is too large, becomes a 500."""
         settings = self.settings
         if scope.method == "HEAD" or response.status in (204, 304):
@@ -131,14 +149,19 @@ class Handler:
         except FailedIntegrationError:
             raise
         except Exception:
-            return source.write(_failed(scope), scope, settings)
+            return source.write(failed(scope), scope, settings)
         if (len(response.body) + response.header_size) * _WORST_ESCAPE + 65_536 > scope.limit:
             size = _size_of(payload)
             if size > scope.limit:
                 return source.write(_too_large(scope, size), scope, settings)
         return payload
 
-    def _answer_other(self, event: Any, context: Any) -> Any:
+    def answer_other(self, event: Any, context: Any) -> Any:
+        """What is given for an event that is no HTTP request.
+
+        Raises:
+            EventError: there is nobody to take it.
+        """
         settings = self.settings
         is_mapping = isinstance(event, dict)
         if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
@@ -176,7 +199,7 @@ def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
     """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
     if interface == "wsgi":
-        return Handler(wsgi_respond(app), settings)
+        return Handler(wsgi_respond(app), settings, wsgi_app=app)
     from bridge.interfaces.hosted import HostedApplication
 
     if interface == "asgi2":
@@ -209,7 +232,7 @@ def _size_of(payload: dict[str, Any]) -> int:
     return len(dumps(payload, ensure_ascii=not is_utf8).encode("utf-8", "surrogatepass"))
 
 
-def _failed(scope: Scope) -> Response:
+def failed(scope: Scope) -> Response:
     """A plain 500; the exception that is being handled is logged."""
     logger().exception("The application failed at %s", scope)
     return Response.plain(500, "Internal Server Error")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from weakref import finalize
 
-from bridge.adapter import Handler, _failed
+from bridge.adapter import Handler
 from bridge.handlers import asgi_handler, identity_of
 from bridge.scope import Scope
 from bridge.settings import Settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.interfaces.hosted import HostedApplication
     from bridge.response import Response
     from bridge.settings import Options
+    from bridge.sources import Source
 
 __all__ = ["Mangum"]
 
@@ -105,35 +106,12 @@ class Mangum(Handler):
         self._leaving.detach()
         super().close()
 
-    def __call__(self, event: Any, context: Any = None) -> Any:
-        """Answer one event; see :class:`bridge.adapter.Handler`, and *custom_handlers* above."""
-        source = self._custom_source(event, context)
-        if source is None:
-            return super().__call__(event, context)
-        scope = self._read(source, event, context)
-        try:
-            response = self._respond(scope)
-        except Exception:
-            response = _failed(scope)
-        return self._write(source, scope, response)
-
-    async def answer(self, event: Any, context: Any = None) -> Any:
-        """As a call, on the event loop that runs."""
-        source = self._custom_source(event, context)
-        if source is None or self._serve is None:
-            return await super().answer(event, context)
-        scope = self._read(source, event, context)
-        try:
-            response = await self._serve(scope)
-        except Exception:
-            response = _failed(scope)
-        return self._write(source, scope, response)
-
-    def _custom_source(self, event: Any, context: Any) -> _CustomSource | None:
+    def source_of(self, event: Any, context: Any) -> Source | None:
+        """The source that sent *event*: one of *custom_handlers*, if one takes it."""
         for kind in self.custom_handlers:
             if kind.infer(event, context, self.config):
                 return _CustomSource(kind(event, context, self.config))
-        return None
+        return super().source_of(event, context)
 
 
 class _CustomSource:

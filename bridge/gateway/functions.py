@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,14 +12,14 @@ from bridge.errors import logger
 from bridge.gateway.context import Context
 from bridge.gateway.message import Answer, RefusedError
 from bridge.gateway.payload import through_lambda
+from bridge.interfaces.call import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from bridge.gateway import FrontDoor
+    from bridge.interfaces.call import LambdaHandler
     from bridge.interfaces.hosted import HostedApplication
-
-    LambdaHandler = Callable[[Any, Any], Any]
 
 # How long after its deadline a function is cancelled that has not ended by itself, which shows in the log where it is.
 _GRACE_SECONDS = 0.1
@@ -102,14 +100,7 @@ class Functions:
         handler = self._handlers[name]
         if isinstance(handler, Handler) and handler.is_async:
             return await handler.answer(event, context)
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
-            return await handler(event, context)
-        run = contextvars.copy_context().run
-        loop = asyncio.get_running_loop()
-        result, error = await loop.run_in_executor(self._threads, run, _outcome, handler, event, context)
-        if error is not None:
-            raise error
-        return result
+        return await call(handler, event, context, self._threads)
 
     def _refuse(self, error: BaseException, task: asyncio.Task[Any]) -> None:
         """Raise what the front door answers where the function ended with *error*."""
@@ -156,11 +147,3 @@ class Functions:
 
     def _new_threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._thread_count, thread_name_prefix="bridge function")
-
-
-def _outcome(handler: LambdaHandler, event: Any, context: Context) -> tuple[Any, BaseException | None]:
-    """What *handler* returns or raises. Not raised here: a future cannot carry every exception (StopIteration)."""
-    try:
-        return handler(event, context), None
-    except BaseException as error:
-        return None, error

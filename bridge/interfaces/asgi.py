@@ -10,6 +10,7 @@ import asyncio
 from bridge.errors import InterfaceError, logger
 from bridge.interfaces import as_bytes
 from bridge.interfaces.deadline import gateway_timeout
+from bridge.interfaces.settle import settle
 from bridge.response import Response
 
 TYPE_CHECKING = False
@@ -102,6 +103,10 @@ class Exchange:
         self._is_over = True
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
+
+    async def leave(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """The application has come to its end and left *tasks* behind: the answer waits for them, for a while."""
+        await settle(tasks)
 
     def late_response(self) -> Response:
         """What is answered when the time is over: the application's response if it is whole, else a 504."""

@@ -14,7 +14,6 @@ from bridge.interfaces.deadline import gateway_timeout, give_up
 from bridge.interfaces.ending import at_the_end, ended, forget
 from bridge.interfaces.lifespan import PATIENCE_SECONDS, Lifespan
 from bridge.interfaces.loop import Loop, spawned
-from bridge.interfaces.settle import settle
 from bridge.interfaces.turn import Turn, take_outside
 from bridge.watch import watch
 
@@ -121,15 +120,19 @@ class HostedApplication:
             ended()
         return response
 
-    async def serve(self, scope: Scope) -> Response:
+    async def serve(self, scope: Scope, exchange: Exchange | None = None) -> Response:
         """Answer one request in the task that calls, on its loop, which becomes the application's for good.
 
         What the application sets in context variables is the task's as well: a task serves one request.
 
+        Args:
+            scope: the request.
+            exchange: what the application receives from and sends to; a new one if None.
+
         Raises:
             BaseException: as :meth:`respond`.
         """
-        exchange = Exchange(scope.body)
+        exchange = exchange or Exchange(scope.body)
         watched = watch.begin(scope, lambda: self._out_of_time(exchange, Turn()))
         self._exchanges.add(exchange)
         try:
@@ -240,12 +243,12 @@ class HostedApplication:
         except Exception:
             exchange.end()
             if tasks and not exchange.out_of_time:
-                await settle(tasks)
+                await exchange.leave(tasks)
             raise
         finally:
             spawned.reset(token)
         if tasks:
-            await settle(tasks)
+            await exchange.leave(tasks)
         return response
 
     def _out_of_time(self, exchange: Exchange, turn: Turn) -> None:

@@ -11,20 +11,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# How long the answer waits for them.
+# How long an answer waits for them that cannot go out before.
 SECONDS = 2.0
 
 
-async def settle(tasks: set[asyncio.Task[Any]]) -> None:
+async def settle(tasks: set[asyncio.Task[Any]], seconds: float | None = None) -> None:
     """Wait, for a while, until *tasks* is empty; tasks that are done leave it, and those they start join it."""
-    until = monotonic() + SECONDS
+    seconds = SECONDS if seconds is None else seconds
+    until = monotonic() + seconds
     while tasks and (left := until - monotonic()) > 0:
         await asyncio.wait(list(tasks), timeout=left)
     if tasks:
         logger().warning(
-            "The request's answer waited %.0f s for %d background tasks that still run (%s). Lambda freezes them now; "
-            "they go on during later requests. Tasks that live on belong in the lifespan.",
-            SECONDS,
+            "After %.1f s %d background tasks of a request still run (%s). Lambda freezes them now; they go on during "
+            "later requests. Tasks that live on belong in the lifespan.",
+            seconds,
             len(tasks),
             ", ".join(task.get_name() for task in list(tasks)[:5]),
         )

@@ -28,8 +28,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.response import Response
+    from bridge.response import Fields, Response
     from bridge.settings import Settings
+
+# The source whose responses may be streamed, where it is set up so: an HTTP API's may not.
+STREAMED = "function-url"
 
 # As ASGI spells them.
 _VERSIONS: dict[str | None, str] = {"HTTP/1.0": "1.0", "HTTP/2": "2", "HTTP/2.0": "2", "HTTP/3": "3", "HTTP/3.0": "3"}
@@ -79,11 +82,17 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
     """The payload, with Set-Cookie in its list of its own."""
     fields = response.fields(settings.exclude_headers)
     text, is_base64 = encode(response.body, fields, settings)
-    payload: dict[str, Any] = {"statusCode": response.status, "headers": fields.joined()}
-    if fields.cookies:
-        payload["cookies"] = fields.cookies
+    payload = head(response.status, fields, scope)
     payload["body"] = text
     payload["isBase64Encoded"] = is_base64
+    return payload
+
+
+def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
+    """The payload without the body, which is what a Function URL's stream begins with."""
+    payload: dict[str, Any] = {"statusCode": status, "headers": fields.joined()}
+    if fields.cookies:
+        payload["cookies"] = fields.cookies
     return payload
 
 

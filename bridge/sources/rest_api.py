@@ -29,8 +29,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.response import Response
+    from bridge.response import Fields, Response
     from bridge.settings import Settings
+
+# The source whose responses may be streamed, where it is set up so (``responseTransferMode``).
+STREAMED = "rest-api"
 
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
@@ -67,7 +70,15 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
     """The payload; every header in ``multiValueHeaders`` if the event had that, else only the repeated ones."""
     fields = response.fields(settings.exclude_headers)
     text, is_base64 = encode(response.body, fields, settings)
-    payload: dict[str, Any] = {"statusCode": response.status}
+    payload = head(response.status, fields, scope)
+    payload["body"] = text
+    payload["isBase64Encoded"] = is_base64
+    return payload
+
+
+def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
+    """The payload without the body, which is what a stream begins with."""
+    payload: dict[str, Any] = {"statusCode": status}
     if scope.event.get("multiValueHeaders"):
         payload["multiValueHeaders"] = fields.lists()
     else:
@@ -79,8 +90,6 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
             repeated = {**repeated, fields.cookie_name: fields.cookies}
         if repeated:
             payload["multiValueHeaders"] = repeated
-    payload["body"] = text
-    payload["isBase64Encoded"] = is_base64
     return payload
 
 

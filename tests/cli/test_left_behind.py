@@ -54,4 +54,4 @@ def test_what_goes_on_for_longer_is_warned_of(serve: Serve, tmp_path: Path) -> N
     began = time.monotonic()
     assert served.client.get("/long").text == "tea"
     assert time.monotonic() - began >= 2
-    served.said(r"WARNING bridge: The request's answer waited 2 s for 1 background tasks that still run \(letter\)")
+    served.said(r"WARNING bridge: After 2.0 s 1 background tasks of a request still run \(letter\)")

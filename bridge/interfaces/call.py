@@ -1,0 +1,52 @@
+"""Calling a Lambda handler, whatever it is, from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from typing import Any
+
+    LambdaHandler = Callable[[Any, Any], Any]
+
+
+def is_async(handler: LambdaHandler) -> bool:
+    """Whether *handler* is to be awaited."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+async def call(handler: LambdaHandler, event: Any, context: Any, threads: Executor | None = None) -> Any:
+    """What *handler* gives for an event.
+
+    Args:
+        handler: ``(event, context) -> payload``, plain or async.
+        event: the event.
+        context: Lambda's context object.
+        threads: where a plain one runs; None for here, while the loop stands still.
+
+    Raises:
+        BaseException: what *handler* raises.
+    """
+    if is_async(handler):
+        return await handler(event, context)
+    if threads is None:
+        return handler(event, context)
+    run = contextvars.copy_context().run
+    loop = asyncio.get_running_loop()
+    result, error = await loop.run_in_executor(threads, run, _outcome, handler, event, context)
+    if error is not None:
+        raise error
+    return result
+
+
+def _outcome(handler: LambdaHandler, event: Any, context: Any) -> tuple[Any, BaseException | None]:
+    """What *handler* returns or raises. Not raised here: a future cannot carry every exception (StopIteration)."""
+    try:
+        return handler(event, context), None
+    except BaseException as error:
+        return None, error

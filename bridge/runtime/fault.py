@@ -1,0 +1,55 @@
+"""What went wrong, as the Runtime API takes it: type, message and stack."""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_LONGEST = 16_384  # characters of a message or stack: in a stream they travel in a trailer
+
+
+class Fault:
+    """An error for the Runtime API.
+
+    Args:
+        kind: its type, such as ``"ValueError"`` or ``"Runtime.ImportModuleError"``.
+        message: for people.
+        stack: the lines of the stack.
+    """
+
+    def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
+        self.kind = kind
+        self.message = message
+        self.stack = stack or []
+
+    @classmethod
+    def of(cls, error: BaseException, kind: str = "") -> Fault:
+        """That of an exception; without the frames of the bridge above the application's."""
+        from traceback import format_tb
+
+        return cls(kind or type(error).__name__, str(error), format_tb(_own_part(error.__traceback__)))
+
+    def to_json(self) -> bytes:
+        """As the body of an error."""
+        stack, room = [], _LONGEST
+        for line in self.stack:
+            room -= len(line)
+            if room < 0:
+                break
+            stack.append(line)
+        content = {"errorMessage": self.message[:_LONGEST], "errorType": self.kind, "stackTrace": stack}
+        return json.dumps(content).encode()
+
+
+def _own_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the first frame on that is neither the bridge's nor Python's import; all, if there is none."""
+    part = trace
+    while part is not None:
+        name = part.tb_frame.f_globals.get("__name__", "")
+        if not name.startswith(("bridge.", "importlib", "asyncio.", "concurrent.")) and name != "bridge":
+            return part
+        part = part.tb_next
+    return trace
