@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 _CLOSED = "The Runtime API closed the connection."
 
 
-class Connection(asyncio.Protocol):
+# asyncio's plain protocols make a buffer of 256 KB for each read, which takes as long as the read itself.
+_BUFFER = 65_536
+
+
+class Connection(asyncio.BufferedProtocol):
     """One connection; made by :meth:`open`.
 
     Attributes:
@@ -30,6 +34,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, host: str) -> None:
         self._host = host
         self._transport: asyncio.Transport
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._received = bytearray()
         self._waiting: asyncio.Future[Reply] | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -98,9 +103,13 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's
+        """The asyncio protocol: where to put what comes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """The asyncio protocol: something came."""
-        self._received += data
+        self._received += self._buffer[:nbytes]
         if self._is_streaming:  # an answer to half a request: it is refused
             self._stop_streaming()
         self._look()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from time import time
 
 TYPE_CHECKING = False
@@ -31,12 +32,13 @@ class Context:
     """
 
     def __init__(self, invocation: Invocation) -> None:
-        get = os.environ.get
-        self.function_name = get("AWS_LAMBDA_FUNCTION_NAME")
-        self.function_version = get("AWS_LAMBDA_FUNCTION_VERSION")
-        self.memory_limit_in_mb = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.log_group_name = get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = get("AWS_LAMBDA_LOG_STREAM_NAME")
+        (
+            self.function_name,
+            self.function_version,
+            self.memory_limit_in_mb,
+            self.log_group_name,
+            self.log_stream_name,
+        ) = _function()
         self.aws_request_id = invocation.request_id
         self.invoked_function_arn = invocation.arn
         self.tenant_id = invocation.tenant_id
@@ -61,6 +63,12 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<Context {self.aws_request_id}>"
+
+
+@lru_cache(1)  # the environment of a process does not change; to look there takes as long as all the rest
+def _function() -> tuple[str | None, ...]:
+    names = ("FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE", "LOG_GROUP_NAME", "LOG_STREAM_NAME")
+    return tuple(os.environ.get(f"AWS_LAMBDA_{name}") for name in names)
 
 
 class _Identity:

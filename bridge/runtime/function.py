@@ -48,8 +48,9 @@ class Function:
         self._handler = handler
         self._stream = stream
         # One at a time, a plain handler is called here: the loop has nothing else to do, and no thread is in between.
-        needs_threads = concurrency > 1 and not is_async(handler)
+        needs_threads = concurrency > 1 and not is_async(handler) and self.hosted is None
         self._threads = ThreadPoolExecutor(concurrency, "bridge function") if needs_threads else None
+        self._is_plain = not is_async(handler) and not needs_threads
 
     @property
     def hosted(self) -> HostedApplication | None:
@@ -94,7 +95,9 @@ class Function:
                 if isawaitable(payload):
                     payload = await payload
             else:
-                payload = await call(handler, event, context, self._threads)
+                payload = (
+                    handler(event, context) if self._is_plain else await call(handler, event, context, self._threads)
+                )
             body, content_type = _written(payload)
         except Exception as error:
             logger().exception("The invocation failed.")

@@ -60,8 +60,11 @@ class Invocation:
         Raises:
             ValueError: it is not the JSON that it is said to be.
         """
-        if self.content_type.partition(";")[0].strip().lower() == "application/json":
-            return json.loads(self.body)
+        if (
+            self.content_type == "application/json"
+            or self.content_type.partition(";")[0].strip().lower() == "application/json"
+        ):
+            return json.loads(self.body.decode())
         return self.body
 
 

@@ -15,6 +15,8 @@ from bridge.runtime.snapshot import take_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from bridge.runtime.function import Function
     from bridge.runtime.invocation import Invocation
 
@@ -35,7 +37,8 @@ class Runtime:
         self._function = function
         self._address = address
         self._concurrency = concurrency
-        self._idle: set[asyncio.Task[Invocation]] = set()
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._turns: dict[RuntimeApi, asyncio.Task[None]] = {}  # asyncio itself holds them only weakly
         self._is_stopping = False
         self._status = 0
 
@@ -46,7 +49,8 @@ class Runtime:
             The exit status of the process.
         """
         loop = asyncio.get_running_loop()
-        loop.set_task_factory(new_task)
+        if self._function.hosted is not None:
+            loop.set_task_factory(new_task)  # to know what its requests leave behind
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         api = RuntimeApi(self._address)
@@ -73,33 +77,61 @@ class Runtime:
         """Ask for no more invocations; those in flight come to their end."""
         self._is_stopping = True
         self._status = self._status or status
-        for waiting in self._idle:
+        for waiting in list(self._waiting):
             waiting.cancel()
 
     async def _poll(self, api: RuntimeApi) -> None:
-        """Answer one invocation after the other.
+        """Answer one invocation after the other, each in a task and a context of its own.
+
+        Each task waits for the invocation of the one after it, and ends: a task that stays and waits for the others
+        would cost every invocation a round of the loop.
 
         Raises:
             ApiError: the Runtime API is gone.
         """
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        while not self._is_stopping:
-            waiting = loop.create_task(api.next())
-            self._idle.add(waiting)
+        over = loop.create_future()
+
+        async def turn(invocation: Invocation | None) -> None:
             try:
-                invocation = await waiting
-            except asyncio.CancelledError:
-                break
-            finally:
-                self._idle.discard(waiting)
-            if self._concurrency == 1:  # X-Ray's SDK looks there; with several in flight it would be another's
-                os.environ["_X_AMZN_TRACE_ID"] = invocation.trace_id
-            # In a context of its own: what one request sets no other sees.
-            await loop.create_task(self._answer(invocation, api), context=context.copy())
-        api.close()
+                if invocation is not None:
+                    await self._answer(invocation, api)
+                following = await self._next(api)
+                if following is None:
+                    over.set_result(None)
+                else:
+                    go_on(following)
+            except BaseException as error:
+                over.set_exception(error)
+
+        def go_on(invocation: Invocation | None) -> None:
+            self._turns[api] = loop.create_task(turn(invocation), context=context.copy())
+
+        go_on(None)
+        try:
+            await over
+        finally:
+            del self._turns[api]
+            api.close()
+
+    async def _next(self, api: RuntimeApi) -> Invocation | None:
+        """The next invocation; None if there is to be none."""
+        if self._is_stopping:
+            return None
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            return await api.next()
+        except asyncio.CancelledError:
+            return None
+        finally:
+            self._waiting.discard(task)
 
     async def _answer(self, invocation: Invocation, api: RuntimeApi) -> None:
+        if self._concurrency == 1:  # X-Ray's SDK looks there; with several in flight it would be another's
+            os.environ["_X_AMZN_TRACE_ID"] = invocation.trace_id
         try:
             await self._function.answer(invocation, api)
         except SystemExit as error:
