@@ -108,6 +108,9 @@ class Exchange:
         """The application has come to its end and left *tasks* behind: the answer waits for them, for a while."""
         await settle(tasks)
 
+    def abandon(self) -> None:
+        """The time is over, the application was cancelled and goes on all the same; nobody waits for it any more."""
+
     def late_response(self) -> Response:
         """What is answered when the time is over: the application's response if it is whole, else a 504."""
         return self.response if self.complete and self.response is not None else gateway_timeout()

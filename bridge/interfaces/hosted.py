@@ -133,7 +133,9 @@ class HostedApplication:
             BaseException: as :meth:`respond`.
         """
         exchange = exchange or Exchange(scope.body)
-        watched = watch.begin(scope, lambda: self._out_of_time(exchange, Turn()))
+        turn = Turn()
+        turn.wake = exchange.abandon  # finished only by who gives the request up
+        watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
         self._exchanges.add(exchange)
         try:
             if not self._started:

@@ -1,71 +1,124 @@
-"""Requests whose answer leaves the process before the application has come to its end."""
+"""Requests to an ASGI application whose answer leaves the process before the application has come to its end."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+
+from bridge.adapter import failed
+from bridge.errors import InterfaceError, logger
 from bridge.interfaces.asgi import Exchange
+from bridge.interfaces.deadline import gateway_timeout
+from bridge.interfaces.settle import settle
+from bridge.runtime.fault import Fault
+from bridge.runtime.payload import written
 from bridge.runtime.reply import LostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from bridge.adapter import Handler
+    from bridge.interfaces.hosted import HostedApplication
     from bridge.response import Response
-    from bridge.runtime.api import Stream
+    from bridge.runtime.api import RuntimeApi, Stream
+    from bridge.runtime.invocation import Invocation
+    from bridge.scope import Scope
+    from bridge.sources import Source
+
+# API Gateway looks for the end of the prelude in the first 16 KB of a stream.
+_PRELUDE_LIMIT = 16_384
+_DELIMITER = b"\0" * 8
+_OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})  # the service's business, not the function's
+_TIMED_OUT = Fault("Sandbox.Timedout", "The function's time is over and its response is not whole.")
+# Left of an invocation's time, to ask for the next one.
+_MARGIN_SECONDS = 0.1
 
 
 class Posted(Exchange):
     """A request whose response is posted as soon as it is complete.
 
     Args:
-        body: the request's.
-        post: posts a response.
-
-    Attributes:
-        left: the tasks that the application left behind.
+        handler: the application's handler.
+        source: where the event came from.
+        scope: the request.
+        invocation: the invocation.
+        api: where the response goes.
     """
 
-    __slots__ = ("_post", "left")
+    __slots__ = ("_api", "_handler", "_invocation", "_is_answered", "_late", "_left", "_scope", "_source")
 
-    def __init__(self, body: bytes, post: Callable[[Response], Awaitable[None]]) -> None:
-        super().__init__(body)
-        self._post = post
-        self.left: set[asyncio.Task[Any]] = set()
+    def __init__(self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi) -> None:
+        super().__init__(scope.body)
+        self._handler = handler
+        self._source = source
+        self._scope = scope
+        self._invocation = invocation
+        self._api = api
+        self._is_answered = False
+        self._left: set[asyncio.Task[Any]] = set()
+        self._late: asyncio.Task[None] | None = None
+
+    async def answer(self, hosted: HostedApplication) -> None:
+        """Have *hosted* answer, and come to the end of what it started.
+
+        Raises:
+            ApiError: the Runtime API is gone.
+            BaseException: what the application raises that is no ``Exception``.
+        """
+        try:
+            response = self._scope.refusal or await hosted.serve(self._scope, self)
+        except (Exception, SystemExit) as error:
+            await self._fail(error)
+            if isinstance(error, SystemExit):
+                raise
+        else:
+            await self._conclude(response)
+        if self._left:
+            left = self._scope.context.get_remaining_time_in_millis() / 1000
+            await settle(self._left, max(0.0, left - _MARGIN_SECONDS))
 
     async def send(self, message: Any) -> None:
         """Take one message of the response; after the last one the client has it."""
         await super().send(message)
-        if self.complete and self.response is not None:
+        if self.complete and self.response is not None and not self._is_answered:
             await self._post(self.response)
 
     async def leave(self, tasks: set[asyncio.Task[Any]]) -> None:
         """What is left behind is waited for when the client has its answer."""
-        self.left = tasks
+        self._left = tasks
+
+    def abandon(self) -> None:
+        """Answer without an application that goes on after its time."""
+        if self.task is not None and not self.complete:
+            self._late = asyncio.get_running_loop().create_task(self._post_late())
+
+    async def _post_late(self) -> None:
+        await self._conclude(gateway_timeout())
+
+    async def _conclude(self, response: Response) -> None:
+        """See to it that there is an answer: *response*, if there is none."""
+        if not self._is_answered:
+            await self._post(response)
+
+    async def _fail(self, error: BaseException) -> None:  # noqa: ARG002 - a stream tells it
+        await self._conclude(failed(self._scope))
+
+    async def _post(self, response: Response) -> None:
+        self._is_answered = True
+        body, content_type = written(self._handler.write(self._source, self._scope, response))
+        await self._api.respond(self._invocation, body, content_type)
 
 
-class Streamed(Exchange):
-    """A request whose response is sent while the application makes it.
+class Streamed(Posted):
+    """A request whose response is sent while the application makes it."""
 
-    Args:
-        body: the request's.
-        begin: begins to stream a response.
+    __slots__ = ("_is_gone", "_stream")
 
-    Attributes:
-        stream: what the response is sent on; None before it has begun.
-        left: the tasks that the application left behind.
-        is_gone: whether the client went away before the end.
-    """
-
-    __slots__ = ("_begin", "_has_body", "is_gone", "left", "stream")
-
-    def __init__(self, body: bytes, begin: Callable[[Response, Streamed], Awaitable[Stream]], *, is_head: bool) -> None:
-        super().__init__(body)
-        self._begin = begin
-        self._has_body = not is_head
-        self.stream: Stream | None = None
-        self.left: set[asyncio.Task[Any]] = set()
-        self.is_gone = False
+    def __init__(self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi) -> None:
+        super().__init__(handler, source, scope, invocation, api)
+        self._stream: Stream | None = None
+        self._is_gone = False
 
     async def send(self, message: Any) -> None:
         """Take one message of the response and pass it on; returns when the client takes more.
@@ -74,29 +127,67 @@ class Streamed(Exchange):
             OSError: the client has gone away, as ASGI has it since its version 2.4.
             InterfaceError: it is not what ASGI allows next.
         """
-        await super().send(message)
+        await Exchange.send(self, message)
+        if self._is_gone:
+            raise OSError("The client has gone away.")
         response = self.response
         assert response is not None
-        if self.is_gone:
-            raise OSError("The client has gone away.")
-        if self.stream is None:
-            self.stream = await self._begin(response, self)
-            self._has_body = self._has_body and response.status not in (204, 304)  # RFC 9110, 6.4.1
+        if self._stream is None:
+            self._stream = await self._begin(response)
         chunk = response.body if self.complete else b"".join(self._chunks)
         self._chunks.clear()
         try:
-            if chunk and self._has_body:
-                await self.stream.send(chunk)
+            if chunk and self._scope.method != "HEAD" and response.status not in (204, 304):  # RFC 9110, 6.4.1
+                await self._stream.send(chunk)
             if self.complete:
-                await self.stream.end()
+                await self._stream.end()
         except LostError:
             raise OSError("The client has gone away.") from None
 
-    def gone(self) -> None:
+    async def _begin(self, response: Response) -> Stream:
+        source: Any = self._source
+        fields = response.fields(self._handler.settings.exclude_headers | _OF_ONE_HOP)
+        head = source.head(response.status, fields, self._scope)
+        prelude = json.dumps(head, ensure_ascii=False).encode("utf-8", "replace") + _DELIMITER
+        if len(prelude) > _PRELUDE_LIMIT:
+            raise InterfaceError(
+                f"Status and headers of the response to {self._scope} are {len(prelude)} bytes of JSON; at most "
+                f"{_PRELUDE_LIMIT} pass before a stream. Send less in headers and cookies."
+            )
+        stream = await self._api.stream(self._invocation, self._gone)
+        self._is_answered = True
+        await stream.send(prelude)
+        return stream
+
+    def _gone(self) -> None:
         """The client has gone away: the application is told when it next asks or sends."""
-        self.is_gone = True
+        self._is_gone = True
         self.end()
 
-    async def leave(self, tasks: set[asyncio.Task[Any]]) -> None:
-        """What is left behind is waited for when the client has its answer."""
-        self.left = tasks
+    async def _fail(self, error: BaseException) -> None:
+        if self._is_gone:
+            logger().warning("The client of %s went away before the response was whole.", self._scope)
+            self._api.close()
+        elif self._stream is None:
+            await self._post(failed(self._scope))
+        else:
+            failed(self._scope)
+            await self._break_off(Fault.of(error))
+
+    async def _conclude(self, response: Response) -> None:
+        if self._stream is None:
+            await self._post(response)
+        elif not (self.complete or self._is_gone):
+            await self._break_off(_TIMED_OUT)
+
+    async def _break_off(self, fault: Fault) -> None:
+        """End a stream that is not whole."""
+        assert self._stream is not None
+        self._gone()
+        await self._stream.end(fault)
+
+    async def _post(self, response: Response) -> None:
+        """A response that is whole."""
+        self._stream = stream = await self._begin(response)
+        await stream.send(response.body)
+        await stream.end()
