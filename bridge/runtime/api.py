@@ -72,6 +72,8 @@ class RuntimeApi:
     async def fail(self, invocation: Invocation, fault: Fault) -> None:
         """Post the error of an invocation."""
         headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _one_line(fault.kind)), *_echo(invocation)]
+        if cause := fault.to_xray():
+            headers.append(("Lambda-Runtime-Function-XRay-Error-Cause", cause))
         path = f"/invocation/{invocation.request_id}/error"
         _check(await self._ask("POST", path, headers, fault.to_json(), tries=2), invocation)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from traceback import extract_tb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,25 +19,34 @@ class Fault:
     Args:
         kind: its type, such as ``"ValueError"`` or ``"Runtime.ImportModuleError"``.
         message: for people.
-        stack: the lines of the stack.
+        trace: the traceback, or None.
     """
 
-    def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
+    def __init__(self, kind: str, message: str, trace: TracebackType | None = None) -> None:
         self.kind = kind
         self.message = message
-        self.stack = stack or []
+        self._stack = extract_tb(trace)
 
     @classmethod
     def of(cls, error: BaseException, kind: str = "") -> Fault:
         """That of an exception; without the frames of the bridge above the application's."""
-        from traceback import format_tb
+        return cls(kind or type(error).__name__, str(error), _own_part(error.__traceback__))
 
-        return cls(kind or type(error).__name__, str(error), format_tb(_own_part(error.__traceback__)))
+    def to_xray(self) -> str:
+        """As X-Ray's cause of a failed invocation, ``""`` if it is too long for a header."""
+        frames = [{"label": frame.name, "path": frame.filename, "line": frame.lineno} for frame in self._stack]
+        content = {
+            "working_directory": os.getcwd(),
+            "exceptions": [{"message": self.message, "type": self.kind, "stack": frames}],
+            "paths": sorted({frame.filename for frame in self._stack}),
+        }
+        text = json.dumps(content)
+        return text if len(text) <= _LONGEST else ""
 
     def to_json(self) -> bytes:
         """As the body of an error."""
         stack, room = [], _LONGEST
-        for line in self.stack:
+        for line in self._stack.format():
             room -= len(line)
             if room < 0:
                 break

@@ -26,6 +26,9 @@ _LEVELS = {
     "ERROR": logging.ERROR,
     "FATAL": logging.CRITICAL,
 }
+# How awslambdaric marks the frames for the descriptor that Lambda gives it: a type, to which the severity is added.
+_JSON_FRAME, _TEXT_FRAME = 0xA55A0002, 0xA55A0003
+_SEVERITY = {"DEBUG": 0x08, "INFO": 0x0C, "WARNING": 0x10, "ERROR": 0x14, "CRITICAL": 0x18}
 _TIME = "%Y-%m-%dT%H:%M:%S"
 _OWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 
@@ -41,11 +44,38 @@ def set_up(environ: Mapping[str, str] | None = None) -> None:
     told = environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     # Without a word from Lambda: INFO in JSON, and Python's own WARNING in text, as AWS's runtime client does.
     level = _LEVELS.get(told, logging.INFO if is_json else logging.WARNING)
-    handler = logging.StreamHandler(sys.stdout)
+    telemetry = environ.get("_LAMBDA_TELEMETRY_LOG_FD", "")
+    handler: logging.Handler = logging.StreamHandler(sys.stdout)
+    if telemetry.isdigit():
+        handler = FrameHandler(int(telemetry), _JSON_FRAME if is_json else _TEXT_FRAME)
     handler.setFormatter(JsonFormatter() if is_json else TextFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+
+
+class FrameHandler(logging.Handler):
+    """Writes each record as a frame on the descriptor that Lambda gives for it, so that its lines stay together.
+
+    Args:
+        descriptor: the descriptor.
+        kind: the frames' type, to which their severity is added.
+    """
+
+    def __init__(self, descriptor: int, kind: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._kind = kind
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write type, length, time in microseconds, text; numbers are big-endian."""
+        try:
+            text = (self.format(record) + "\n").encode("utf-8", "replace")
+            kind = self._kind + _SEVERITY.get(record.levelname, 0)
+            frame = kind.to_bytes(4, "big") + len(text).to_bytes(4, "big") + (time.time_ns() // 1000).to_bytes(8, "big")
+            os.write(self._descriptor, frame + text)
+        except Exception:
+            self.handleError(record)
 
 
 class TextFormatter(logging.Formatter):
