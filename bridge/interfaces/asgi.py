@@ -94,9 +94,8 @@ class Exchange:
     def _finish(self, response: Response) -> None:
         chunks = self._chunks
         response.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self.complete = self._is_over = True
-        if self._over is not None:
-            self.end()
+        self.complete = True
+        self.end()
 
     def end(self) -> None:
         """There will be no more of a response; whoever waits to receive is told so."""

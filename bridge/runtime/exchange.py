@@ -46,7 +46,7 @@ class Posted(Exchange):
         api: where the response goes.
     """
 
-    __slots__ = ("_api", "_handler", "_invocation", "_is_answered", "_late", "_left", "_scope", "_source")
+    __slots__ = ("_api", "_handler", "_invocation", "_is_answered", "_is_out", "_late", "_left", "_scope", "_source")
 
     def __init__(self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi) -> None:
         super().__init__(scope.body)
@@ -56,6 +56,7 @@ class Posted(Exchange):
         self._invocation = invocation
         self._api = api
         self._is_answered = False
+        self._is_out = False
         self._left: set[asyncio.Task[Any]] = set()
         self._late: asyncio.Task[None] | None = None
 
@@ -82,7 +83,22 @@ class Posted(Exchange):
         """Take one message of the response; after the last one the client has it."""
         await super().send(message)
         if self.complete and self.response is not None and not self._is_answered:
-            await self._post(self.response)
+            try:
+                await self._post(self.response)
+            finally:
+                self._out()
+
+    def end(self) -> None:
+        """There will be no more of a response. Of one that is whole, and on its way, the application hears later.
+
+        Django and Quart, once they are told that the client is gone, cancel what sends to it.
+        """
+        if self._is_out or not self.complete:
+            super().end()
+
+    def _out(self) -> None:
+        self._is_out = True
+        self.end()
 
     async def leave(self, tasks: set[asyncio.Task[Any]]) -> None:
         """What is left behind is waited for when the client has its answer."""
@@ -143,6 +159,9 @@ class Streamed(Posted):
                 await self._stream.end()
         except LostError:
             raise OSError("The client has gone away.") from None
+        finally:
+            if self.complete:
+                self._out()
 
     async def _begin(self, response: Response) -> Stream:
         source: Any = self._source
@@ -162,7 +181,7 @@ class Streamed(Posted):
     def _gone(self) -> None:
         """The client has gone away: the application is told when it next asks or sends."""
         self._is_gone = True
-        self.end()
+        self._out()
 
     async def _fail(self, error: BaseException) -> None:
         if self._is_gone:
