@@ -41,6 +41,10 @@ class Context:
         """The context of an invocation that begins now and has *seconds* to live."""
         return cls(time.monotonic() + seconds, function_name)
 
+    def start(self, seconds: float) -> None:
+        """The invocation begins only now."""
+        self.deadline = time.monotonic() + seconds
+
     def w3c(self) -> dict[str, str]:
         """The trace context of the invocation: none here."""
         return {}
