@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # The exit statuses: the API is gone, or the application does not start up.
 _FAILED = 1
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Runtime:
@@ -51,7 +52,7 @@ class Runtime:
         loop = asyncio.get_running_loop()
         if self._function.hosted is not None:
             loop.set_task_factory(new_task)  # to know what its requests leave behind
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
         api = RuntimeApi(self._address)
         try:
@@ -71,6 +72,8 @@ class Runtime:
             self._status = _FAILED
         finally:
             await self._function.close()
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
         return self._status
 
     def stop(self, status: int = 0) -> None:
