@@ -25,6 +25,9 @@ _BASE = "/2018-06-01/runtime"
 _TRIES = 5
 _PAUSE_SECONDS = 0.05  # then twice as long each time
 _STREAM_TYPE = "application/vnd.awslambda.http-integration-response"
+# Lambda's side is written in Go, whose HTTP server takes no trailers of more than 4096 bytes, names included; the body
+# is in base64 there, which makes four of three.
+_LONGEST_TRAILER = 2_800
 _ERROR_TYPE, _ERROR_BODY = "Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"
 
 
@@ -171,8 +174,8 @@ class Stream:
         """Send its end: the error trailers if there is a *fault*."""
         trailers = []
         if fault is not None:
-            body = b64encode(fault.to_json()).decode()
-            trailers = [(_ERROR_TYPE, _one_line(fault.kind)), (_ERROR_BODY, body)]
+            body = b64encode(fault.to_json(_LONGEST_TRAILER)).decode()
+            trailers = [(_ERROR_TYPE, _one_line(fault.kind[:100])), (_ERROR_BODY, body)]
         try:
             reply = await self._connection.end(trailers)
         except LostError as error:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-_LONGEST = 16_384  # characters of a message or stack: in a stream they travel in a trailer
+_LONGEST = 16_384  # bytes
 
 
 class Fault:
@@ -43,16 +43,23 @@ class Fault:
         text = json.dumps(content)
         return text if len(text) <= _LONGEST else ""
 
-    def to_json(self) -> bytes:
-        """As the body of an error."""
-        stack, room = [], _LONGEST
-        for line in self._stack.format():
-            room -= len(line)
+    def to_json(self, longest: int = _LONGEST) -> bytes:
+        """As the body of an error, of so many bytes at most: the frames nearest to the error count most."""
+        stack: list[str] = []
+        message, kind = _cut(self.message, longest // 2), _cut(self.kind, longest // 8)
+        whole = json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": stack})
+        room = longest - len(whole)
+        for line in reversed(self._stack.format()):
+            room -= len(json.dumps(line)) + len(", ")
             if room < 0:
                 break
-            stack.append(line)
-        content = {"errorMessage": self.message[:_LONGEST], "errorType": self.kind, "stackTrace": stack}
-        return json.dumps(content).encode()
+            stack.insert(0, line)
+        return json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": stack}).encode()
+
+
+def _cut(text: str, room: int) -> str:
+    """As much of a text as is certain to fit as JSON, which makes up to twelve bytes of a character."""
+    return text if len(json.dumps(text)) <= room else text[: room // 12]
 
 
 def _own_part(trace: TracebackType | None) -> TracebackType | None:
