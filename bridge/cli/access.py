@@ -21,8 +21,10 @@ def print_passage(passage: Passage, *, verbose: bool) -> None:
         _print_json("event", passage.event)
         _print_json("payload", passage.payload)
     answer, request = passage.answer, passage.request
-    encoding = _encoding(passage.payload)
-    _print_line(request.method, request.target, answer.status, passage.seconds, len(answer.body), encoding)
+    size, encoding = len(answer.body), _encoding(passage.payload)
+    if passage.streamed is not None:
+        size, encoding = passage.streamed, "stream"
+    _print_line(request.method, request.target, answer.status, passage.seconds, size, encoding)
 
 
 class AccessLines:

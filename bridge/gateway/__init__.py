@@ -54,6 +54,9 @@ class FrontDoor:
         timed_out: the answer when it takes too long.
         no_route: the answer when no route takes the request.
         timeout: how long the front door waits, in seconds.
+        begin: what a stream begins with to an answer without body; raises :class:`RefusedError`. None if the front door
+            takes whole payloads only.
+        takes_bare_streams: whether a stream may be all body.
     """
 
     compose: Callable[[Request, Door], dict[str, Any]]
@@ -62,6 +65,8 @@ class FrontDoor:
     timed_out: Answer
     no_route: Answer
     timeout: float
+    begin: Callable[[Any, Request, Door], Answer] | None = None
+    takes_bare_streams: bool = False
 
 
 def _front_door(module: Any, suffix: str = "") -> FrontDoor:
@@ -73,6 +78,8 @@ def _front_door(module: Any, suffix: str = "") -> FrontDoor:
         module.TIMED_OUT,
         module.NO_ROUTE,
         module.TIMEOUT_SECONDS,
+        getattr(module, "begin", None),
+        getattr(module, "TAKES_BARE_STREAMS", False),
     )
 
 

@@ -15,6 +15,7 @@ from bridge.gateway.functions import Functions, TooLateError
 from bridge.gateway.json_text import through_json
 from bridge.gateway.message import Answer, Door, RefusedError, Request
 from bridge.gateway.routes import match
+from bridge.gateway.streaming import Streamed
 from bridge.gateway.wire import below_prefix, log_own
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Passage:
         request, answer: what came from the client and what went back.
         event, payload: what went to the function and what came back; None where the front door answered itself.
         seconds: how long it took.
+        streamed: how many bytes of a body were streamed, which is in no payload; None if it was not.
     """
 
     request: Request
@@ -39,12 +41,14 @@ class Passage:
     event: Any
     payload: Any
     seconds: float
+    streamed: int | None = None
 
 
 class Gateway:
     """An ASGI application that hands requests to a Lambda handler as a front door would.
 
-    Event and payload go through JSON, as they do on AWS.
+    Event and payload go through JSON, as they do on AWS. A :class:`bridge.gateway.service.LambdaService` is a handler,
+    too, whose answers may be streams.
 
     Args:
         handler: ``(event, context) -> payload``, plain or async; or several by function name, with *routes*.
@@ -122,6 +126,9 @@ class Gateway:
             door, name = self._route(request)
             event = through_json(self._front_door.compose(request, door))
             payload = await self._functions.invoke(name, event, finish)
+            if isinstance(payload, Streamed):
+                await self._stream(payload, request, door, event, receive, send, began)
+                return
             answer = self._front_door.interpret(payload, request, door)
             if self._cors is not None:
                 answer = cors_rules.add(self._cors, request, answer)
@@ -130,6 +137,22 @@ class Gateway:
         except TooLateError:
             return
         await finish(answer)
+
+    async def _stream(
+        self, streamed: Streamed, request: Request, door: Door, event: Any, receive: Any, send: Any, began: float
+    ) -> None:
+        assert self._front_door.begin is not None
+        try:
+            answer = self._front_door.begin(streamed.prelude, request, door)
+        except RefusedError:
+            streamed.close()
+            raise
+        try:
+            await streamed.send(answer, request, receive, send)
+        finally:
+            if self._observe is not None:
+                seconds = time.perf_counter() - began
+                self._observe(Passage(request, answer, event, streamed.prelude, seconds, streamed.size))
 
     def _route(self, request: Request) -> tuple[Door, str]:
         """The set-up for this request and the name of its function."""

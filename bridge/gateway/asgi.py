@@ -51,13 +51,20 @@ async def request_of(scope: Any, receive: Any) -> Request | None:
 
 async def send_answer(answer: Answer, request: Request, send: Any) -> None:
     """Send *answer* to the client of *request*."""
-    headers, body = outgoing(answer, request.method)
-    if b"date" not in [name for name, _ in headers]:
-        headers.append((b"date", _date(int(time.time()))))
-    if answer.status not in (204, 304) and request.method != "HEAD":
+    headers, has_body = head_of(answer, request)
+    body = answer.body if has_body else b""
+    if has_body:
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def head_of(answer: Answer, request: Request) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """The headers of *answer* without the length of its body, and whether it has one."""
+    headers, _ = outgoing(answer, request.method)
+    if b"date" not in [name for name, _ in headers]:
+        headers.append((b"date", _date(int(time.time()))))
+    return headers, answer.status not in (204, 304) and request.method != "HEAD"
 
 
 @lru_cache(1)

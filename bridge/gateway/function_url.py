@@ -20,6 +20,7 @@ FAILED = Answer(502, [("content-type", "application/json")], b"Internal Server E
 TIMED_OUT = FAILED
 NO_ROUTE = json_answer(404, {"Message": None})
 TIMEOUT_SECONDS = 900.0
+TAKES_BARE_STREAMS = True  # with the type that the runtime gives them
 DOMAIN = "bridge.lambda-url.us-east-1.on.aws"
 
 _TOO_LARGE = json_answer(
@@ -59,3 +60,13 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: AR
         body = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         payload = {**payload, "body": body, "isBase64Encoded": False}
     return http_api.answer_of(payload, FAILED, content_type="application/json")
+
+
+def begin(prelude: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
+    """What the client gets first of a stream that begins so.
+
+    Raises:
+        RefusedError: it is malformed.
+    """
+    begun = {"statusCode": prelude.get("statusCode", 200), **{key: prelude.get(key) for key in ("headers", "cookies")}}
+    return http_api.answer_of(begun, FAILED, content_type="application/octet-stream")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bridge.adapter import Handler
 from bridge.errors import logger
 from bridge.gateway.context import Context
+from bridge.gateway.invocation import FunctionError, Stream
 from bridge.gateway.message import Answer, RefusedError
 from bridge.gateway.payload import through_lambda
+from bridge.gateway.streaming import Streamed, begin
 from bridge.interfaces.call import call
 
 if TYPE_CHECKING:
@@ -19,10 +21,20 @@ if TYPE_CHECKING:
 
     from bridge.gateway import FrontDoor
     from bridge.interfaces.call import LambdaHandler
-    from bridge.interfaces.hosted import HostedApplication
 
 # How long after its deadline a function is cancelled that has not ended by itself, which shows in the log where it is.
 _GRACE_SECONDS = 0.1
+
+
+@runtime_checkable
+class Hosted(Protocol):
+    """What lives as long as the server does."""
+
+    async def startup_here(self) -> None:
+        """Start up, on the loop that runs."""
+
+    async def close_here(self) -> None:
+        """Shut down."""
 
 
 class TooLateError(Exception):
@@ -59,9 +71,10 @@ class Functions:
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
-    def hosted(self) -> list[HostedApplication]:
-        """The ASGI applications among them."""
-        return [h.hosted for h in self._handlers.values() if isinstance(h, Handler) and h.hosted is not None]
+    def hosted(self) -> list[Hosted]:
+        """What is to be started up and closed: the ASGI applications among them, and services with processes."""
+        found = [handler.hosted if isinstance(handler, Handler) else handler for handler in self._handlers.values()]
+        return [each for each in found if isinstance(each, Hosted)]
 
     async def invoke(self, name: str, event: Any, give_up: Callable[[Answer], Coroutine[Any, Any, None]]) -> Any:
         """Call a function in this task, which spares each request another one.
@@ -72,7 +85,7 @@ class Functions:
             give_up: answers the client when the time is over and the function still runs.
 
         Returns:
-            The payload, through JSON.
+            The payload, through JSON; or a :class:`Streamed`.
 
         Raises:
             RefusedError: the function failed, or answered more than Lambda takes, or the server had to end.
@@ -84,8 +97,13 @@ class Functions:
         task = asyncio.current_task()
         assert task is not None
         timer = loop.call_later(min(own, self._timeout), self._give_up, task, own, give_up)
+        payload: Any = None
         try:
-            payload = through_lambda(await self._result(name, event, context), self._front_door.failed)
+            result = await self._result(name, event, context)
+            if isinstance(result, Stream):
+                payload = await begin(result, self._front_door)
+            else:
+                payload = through_lambda(result, self._front_door.failed)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             if task not in self._late:
                 self._refuse(error, task)
@@ -93,6 +111,8 @@ class Functions:
             timer.cancel()
         if task in self._late:
             self._late.discard(task)
+            if isinstance(payload, Streamed):
+                payload.close()
             raise TooLateError
         return payload
 
@@ -112,6 +132,8 @@ class Functions:
         if isinstance(error, SystemExit):  # on AWS this ends the function's process, not the front door's
             said, error = error, RuntimeError(f"the function called sys.exit({error.code!r})")
             error.__cause__ = said
+        if isinstance(error, FunctionError):  # of another process: its own log says more
+            raise RefusedError(replace(self._front_door.failed, why=f"the function failed: {error}")) from None
         logger().error("The function failed.", exc_info=error)
         why = f"the function failed, its traceback is above: {type(error).__name__}: {error}"
         raise RefusedError(replace(self._front_door.failed, why=why)) from None

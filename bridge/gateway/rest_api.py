@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.encoder import media_type
 from bridge.gateway.message import Answer, Request
-from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, status_of
+from bridge.gateway.payload import body_of, header_pairs, json_name, lists_of, map_of, object_of, status_of
 from bridge.gateway.wire import (
     all_values,
     below_prefix,
@@ -56,6 +56,7 @@ _TITLES = {
     )
 }  # fmt: skip
 _PAYLOAD_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+_PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
 _REMAPPED = {"connection", "content-length", "date", "server"}
 
 
@@ -147,16 +148,10 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:
         RefusedError: API Gateway answers 502 for such a payload.
     """
     payload = object_of(payload, FAILED)
-    if unknown := payload.keys() - _PAYLOAD_KEYS:
-        names = ", ".join(sorted(unknown))
-        raise refused(FAILED, f"the payload has keys that a REST API does not know; leave them out: {names}")
+    _check_keys(payload, _PAYLOAD_KEYS)
     if not payload.keys() & {"statusCode", "headers", "multiValueHeaders", "body"}:
         raise refused(FAILED, "the payload is empty; return {'statusCode': 200, 'body': '…'}")
-    status = status_of({"statusCode": 200, **payload}, FAILED)
-    headers = _headers(payload)
-    named = {name.lower() for name, _ in headers}
-    if "content-type" not in named:
-        headers.append(("Content-Type", "application/json"))
+    status, headers = _head(payload)
     if payload.get("isBase64Encoded") and not _is_decoded(request, door):
         # https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html
         body = body_of({**payload, "isBase64Encoded": False}, FAILED)
@@ -168,6 +163,35 @@ def interpret(payload: Any, request: Request, door: Door) -> Answer:
         )
         return Answer(status, headers, body, note=note)
     return Answer(status, headers, body_of(payload, FAILED))
+
+
+def begin(prelude: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001 - one signature for all
+    """What the client gets first of a stream that begins so; unlike a payload it may have ``cookies``.
+
+    Raises:
+        RefusedError: API Gateway answers 502 for it.
+    """
+    _check_keys(prelude, _PRELUDE_KEYS)
+    status, headers = _head(prelude)
+    cookies = prelude.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise refused(FAILED, f"the cookies are a JSON {json_name(cookies)}; they must be a list of texts")
+    return Answer(status, headers + header_pairs([("Set-Cookie", cookie) for cookie in cookies], FAILED))
+
+
+def _check_keys(payload: dict[str, Any], known: frozenset[str]) -> None:
+    if unknown := payload.keys() - known:
+        names = ", ".join(sorted(unknown))
+        raise refused(FAILED, f"the payload has keys that a REST API does not know; leave them out: {names}")
+
+
+def _head(payload: dict[str, Any]) -> tuple[int, Headers]:
+    """Status and headers, with the type that API Gateway adds."""
+    status = status_of({"statusCode": 200, **payload}, FAILED)
+    headers = _headers(payload)
+    if "content-type" not in {name.lower() for name, _ in headers}:
+        headers.append(("Content-Type", "application/json"))
+    return status, headers
 
 
 def _one_slash(path: str) -> str:

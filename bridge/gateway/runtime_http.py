@@ -1,5 +1,7 @@
-"""HTTP for the processes of functions: h11 on asyncio. uvicorn would drop the trailers of a request, and with them why
-a stream ends."""
+"""HTTP for the processes of functions: h11 on asyncio.
+
+uvicorn would drop the trailers of a request, and with them why a stream ends.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.gateway.context import Context
 from bridge.gateway.invocation import FunctionError, Invocation, Stream
-from bridge.gateway.sandbox import Program, Sandbox
+from bridge.gateway.program import Program
+from bridge.gateway.sandbox import Sandbox
 from bridge.gateway.warden import Warden
 
 if TYPE_CHECKING:
@@ -121,8 +122,15 @@ class LambdaService:
             return answer
 
     async def __call__(self, event: Any, context: Any = None) -> Any:  # noqa: ARG002 - it makes its own
-        """As :meth:`invoke`: a handler of event and context."""
-        return await self.invoke(event)
+        """As :meth:`invoke`: a handler of event and context.
+
+        Raises:
+            FunctionError: also if the payload is no JSON.
+        """
+        payload = await self.invoke(event)
+        if isinstance(payload, bytes):
+            raise FunctionError("Runtime.MalformedPayload", f"the payload is no JSON: {payload[:100]!r}")
+        return payload
 
     def _dispatch(self) -> None:
         """Hand out what waits, the process that was started last but one first; start more if that is not enough."""
