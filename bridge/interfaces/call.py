@@ -44,6 +44,24 @@ async def call(handler: LambdaHandler, event: Any, context: Any, threads: Execut
     return result
 
 
+def call_outside(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a plain function from the running loop as if there were none: it may run one of its own (``asyncio.run``).
+
+    Raises:
+        BaseException: what *function* raises.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is not None:
+        asyncio.tasks._leave_task(loop, task)  # since Python 3.14 the thread has one current task, not each loop
+    asyncio._set_running_loop(None)
+    try:
+        return function(*args)
+    finally:
+        asyncio._set_running_loop(loop)
+        if task is not None:
+            asyncio.tasks._enter_task(loop, task)
+
+
 def _outcome(handler: LambdaHandler, event: Any, context: Any) -> tuple[Any, BaseException | None]:
     """What *handler* returns or raises. Not raised here: a future cannot carry every exception (StopIteration)."""
     try:

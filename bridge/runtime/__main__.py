@@ -54,7 +54,17 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:
         asyncio.run(fail_init(RuntimeApi(address), error))
         return 1
-    return asyncio.run(Runtime(function, address, concurrency).run())
+    return asyncio.run(_run(Runtime(function, address, concurrency)))
+
+
+async def _run(runtime: Runtime) -> int:
+    # What asyncio.get_event_loop() gives a plain handler, as it does where no loop runs: one that it can run.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return await runtime.run()
+    finally:
+        loop.close()
 
 
 def _target(arguments: list[str]) -> Any:

@@ -8,7 +8,7 @@ from inspect import isawaitable
 from bridge.adapter import Handler
 from bridge.current import CurrentRequest, current
 from bridge.errors import logger
-from bridge.interfaces.call import call, is_async
+from bridge.interfaces.call import call, call_outside, is_async
 from bridge.runtime.api import ApiError
 from bridge.runtime.context import Context
 from bridge.runtime.exchange import Posted, Streamed
@@ -74,7 +74,7 @@ class Function:
         exchange: Posted | None = None
         try:
             event = invocation.event()
-            current.set(CurrentRequest(event, context, invocation.trace_id))
+            current.set(CurrentRequest(event, context))
             handler, hosted = self._handler, self.hosted
             if isinstance(handler, Handler) and hosted is not None:
                 source = handler.source_of(event, context)
@@ -84,12 +84,14 @@ class Function:
                     exchange = (Streamed if is_streamed else Posted)(handler, source, scope, invocation, api)
                     await exchange.answer(hosted)
                     return
-                payload = handler.answer_other(event, context)
+                payload = call_outside(handler.answer_other, event, context)
                 if isawaitable(payload):
                     payload = await payload
             else:
                 payload = (
-                    handler(event, context) if self._is_plain else await call(handler, event, context, self._threads)
+                    call_outside(handler, event, context)
+                    if self._is_plain
+                    else await call(handler, event, context, self._threads)
                 )
             body, content_type = written(payload)
         except ApiError:
