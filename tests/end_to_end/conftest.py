@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.end_to_end.emulator import Emulator
+from tests.end_to_end.emulator import AWS_CLIENT, Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 FUNCTIONS = Path(__file__).parent / "functions"
 _FETCH = Path(__file__).parents[2] / "scripts" / "rie"
@@ -24,7 +24,13 @@ class Start(Protocol):
     """Starts a function that is ended with the test."""
 
     def __call__(
-        self, folder: Path | str, handler: str, *, timeout: int = 30, variables: Mapping[str, str] | None = None
+        self,
+        folder: Path | str,
+        handler: str,
+        *,
+        timeout: int = 30,
+        variables: Mapping[str, str] | None = None,
+        command: Sequence[str] = AWS_CLIENT,
     ) -> Emulator:
         """*folder*: a path, or the name of one in ``functions``; the rest as in Emulator."""
 

@@ -1,4 +1,4 @@
-"""A function as AWS runs it: its runtime client, and before it the Runtime Interface Emulator, called with boto3."""
+"""A function as AWS runs it: a runtime client, AWS's own or ours, behind AWS's Runtime Interface Emulator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from botocore.exceptions import ClientError
 from bridge.gateway import Answer, Request, compose, interpret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+# AWS's runtime client, which the function's handler is the argument of; and ours.
+AWS_CLIENT = (sys.executable, "-m", "awslambdaric")
+BRIDGE_CLIENT = (sys.executable, "-m", "bridge.runtime")
+# For a command that is to have nothing behind it: the shell keeps the handler to itself, and the emulator, which reads
+# the last word of a command as the handler, has it in _HANDLER.
+ALONE = ("/bin/sh", "-c")
 
 # The managed runtime of this Python: AWS's client polls and writes JSON in another way since 3.12.
 MANAGED_RUNTIME = f"AWS_Lambda_python3.{sys.version_info.minor}"
@@ -42,6 +49,8 @@ class Emulator:
         log: the file for all that emulator and function write.
         timeout: the function's timeout in seconds; importing the code counts for the first invocation.
         variables: the function's environment variables.
+        command: what the function's process is; the handler comes behind it.
+        place: a command that runs the emulator in a place of its own, before all others.
     """
 
     def __init__(
@@ -53,6 +62,8 @@ class Emulator:
         *,
         timeout: int = 30,
         variables: Mapping[str, str] | None = None,
+        command: Sequence[str] = AWS_CLIENT,
+        place: Sequence[str] = (),
     ) -> None:
         self._log = log
         self._turn = threading.Lock()
@@ -69,7 +80,7 @@ class Emulator:
         addresses = ["--runtime-interface-emulator-address", front, "--runtime-api-address", runtime_api]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(program), *addresses, sys.executable, "-m", "awslambdaric", handler],
+                [*place, str(program), *addresses, *command, handler],
                 cwd=folder,
                 env={**own, **(variables or {})},
                 stdin=subprocess.DEVNULL,
@@ -103,17 +114,25 @@ class Emulator:
         Raises:
             InvocationError: it gives nothing; the emulator has no header that says so.
         """
+        payload = json.loads(self.payload_of(event))
+        if isinstance(payload, dict) and "errorType" in payload:
+            raise InvocationError(f"{payload['errorType']}: {payload['errorMessage']}")
+        return payload
+
+    def payload_of(self, event: Any) -> bytes:
+        """The bytes that the function gives for *event*: JSON, a stream from its prelude on, or an error.
+
+        Raises:
+            InvocationError: it gives nothing.
+        """
         with self._turn:  # two invocations at once are the end of the emulator
             try:
                 answer = self._client.invoke(FunctionName="function", Payload=json.dumps(event).encode())
             except ClientError as error:
                 raise InvocationError("The function's process ended.") from error
-            text = answer["Payload"].read().decode()
-        if text.startswith("Task timed out"):
-            raise InvocationError(text)
-        payload = json.loads(text)
-        if isinstance(payload, dict) and "errorType" in payload:
-            raise InvocationError(f"{payload['errorType']}: {payload['errorMessage']}")
+            payload: bytes = answer["Payload"].read()
+        if payload.startswith(b"Task timed out"):
+            raise InvocationError(payload.decode())
         return payload
 
     def ask(self, request: Request, source: str = "http-api", **door: Any) -> Answer:
