@@ -17,12 +17,11 @@ class CurrentRequest:
         event, context: what Lambda handed over.
     """
 
-    __slots__ = ("_trace_id", "context", "event")
+    __slots__ = ("context", "event")
 
-    def __init__(self, event: Any, context: Any, trace_id: str | None = None) -> None:
+    def __init__(self, event: Any, context: Any) -> None:
         self.event = event
         self.context = context
-        self._trace_id = trace_id
 
     @property
     def request_id(self) -> str:
@@ -32,8 +31,9 @@ class CurrentRequest:
     @property
     def trace_id(self) -> str:
         """X-Ray's trace header of the invocation, such as ``"Root=1-…;Parent=…;Sampled=1"``; ``""`` without one."""
-        # AWS's own runtime client, which answers one at a time, has it in the environment.
-        return os.environ.get("_X_AMZN_TRACE_ID", "") if self._trace_id is None else self._trace_id
+        told = getattr(self.context, "trace_id", None)  # the bridge's own runtime has it there
+        # AWS's runtime client, which answers one at a time, has it in the environment.
+        return told if isinstance(told, str) else os.environ.get("_X_AMZN_TRACE_ID", "")
 
     def __repr__(self) -> str:
         return f"<CurrentRequest {self.request_id}>"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import SettingError
+from bridge.errors import SettingError, logger
 from bridge.gateway import cors as cors_rules
 from bridge.gateway import front_door
 from bridge.gateway.asgi import request_of, send_answer
@@ -19,7 +20,7 @@ from bridge.gateway.streaming import Streamed
 from bridge.gateway.wire import below_prefix, log_own
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from bridge.gateway.routes import RouteOf
     from bridge.interfaces.call import LambdaHandler
@@ -62,6 +63,8 @@ class Gateway:
         routes: explicit routes; without them every request goes to the handler.
         cors: an HTTP API's CORS configuration.
         observe: called with each :class:`Passage`.
+        detach: whether each request has a task of its own, which goes on where whoever called gives up or was answered
+            before; a server that has one for each request already is spared another.
 
     Raises:
         SettingError: there is no such source, a route's function is not there, or several are there without routes.
@@ -81,6 +84,7 @@ class Gateway:
         routes: Sequence[RouteOf] = (),
         cors: cors_rules.Cors | None = None,
         observe: Callable[[Passage], None] | None = None,
+        detach: bool = True,
     ) -> None:
         self._handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
         if missing := [route.function for route in routes if route.function not in self._handlers]:
@@ -93,6 +97,8 @@ class Gateway:
         self._routes = routes
         self._cors = cors
         self._observe = observe
+        self._detach = detach
+        self._detached: set[asyncio.Task[None]] = set()
         patience = timeout if timeout is not None else self._front_door.timeout
         self._functions = Functions(self._handlers, self._front_door, patience, timeouts or {}, threads)
 
@@ -103,11 +109,44 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._pass(scope, receive, send)
+            await (self._pass_detached if self._detach else self._pass)(scope, receive, send)
         else:
             # No front door that this plays takes a WebSocket upgrade.
             await receive()
             await send({"type": "websocket.close", "code": 1000})
+
+    @property
+    def late(self) -> Collection[asyncio.Task[Any]]:
+        """The tasks of functions that still run after their requests were answered without them."""
+        return self._functions.late
+
+    async def _pass_detached(self, scope: Any, receive: Any, send: Any) -> None:
+        over = asyncio.get_running_loop().create_future()
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._detached.discard(task)
+            if not over.done():
+                over.set_result(None)
+            elif not task.cancelled() and task.exception() is not None:
+                logger().error("The gateway failed.", exc_info=task.exception())
+
+        async def send_on(message: Any) -> None:
+            if over.cancelled():  # nobody wants it
+                raise asyncio.CancelledError
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body") and not over.done():
+                over.set_result(None)
+
+        task = asyncio.create_task(self._pass(scope, receive, send_on))
+        self._detached.add(task)
+        task.add_done_callback(end)
+        try:
+            await over
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            task.result()
 
     async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
         began = time.perf_counter()
@@ -117,8 +156,8 @@ class Gateway:
         event = payload = None
 
         async def finish(answer: Answer) -> None:
-            log_own(answer, request, self._source)
             await send_answer(answer, request, send)
+            log_own(answer, request, self._source)
             if self._observe is not None:
                 self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
 

@@ -51,6 +51,9 @@ class Functions:
         timeouts: the functions' own timeouts by name, in seconds; without one a function's deadline is a second after
             the front door's.
         threads: how many requests a plain handler answers at once.
+
+    Attributes:
+        late: the tasks of functions that the front door has given up and that still run.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Functions:
         self._timeouts = timeouts
         self._thread_count = threads
         self._threads = self._new_threads()
-        self._late: set[asyncio.Task[Any]] = set()
+        self.late: set[asyncio.Task[Any]] = set()
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
@@ -105,12 +108,14 @@ class Functions:
             else:
                 payload = through_lambda(result, self._front_door.failed)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
-            if task not in self._late:
+            if task not in self.late:
                 self._refuse(error, task)
         finally:
             timer.cancel()
-        if task in self._late:
-            self._late.discard(task)
+        if task in self.late:
+            self.late.discard(task)
+            if task.cancelling():  # by _end, which was heard
+                task.uncancel()
             if isinstance(payload, Streamed):
                 payload.close()
             raise TooLateError
@@ -142,8 +147,8 @@ class Functions:
         self, task: asyncio.Task[Any], own: float, give_up: Callable[[Answer], Coroutine[Any, Any, None]]
     ) -> None:
         """The time is over: have the client answered, and the function ended at its own deadline."""
-        self._late.add(task)
-        if len(self._late) % self._thread_count == 0:
+        self.late.add(task)
+        if len(self.late) % self._thread_count == 0:
             self._threads = self._new_threads()  # the late ones may never give theirs back
         if own < self._timeout:
             why = f"the function was ended by its own timeout of {own:g} s; raise it, or answer sooner"
@@ -158,12 +163,12 @@ class Functions:
         loop.call_later(max(0, own - self._timeout) + _GRACE_SECONDS, self._end, task)
 
     def _end(self, task: asyncio.Task[Any]) -> None:
-        if task in self._late:
+        if task in self.late:
             task.cancel()
 
     def close(self) -> None:
         """End the functions that are late: on AWS they would be over, too. No threads are waited for."""
-        for task in self._late:
+        for task in self.late:
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

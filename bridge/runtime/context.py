@@ -29,6 +29,7 @@ class Context:
         client_context: what a mobile SDK sent: ``client``, ``custom`` and ``env``; None without one.
         identity: ``cognito_identity_id`` and ``cognito_identity_pool_id``.
         tenant_id: the tenant of a function with tenant isolation, or None.
+        trace_id: X-Ray's trace header, ``""`` without one; AWS's own client has it in the environment only.
     """
 
     def __init__(self, invocation: Invocation) -> None:
@@ -42,6 +43,7 @@ class Context:
         self.aws_request_id = invocation.request_id
         self.invoked_function_arn = invocation.arn
         self.tenant_id = invocation.tenant_id
+        self.trace_id = invocation.trace_id
         told = invocation.client_context
         self._w3c = told.pop("w3c", None) if isinstance(told, dict) else None
         self.client_context = _ClientContext(told) if isinstance(told, dict) else None

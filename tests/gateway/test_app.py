@@ -284,16 +284,64 @@ async def test_an_async_function_that_does_not_answer_in_time(
 
 
 async def test_an_async_function_that_is_late_is_ended_at_its_own_deadline() -> None:
-    ends: list[str] = []
+    ended = asyncio.Event()
 
     async def handler(event: Any, context: Any) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
-            ends.append("ended")
+            ended.set()
 
-    assert (await ask(Gateway(handler, timeout=20, timeouts={"bridge": 0.05}))).status == 500
-    assert ends == ["ended"]
+    gateway = Gateway(handler, timeout=20, timeouts={"bridge": 0.05})
+    assert (await ask(gateway)).status == 500
+    await asyncio.wait_for(ended.wait(), 20)
+    assert not gateway.late
+
+
+async def test_who_gives_up_on_a_request_is_let_go_and_the_function_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    ended = asyncio.Event()
+
+    async def handler(event: Any, context: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(ask(Gateway(handler)), 0.05)
+    await asyncio.wait_for(ended.wait(), 20)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    assert "by itself" not in logged(caplog)
+
+
+@pytest.mark.parametrize("detach", [True, False])
+async def test_a_late_function_leaves_no_cancellation_behind(detach: bool) -> None:
+    async def handler(event: Any, context: Any) -> Any:
+        await asyncio.Event().wait()
+
+    gateway = Gateway(handler, timeout=20, timeouts={"bridge": 0.05}, detach=detach)
+    assert (await ask(gateway)).status == 500
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_late_function_that_will_not_be_ended_holds_nobody_up() -> None:
+    over = asyncio.Event()
+
+    async def handler(event: Any, context: Any) -> Any:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                continue
+
+    gateway = Gateway(handler, timeout=20, timeouts={"bridge": 0.05})
+    assert (await ask(gateway)).status == 500
+    assert len(gateway.late) == 1
+    over.set()
 
 
 async def test_a_plain_function_that_does_not_answer_in_time_holds_up_no_other() -> None:

@@ -28,7 +28,7 @@ async def test_a_request_that_the_server_gives_up_gets_the_front_doors_own_answe
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asked = asyncio.create_task(Gateway(handler)(SCOPE, receive, send))
+    asked = asyncio.create_task(Gateway(handler, detach=False)(SCOPE, receive, send))
     await asyncio.sleep(0.01)
     asked.cancel()
     await asked

@@ -102,10 +102,12 @@ class Service:
         self._events: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._answers: dict[str, Answer] = {}
         self._waiting = 0
+        self._count = 0
 
     def invoke(self, event: Any) -> Answer:
         """Hand *event* out to whoever asks next."""
-        request_id = f"r-{len(self._answers)}"
+        request_id = f"r-{self._count}"
+        self._count += 1
         answer = self._answers[request_id] = Answer()
         self._events.put_nowait((request_id, event if isinstance(event, bytes) else json.dumps(event).encode()))
         return answer
@@ -114,6 +116,10 @@ class Service:
         """Hand an HTTP request out."""
         headers = [("host", "shop.example"), ("content-type", "text/plain")]
         return self.invoke(compose(Request(method, path, headers=headers, body=body), source))
+
+    def forget(self) -> None:
+        """Keep no answers of before."""
+        self._answers.clear()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
