@@ -30,9 +30,13 @@ class _Parser(argparse.ArgumentParser):
     """Takes options and words in any order, as curl does: ``bridge invoke app:app -i /path``.
 
     What the project's pyproject.toml says stands in for options that are not given.
+
+    Attributes:
+        takes_command: whether the words after ``--`` are a command to run, and no longer the bridge's.
     """
 
     _is_inside = False
+    takes_command = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_inside:
@@ -40,6 +44,10 @@ class _Parser(argparse.ArgumentParser):
         from bridge.cli import options, pyproject
 
         self._is_inside = True
+        if self.takes_command and args and "--" in args:
+            place = args.index("--")
+            self.set_defaults(command=args[place + 1 :])
+            args = args[:place]
         said = pyproject.options(Path.cwd())
         self.set_defaults(**said)
         chosen, rest = self.parse_known_intermixed_args(args, namespace)

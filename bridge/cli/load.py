@@ -40,7 +40,7 @@ def load_functions(
         CommandError: an application is not there, or does not import.
     """
     os.environ["IS_OFFLINE"] = "True"
-    own = _read_env_file(Path(env_file)) if env_file is not None else {}
+    own = read_env_file(Path(env_file)) if env_file is not None else {}
     # All of them, for one process is all functions; each function's own win while it is imported.
     for function in project.functions:
         os.environ.update(function.environment)
@@ -102,8 +102,12 @@ def _own_part(trace: TracebackType | None) -> TracebackType | None:
     return part
 
 
-def _read_env_file(path: Path) -> dict[str, str]:
-    """``NAME=value`` lines, with ``export``, quotes and comments as shells have them."""
+def read_env_file(path: Path) -> dict[str, str]:
+    """``NAME=value`` lines, with ``export``, quotes and comments as shells have them.
+
+    Raises:
+        CommandError: it cannot be read, or has a line that is none.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,15 +6,24 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import UsageError
+from bridge.cli.pyproject import RESPONSE_MODES
 from bridge.gateway import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_SOURCE = "http-api"
+THREADS, SANDBOXES = 16, 4
 # What describes a front door, with what stands for nothing; and what only some front doors have.
 _FRONT_DOOR = {"source": None, "stage": "", "base_path": "", "binary_media_types": "", "timeout": None}
 _ONLY = {"stage": ("rest-api", "http-api", "http-api-v1"), "binary_media_types": ("rest-api",)}
+
+# What means nothing beside --runtime, without it, and beside --plain; with what stands for nothing, and why.
+_BESIDE_RUNTIME = {
+    "debugger": (False, "the debugger is in the server's process, and --runtime has the function in one of its own"),
+    "threads": (THREADS, "--sandboxes and --concurrency say how many requests a function answers at once"),
+}
+_ONLY_WITH_RUNTIME = {"response_mode": None, "concurrency": 1, "sandboxes": SANDBOXES}
 
 _APP_HELP = (
     "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, or "
@@ -41,6 +50,24 @@ def add_front_door(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=positive, metavar="SECONDS", help="how long the front door waits; default as AWS's")
 
 
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """The function in processes of its own."""
+    add = parser.add_argument
+    runtime = "run the function in processes of its own, as Lambda does; what comes after -- is the command of one"
+    add("--runtime", action=argparse.BooleanOptionalAction, default=False, help=runtime)
+    mode = "stream responses or not; default the variable BRIDGE_RESPONSE_MODE, else buffer"
+    add("--response-mode", choices=RESPONSE_MODES, help=mode)
+    add(
+        "--concurrency",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="requests that one process answers at once; default 1",
+    )
+    most = f"processes of a function at most; default {SANDBOXES}"
+    add("--sandboxes", type=_count, default=SANDBOXES, metavar="N", help=most)
+
+
 def add_request(parser: argparse.ArgumentParser) -> None:
     """One request, as curl has its options."""
     add = parser.add_argument
@@ -64,6 +91,9 @@ def settle(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
     """
     source = getattr(chosen, "source", None)
     is_plain = getattr(chosen, "plain", False)
+    if is_plain and said.get("runtime") and chosen.runtime:
+        chosen.runtime = False
+    _settle_runtime(chosen, said)
     for option, nothing in _FRONT_DOOR.items():
         value = getattr(chosen, option, nothing)
         sources = _ONLY.get(option)
@@ -74,6 +104,32 @@ def settle(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
         elif sources and not is_plain:
             name = f"--{option.replace('_', '-')} {value}"
             raise UsageError(f"{name} means nothing to {source}: only {' and '.join(sources)} have it. Leave it out.")
+
+
+def _settle_runtime(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
+    has_runtime = getattr(chosen, "runtime", False)
+    without = {
+        option: (nothing, f"only --runtime has {_name(option)}") for option, nothing in _ONLY_WITH_RUNTIME.items()
+    }
+    for option, (nothing, why) in (_BESIDE_RUNTIME if has_runtime else without).items():
+        value = getattr(chosen, option, nothing)
+        if value is None or value == nothing:
+            continue
+        if value == said.get(option):
+            setattr(chosen, option, nothing)
+        else:
+            raise UsageError(f"{_name(option)} means nothing here: {why}. Leave it out.")
+
+
+def _name(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def _count(text: str) -> int:
+    """A number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def positive(text: str) -> float:

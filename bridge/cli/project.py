@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from bridge.gateway.routes import RouteOf
 
 
+class NoApplicationError(CommandError):
+    """No application is named anywhere."""
+
+
 @dataclass(slots=True)
 class Function:
     """A function of the project.
@@ -77,7 +81,7 @@ def find_project(app: str | None, folder: Path) -> Project:
             environment |= function.environment
         return Project([Function("bridge", app, folder, environment=environment)])
     if not described.functions:
-        raise CommandError(
+        raise NoApplicationError(
             "No application is named. Name it, as in `bridge serve app:app`, or put it into pyproject.toml: "
             '[tool.bridge] app = "app:app". (There is no Python function in serverless.yml or template.yaml here, '
             "either.)"

@@ -32,6 +32,7 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+RESPONSE_MODES = ("stream", "buffer")
 _SWITCH = (_is_switch, "true or false")
 # Each key is the long option of that name: whether a value is right, and what is.
 KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -47,6 +48,10 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "threads": (lambda value: _is_number(value, 1) and isinstance(value, int), "a number from 1 on"),
     "reload": _SWITCH,
     "debugger": _SWITCH,
+    "runtime": _SWITCH,
+    "response-mode": (lambda value: value in RESPONSE_MODES, " or ".join(RESPONSE_MODES)),
+    "concurrency": (lambda value: _is_number(value, 1) and isinstance(value, int), "a number from 1 on"),
+    "sandboxes": (lambda value: _is_number(value, 1) and isinstance(value, int), "a number from 1 on"),
 }
 
 

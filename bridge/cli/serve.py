@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli import CommandError
+from bridge.cli import CommandError, UsageError
 from bridge.cli.load import needs
-from bridge.cli.options import add_application, add_front_door
+from bridge.cli.options import THREADS, add_application, add_front_door, add_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,26 +26,30 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("serve", help="serve the application behind a local front door")
     add_application(parser)
     add_front_door(parser)
+    add_runtime(parser)
     add = parser.add_argument
     flag = argparse.BooleanOptionalAction
     add("--plain", action="store_true", help="serve the application itself, without a front door")
     add("-p", "--port", type=int, default=5000, help="default 5000; 0 for any free one")
     add("--host", default="localhost", help="default localhost; 0.0.0.0 for all of this machine's addresses")
     add("--reload", action=flag, default=True, help="start again when code changes (default on)")
-    add("--debugger", action=flag, default=True, help="a debugger for WSGI, a traceback page for ASGI (default on)")
-    add("--threads", type=int, default=16, help="requests that a WSGI application answers at once; default 16")
+    add("--debugger", action=flag, help="a debugger for WSGI, a traceback page for ASGI (default on)")
+    add("--threads", type=int, default=THREADS, help="requests that a WSGI application answers at once; default 16")
     add("--disable-threading", action="store_const", const=1, dest="threads", help="the same as --threads 1")
     add("--num-processes", type=int, default=1, help=argparse.SUPPRESS)
     add("-v", "--verbose", action="store_true", help="print each event and payload")
     add("--ssl-certfile", "--ssl-pub", metavar="FILE", help="serve https with this certificate …")
     add("--ssl-keyfile", "--ssl-pri", metavar="FILE", help="… and its key")
     add("--ssl-adhoc", "--ssl", action="store_true", help="serve https with a certificate made for it")
-    parser.set_defaults(run=run)
+    parser.takes_command = True
+    parser.set_defaults(run=run, command=[])
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     _check(chosen)
+    if chosen.debugger is None:
+        chosen.debugger = not chosen.runtime
     options = {key: value for key, value in vars(chosen).items() if key not in ("run", "reload")}
     with contextlib.ExitStack() as ending:
         if chosen.ssl_adhoc:
@@ -66,6 +70,12 @@ def _check(chosen: argparse.Namespace) -> None:
     for package in ("uvicorn", "werkzeug", "watchfiles"):
         if importlib.util.find_spec(package) is None:
             raise needs(package)
+    if chosen.command and not chosen.runtime:
+        raise UsageError("The words after -- are the command that --runtime runs; it is not there.")
+    if chosen.runtime and chosen.plain:
+        raise UsageError("--plain serves the application itself, --runtime as Lambda runs it: not both.")
+    if chosen.runtime and os.name != "posix":
+        raise CommandError("--runtime needs the processes and signals of Linux or macOS.")
     if chosen.threads < 1:
         raise CommandError(f"--threads is {chosen.threads}; it must be 1 or more.")
     if chosen.num_processes != 1:

@@ -64,6 +64,7 @@ class Server(uvicorn.Server):
         self._app = app
         self._greeting = greeting
         self._has_websockets = websockets
+        self._is_plain = bool(options["plain"])
         # asgiref runs a plain WSGI application on these; behind a front door the gateway has its own.
         self._threads = ThreadPoolExecutor(options["threads"] if options["plain"] else None, THREADS)
 
@@ -96,7 +97,7 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes."""
-        make_clear()
+        make_clear(front_door=not self._is_plain)
         loop = asyncio.get_running_loop()
         loop.set_default_executor(self._threads)
         # As on the loop of the Lambda handler: an answer waits for what its request has started.

@@ -10,9 +10,16 @@ _INVALID = "Invalid HTTP request received."
 _SAID = ("Application startup failed", "Unsupported upgrade request", "No supported WebSocket library")
 
 
-def make_clear() -> None:
-    """Change its messages, once and for all."""
-    logging.getLogger("uvicorn.error").addFilter(_clear)
+# Said by the front door, which cuts off what the function has cut off.
+_CUT = "ASGI callable returned without completing response"
+
+
+def make_clear(*, front_door: bool) -> None:
+    """Change its messages, once and for all; *front_door* is whether it serves one."""
+    log = logging.getLogger("uvicorn.error")
+    log.addFilter(_clear)
+    if front_door:
+        log.addFilter(lambda record: not str(record.msg).startswith(_CUT))
 
 
 def _clear(record: logging.LogRecord) -> bool:

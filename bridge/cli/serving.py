@@ -27,6 +27,8 @@ from bridge.gateway.app import Gateway
 from bridge.interfaces.environ import answer_in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.cli.project import Project
 
 
@@ -109,6 +111,8 @@ def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
     """What uvicorn serves, the words for it, and whether it is asked for WebSockets."""
     from bridge.cli.debugger import with_debugger
 
+    if options["runtime"]:
+        return _in_processes(options)
     project = find_project(options["app"], Path.cwd())
     debug = partial(with_debugger, host=options["host"], streams=options["plain"])
     wrap = debug if options["debugger"] else None
@@ -120,20 +124,44 @@ def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
     prefix = base_path(options["base_path"])
     source = options["source"] or project.source or DEFAULT_SOURCE
     handlers = load_functions(project, options["env_file"], wrap=wrap, settings={"base_path": prefix or None})
-    gateway = Gateway(
+    timeouts = {function.name: function.timeout for function in project.functions if function.timeout}
+    gateway = _gateway(handlers, project, source, options, timeouts)
+    return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}", False
+
+
+def _in_processes(options: dict[str, Any]) -> tuple[Any, str, bool]:
+    """The same with the functions in processes of their own, which end by their timeouts themselves."""
+    from bridge.cli import runtime
+
+    project = runtime.project_of(options, Path.cwd())
+    source = options["source"] or project.source or DEFAULT_SOURCE
+    handlers = runtime.services(project, options, source, base_path(options["base_path"]))
+    gateway = _gateway(handlers, project, source, options, {})
+    if hint := runtime.stream_hint(options, source):
+        say(hint)
+    return gateway, runtime.description(project, options, source), False
+
+
+def _gateway(
+    handlers: Mapping[str, Any],
+    project: Project,
+    source: str,
+    options: dict[str, Any],
+    timeouts: Mapping[str, float],
+) -> Gateway:
+    return Gateway(
         handlers,
         source,
         stage=options["stage"],
-        base_path=prefix,
+        base_path=base_path(options["base_path"]),
         binary_media_types=media_types(options["binary_media_types"]) or project.binary_media_types,
         timeout=options["timeout"],
-        timeouts={function.name: function.timeout for function in project.functions if function.timeout},
+        timeouts=timeouts,
         threads=options["threads"],
         routes=[route for function in project.functions for route in function.routes],
         cors=project.cors if source in ("http-api", "http-api-v1") else None,
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
     )
-    return gateway, f"Serving {', '.join(function.app for function in project.functions)} behind {source}", False
 
 
 def _plain(project: Project, options: dict[str, Any], wrap: Any) -> tuple[Any, str]:
