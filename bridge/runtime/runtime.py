@@ -7,7 +7,7 @@ import contextvars
 import os
 import signal
 
-from bridge.errors import logger
+from bridge.errors import ApplicationNotFoundError, logger
 from bridge.interfaces.loop import new_task
 from bridge.runtime.api import ApiError, RuntimeApi
 from bridge.runtime.fault import Fault
@@ -149,10 +149,17 @@ class Runtime:
 
 async def fail_init(api: RuntimeApi, error: BaseException) -> None:
     """Tell Lambda, and the log, why the function cannot be used."""
-    kinds = {ImportError: "Runtime.ImportModuleError", SyntaxError: "Runtime.UserCodeSyntaxError"}
-    kind = next((name for base, name in kinds.items() if isinstance(error, base)), "")
     logger().critical("The function cannot start.", exc_info=error)
     try:
-        await api.fail_init(Fault.of(error, kind))
+        await api.fail_init(Fault.of(error, _kind_of(error)))
     except ApiError as lost:
         logger().critical("%s", lost)
+
+
+def _kind_of(error: BaseException) -> str:
+    """The type of an init error, as AWS's own runtime client calls it."""
+    if isinstance(error, ApplicationNotFoundError) and not isinstance(error.__cause__, ImportError):
+        return "Runtime.HandlerNotFound"
+    if isinstance(error, ImportError):
+        return "Runtime.ImportModuleError"
+    return "Runtime.UserCodeSyntaxError" if isinstance(error, SyntaxError) else type(error).__name__

@@ -1,0 +1,132 @@
+"""Log records as Lambda wants them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.current import CurrentRequest, current
+from bridge.runtime import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _request() -> Iterator[None]:
+    token = current.set(CurrentRequest({}, SimpleNamespace(aws_request_id="r-1", tenant_id="blue")))
+    yield
+    current.reset(token)
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger, which is afterwards as it was."""
+    logger = logging.getLogger()
+    handlers, level = [*logger.handlers], logger.level
+    logger.handlers[:] = []
+    yield logger
+    logger.handlers[:], logger.level = handlers, level
+    logger.setLevel(level)
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_text_has_level_time_request_id_and_message(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up({})
+    logging.getLogger("shop").warning("sold %d", 3)
+    (line,) = lines_of(capsys)
+    assert re.fullmatch(r"\[WARNING\]\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\tr-1\tsold 3", line)
+
+
+def test_json_has_the_keys_of_aws_s_client(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+    logging.getLogger("shop").info("sold %d", 3, extra={"color": "red", "size": {1}})
+    found = json.loads(lines_of(capsys)[0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found.pop("timestamp"))
+    assert found == {
+        "level": "INFO",
+        "message": "sold 3",
+        "logger": "shop",
+        "requestId": "r-1",
+        "tenantId": "blue",
+        "color": "red",
+        "size": "{1}",
+    }
+
+
+def test_json_has_an_exception_in_one_line(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+    try:
+        raise LookupError("not there")
+    except LookupError:
+        logging.getLogger("shop").exception("lost")
+    found = json.loads(lines_of(capsys)[0])
+    assert (found["errorType"], found["errorMessage"], found["message"]) == ("LookupError", "not there", "lost")
+    assert "test_logs.py" in found["stackTrace"][0]
+    assert re.search(r"test_logs\.py:test_json_has_an_exception_in_one_line:\d+$", found["location"])
+
+
+def test_a_message_that_is_an_object_stays_one(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+    logging.getLogger("shop").info({"sold": 3})
+    assert json.loads(lines_of(capsys)[0])["message"] == {"sold": 3}
+
+
+@pytest.mark.parametrize(
+    ("environ", "seen"),
+    [
+        ({}, ["WARNING", "ERROR"]),
+        ({"AWS_LAMBDA_LOG_FORMAT": "JSON"}, ["INFO", "WARNING", "ERROR"]),
+        ({"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}, ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        ({"AWS_LAMBDA_LOG_LEVEL": "TRACE"}, ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        ({"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "ERROR"}, ["ERROR"]),
+        ({"AWS_LAMBDA_LOG_LEVEL": "FATAL"}, []),
+        ({"AWS_LAMBDA_LOG_LEVEL": "loud"}, ["WARNING", "ERROR"]),
+    ],
+)
+def test_the_level_is_lambda_s(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], environ: dict[str, str], seen: list[str]
+) -> None:
+    logs.set_up(environ)
+    for level in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        logging.getLogger("shop").log(getattr(logging, level), "said")
+    assert [name for line in lines_of(capsys) for name in re.findall("DEBUG|INFO|WARNING|ERROR", line)] == seen
+
+
+def test_outside_of_a_request_there_is_no_id(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up({})
+    token = current.set(None)
+    logging.getLogger("shop").warning("init")
+    current.reset(token)
+    assert lines_of(capsys)[0].split("\t")[2:] == ["", "init"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Lambda's descriptor is a pipe of its own, on Linux")
+@pytest.mark.parametrize(("environ", "kind"), [({}, 0xA55A0017), ({"AWS_LAMBDA_LOG_FORMAT": "JSON"}, 0xA55A0016)])
+def test_a_record_is_one_frame_on_lambda_s_own_descriptor(
+    root: logging.Logger, environ: dict[str, str], kind: int
+) -> None:
+    reader, writer = os.pipe()
+    try:
+        logs.set_up({**environ, "_LAMBDA_TELEMETRY_LOG_FD": str(writer)})
+        logging.getLogger("shop").error("two\nlines é")
+        frame: Any = os.read(reader, 65_536)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert int.from_bytes(frame[:4], "big") == kind
+    assert int.from_bytes(frame[4:8], "big") == len(frame) - 16
+    assert 1.7e15 < int.from_bytes(frame[8:16], "big") < 5e15
+    text = frame[16:].decode()
+    assert text.endswith("\n")
+    assert (json.loads(text)["message"] if environ else text.rpartition("\t")[2]).strip() == "two\nlines é"
