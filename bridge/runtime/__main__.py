@@ -54,7 +54,14 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:
         asyncio.run(fail_init(RuntimeApi(address), error))
         return 1
-    return asyncio.run(_run(Runtime(function, address, concurrency)))
+    runtime = Runtime(function, address, concurrency)
+    try:
+        return asyncio.run(_run(runtime))
+    except SystemExit as error:  # a task's, which ends the loop
+        if runtime.has_started:
+            raise
+        asyncio.run(fail_init(RuntimeApi(address), error))
+        return 1
 
 
 async def _run(runtime: Runtime) -> int:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _LONGEST = 16_384  # bytes
+_NOT_THE_APPLICATIONS = ("bridge", "importlib", "asyncio", "concurrent")
 
 
 class Fault:
@@ -66,8 +67,9 @@ def _own_part(trace: TracebackType | None) -> TracebackType | None:
     """A traceback from the first frame on that is neither the bridge's nor Python's import; all, if there is none."""
     part = trace
     while part is not None:
-        name = part.tb_frame.f_globals.get("__name__", "")
-        if not name.startswith(("bridge.", "importlib", "asyncio.", "concurrent.")) and name != "bridge":
+        names = part.tb_frame.f_globals
+        package = names.get("__package__") or names.get("__name__") or ""  # this process's own module is "__main__"
+        if package.partition(".")[0] not in _NOT_THE_APPLICATIONS:
             return part
         part = part.tb_next
     return trace

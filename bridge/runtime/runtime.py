@@ -32,6 +32,9 @@ class Runtime:
         function: what answers.
         address: the Runtime API's ``host:port``.
         concurrency: how many invocations are in flight at most.
+
+    Attributes:
+        has_started: whether the application has started up.
     """
 
     def __init__(self, function: Function, address: str, concurrency: int) -> None:
@@ -42,6 +45,7 @@ class Runtime:
         self._turns: dict[RuntimeApi, asyncio.Task[None]] = {}  # asyncio itself holds them only weakly
         self._is_stopping = False
         self._status = 0
+        self.has_started = False
 
     async def run(self) -> int:
         """Answer invocations until SIGTERM, or until there can be no more.
@@ -60,6 +64,7 @@ class Runtime:
         except Exception as error:
             await fail_init(api, error)
             return _FAILED
+        self.has_started = True
         try:
             self._status = await take_snapshot(api)
             if self._status:

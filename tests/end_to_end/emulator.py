@@ -36,7 +36,15 @@ _COMPILED = Path(__file__).parents[2] / ".cache" / "compiled"
 
 
 class InvocationError(Exception):
-    """The function answered with an error, or not in time, or its process ended; the message says which."""
+    """The function answered with an error, or not in time, or its process ended; the message says which.
+
+    Attributes:
+        payload: what came instead of an answer.
+    """
+
+    def __init__(self, message: str, payload: bytes = b"") -> None:
+        super().__init__(message)
+        self.payload = payload
 
 
 class Emulator:
@@ -96,6 +104,9 @@ class Emulator:
             aws_secret_access_key="nothing",
             config=Config(retries={"total_max_attempts": 1}, read_timeout=timeout + _PATIENCE_SECONDS),
         )
+        # The emulator sends an error as plain text, which boto3 takes for none and drops.
+        self._refused = b""
+        self._client.meta.events.register("response-received.lambda.Invoke", self._keep)
 
     def __enter__(self) -> Self:
         try:
@@ -129,7 +140,7 @@ class Emulator:
             try:
                 answer = self._client.invoke(FunctionName="function", Payload=json.dumps(event).encode())
             except ClientError as error:
-                raise InvocationError("The function's process ended.") from error
+                raise InvocationError("The function's process ended.", self._refused) from error
             payload: bytes = answer["Payload"].read()
         if payload.startswith(b"Task timed out"):
             raise InvocationError(payload.decode())
@@ -163,6 +174,10 @@ class Emulator:
             time.sleep(0.01)
         for held in self._ports:
             held.close()
+
+    def _keep(self, response_dict: Any, **told: Any) -> None:
+        if response_dict and response_dict["status_code"] >= 300:
+            self._refused = response_dict["body"]
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + _PATIENCE_SECONDS
