@@ -105,11 +105,24 @@ class Server(uvicorn.Server):
         try:
             await super().serve(sockets)
         finally:
+            await self._end_late()
             self._threads.shutdown(wait=False, cancel_futures=True)
             leave_if_stuck(self.status, _HURRY)
 
+    async def _end_late(self) -> None:
+        """End functions that were given up; asyncio would wait for ever for one that is not to be cancelled."""
+        late = set(getattr(self._app, "late", ()))
+        try:
+            if late:
+                await asyncio.wait(late, timeout=_HURRY)
+        finally:  # uvicorn may have passed Ctrl-C on, which cancels this
+            if not all(task.done() for task in late):
+                leave(self.status)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the requests in flight, then the lifespan."""
+        # Nobody waits for a function that was given up.
+        self.server_state.tasks.difference_update(getattr(self._app, "late", ()))
         if self.server_state.tasks:
             left = len(self.server_state.tasks)
             say(f"Requests in flight: {left}; they have {_GRACE} s (Ctrl-C again ends them now).")

@@ -161,6 +161,7 @@ def _gateway(
         routes=[route for function in project.functions for route in function.routes],
         cors=project.cors if source in ("http-api", "http-api-v1") else None,
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
+        detach=False,  # uvicorn has a task for each request
     )
 
 

@@ -182,7 +182,7 @@ class HostedApplication:
         forget(self._at_end)
         self._started = False
         # other threads may wait for answers
-        left = [exchange.task for exchange in self._exchanges if exchange.task is not None]
+        left = [each.task for each in self._exchanges if each.task is not None and not each.task.cancelling()]
         if left:
             await asyncio.wait(left, timeout=PATIENCE_SECONDS)
         lifespan, self._lifespan = self._lifespan, None

@@ -102,3 +102,21 @@ def _ask_in_vain(url: str) -> None:
         assert answer.status_code >= 500
     except httpx.HTTPError:
         pass
+
+
+def test_a_function_that_was_given_up_and_will_not_end_is_not_waited_for(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(
+        "import asyncio\n"
+        "async def app(scope, receive, send):\n"
+        "    while scope['type'] == 'http':\n"
+        "        try:\n"
+        "            await asyncio.sleep(60)\n"
+        "        except asyncio.CancelledError:\n"
+        "            pass\n"
+        "    raise NotImplementedError\n"
+    )
+    served = serve("stubborn:app", "--no-reload", "--timeout", "0.3")
+    assert served.client.get("/").status_code == 503
+    served.ctrl_c()
+    assert served.status() == 0
+    assert "in flight" not in served.err
