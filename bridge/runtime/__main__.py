@@ -7,6 +7,7 @@ APP is an application or handler as ``BRIDGE_APP`` names it; without it ``BRIDGE
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 
@@ -46,6 +47,8 @@ def main(arguments: list[str]) -> int:
                 file=sys.stderr,
             )
         return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is in a buffer when Lambda freezes the process is not seen
     logs.set_up()
     _extend_path()
     try:
@@ -77,7 +80,7 @@ async def _run(runtime: Runtime) -> int:
 def _target(arguments: list[str]) -> Any:
     named = arguments[0] if arguments else os.environ.get("BRIDGE_APP") or os.environ.get("_HANDLER", "")
     # Lambda takes slashes in a handler's name for dots; here a folder may be meant, which is tried as such.
-    handler = find_handler("" if named in _STAND_INS else named)
+    handler = find_handler("" if _is_stand_in(named) else named)
     if _is_streaming() and isinstance(handler, Handler) and handler.wsgi_app is not None:
         from bridge.interfaces.wsgi_to_asgi import WsgiApplication
 
@@ -85,6 +88,13 @@ def _target(arguments: list[str]) -> Any:
         settings.lifespan = "off"  # WSGI has none
         return make_handler(WsgiApplication(handler.wsgi_app), "asgi", settings)
     return handler
+
+
+def _is_stand_in(name: str) -> bool:
+    from importlib.util import find_spec
+
+    # What serverless-wsgi once called its module, many call theirs.
+    return name in _STAND_INS and (name != "wsgi.handler" or find_spec("wsgi") is None)
 
 
 def _is_streaming() -> bool:
