@@ -18,6 +18,10 @@ _VARIABLE = 0x04  # inspect.CO_VARARGS
 _MARKS = ("_is_coroutine_marker", "_is_coroutine")
 # Where a wrapper that takes any arguments keeps what it wraps.
 _INNER = ("__wrapped__", "app", "wsgi_app", "asgi_app", "application", "_app", "wrapped_app")
+# What the parameters of Lambda handlers are called, and the first ones of applications.
+_EVENTS = ("event", "evt", "_event", "lambda_event", "raw_event")
+_CONTEXTS = ("context", "ctx", "_context", "_ctx", "lambda_context")
+_OF_APPLICATIONS = ("environ", "env", "scope")
 _DEPTH = 32  # of wrappers; there are objects, such as mocks, that have every attribute
 
 
@@ -44,14 +48,37 @@ def interface_of(app: Any) -> str:
     raise InterfaceError(
         f"It cannot be told whether {app!r} is a WSGI or an ASGI application: it takes neither 2 arguments (WSGI) nor "
         "3 (ASGI). If it makes the application, call it, or name it with (), as in module:factory(). Else say which "
-        "it is with bridge.wsgi_handler(app) or bridge.asgi_handler(app)."
+        "it is with bridge.wsgi_handler(app) or bridge.asgi_handler(app). (A Lambda handler is taken as it is where "
+        "its parameters are called (event, context).)"
     )
 
 
 def is_lambda_handler(target: Any) -> bool:
-    """Whether *target* is a plain function of ``(event, context)``, which could pass for a WSGI application."""
-    code = getattr(target, "__code__", None)
-    return code is not None and code.co_argcount >= 2 and code.co_varnames[0] == "event"
+    """Whether *target* takes ``(event, context)``: a Lambda handler, which could pass for a WSGI application.
+
+    Its parameters' names tell, from the outermost wrapper on inwards.
+    """
+    function, filled = target, 0
+    named: set[str] = set()
+    for _ in range(_DEPTH):
+        if not callable(function):
+            return False
+        called, function, given, keywords = _function_of(function)
+        filled += given
+        named |= keywords
+        code = getattr(function, "__code__", None)
+        if code is None or isinstance(called, type):
+            return False
+        names, least = _free(function, filled, named)
+        if "start_response" in names or (names and names[0] in _OF_APPLICATIONS):
+            return False
+        if least <= 2 <= len(names):
+            # No application is one with two parameters but an ASGI 2 instance, (receive, send).
+            is_coroutine = code.co_flags & _COROUTINE and least and "send" not in names
+            if names[0] in _EVENTS or names[1] in _CONTEXTS or is_coroutine:
+                return True
+        function = getattr(function, "__wrapped__", None)
+    return False
 
 
 def _by_call(app: Any) -> str | None:
@@ -61,27 +88,12 @@ def _by_call(app: Any) -> str | None:
         return "asgi"
     if getattr(app, "_asgi_double_callable", False) is True:
         return "asgi2"
-    given = 0
-    keywords: set[str] = set()
-    function = app
-    while _is_partial(function):
-        given += len(function.args)
-        keywords.update(function.keywords)
-        function = function.func
-    called = function
-    if isinstance(function, type):
-        function, given = function.__init__, given + 1  # type: ignore[misc]  # only its parameters are looked at
-    elif not hasattr(function, "__code__") and not hasattr(function, "__func__"):
-        function = function.__call__
-    if hasattr(function, "__func__"):  # a bound method
-        function, given = function.__func__, given + 1
+    called, function, given, keywords = _function_of(app)
     code = getattr(function, "__code__", None)
     if code is None:
         return _by_signature(app)
-    optional = len(getattr(function, "__defaults__", None) or ())
-    names = code.co_varnames[: code.co_argcount]
-    least = len([name for name in names[given : len(names) - optional] if name not in keywords])
-    most = len([name for name in names[given:] if name not in keywords])
+    names, least = _free(function, given, keywords)
+    most = len(names)
     if isinstance(called, type):
         return _by_making(called, least)
     is_async = bool(code.co_flags & _COROUTINE) or any(getattr(function, mark, None) for mark in _MARKS)
@@ -90,6 +102,34 @@ def _by_call(app: Any) -> str | None:
             return "asgi"
         return _by_signature(app) if hasattr(function, "__wrapped__") else None
     return _by_count(least, most, is_async=is_async)
+
+
+def _function_of(app: Any) -> tuple[Any, Any, int, set[str]]:
+    """Without its partials: what is called, the function that runs then, and how many and which arguments it has."""
+    given = 0
+    keywords: set[str] = set()
+    called = app
+    while _is_partial(called):
+        given += len(called.args)
+        keywords.update(called.keywords)
+        called = called.func
+    function = called
+    if isinstance(called, type):
+        function, given = called.__init__, given + 1  # type: ignore[misc]  # only its parameters are looked at
+    elif not hasattr(called, "__code__") and not hasattr(called, "__func__"):
+        function = called.__call__
+    if hasattr(function, "__func__"):  # a bound method
+        function, given = function.__func__, given + 1
+    return called, function, given, keywords
+
+
+def _free(function: Any, given: int, keywords: set[str]) -> tuple[list[str], int]:
+    """The names of the parameters that are still to be given, and how many of them must be."""
+    code = function.__code__
+    optional = len(getattr(function, "__defaults__", None) or ())
+    names = code.co_varnames[: code.co_argcount]
+    least = len([name for name in names[given : len(names) - optional] if name not in keywords])
+    return [name for name in names[given:] if name not in keywords], least
 
 
 def _is_partial(app: Any) -> bool:

@@ -9,12 +9,14 @@ import warnings
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock, Mock
 
+import apig_wsgi
 import bottle
 import falcon
 import falcon.asgi
 import fastapi
 import flask
 import litestar
+import mangum
 import pytest
 import quart
 import starlette.applications
@@ -27,7 +29,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import bridge
-from bridge.interfaces.detect import interface_of
+from bridge.interfaces.detect import interface_of, is_lambda_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -357,3 +359,131 @@ class TestWhatCannotBeTold:
 
         bridge.wsgi_handler(any_arguments)
         bridge.asgi_handler(any_arguments).close()
+
+
+def lambda_handler(event: Any, context: Any) -> Any: ...
+
+
+async def async_handler(event: Any, context: Any) -> Any: ...
+
+
+class LambdaObject:
+    def __call__(self, event: Any, context: Any) -> Any: ...
+
+    def resolve(self, event: Any, context: Any) -> Any: ...
+
+    @classmethod
+    def of_class(cls, event: Any, context: Any) -> Any: ...
+
+    @staticmethod
+    def static(event: Any, context: Any) -> Any: ...
+
+    @wrapping
+    def wrapped(self, event: Any, context: Any) -> Any: ...
+
+
+def configured_handler(config: Any, event: Any, context: Any) -> Any: ...
+
+
+@functools.wraps(lambda_handler)
+def names_of_its_own(a: Any, b: Any) -> Any: ...
+
+
+class TestLambdaHandlers:
+    """Functions of ``(event, context)``, which by their number of parameters could pass for WSGI."""
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            lambda_handler,
+            lambda event, context: None,
+            lambda event, _: None,
+            lambda event, __: None,
+            lambda evt, ctx: None,
+            lambda _event, _context: None,
+            lambda _, context: None,
+            lambda e, ctx: None,
+            lambda event, context=None: None,
+            lambda event=None, context=None: None,
+            lambda event, context, more=None, **others: None,
+            lambda event, context, *more, **others: None,
+            async_handler,
+            LambdaObject(),
+            LambdaObject().resolve,
+            LambdaObject().wrapped,
+            LambdaObject.of_class,
+            LambdaObject.static,
+            functools.partial(configured_handler, 1),
+            functools.partial(lambda event, context, config: None, config=1),
+            functools.partial(LambdaObject()),
+            wrapping(lambda_handler),
+            wrapping(wrapping(async_handler)),
+            async_wrapping(async_handler),
+            wrapping(LambdaObject()),
+            wrapping(LambdaObject().resolve),
+            functools.partial(wrapping(configured_handler), 1),
+            names_of_its_own,
+            mangum.Mangum(fastapi.FastAPI()),
+            apig_wsgi.make_lambda_handler(wsgi),
+        ],
+    )
+    def test_they_are_told_by_the_names_of_their_parameters(self, target: Any) -> None:
+        assert is_lambda_handler(target)
+
+    def test_a_coroutine_function_of_two_parameters_can_be_nothing_else(self) -> None:
+        async def handler(payload: Any, info: Any) -> Any: ...
+
+        assert is_lambda_handler(handler)
+
+    @pytest.mark.parametrize(
+        "app",
+        [
+            wsgi,
+            asgi,
+            asgi2,
+            Wsgi(),
+            Wsgi().method,
+            Asgi(),
+            Asgi().method,
+            WsgiClass,
+            Asgi2Class,
+            lambda env, start_response: [],
+            lambda env, sr: [],
+            lambda e, s: [],
+            lambda event, start_response: [],
+            lambda environ, context: [],
+            lambda event: None,
+            lambda event, context, more: None,
+            lambda *args: None,
+            wrapping(wsgi),
+            wrapping(asgi),
+            async_wrapping(asgi),
+            Decorator(wsgi),
+            functools.partial(wsgi),
+            functools.wraps(lambda_handler)(lambda environ, start_response: []),
+            LambdaObject,
+            Mock(),
+            MagicMock(),
+            operator.add,
+            print,
+            None,
+            "app:app",
+        ],
+    )
+    def test_applications_and_all_else_are_none(self, app: Any) -> None:
+        assert not is_lambda_handler(app)
+
+    def test_a_coroutine_function_with_an_applications_names_is_none(self) -> None:
+        async def app(environ: Any, start_response: Any) -> None: ...
+
+        async def double(receive: Any, send: Any) -> None: ...
+
+        assert not is_lambda_handler(app)
+        assert not is_lambda_handler(double)
+
+    def test_no_framework_s_application_is_taken_for_one(self, apps: dict[str, Any]) -> None:
+        assert [name for name, app in apps.items() if is_lambda_handler(app)] == []
+
+    def test_what_is_no_application_is_told_of_them(self) -> None:
+        with pytest.raises(bridge.InterfaceError, match=r"\(event, context\)"):
+            bridge.handler(lambda: None)
