@@ -9,17 +9,17 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import calls, gateway, imports, stages
+from tests.benchmarks import calls, gateway, imports, runtime, stages
 from tests.benchmarks.table import table
 
 _BATCH = 20
-_ROUNDS = {"calls": 401, "imports": 21, "gateway": 31}
-_QUICK_ROUNDS = {"calls": 51, "imports": 5, "gateway": 7}
+_ROUNDS = {"calls": 401, "imports": 21, "gateway": 31, "runtime": 31}
+_QUICK_ROUNDS = {"calls": 51, "imports": 5, "gateway": 7, "runtime": 7}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What the bridge costs, beside its peers.")
-    parser.add_argument("--only", choices=["calls", "imports", "stages", "gateway"], help="one part alone")
+    parser.add_argument("--only", choices=["calls", "imports", "stages", "gateway", "runtime"], help="one part alone")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     parser.add_argument("--json", action="store_true", help="figures for a machine, in µs per call and ms per import")
     options = parser.parse_args()
@@ -31,6 +31,8 @@ def main() -> None:
         found["imports"] = imports.measure(rounds["imports"])
     if options.only in (None, "gateway"):
         found["gateway"] = gateway.measure(rounds["gateway"])
+    if options.only in (None, "runtime"):
+        found["runtime"] = runtime.measure(rounds["runtime"])
     if options.only == "stages":
         found["stages"] = stages.measure(rounds["calls"], _BATCH)
     print(dumps(found, indent=2, ensure_ascii=False) if options.json else "\n\n".join(_report(found)))
@@ -56,6 +58,8 @@ def _report(found: dict[str, Any]) -> list[str]:
         parts += [f"### Import: ms above {before}", _imports_table(by_library)]
     if "gateway" in found:
         parts += ["### The local gateway: µs of the server's time per request", _gateway_table(found["gateway"])]
+    if "runtime" in found:
+        parts += _runtime_tables(found["runtime"])
     if "stages" in found:
         parts += ["### The bridge's stages: µs", _stages_table(found["stages"])]
     return parts
@@ -76,6 +80,26 @@ def _calls_table(by_source: dict[str, dict[str, float]]) -> str:
 def _gateway_table(times: dict[str, float]) -> str:
     floor = times[gateway.FLOOR]
     return table(["", "µs", "times uvicorn's"], [[n, f"{t:.0f}", f"{t / floor:.2f}"] for n, t in times.items()])
+
+
+def _runtime_tables(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    names = (runtime.AWS, runtime.US)
+    rows = []
+    for handler, times in found["invocation"].items():
+        ratio = times[runtime.US] / times[runtime.AWS]
+        rows.append([handler, *(f"{times[name]:.0f}" for name in names), f"{ratio:.2f}"])
+    many = [
+        [name, f"{at['processes']:.0f}", f"{at['ms']:.0f}", f"{at['MB']:.0f}"] for name, at in found["at once"].items()
+    ]
+    http = [[name, f"{times['µs']:.0f}"] for name, times in found["http"].items()]
+    return [
+        "### The runtime: µs per invocation, one after the other",
+        table(["", *names, "ratio"], rows),
+        f"### The runtime: {runtime.AT_ONCE} requests at once that wait 100 ms each",
+        table(["", "processes", "ms", "MB"], many),
+        "### The HTTP of one invocation: µs",
+        table(["", "µs"], http),
+    ]
 
 
 def _stages_table(by_source: dict[str, dict[str, float]]) -> str:
