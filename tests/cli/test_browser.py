@@ -79,3 +79,20 @@ def test_a_visitor_sees_the_image_logs_in_and_uploads_a_file(
         }
         refused = [line for line in served.err.splitlines() if "by itself" in line and "favicon.ico" not in line]
         assert refused == []
+
+
+@pytest.mark.parametrize("source", ["function-url", "rest-api"])
+def test_a_visitor_sees_a_stream_while_it_is_being_made(browser: Chromium, tmp_path: Path, source: str) -> None:
+    app = f"{EXAMPLES / 'streaming' / 'app.py'}:app"
+    with Served(tmp_path, app, "--no-reload", "--runtime", "--source", source, "--response-mode", "stream") as served:
+        browser.open(f"{served.url}/?count=4&seconds=0.5")
+        seen = [("", 0)]
+        while seen[-1][0] != "over":
+            state, count = browser.run(
+                "return [document.getElementById('state').textContent, document.querySelectorAll('li').length]"
+            )
+            if (state, count) != seen[-1]:
+                seen.append((state, count))
+        counts = [count for state, count in seen if state == "connected"]
+        assert {1, 2, 3} <= set(counts)  # one after the other, before it was over
+        assert seen[-1] == ("over", 4)
