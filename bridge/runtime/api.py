@@ -27,7 +27,7 @@ _PAUSE_SECONDS = 0.05  # then twice as long each time
 _STREAM_TYPE = "application/vnd.awslambda.http-integration-response"
 # Lambda's side is written in Go, whose HTTP server takes no trailers of more than 4096 bytes, names included; the body
 # is in base64 there, which makes four of three.
-_LONGEST_TRAILER = 2_800
+_LONGEST_TRAILER, _LONGEST_TYPE = 2_800, 100
 _ERROR_TYPE, _ERROR_BODY = "Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"
 
 
@@ -74,7 +74,7 @@ class RuntimeApi:
 
     async def fail(self, invocation: Invocation, fault: Fault) -> None:
         """Post the error of an invocation."""
-        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _one_line(fault.kind)), *_echo(invocation)]
+        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _category(fault)), *_echo(invocation)]
         if cause := fault.to_xray():
             headers.append(("Lambda-Runtime-Function-XRay-Error-Cause", cause))
         path = f"/invocation/{invocation.request_id}/error"
@@ -103,7 +103,7 @@ class RuntimeApi:
 
     async def fail_init(self, fault: Fault) -> None:
         """Post the error that ended the init."""
-        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _one_line(fault.kind))]
+        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _category(fault))]
         await self._ask("POST", "/init/error", headers, fault.to_json(), tries=2)
 
     async def restore(self) -> None:
@@ -115,7 +115,7 @@ class RuntimeApi:
 
     async def fail_restore(self, fault: Fault) -> None:
         """Post the error of a hook that ran after the restore."""
-        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _one_line(fault.kind))]
+        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _category(fault))]
         await self._ask("POST", "/restore/error", headers, fault.to_json(), tries=2)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class Stream:
         trailers = []
         if fault is not None:
             body = b64encode(fault.to_json(_LONGEST_TRAILER)).decode()
-            trailers = [(_ERROR_TYPE, _one_line(fault.kind[:100])), (_ERROR_BODY, body)]
+            trailers = [(_ERROR_TYPE, _category(fault)), (_ERROR_BODY, body)]
         try:
             reply = await self._connection.end(trailers)
         except LostError as error:
@@ -207,6 +207,7 @@ def _text(reply: Reply) -> str:
     return reply.body[:500].decode("utf-8", "replace")
 
 
-def _one_line(text: str) -> str:
-    """As a header's value."""
-    return "".join(character if " " <= character <= "~" else "?" for character in text)
+def _category(fault: Fault) -> str:
+    """A fault's type as a header has it: with whose it is, or AWS takes it for an unknown one of the runtime's."""
+    kind = "".join(character if " " <= character <= "~" else "?" for character in fault.kind[:_LONGEST_TYPE])
+    return kind if kind.startswith(("Function.", "Runtime.")) else f"Function.{kind}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PRELUDE_LIMIT = 16_384
 _DELIMITER = b"\0" * 8
 _OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})  # the service's business, not the function's
-_TIMED_OUT = Fault("Sandbox.Timedout", "The function's time is over and its response is not whole.")
+_TIMED_OUT = Fault("Function.Timedout", "The function's time is over and its response is not whole.")
 # Left of an invocation's time, to ask for the next one.
 _MARGIN_SECONDS = 0.1
 

@@ -99,7 +99,7 @@ async def test_an_error_has_type_message_and_stack_and_the_cause_for_x_ray(reach
             await api.fail(found, Fault.of(error))
     asked = server.asked[1]
     assert asked.line.endswith("/invocation/r-1/error HTTP/1.1")
-    assert asked.headers["lambda-runtime-function-error-type"] == "LookupError"
+    assert asked.headers["lambda-runtime-function-error-type"] == "Function.LookupError"
     told = json.loads(asked.body)
     assert (told["errorType"], told["errorMessage"]) == ("LookupError", "no sé\n")
     assert "raise LookupError" in "".join(told["stackTrace"])
@@ -132,7 +132,7 @@ async def test_a_stream_that_breaks_off_has_the_error_in_its_trailers(reach: Rea
         await stream.end(Fault("ValueError", "böse\r\n"))
     asked = server.asked[1]
     assert set(asked.headers["trailer"].lower().split(", ")) == set(asked.trailers)
-    assert asked.trailers["lambda-runtime-function-error-type"] == "ValueError"
+    assert asked.trailers["lambda-runtime-function-error-type"] == "Function.ValueError"
     told = json.loads(base64.b64decode(asked.trailers["lambda-runtime-function-error-body"]))
     assert told["errorMessage"] == "böse\r\n"
 

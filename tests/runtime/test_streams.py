@@ -114,7 +114,7 @@ async def test_an_exception_after_it_has_begun_ends_it_with_the_error_and_the_pr
         assert (await answer.prelude())["statusCode"] == 200
         assert await answer.rest() == b"half"
         kind, told = answer.trailer()
-        assert (kind, told["errorMessage"]) == ("ValueError", "in the middle")
+        assert (kind, told["errorMessage"]) == ("Function.ValueError", "in the middle")
         assert "in the middle" in "".join(told["stackTrace"])
         assert (await service.ask("/", "function-url").body()).endswith(b"half")
 
@@ -127,7 +127,7 @@ async def test_an_application_that_stops_in_the_middle_has_failed() -> None:
     async with running(app, stream=True, lifespan="off") as service:
         answer = service.ask(source="function-url")
         await answer.body()
-        assert answer.trailer()[0] == "InterfaceError"
+        assert answer.trailer()[0] == "Function.InterfaceError"
 
 
 async def test_headers_that_no_prelude_has_room_for_are_a_500(caplog: pytest.LogCaptureFixture) -> None:
@@ -262,7 +262,7 @@ async def test_a_wsgi_iterable_that_fails_ends_the_stream_with_the_error_and_is_
     async with running(wsgi(parts), stream=True) as service:
         answer = service.ask(source="function-url")
         assert (await answer.body()).endswith(b"half")
-        assert answer.trailer()[0] == "LookupError"
+        assert answer.trailer()[0] == "Function.LookupError"
         assert closed.wait(20)
 
 
@@ -294,4 +294,4 @@ async def test_a_stream_that_is_not_whole_in_time_ends_with_the_error() -> None:
         service.seconds = 0.5
         answer = service.ask(source="function-url")
         assert (await answer.body()).endswith(b"half")
-        assert answer.trailer()[0] == "Sandbox.Timedout"
+        assert answer.trailer()[0] == "Function.Timedout"
