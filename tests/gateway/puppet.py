@@ -15,7 +15,7 @@ from typing import Any
 
 API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 BASE = "/2018-06-01/runtime"
-HOST, _, PORT = API.partition(":")
+HOST, PORT = API.split(":")
 STREAMING = {"Lambda-Runtime-Function-Response-Mode": "streaming"}
 
 connection = http.client.HTTPConnection(API)
