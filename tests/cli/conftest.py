@@ -10,7 +10,7 @@ import pytest
 from tests.cli.served import ASGI, WSGI, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def serve(tmp_path: object) -> Iterator[Callable[..., Served]]:
     """Start ``bridge serve`` in the test's folder; it ends with the test."""
     with contextlib.ExitStack() as opened:
 
-        def start(*arguments: str, **env: str) -> Served:
-            return opened.enter_context(Served(tmp_path, *arguments, **env))  # type: ignore[arg-type]
+        def start(*arguments: str, command: Sequence[str] = (), **env: str) -> Served:
+            return opened.enter_context(Served(tmp_path, *arguments, command=command, **env))  # type: ignore[arg-type]
 
         yield start
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 BRIDGE = str(Path(sys.executable).with_name("bridge"))
@@ -44,6 +45,7 @@ class Served:
     Args:
         folder: the project, in which it runs.
         *arguments: after ``bridge serve``; ``--port 0`` is added.
+        command: words that come after all of them.
         greets: whether to wait until it says that it serves; if not there are no ``url`` and ``client``.
         **env: more environment.
 
@@ -53,12 +55,14 @@ class Served:
         client: an httpx client for it.
     """
 
-    def __init__(self, folder: Path, *arguments: str, greets: bool = True, **env: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, command: Sequence[str] = (), greets: bool = True, **env: str
+    ) -> None:
         self._log = folder / f"served-{time.monotonic_ns()}"
         self._log.mkdir()
         with (self._log / "out").open("wb") as out, (self._log / "err").open("wb") as err:
             self.process = subprocess.Popen(
-                [BRIDGE, "serve", *arguments, "--port", "0"],
+                [BRIDGE, "serve", *arguments, "--port", "0", *command],
                 cwd=folder,
                 env=environment(**env),
                 stdin=subprocess.DEVNULL,
