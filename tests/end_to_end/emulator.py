@@ -32,6 +32,7 @@ ALONE = ("/bin/sh", "-c")
 # The managed runtime of this Python: AWS's client polls and writes JSON in another way since 3.12.
 MANAGED_RUNTIME = f"AWS_Lambda_python3.{sys.version_info.minor}"
 _PATIENCE_SECONDS = 20.0
+_CONNECTIONS = 32
 _COMPILED = Path(__file__).parents[2] / ".cache" / "compiled"
 
 
@@ -57,7 +58,7 @@ class Emulator:
         log: the file for all that emulator and function write.
         timeout: the function's timeout in seconds; importing the code counts for the first invocation.
         variables: the function's environment variables.
-        command: what the function's process is; the handler comes behind it.
+        command: what the function's process is; the handler, if there is one, comes behind it.
         place: a command that runs the emulator in a place of its own, before all others.
     """
 
@@ -88,7 +89,7 @@ class Emulator:
         addresses = ["--runtime-interface-emulator-address", front, "--runtime-api-address", runtime_api]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*place, str(program), *addresses, *command, handler],
+                [*place, str(program), *addresses, *command, *([handler] if handler else [])],
                 cwd=folder,
                 env={**own, **(variables or {})},
                 stdin=subprocess.DEVNULL,
@@ -102,11 +103,16 @@ class Emulator:
             region_name="us-east-1",
             aws_access_key_id="nobody",
             aws_secret_access_key="nothing",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=timeout + _PATIENCE_SECONDS),
+            config=Config(
+                retries={"total_max_attempts": 1},
+                max_pool_connections=_CONNECTIONS,
+                read_timeout=timeout + _PATIENCE_SECONDS,
+            ),
         )
         # The emulator sends an error as plain text, which boto3 takes for none and drops.
         self._refused = b""
         self._client.meta.events.register("response-received.lambda.Invoke", self._keep)
+        self._client.meta.events.register("before-call.lambda.Invoke", _call_it_json)
 
     def __enter__(self) -> Self:
         try:
@@ -137,14 +143,21 @@ class Emulator:
             InvocationError: it gives nothing.
         """
         with self._turn:  # two invocations at once are the end of the emulator
-            try:
-                answer = self._client.invoke(FunctionName="function", Payload=json.dumps(event).encode())
-            except ClientError as error:
-                raise InvocationError("The function's process ended.", self._refused) from error
-            payload: bytes = answer["Payload"].read()
+            payload: bytes = self.send(event)["Payload"].read()
         if payload.startswith(b"Task timed out"):
             raise InvocationError(payload.decode())
         return payload
+
+    def send(self, event: Any) -> Any:
+        """Boto3's answer for *event*, whatever else the function is doing.
+
+        Raises:
+            InvocationError: there is none.
+        """
+        try:
+            return self._client.invoke(FunctionName="function", Payload=json.dumps(event).encode())
+        except ClientError as error:
+            raise InvocationError("The function's process ended.", self._refused) from error
 
     def ask(self, request: Request, source: str = "http-api", **door: Any) -> Answer:
         """What a client of the front door called *source* gets for *request*."""
@@ -185,6 +198,11 @@ class Emulator:
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"The emulator did not start:\n{self.log}")
             time.sleep(0.01)
+
+
+def _call_it_json(params: Any, **told: Any) -> None:
+    """Lambda takes every payload for JSON; the emulator's mode of Managed Instances tells the function the type."""
+    params["headers"]["Content-Type"] = "application/json"
 
 
 def _reserved_port() -> socket.socket:
