@@ -37,6 +37,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(_BUFFER))
         self._received = bytearray()
         self._waiting: asyncio.Future[Reply] | None = None
+        self._unwanted = 0  # answers that are to come and that nobody waits for any more
         self._writable: asyncio.Future[None] | None = None
         self._is_streaming = False
         self.is_lost = False
@@ -110,9 +111,9 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """The asyncio protocol: something came."""
         self._received += self._buffer[:nbytes]
-        if self._is_streaming:  # an answer to half a request: it is refused
-            self._stop_streaming()
         self._look()
+        if self._is_streaming and self._received and not self._unwanted:  # an answer to half a request: it is refused
+            self._stop_streaming()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
         """The asyncio protocol: it is closed."""
@@ -143,27 +144,35 @@ class Connection(asyncio.BufferedProtocol):
         return f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{lines}\r\n".encode("latin-1")
 
     async def _reply(self) -> Reply:
-        self._waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting = waiting
         self._look()
-        if self.is_lost and not self._waiting.done():
-            self._waiting.set_exception(LostError(_CLOSED))
+        if self.is_lost and not waiting.done():
+            waiting.set_exception(LostError(_CLOSED))
         try:
-            return await self._waiting
+            return await waiting
+        except asyncio.CancelledError:  # an application's timeout, say: what was sent is answered all the same
+            self._unwanted += waiting.cancelled()
+            raise
         finally:
             self._waiting = None
 
     def _look(self) -> None:
         """Give the answer that has come to who waits for it."""
-        if self._waiting is None or self._waiting.done():
-            return
-        try:
-            reply = take_reply(self._received, is_over=self.is_lost)
-        except LostError as error:
-            self.close()
-            self._waiting.set_exception(error)
-            return
-        if reply is not None:
+        while self._unwanted or (self._waiting is not None and not self._waiting.done()):
+            try:
+                reply = take_reply(self._received, is_over=self.is_lost)
+            except LostError as error:
+                self.close()
+                if self._waiting is not None and not self._waiting.done():
+                    self._waiting.set_exception(error)
+                return
+            if reply is None:
+                return
             if reply.is_last:
                 self.is_lost = True
                 self._transport.close()
-            self._waiting.set_result(reply)
+            if self._unwanted:
+                self._unwanted -= 1
+            elif self._waiting is not None:
+                self._waiting.set_result(reply)
