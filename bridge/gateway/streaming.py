@@ -63,14 +63,19 @@ class Streamed:
             if not watching.done():
                 await send({"type": "http.response.body", "body": b""})
         except FunctionError as error:
-            why = "%s %s: the response was cut off after %d bytes, since the function failed: %s"
-            logger().error(why, request.method, request.path, self.size, error)
+            self._log_cut(request, f"the function failed: {error}")
+        except asyncio.CancelledError:
+            self._log_cut(request, "the server had to end")
         else:
             if watching.done():
                 logger().info("%s %s: the client went away after %d bytes.", request.method, request.path, self.size)
         finally:
             watching.cancel()
             self._stream.close()
+
+    def _log_cut(self, request: Request, why: str) -> None:
+        said = "%s %s: the response was cut off after %d bytes, since %s"
+        logger().error(said, request.method, request.path, self.size, why)
 
     async def _send_chunk(self, chunk: bytes, send: Any) -> None:
         if chunk:

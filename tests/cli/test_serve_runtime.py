@@ -245,6 +245,7 @@ def test_a_function_that_does_not_start_is_tried_again_with_each_request(serve: 
     assert served.client.get("/").status_code == 200
 
 
+@pytest.mark.slow
 def test_processes_are_new_after_a_change(serve: Serve, project: Path) -> None:
     served = serve("app:app", "--runtime")
     first = served.client.get("/").json()["pid"]
@@ -256,6 +257,7 @@ def test_processes_are_new_after_a_change(serve: Serve, project: Path) -> None:
     assert not is_alive(first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--no-reload"], ["--reload"]], ids=["no-reload", "reload"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_requests_in_flight_are_answered_and_then_all_processes_end(
@@ -285,6 +287,7 @@ def test_no_process_is_left_if_the_server_is_killed(serve: Serve, project: Path,
     until(lambda: not is_alive(process))
 
 
+@pytest.mark.slow
 def test_pyproject_toml_says_it_all(serve: Serve, project: Path) -> None:
     (project / "pyproject.toml").write_text(
         '[tool.bridge]\napp = "app:app"\nruntime = true\nsource = "function-url"\nresponse-mode = "stream"\n'
