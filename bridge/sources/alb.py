@@ -10,13 +10,14 @@ headers        lower-case; ``multiValueHeaders`` alone if the target group has m
 client         the last hop of ``X-Forwarded-For``; a health check has none
 payload        headers in the same form as the event's. Any null is answered 502; the status needs its description.
                With single-value headers only one ``Set-Cookie`` fits, so each further one is spelled in another case.
-limit          1 MB of JSON
+limit          1 MB of JSON; 32 KB of headers, and for more the client gets 502, of which the log tells
 =============  =====================================================================================================
 """
 
 from __future__ import annotations
 
 from bridge.encoder import encode
+from bridge.errors import logger
 from bridge.scope import Scope
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.prefix import set_path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
 
 LIMIT = 1_048_576
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+_HEADERS_LIMIT = 32_768
 
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
@@ -55,6 +58,14 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload, in the form that the event's headers had."""
     fields = response.fields(settings.exclude_headers)
+    if response.header_size > _HEADERS_LIMIT:
+        logger().warning(
+            "The response to %s %s has headers of %d characters. A load balancer takes 32 KB of them and answers 502 "
+            "for more: send less in cookies and other headers.",
+            scope.method,
+            as_text(scope.event.get("path")),
+            response.header_size,
+        )
     text, is_base64 = encode(response.body, fields, settings)
     payload: dict[str, Any] = {"statusCode": response.status, "statusDescription": response.status_line()}
     if scope.source == "alb-multi":

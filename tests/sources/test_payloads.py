@@ -368,6 +368,15 @@ def test_a_balancer_s_limit_counts_base64(name: str, caplog: pytest.LogCaptureFi
     assert "1048576" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["alb", "alb_multi"])
+def test_headers_that_a_balancer_answers_with_502_are_told(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert answer(load_event(name), "200 OK", [("X-Large", "x" * 32_000)], b"")["statusCode"] == 200
+    assert not caplog.records
+    assert answer(load_event(name), "200 OK", [("X-Large", "x" * 33_000)], b"")["statusCode"] == 200
+    (said,) = set(caplog.messages)  # of both interfaces
+    assert "has headers of 33007 characters. A load balancer takes 32 KB of them and answers 502" in said
+
+
 def test_a_request_body_that_cloudfront_cut_off_is_answered_413_without_the_application() -> None:
     payload = answer(load_event("edge_origin_request_truncated"), "200 OK", [], b"not this")
     CHECKS["edge"](payload)
