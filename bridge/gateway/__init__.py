@@ -119,7 +119,9 @@ def compose(request: Request, source: str = "http-api", **door: Any) -> dict[str
     Raises:
         RefusedError: the front door answers such a request itself; the answer is in it.
         SettingError: there is no such source.
+        TypeError: a field of the request is of another type than it must be.
     """
+    _check_types(request)
     return front_door(source).compose(request, Door(**door))
 
 
@@ -135,5 +137,21 @@ def interpret(payload: Any, source: str = "http-api", request: Request | None = 
     Raises:
         RefusedError: the front door refuses such a payload; its answer is in it.
         SettingError: there is no such source.
+        TypeError: a field of the request is of another type than it must be.
     """
+    if request is not None:
+        _check_types(request)
     return front_door(source).interpret(payload, request or Request(), Door(**door))
+
+
+def _check_types(request: Request) -> None:
+    """Name the field that somebody has filled otherwise than an HTTP library would; servers fill them right."""
+    for name, value in (("method", request.method), ("path", request.path), ("query", request.query)):
+        if not isinstance(value, str):
+            raise TypeError(f"The request's {name} is {value!r}; it must be text, as it is on the wire.")
+    if not isinstance(request.body, bytes):
+        raise TypeError(f"The request's body is a {type(request.body).__name__}; it must be bytes.")
+    pairs = request.headers if isinstance(request.headers, list) else [None]
+    if not all(isinstance(pair, tuple) and list(map(type, pair)) == [str, str] for pair in pairs):
+        kind = type(request.headers).__name__
+        raise TypeError(f"The request's headers are a {kind}; they must be a list of pairs, [('accept', '*/*')].")

@@ -152,3 +152,25 @@ def test_each_request_has_a_trace_of_its_own(source: str) -> None:
     for _ in range(2):
         traces |= set(re.findall("Root=1-[0-9a-f]{8}-[0-9a-f]{24}", json.dumps(compose(Request(), source))))
     assert len(traces) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"headers": {"accept": "*/*"}}, r"The request's headers are a dict; they must be a list of pairs"),
+        (
+            {"headers": [("accept", b"*/*")]},
+            r"headers are a list; they must be a list of pairs, \[\('accept', '\*/\*'\)\]",
+        ),
+        ({"headers": [("accept",)]}, "headers are a list; they must be a list of pairs"),
+        ({"body": "text"}, "The request's body is a str; it must be bytes."),
+        ({"query": {"a": 1}}, "The request's query is {'a': 1}; it must be text, as it is on the wire."),
+        ({"path": b"/"}, "The request's path is b'/'; it must be text"),
+        ({"method": None}, "The request's method is None; it must be text"),
+    ],
+)
+def test_a_field_of_another_type_is_named(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        compose(Request(**fields), "alb")
+    with pytest.raises(TypeError, match=says):
+        interpret({"statusCode": 200}, "rest-api", Request(**fields))
