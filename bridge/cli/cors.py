@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli.yaml_file import mapping
-from bridge.gateway.cors import Cors
+from bridge.gateway.cors import Cors, UrlCors
 from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _HEADERS = (
     "Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key", "X-Amz-Security-Token", "X-Amz-User-Agent",
 )  # fmt: skip
+# https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls
+_URL_HEADERS = (*_HEADERS[:-1], "X-Amzn-Trace-Id")
 _ALL = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -71,6 +73,35 @@ def sam_rest_api(said: Any, routes: Sequence[RouteOf]) -> Cors:
         _texts(said.get("AllowHeaders")),
         credentials=said.get("AllowCredentials") is True,
         max_age=_number(said.get("MaxAge")),
+    )
+
+
+def serverless_url(said: Any) -> UrlCors | None:
+    """``url.cors``: ``true``, or a mapping; a value of null takes a default away."""
+    if not said:
+        return None
+    said = {"allowedOrigins": ["*"], "allowedMethods": ["*"], "allowedHeaders": list(_URL_HEADERS), **mapping(said)}
+    return UrlCors(
+        _texts(said["allowedOrigins"]),
+        _texts(said["allowedMethods"]),
+        _texts(said["allowedHeaders"]),
+        _texts(said.get("exposedResponseHeaders")),
+        said.get("allowCredentials") is True,
+        _number(said.get("maxAge")),
+    )
+
+
+def sam_url(said: Any) -> UrlCors | None:
+    """``Cors`` of a ``FunctionUrlConfig``: what is not said is not allowed."""
+    if not mapping(said):
+        return None
+    return UrlCors(
+        _texts(said.get("AllowOrigins")),
+        _texts(said.get("AllowMethods")),
+        _texts(said.get("AllowHeaders")),
+        _texts(said.get("ExposeHeaders")),
+        said.get("AllowCredentials") is True,
+        _number(said.get("MaxAge")),
     )
 
 

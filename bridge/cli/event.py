@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from bridge.cli import CommandError
+from bridge.cli import CommandError, UsageError, pyproject
 from bridge.cli.access import as_json
-from bridge.cli.options import DEFAULT_SOURCE, add_front_door, add_request, base_path, media_types
-from bridge.gateway import Door, RefusedError, Request, front_door
+from bridge.cli.options import DEFAULT_SOURCE, add_front_door, add_request, base_path, media_types, settle
+from bridge.cli.project import NoApplicationError, Project, find_project
+from bridge.gateway import Answer, Door, RefusedError, Request, front_door
+from bridge.gateway.routes import match
+from bridge.gateway.wire import below_prefix
+from bridge.response import TOKEN
 
 if TYPE_CHECKING:
     import argparse
@@ -26,18 +32,37 @@ def add_to(commands: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the event as JSON."""
-    print(as_json(compose(request_of(chosen), chosen.source or DEFAULT_SOURCE, door_of(chosen))))
+    request = request_of(chosen)
+    try:
+        project = find_project(None, Path.cwd())
+    except NoApplicationError:  # an event needs none
+        project = Project()
+    chosen.source = chosen.source or project.source or DEFAULT_SOURCE
+    settle(chosen, pyproject.options(Path.cwd()))  # what the source makes meaningless
+    door = door_of(chosen)
+    if not door.binary_media_types:
+        door = replace(door, binary_media_types=project.binary_media_types)
+    print(as_json(compose(request, chosen.source, door, project)))
     return 0
 
 
-def compose(request: Request, source: str, door: Door) -> Any:
-    """The event for *request* by the front door *source*.
+def compose(request: Request, source: str, door: Door, project: Project) -> Any:
+    """The event for *request* by the front door *source*, by the route of the project that takes it.
 
     Raises:
         CommandError: the front door refuses it.
     """
+    rules = front_door(source)
+    routes = project.routes_behind(source)
     try:
-        return front_door(source).compose(request, door)
+        if routes:
+            path = below_prefix(request, door, rules.no_route) or "/"
+            found = match(routes, request.method, path, rest=source == "rest-api")
+            if found is None or found[0].preflight is not None:
+                why = "no route takes it" if found is None else "it is a preflight, which reaches no function"
+                raise RefusedError(replace(rules.no_route if found is None else Answer(200), why=why))
+            door = replace(door, route=found[1])
+        return rules.compose(request, door)
     except RefusedError as refusal:
         answer = refusal.answer
         raise CommandError(f"{source} answers {answer.status} by itself: {answer.why}.") from None
@@ -52,17 +77,24 @@ def request_of(chosen: argparse.Namespace) -> Request:
     """The request that the options describe.
 
     Raises:
-        CommandError: an option is malformed or names a file that cannot be read.
+        UsageError: an option is malformed or names a file that cannot be read.
     """
     asked = chosen.url or "/"
     is_whole = re.match(r"https?://", asked)
-    url = urlsplit(asked if is_whole else f"https://localhost/{asked.removeprefix('/')}")
+    try:
+        url = urlsplit(asked if is_whole else f"https://localhost/{asked.removeprefix('/')}")
+    except ValueError as error:
+        raise UsageError(f"{asked!r} is no URL: {error}.") from None
+    if chosen.request is not None and not (chosen.request and TOKEN.issuperset(chosen.request)):
+        raise UsageError(f"-X {chosen.request!r} is no method: HTTP allows letters, digits and a few signs in one.")
     headers: list[tuple[str, str]] = []
     for line in chosen.header:
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise CommandError(f"-H {line!r}: write a header as 'Name: value'.")
-        headers.append((name.strip(), os.fsencode(value.strip()).decode("latin-1")))
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not name:
+            raise UsageError(f"-H {line!r}: write a header as 'Name: value'.")
+        if not TOKEN.issuperset(name) or re.search(r"[\r\n\0]", value):
+            raise UsageError(f"-H {line!r}: HTTP allows no such name, or no line break in a value.")
+        headers.append((name, os.fsencode(value).decode("latin-1")))
     given = {name.lower() for name, _ in headers}
     usual = (("host", url.netloc), ("user-agent", "bridge"), ("accept", "*/*"))
     headers = [*(pair for pair in usual if pair[0] not in given), *headers]
@@ -104,4 +136,4 @@ def _read(item: str) -> bytes:
     try:
         return Path(item[1:]).read_bytes()
     except OSError as error:
-        raise CommandError(f"{item[1:]} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{item[1:]} cannot be read: {error.strerror}.") from None

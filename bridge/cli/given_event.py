@@ -23,12 +23,14 @@ def read_event(name: str) -> Any:
     """The event in a file, or for ``-`` on standard input.
 
     Raises:
-        CommandError: it cannot be read.
+        UsageError: it cannot be read.
+        CommandError: it is no JSON.
     """
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        return json.loads(text)
-    except (OSError, ValueError) as error:
+        return json.loads(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--event {name} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
         raise CommandError(f"--event {name} cannot be read as JSON: {error}") from None
 
 

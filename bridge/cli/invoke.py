@@ -17,7 +17,7 @@ from bridge.cli import CommandError, pyproject
 from bridge.cli.access import as_json
 from bridge.cli.event import door_of, request_of
 from bridge.cli.given_event import check_alone, read_event, request_in, source_of
-from bridge.cli.load import load_functions
+from bridge.cli.load import load_functions, say
 from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request, settle
 from bridge.cli.project import find_project
 from bridge.gateway import RefusedError, front_door
@@ -52,6 +52,8 @@ def run(chosen: argparse.Namespace) -> int:
     request = request_of(chosen)
     event = None if chosen.event is None else read_event(chosen.event)
     project = find_project(chosen.app, Path.cwd())
+    for line in project.warnings if chosen.source or event else project.warnings + project.mixed:
+        say(line)
     chosen.source = chosen.source or source_of(event) or project.source or DEFAULT_SOURCE
     settle(chosen, pyproject.options(Path.cwd()))  # what the source makes meaningless
     if event is None:
@@ -90,8 +92,8 @@ async def _passed(request: Request, project: Project, chosen: argparse.Namespace
         binary_media_types=door.binary_media_types or project.binary_media_types,
         timeout=chosen.timeout,
         timeouts={function.name: function.timeout for function in project.functions if function.timeout},
-        routes=[route for function in project.functions for route in function.routes],
-        cors=project.cors if chosen.source in ("http-api", "http-api-v1") else None,
+        routes=project.routes_behind(chosen.source),
+        cors=project.cors_behind(chosen.source),
         observe=passages.append,
     )
     told: asyncio.Queue[Any] = asyncio.Queue()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import bridge
 from bridge.adapter import Handler, make_handler
 from bridge.application import find_application
-from bridge.cli import CommandError
+from bridge.cli import CommandError, UsageError
 from bridge.errors import ApplicationNotFoundError, BridgeError
 from bridge.interfaces.detect import interface_of, is_lambda_handler
 from bridge.settings import Settings
@@ -49,7 +49,21 @@ def load_functions(
         os.environ.update(function.environment | own)
         _make_way(function, project)
         handlers[function.name] = _handler(function, wrap, settings or {})
+    _tell_of_shared(project, own)
     return handlers
+
+
+def _tell_of_shared(project: Project, own: dict[str, str]) -> None:
+    """Say which variables a function may find with another one's value once all are imported."""
+    variables = [function.environment for function in project.functions]
+    names = {name for each in variables for name in each if name not in own and not name.startswith("BRIDGE_")}
+    if mixed := sorted(name for name in names if len({each.get(name) for each in variables}) > 1):
+        which = "the variable" if len(mixed) == 1 else "the variables"
+        say(
+            f"The functions share one process, and {which} {', '.join(mixed)} with it: each has its own value while it "
+            "is imported, and that of the last one when it answers. `bridge serve --runtime` gives each function a "
+            "process of its own."
+        )
 
 
 def _make_way(function: Function, project: Project) -> None:
@@ -106,12 +120,13 @@ def read_env_file(path: Path) -> dict[str, str]:
     """``NAME=value`` lines, with ``export``, quotes and comments as shells have them.
 
     Raises:
-        CommandError: it cannot be read, or has a line that is none.
+        UsageError: it cannot be read.
+        CommandError: it has a line that is none.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--env-file {path} cannot be read: {error}") from None
+        raise UsageError(f"--env-file {path} cannot be read: {error}") from None
     variables = {}
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import UsageError
-from bridge.cli.pyproject import RESPONSE_MODES
+from bridge.cli.pyproject import RESPONSE_MODES, is_stage
 from bridge.gateway import SOURCES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_front_door(parser: argparse.ArgumentParser) -> None:
     names = list(SOURCES)
     which = f"one of {', '.join(names)}; default that of the project's functions, else {DEFAULT_SOURCE}"
     add("--source", choices=names, metavar="SOURCE", help=which)
-    add("--stage", default="", help="API Gateway's stage, with which URLs then begin; default none")
+    add("--stage", type=stage, default="", help="API Gateway's stage, with which URLs then begin; default none")
     add("--base-path", default="", help="a custom domain's base path, with which URLs then begin")
     add("--binary-media-types", default="", metavar="TYPES", help="a REST API's binaryMediaTypes: 'image/*,*/*'")
     add("--timeout", type=positive, metavar="SECONDS", help="how long the front door waits; default as AWS's")
@@ -89,11 +89,20 @@ def settle(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
     Raises:
         UsageError: an option of the command line means nothing to the front door.
     """
-    source = getattr(chosen, "source", None)
-    is_plain = getattr(chosen, "plain", False)
-    if is_plain and said.get("runtime") and chosen.runtime:
+    if getattr(chosen, "plain", False) and said.get("runtime") and chosen.runtime:
         chosen.runtime = False
     _settle_runtime(chosen, said)
+    settle_front_door(chosen, said)
+
+
+def settle_front_door(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
+    """The same for what describes a front door alone; once more where the project's files have told which one it is.
+
+    Raises:
+        UsageError: an option of the command line means nothing to it.
+    """
+    source = getattr(chosen, "source", None)
+    is_plain = getattr(chosen, "plain", False)
     for option, nothing in _FRONT_DOOR.items():
         value = getattr(chosen, option, nothing)
         sources = _ONLY.get(option)
@@ -141,6 +150,14 @@ def positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def stage(text: str) -> str:
+    """The name of a stage; slashes around it do not count."""
+    name = text.strip("/")
+    if name and not is_stage(name):
+        raise argparse.ArgumentTypeError(f"{text!r} is no stage: a stage has letters, digits, - and _ in its name")
+    return name
 
 
 def base_path(text: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli import CommandError
+from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
-    from bridge.gateway.cors import Cors
-    from bridge.gateway.routes import RouteOf
+    from collections.abc import Mapping
+
+    from bridge.gateway.cors import Cors, UrlCors
 
 
 class NoApplicationError(CommandError):
@@ -31,6 +33,7 @@ class Function:
         routes: its explicit routes.
         timeout: its own timeout in seconds, if it has one.
         has_url: whether it has a Function URL.
+        url_cors: the CORS configuration of that.
     """
 
     name: str
@@ -41,6 +44,12 @@ class Function:
     routes: list[RouteOf] = field(default_factory=list)
     timeout: float | None = None
     has_url: bool = False
+    url_cors: UrlCors | None = None
+
+    def rename(self, name: str) -> None:
+        """Call it *name*, as its context does on AWS."""
+        self.name = name
+        self.routes = [replace(route, function=name) for route in self.routes]
 
 
 @dataclass(slots=True)
@@ -52,12 +61,36 @@ class Project:
         source: the front door that the project's file describes; None if it does not say.
         binary_media_types: those of its REST API.
         cors: the CORS configuration of its HTTP API.
+        warnings: what of the file is not followed here, a line each.
+        mixed: what of it belongs to other front doors than *source*, a line each.
     """
 
     functions: list[Function] = field(default_factory=list)
     source: str | None = None
     binary_media_types: tuple[str, ...] = ()
     cors: Cors | None = None
+    warnings: list[str] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+
+    def routes_behind(self, source: str) -> list[RouteOf]:
+        """The routes of the functions; behind a Function URL with CORS its own, which answer OPTIONS without it."""
+        cors = self._url_cors if source == "function-url" else None
+        if cors is None:
+            return [route for function in self.functions for route in function.routes]
+        name = self.functions[0].name
+        preflights = [RouteOf("OPTIONS", path, name, cors) for path in ("/", "/{proxy+}")]
+        return [*preflights, RouteOf("ANY", "$default", name)]
+
+    def cors_behind(self, source: str) -> Cors | None:
+        """The CORS configuration by which the front door adds headers to answers."""
+        if source == "function-url":
+            return self._url_cors
+        return self.cors if source in ("http-api", "http-api-v1") else None
+
+    @property
+    def _url_cors(self) -> UrlCors | None:
+        """That of the one function that is served; with routes a Function URL is none of them."""
+        return self.functions[0].url_cors if len(self.functions) == 1 and not self.functions[0].routes else None
 
 
 def find_project(app: str | None, folder: Path) -> Project:
@@ -84,7 +117,7 @@ def find_project(app: str | None, folder: Path) -> Project:
         raise NoApplicationError(
             "No application is named. Name it, as in `bridge serve app:app`, or put it into pyproject.toml: "
             '[tool.bridge] app = "app:app". (There is no Python function in serverless.yml or template.yaml here, '
-            "either.)"
+            f"either.{' ' if described.warnings else ''}{' '.join(described.warnings)})"
         )
     described.functions = _reachable(described.functions)
     return described
@@ -94,3 +127,27 @@ def _reachable(functions: list[Function]) -> list[Function]:
     """Those that a route leads to; else the one with a URL; else an application, not a handler of who knows what."""
     routed = [function for function in functions if function.routes]
     return routed or sorted(functions, key=lambda function: (not function.has_url, function.is_handler))[:1]
+
+
+def other_doors(served: str | None, functions: Mapping[str, list[str]], apps: Mapping[str, str]) -> list[str]:
+    """What is told of events that belong to other front doors than the one that is served, a line each.
+
+    Args:
+        served: the front door.
+        functions: the names of the functions with events of a front door, by its name.
+        apps: their handlers or applications.
+    """
+    lines = []
+    for source, names in functions.items():
+        one = ", ".join(dict.fromkeys(names))
+        if source == "alb" and served != "alb":
+            lines.append(
+                f"alb events are no routes here: {one}. `bridge serve {apps[names[0]]} --source alb` serves one "
+                "function behind a load balancer."
+            )
+        elif source != "alb" and served and source != served:
+            lines.append(
+                f"One front door is served at a time, here {served} for all routes, though on AWS those of {one} are "
+                f"behind {source}: `--source {source}` serves all behind that."
+            )
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,11 @@ _NAME = "pyproject.toml"
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def is_stage(value: Any) -> bool:
+    """Whether it is a stage's name, as API Gateway takes one; an HTTP API's ``$default``, too."""
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+|\$default", value.strip("/")) is not None
 
 
 def _is_switch(value: Any) -> bool:
@@ -38,7 +44,7 @@ _SWITCH = (_is_switch, "true or false")
 KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "app": (_is_text, 'text, as in app = "app:app"'),
     "source": (lambda value: value in list(SOURCES), f"one of {', '.join(SOURCES)}"),
-    "stage": (_is_text, 'text, as in stage = "prod"'),
+    "stage": (is_stage, 'text, as in stage = "prod"'),
     "base-path": (_is_text, 'text, as in base-path = "/shop"'),
     "binary-media-types": (_are_texts, 'a list of texts, as in binary-media-types = ["image/*"]'),
     "timeout": (lambda value: _is_number(value, 0) and value > 0, "a number of seconds above 0"),

@@ -9,13 +9,19 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.yaml_file import read_content
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _INNERMOST = re.compile(r"\$\{([^${}]+)\}")
 # The first default is after the first comma that is not in quotes.
 _PARTS = re.compile(r"""((?:'[^']*'|"[^"]*"|[^,'"])*),?(.*)""", re.DOTALL)
-# What only a deployment knows, or another file.
+# Another file, of YAML or JSON, and a key in it. What a file of code would give is not known here.
+_FILE = re.compile(r"file\(([^()]+)\)(?::(.+))?", re.DOTALL)
+_FILES = (".yml", ".yaml", ".json")
+# What only a deployment knows.
 _ELSEWHERE = re.compile(r"(opt|file|ssm|cf|s3|aws|param|output|terraform|vault|git|strToBool)\b.*[:(]", re.DOTALL)
 _DEEPEST = 8  # references within references: no endless ones
 
@@ -25,10 +31,13 @@ class Resolver:
 
     Args:
         content: the file that ``${self:…}`` refers to.
+        folder: where it lies.
     """
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    def __init__(self, content: Mapping[str, Any], folder: Path) -> None:
         self._content = content
+        self._folder = folder
+        self._files: dict[Path, Any] = {}
 
     def resolve(self, value: Any, depth: int = 0) -> Any:
         """*value* with its references filled in; one that is not known stays."""
@@ -68,15 +77,34 @@ class Resolver:
         if first in ("sls:stage", "self:provider.stage"):
             return self._stage()
         if kind == "self":
-            found: Any = self._content
-            for word in name.split("."):
-                found = found.get(word) if isinstance(found, dict) else None
-            return found
+            return _within(self._content, name)
+        if file := _FILE.fullmatch(first):
+            return self._in_file(file[1].strip(), (file[2] or "").strip())
         if kind == "sls" or _ELSEWHERE.match(first):
             return None
         return first.strip("'\"") if first[:1] in ("'", '"') else first
+
+    def _in_file(self, name: str, key: str) -> Any:
+        """What a file has, or a key in it; None if it is not there, or of code."""
+        path = self._folder / name
+        if path.suffix not in _FILES or not path.is_file():
+            return None
+        if path not in self._files:
+            self._files[path] = read_content(path)
+        return _within(self._files[path], key) if key else self._files[path]
 
     def _stage(self) -> Any:
         """The stage, ``dev`` unless the file has one of its own."""
         provider = self._content.get("provider")
         return (isinstance(provider, dict) and provider.get("stage")) or "dev"
+
+
+def _within(content: Any, name: str) -> Any:
+    """What *content* has at ``a.b.c``, with numbers for the items of lists; None if there is nothing."""
+    found = content
+    for word in name.split("."):
+        if isinstance(found, list) and word.isdecimal():
+            found = dict(enumerate(found)).get(int(word))
+        else:
+            found = found.get(word) if isinstance(found, dict) else None
+    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import cors
-from bridge.cli.project import Function, Project
-from bridge.cli.yaml_file import is_python, listing, load, mapping, seconds, variables
+from bridge.cli.project import Function, Project, other_doors
+from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, variables
 from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read(folder: Path) -> Project | None:
     globals_ = mapping(content.get("Globals"))
     shared = mapping(globals_.get("Function"))
     found = Project()
-    sources = []
+    sources: dict[str, list[str]] = {}
     for name, resource in mapping(content.get("Resources")).items():
         if mapping(resource).get("Type") != "AWS::Serverless::Function":
             continue
@@ -38,15 +38,23 @@ def read(folder: Path) -> Project | None:
             continue
         events = [mapping(event) for event in mapping(described.get("Events")).values()]
         function.routes = [_route(event, name) for event in events if event.get("Type") in _SOURCES]
-        sources += [_SOURCES[event["Type"]] for event in events if event.get("Type") in _SOURCES]
+        for event in events:
+            if event.get("Type") in _SOURCES:
+                sources.setdefault(_SOURCES[event["Type"]], []).append(name)
         function.has_url = "FunctionUrlConfig" in described
-        if function.has_url:
-            sources.append("function-url")
+        function.url_cors = cors.sam_url(mapping(described.get("FunctionUrlConfig")).get("Cors"))
         found.functions.append(function)
     if not found.functions:
         return None
     _add_cors(found, content)
-    found.source = next((source for source in ("http-api", "rest-api", "function-url") if source in sources), None)
+    has_url = any(function.has_url for function in found.functions)
+    doors = [source for source in ("http-api", "rest-api") if source in sources] + ["function-url"] * has_url
+    found.source = doors[0] if doors else None
+    found.mixed = other_doors(found.source, sources, {})
+    for function in found.functions:
+        own = mapping(mapping(content["Resources"][function.name]).get("Properties")).get("FunctionName")
+        if isinstance(own, str) and own and "${" not in own:
+            function.rename(own)
     types = listing(mapping(globals_.get("Api")).get("BinaryMediaTypes"))
     found.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
     return found
@@ -95,7 +103,8 @@ def _function(name: str, described: dict[str, Any], shared: dict[str, Any], fold
         return None
     code = described.get("CodeUri")
     place = folder / code if isinstance(code, str) and (folder / code).is_dir() else folder
-    return Function(name, app, place, named is None, environment, timeout=seconds(described.get("Timeout")))
+    timeout = seconds(described.get("Timeout"), f"{_NAMES[0]}: Resources.{name}.Properties.Timeout")
+    return Function(name, app, place, named is None, environment, timeout=timeout)
 
 
 def _route(event: dict[str, Any], function: str) -> RouteOf:
@@ -104,5 +113,5 @@ def _route(event: dict[str, Any], function: str) -> RouteOf:
     path = properties.get("Path")
     if not isinstance(path, str) or path == "$default":
         return RouteOf("ANY", "$default", function)
-    method = str(properties.get("Method", "ANY")).upper()
-    return RouteOf("ANY" if method == "X-AMAZON-APIGATEWAY-ANY-METHOD" else method, "/" + path.strip("/"), function)
+    method = route_method(properties.get("Method", "ANY"), f"{_NAMES[0]}: Resources.{function}, the event for {path},")
+    return RouteOf(method, "/" + path.strip("/"), function)

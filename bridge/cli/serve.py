@@ -54,6 +54,8 @@ def run(chosen: argparse.Namespace) -> int:
     with contextlib.ExitStack() as ending:
         if chosen.ssl_adhoc:
             options["ssl_certfile"], options["ssl_keyfile"] = ending.enter_context(_certificate(chosen.host))
+        if chosen.env_file is not None and not Path(chosen.env_file).is_file():
+            options["env_file"] = ending.enter_context(_copy(chosen.env_file))
         listener = ending.enter_context(_listen(chosen.host, chosen.port))
         options["port"] = listener.getsockname()[1]
         if chosen.reload:
@@ -77,16 +79,16 @@ def _check(chosen: argparse.Namespace) -> None:
     if chosen.runtime and os.name != "posix":
         raise CommandError("--runtime needs the processes and signals of Linux or macOS.")
     if chosen.threads < 1:
-        raise CommandError(f"--threads is {chosen.threads}; it must be 1 or more.")
+        raise UsageError(f"--threads is {chosen.threads}; it must be 1 or more.")
     if chosen.num_processes != 1:
-        raise CommandError("--num-processes: the server is one process; --threads N answers N at once.")
+        raise UsageError("--num-processes: the server is one process; --threads N answers N at once.")
     if chosen.plain:
         for option in ("source", "stage", "base_path", "binary_media_types", "timeout"):
             if value := getattr(chosen, option):
                 name = f"--{option.replace('_', '-')} {value}"
-                raise CommandError(f"--plain serves without a front door, so {name} means nothing with it.")
-    if chosen.env_file is not None and not Path(chosen.env_file).is_file():
-        raise CommandError(f"There is no file {chosen.env_file}.")
+                raise UsageError(f"--plain serves without a front door, so {name} means nothing with it.")
+    if chosen.env_file is not None and (not Path(chosen.env_file).exists() or Path(chosen.env_file).is_dir()):
+        raise UsageError(f"There is no file {chosen.env_file}.")
     if chosen.ssl_certfile is not None or chosen.ssl_keyfile is not None:
         _check_certificate(chosen)
     if chosen.ssl_adhoc and importlib.util.find_spec("cryptography") is None:
@@ -97,21 +99,33 @@ def _check_certificate(chosen: argparse.Namespace) -> None:
     files = {"--ssl-certfile": chosen.ssl_certfile, "--ssl-keyfile": chosen.ssl_keyfile}
     for option, file in files.items():
         if file is None:
-            raise CommandError(
-                f"https needs a certificate and its key: {option} is missing. (Or --ssl-adhoc for both.)"
-            )
+            raise UsageError(f"https needs a certificate and its key: {option} is missing. (Or --ssl-adhoc for both.)")
         if not Path(file).is_file():
-            raise CommandError(f"There is no file {file}.")
+            raise UsageError(f"There is no file {file}.")
     if chosen.ssl_adhoc:
-        raise CommandError("Either --ssl-adhoc or a certificate and its key: not both.")
+        raise UsageError("Either --ssl-adhoc or a certificate and its key: not both.")
     import ssl
 
     try:
         ssl.create_default_context().load_cert_chain(*files.values())
     except (ssl.SSLError, OSError) as error:
-        raise CommandError(
+        raise UsageError(
             f"{' and '.join(files.values())} are no certificate and its key in PEM format: {error}"
         ) from None
+
+
+@contextlib.contextmanager
+def _copy(pipe: str) -> Iterator[str]:
+    """A file with what comes through *pipe*, such as the shell's ``<(…)``: it can be read once, and each start does."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="bridge-") as folder:  # nobody else may look into it
+        file = Path(folder) / "env"
+        try:
+            file.write_bytes(Path(pipe).read_bytes())
+        except OSError as error:
+            raise UsageError(f"--env-file {pipe} cannot be read: {error.strerror}.") from None
+        yield str(file)
 
 
 @contextlib.contextmanager
@@ -136,10 +150,11 @@ def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens; open before any child starts, so that none loses a connection.
 
     Raises:
-        CommandError: the port is taken, or the host is none of this machine's.
+        CommandError: the port is taken.
+        UsageError: it is none, or the host is none of this machine's.
     """
     if not 0 <= port < 65536:
-        raise CommandError(f"--port is {port}; it must be from 0 to 65535.")
+        raise UsageError(f"--port is {port}; it must be from 0 to 65535.")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         if host == "localhost":  # IPv4 first: not every client tries both
@@ -148,7 +163,7 @@ def _listen(host: str, port: int) -> socket.socket:
         # answer on a kept connection waits 40 ms for the client's delayed acknowledgement.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except socket.gaierror as error:
-        raise CommandError(f"--host {host} is no address or name of this machine: {error.strerror}.") from None
+        raise UsageError(f"--host {host} is no address or name of this machine: {error.strerror}.") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -156,7 +171,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
-            raise CommandError(
+            raise UsageError(
                 f"--host {host} is no address of this machine; leave it out for localhost, or take 0.0.0.0 for all "
                 "of the machine's addresses."
             ) from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli import cors
-from bridge.cli.project import Function, Project
+from bridge.cli import UsageError, cors
+from bridge.cli.project import Function, Project, other_doors
 from bridge.cli.references import Resolver
-from bridge.cli.yaml_file import is_python, listing, load, mapping, seconds, variables
+from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, variables
 from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
@@ -27,24 +27,26 @@ def read(folder: Path) -> Project | None:
     content = load(folder, _NAMES)
     if content is None:
         return None
-    content = Resolver(content).resolve(content)
-    functions = mapping(content.get("functions"))
-    for part in listing(content.get("functions")):  # the framework takes a list of them, too
-        functions |= mapping(part)
+    content = Resolver(content, folder).resolve(content)
     found = Project()
-    kinds = []
+    functions = _functions(content.get("functions"), found)
+    kinds: dict[str, list[str]] = {}
     for name, described in functions.items():
         function = _function(name, mapping(described), content, folder)
         if function is not None:
             events = listing(mapping(described).get("events"))
             function.routes = [route for event in events for route in _routes(event, name)]
+            for event in events:
+                for kind in [event] if isinstance(event, str) else mapping(event):
+                    kinds.setdefault(kind, []).append(name)
             # https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls: true, or a
             # mapping with authorizer, cors and invokeMode.
-            function.has_url = mapping(described).get("url", False) is not False
-            kinds += [kind for event in events for kind in ([event] if isinstance(event, str) else mapping(event))]
+            url = mapping(described).get("url", False)
+            function.has_url = url is not False
+            function.url_cors = cors.serverless_url(mapping(url).get("cors"))
             found.functions.append(function)
     if not found.functions:
-        return None
+        return found if found.warnings else None
     _add_cors(found, content, functions)
     if "http" in kinds and "httpApi" not in kinds:
         found.source = "rest-api"
@@ -55,7 +57,37 @@ def read(folder: Path) -> Project | None:
         found.source = "http-api-v1" if is_v1 else "http-api"
     elif any(function.has_url for function in found.functions):
         found.source = "function-url"
+    doors = {"rest-api": "http", "http-api": "httpApi", "alb": "alb"}
+    with_events = {source: kinds[kind] for source, kind in doors.items() if kind in kinds}
+    served = "http-api" if found.source == "http-api-v1" else found.source
+    found.mixed = other_doors(served, with_events, {function.name: function.app for function in found.functions})
+    for function in found.functions:
+        own = mapping(functions[function.name]).get("name")
+        if isinstance(own, str) and own and "${" not in own:
+            function.rename(own)
     return found
+
+
+def _functions(said: Any, found: Project) -> dict[str, Any]:
+    """The functions by name; the framework takes a list of such mappings, too. What is not followed is told."""
+    functions: dict[str, Any] = {}
+    for part in said if isinstance(said, list) else [said]:
+        if isinstance(part, str):
+            _tell(found, "functions", part)
+        functions |= mapping(part)
+    for name, described in functions.items():
+        if isinstance(described, str):
+            _tell(found, f"functions.{name}", described)
+        elif isinstance(events := mapping(described).get("events"), str):
+            _tell(found, f"functions.{name}.events", events)
+    return functions
+
+
+def _tell(found: Project, place: str, said: str) -> None:
+    found.warnings.append(
+        f"{_NAMES[0]}: {place} is {said!r}, which is not followed here: of other files only YAML and JSON ones that "
+        "are there are read."
+    )
 
 
 def _add_cors(found: Project, content: dict[str, Any], functions: dict[str, Any]) -> None:
@@ -102,7 +134,8 @@ def _function(name: str, described: dict[str, Any], content: dict[str, Any], fol
         folder / str(module) if is_inside else folder,
         is_handler=named is None,
         environment=environment,
-        timeout=seconds(described.get("timeout", provider.get("timeout"))),
+        timeout=seconds(described.get("timeout"), f"{_NAMES[0]}: functions.{name}.timeout")
+        or seconds(provider.get("timeout"), f"{_NAMES[0]}: provider.timeout"),
     )
 
 
@@ -111,15 +144,22 @@ def _routes(event: Any, function: str) -> list[RouteOf]:
     if event == "httpApi":
         return [RouteOf("ANY", "$default", function)]
     event = mapping(event)
-    described = event.get("http") or event.get("httpApi")
+    kind = next((kind for kind in ("http", "httpApi") if kind in event), None)
+    if kind is None:
+        return []
+    described, place = event[kind], f"{_NAMES[0]}: functions.{function}.events, {kind}"
     if isinstance(described, str):
         method, _, path = described.strip().partition(" ")
-        path = path.strip() or method
+        path = path.strip()
+        if not path and method in ("*", "$default"):
+            method, path = "*", method
     elif isinstance(described, dict):
         method, path = str(described.get("method", "*")), str(described.get("path", "/"))
     else:
-        return []
+        method = path = ""
+    if not path:
+        allowed = "a method and a path, as in 'GET /dogs', or a mapping of both, indented below it"
+        raise UsageError(f"{place} is {'empty' if described is None else repr(described)}; it must be {allowed}.")
     if path in ("*", "$default"):
         return [RouteOf("ANY", "$default", function)]
-    method = method.upper()
-    return [RouteOf("ANY" if method == "*" else method, "/" + path.strip("/"), function)]
+    return [RouteOf(route_method(method, f"{place}: {path}"), "/" + path.strip("/"), function)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.adapter import Handler
-from bridge.cli import CommandError
+from bridge.cli import CommandError, pyproject
 from bridge.cli.access import AccessLines, print_passage
 from bridge.cli.broken import Broken, ended, trace_of
 from bridge.cli.load import load_functions, say
-from bridge.cli.options import DEFAULT_SOURCE, base_path, media_types
+from bridge.cli.options import DEFAULT_SOURCE, base_path, media_types, settle_front_door
 from bridge.cli.project import find_project
 from bridge.cli.server import Server
 from bridge.errors import BridgeError
@@ -122,7 +123,7 @@ def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
     if options["threads"] > 1:
         answer_in_threads()
     prefix = base_path(options["base_path"])
-    source = options["source"] or project.source or DEFAULT_SOURCE
+    source = _source(options, project)
     handlers = load_functions(project, options["env_file"], wrap=wrap, settings={"base_path": prefix or None})
     timeouts = {function.name: function.timeout for function in project.functions if function.timeout}
     gateway = _gateway(handlers, project, source, options, timeouts)
@@ -134,12 +135,26 @@ def _in_processes(options: dict[str, Any]) -> tuple[Any, str, bool]:
     from bridge.cli import runtime
 
     project = runtime.project_of(options, Path.cwd())
-    source = options["source"] or project.source or DEFAULT_SOURCE
+    source = _source(options, project)
     handlers = runtime.services(project, options, source, base_path(options["base_path"]))
     gateway = _gateway(handlers, project, source, options, {})
     if hint := runtime.stream_hint(options, source):
         say(hint)
     return gateway, runtime.description(project, options, source), False
+
+
+def _source(options: dict[str, Any], project: Project) -> str:
+    """The front door, once the project is known; it is told what of the project it leaves out.
+
+    Raises:
+        UsageError: an option means nothing to it.
+    """
+    for line in project.warnings if options["source"] else project.warnings + project.mixed:
+        say(line)
+    chosen = argparse.Namespace(**options | {"source": options["source"] or project.source or DEFAULT_SOURCE})
+    settle_front_door(chosen, pyproject.options(Path.cwd()))
+    options.update(vars(chosen))
+    return str(options["source"])
 
 
 def _gateway(
@@ -158,8 +173,8 @@ def _gateway(
         timeout=options["timeout"],
         timeouts=timeouts,
         threads=options["threads"],
-        routes=[route for function in project.functions for route in function.routes],
-        cors=project.cors if source in ("http-api", "http-api-v1") else None,
+        routes=project.routes_behind(source),
+        cors=project.cors_behind(source),
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
         detach=False,  # uvicorn has a task for each request
     )
@@ -210,6 +225,6 @@ def child() -> None:
         sys.exit(serve(listener, options, stays=before == "changed"))
     except BridgeError as error:
         say(f"bridge: {error}")
-        sys.exit(1)
+        sys.exit(error.status if isinstance(error, CommandError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

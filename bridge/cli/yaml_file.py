@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli import CommandError
+from bridge.cli import CommandError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +19,21 @@ def load(folder: Path, names: tuple[str, ...]) -> dict[str, Any] | None:
         CommandError: it is not YAML, or PyYAML is not installed.
     """
     path = next((folder / name for name in names if (folder / name).is_file()), None)
-    if path is None:
-        return None
+    content = None if path is None else read_content(path)
+    return content if isinstance(content, dict) else None
+
+
+def read_content(path: Path) -> Any:
+    """The content of a file of YAML or JSON.
+
+    Raises:
+        CommandError: it is neither, or PyYAML is not installed.
+    """
+    if path.suffix == ".json":
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{path.name} cannot be read: {error}") from None
     try:
         import yaml
     except ImportError:
@@ -29,10 +44,9 @@ def load(folder: Path, names: tuple[str, ...]) -> dict[str, Any] | None:
 
     Loader.add_multi_constructor("!", lambda _loader, suffix, _node: {f"Fn::{suffix}": None})
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path.name} cannot be read: {error}") from None
-    return content if isinstance(content, dict) else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -56,9 +70,34 @@ def variables(value: Any) -> dict[str, str]:
     return known
 
 
-def seconds(value: Any) -> float | None:
-    """A timeout, if it is a number."""
-    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+def seconds(value: Any, place: str) -> float | None:
+    """A timeout; None if there is none, or only a deployment knows it.
+
+    Raises:
+        UsageError: it is no number above 0; the message names its *place*.
+    """
+    if value is None or isinstance(value, dict) or (isinstance(value, str) and "${" in value):
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"\d+(\.\d+)?", str(value)) or not float(value) > 0:
+        raise UsageError(f"{place} is {value!r}; it must be a number of seconds above 0.")
+    return float(value)
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
+
+
+def route_method(value: Any, place: str) -> str:
+    """The method of a route in upper case; ``*`` and API Gateway's own word for it are ANY.
+
+    Raises:
+        UsageError: it is none; the message names its *place*.
+    """
+    method = str(value).upper()
+    if method in ("*", "X-AMAZON-APIGATEWAY-ANY-METHOD"):
+        return "ANY"
+    if method not in _METHODS:
+        raise UsageError(f"{place} has the method {value!r}; it must be one of {', '.join(_METHODS)}.")
+    return method
 
 
 def is_python(runtime: Any) -> bool:

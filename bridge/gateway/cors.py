@@ -1,13 +1,14 @@
-"""What API Gateway does for pages of other origins: preflights answered without the function, headers added.
+"""What AWS does for pages of other origins: preflights answered without the function, headers added.
 
 HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 REST APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-cors.html, a mock integration for OPTIONS
+Function URLs: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.gateway.message import Answer
@@ -40,19 +41,41 @@ class Cors:
         return any(re.fullmatch(re.escape(allowed).replace(r"\*", ".*"), origin) for allowed in self.origins)
 
 
+@dataclass(frozen=True, slots=True)
+class UrlCors(Cors):
+    """A Function URL's. It answers with the origin that asks even where any is allowed, as people have seen it do."""
+
+    def allows(self, origin: str) -> bool:
+        """Whether pages of *origin* are among them: it is named as a whole, or any is."""
+        return "*" in self.origins or origin in self.origins
+
+
 def preflight(cors: Cors, request: Request) -> Answer | None:
     """An HTTP API's answer to a preflight that no route takes; None if the request is none."""
     return Answer(204, _added(cors, request)) if _is_preflight(request) else None
 
 
 def add(cors: Cors, request: Request, answer: Answer) -> Answer:
-    """The function's answer with an HTTP API's own headers: what the function says of CORS is ignored."""
+    """The function's answer with the front door's own headers.
+
+    An HTTP API ignores what the function says of CORS; a Function URL sends both.
+    """
+    if isinstance(cors, UrlCors):
+        added = _added(cors, request)
+        note = "added a second access-control-allow-origin to the function's own, which browsers refuse"
+        is_double = bool(added) and bool(answer.header("access-control-allow-origin"))
+        return replace(answer, headers=answer.headers + added, note=note if is_double else answer.note)
     kept = [(name, value) for name, value in answer.headers if not name.lower().startswith("access-control-")]
     return Answer(answer.status, kept + _added(cors, request), answer.body, answer.why, answer.note)
 
 
 def mock(cors: Cors, request: Request) -> Answer:
-    """A REST API's answer from a mock integration: the first origin, unless that of the request is another one."""
+    """The answer to OPTIONS without the function, where it has a route of its own.
+
+    A REST API's mock integration sends the first origin, unless that of the request is another one.
+    """
+    if isinstance(cors, UrlCors):
+        return Answer(200, _added(cors, request))
     origin = request.header("origin")
     headers = [
         ("content-type", "application/json"),
@@ -67,7 +90,7 @@ def _is_preflight(request: Request) -> bool:
 
 
 def _lists(cors: Cors) -> bool:
-    return cors.origins != ("*",)
+    return cors.origins != ("*",) or isinstance(cors, UrlCors)
 
 
 def _added(cors: Cors, request: Request) -> Headers:

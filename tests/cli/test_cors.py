@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.gateway.cors import Cors
+from bridge.gateway.cors import Cors, UrlCors
 from tests.cli.test_project import sam, serverless
 
 if TYPE_CHECKING:
@@ -157,3 +157,55 @@ def test_a_browser_of_another_origin_is_answered(serve: Serve, tmp_path: Path) -
         assert (answer.text, answer.headers["access-control-allow-origin"]) == ("wuff", origin)
         assert served.printed(rf"^OPTIONS /dogs {status} \d+ ms 0 B -$")
         assert "WARNING" not in served.err
+
+
+def test_a_function_url_of_serverless_yml(tmp_path: Path) -> None:
+    text = "functions: {f: {handler: a.b, url: %s}}"
+    defaults = (*HEADERS[:-1], "X-Amzn-Trace-Id")
+    for said, cors in (
+        ("{cors: true}", UrlCors(("*",), ("*",), defaults)),
+        ("true", None),
+        ("{cors: false}", None),
+        (
+            "{cors: {allowedOrigins: [https://a.example], allowedMethods: [GET], allowedHeaders: null,"
+            " exposedResponseHeaders: [X-B], allowCredentials: true, maxAge: 6}}",
+            UrlCors(("https://a.example",), ("GET",), (), ("X-B",), True, 6),
+        ),
+    ):
+        project = serverless(tmp_path, text % said)
+        assert project.cors_behind("function-url") == cors
+        assert [route.preflight for route in project.routes_behind("function-url")] == (
+            [cors, cors, None] if cors else []
+        )
+        assert project.cors_behind("rest-api") is None
+        assert project.routes_behind("rest-api") == []
+
+
+def test_a_function_url_of_a_template(tmp_path: Path) -> None:
+    text = (
+        "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b,"
+        " FunctionUrlConfig: {AuthType: NONE, Cors: %s}}}}"
+    )
+    said = "{AllowOrigins: [https://a.example], AllowMethods: [GET], AllowHeaders: [X-A], ExposeHeaders: [X-B],"
+    project = sam(tmp_path, text % (said + " AllowCredentials: true, MaxAge: 600}"))
+    cors = UrlCors(("https://a.example",), ("GET",), ("X-A",), ("X-B",), True, 600)
+    assert project.cors_behind("function-url") == cors
+    assert sam(tmp_path, text % "{AllowOrigins: ['*']}").cors_behind("function-url") == UrlCors(("*",))
+
+
+def test_a_browser_of_another_origin_is_answered_by_a_function_url(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "def dogs(event, context):\n    return {'statusCode': 200, 'body': event['rawPath']}\n"
+    )
+    (tmp_path / "serverless.yml").write_text("functions: {dogs: {handler: app.dogs, url: {cors: true}}}")
+    served = serve("--no-reload")
+    origin = {"origin": "https://shop.example"}
+    for path in ("/", "/a/b"):
+        answer = served.client.options(path, headers={**origin, "access-control-request-method": "PUT"})
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+        assert answer.headers["access-control-allow-methods"] == "*"
+        answer = served.client.put(path, headers=origin)
+        assert (answer.text, answer.headers["access-control-allow-origin"]) == (path, "https://shop.example")
+    assert "access-control-allow-origin" not in served.client.get("/").headers
+    assert "WARNING" not in served.err

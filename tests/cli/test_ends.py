@@ -27,6 +27,7 @@ RELOADER = pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
         (("--plain", "--source", "alb"), "--plain serves without a front door, so --source alb means nothing with it."),
         (("--num-processes", "2"), "the server is one process; --threads N answers N at once."),
         (("--env-file", "nowhere"), "There is no file nowhere."),
+        (("--env-file", "."), "There is no file .."),
         (("--ssl-certfile", "here"), "--ssl-keyfile is missing."),
         (("--ssl-keyfile", "here"), "--ssl-certfile is missing."),
         (("--ssl-certfile", "nowhere", "--ssl-keyfile", "here"), "There is no file nowhere."),
@@ -46,7 +47,7 @@ def test_options_that_cannot_be(
     with pytest.raises(SystemExit) as ended:
         main(["serve", WSGI, *arguments])
     captured = capsys.readouterr()
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert captured.err.startswith("bridge: ")
     assert says in captured.err
     assert len(captured.err.splitlines()) == 1
@@ -122,6 +123,15 @@ def test_an_application_that_is_not_there(tmp_path: Path, reload: str) -> None:
     status, out, err = run(tmp_path, "serve", "nowhere:app", reload, "--port", "0")
     assert (status, out) == (1, "")
     assert err.startswith("bridge: 'nowhere:app': there is no module 'nowhere'")
+    assert len(err.splitlines()) == 1
+
+
+@RELOADER
+def test_an_option_that_means_nothing_to_the_projects_front_door(tmp_path: Path, reload: str) -> None:
+    (tmp_path / "serverless.yml").write_text("functions: {api: {handler: app.handler, url: true}}")
+    status, out, err = run(tmp_path, "serve", "--stage", "prod", reload, "--port", "0")
+    assert (status, out) == (2, "")
+    assert err.startswith("bridge: --stage prod means nothing to function-url: only rest-api and http-api and")
     assert len(err.splitlines()) == 1
 
 

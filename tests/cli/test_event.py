@@ -78,7 +78,7 @@ def test_the_scheme_of_the_url_is_the_clients(event: Event) -> None:
 
 
 def test_method_and_headers_are_written_as_for_curl(event: Event) -> None:
-    made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example", "-H", "X-É: ü")
+    made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example")
     assert made["requestContext"]["http"]["method"] == "PUT"
     assert made["headers"]["x-cup"] == "a,b"
     assert made["headers"]["host"] == "shop.example"
@@ -116,6 +116,34 @@ def test_the_front_doors_set_up_is_in_the_event(event: Event) -> None:
     assert (made["body"], made["isBase64Encoded"]) == ("eA==", True)
 
 
+REST = """
+functions:
+  dogs: {handler: a.dogs, events: [http: 'GET dogs/{id}', http: {path: cats, method: post, cors: true}]}
+provider: {apiGateway: {binaryMediaTypes: ['image/*']}}
+"""
+
+
+def test_the_front_door_is_that_of_the_project_with_its_routes_and_types(
+    event: Event, fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BRIDGE_APP", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serverless.yml").write_text(REST)
+    made = event("/dogs/7", "--stage", "")
+    assert (made["resource"], made["pathParameters"]) == ("/dogs/{id}", {"id": "7"})
+    assert event("/cats", "--data-binary", "x", "-H", "Content-Type: image/png")["isBase64Encoded"]
+    assert event("/prod/dogs/7", "--stage", "prod")["requestContext"]["stage"] == "prod"
+    assert event("/dogs/7", "--source", "alb")["path"] == "/dogs/7"
+    status, said = fail("/nowhere")
+    assert (status, "rest-api answers 403 by itself: no route takes it" in said) == (1, True)
+    status, said = fail("/cats", "-X", "OPTIONS")
+    assert (status, "rest-api answers 200 by itself: it is a preflight" in said) == (1, True)
+    (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.b, url: true}}")
+    assert ".lambda-url." in event("/")["requestContext"]["domainName"]
+    status, said = fail("/", "--stage", "prod")
+    assert (status, "--stage prod means nothing to function-url" in said) == (2, True)
+
+
 def test_options_and_words_may_stand_in_any_order(event: Event) -> None:
     for arguments in (("/tea", "-X", "PUT"), ("-X", "PUT", "/tea"), ("--source", "http-api", "/tea", "-X", "PUT")):
         made = event(*arguments)
@@ -125,10 +153,18 @@ def test_options_and_words_may_stand_in_any_order(event: Event) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("-H", "no colon"), 1, "-H 'no colon': write a header as 'Name: value'."),
-        (("-H", ": x"), 1, "write a header as 'Name: value'."),
-        (("-d", "@/nowhere/at-all"), 1, "/nowhere/at-all cannot be read: No such file or directory."),
-        (("--data-binary", "@/nowhere/at-all"), 1, "/nowhere/at-all cannot be read"),
+        (("-H", "no colon"), 2, "-H 'no colon': write a header as 'Name: value'."),
+        (("-H", ": x"), 2, "write a header as 'Name: value'."),
+        (("-H", "Bad Name: x"), 2, "-H 'Bad Name: x': HTTP allows no such name"),
+        (("-H", "X-É: x"), 2, "HTTP allows no such name"),
+        (("-H", "X: a\r\nY: b"), 2, "no line break in a value"),
+        (("-X", "G ET"), 2, "-X 'G ET' is no method"),
+        (("-X", "GET\r\n"), 2, "is no method"),
+        (("-X", ""), 2, "-X '' is no method"),
+        (("http://[::1",), 2, "'http://[::1' is no URL: Invalid IPv6 URL."),
+        (("--stage", "a/b", "--source", "rest-api"), 2, "'a/b' is no stage: a stage has letters, digits, - and _"),
+        (("-d", "@/nowhere/at-all"), 2, "/nowhere/at-all cannot be read: No such file or directory."),
+        (("--data-binary", "@/nowhere/at-all"), 2, "/nowhere/at-all cannot be read"),
         (("--data-binary", "x", "-d", "y"), 2, "not allowed with argument"),
         (("--source", "nginx"), 2, "invalid choice: 'nginx' (choose from"),
         (("/tea", "/cup"), 2, "unrecognized arguments: /cup"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.served import Served
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from tests.cli.served import Served
 
     Serve = Callable[..., Served]
 
@@ -87,3 +89,49 @@ def test_another_front_door_is_a_matter_of_an_option(serve: Serve, tmp_path: Pat
     assert served.client.get("/dogs/7").json()["colour"] == "dark green"
     answer = served.client.get("/cats")
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
+ENVIRONMENTS = """
+provider: {{environment: {{SHARED: '1', BRIDGE_LIFESPAN: 'off'}}}}
+functions:
+  dogs: {{handler: app.dogs, environment: {{COLOUR: brown, BRIDGE_X: 1}}, events: [{0}: GET /dogs]}}
+  cats: {{handler: app.dogs, environment: {{COLOUR: {1}, SIZE: {1}}}, events: [httpApi: GET /cats]}}
+"""
+
+
+def test_variables_that_functions_of_one_process_read_from_each_other_are_told_once(
+    serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text(ENVIRONMENTS.format("httpApi", "black"))
+    served = serve("--no-reload")
+    said = "The functions share one process, and the variables COLOUR, SIZE with it: "
+    assert served.err.count(said) == 1
+    assert "`bridge serve --runtime` gives each function a process of its own." in served.err
+    (tmp_path / "own.env").write_text("SIZE=1\nCOLOUR=green\n")
+    assert "share" not in serve("--no-reload", "--env-file", "own.env").err
+
+
+def test_events_of_another_front_door_are_told_unless_the_front_door_is_chosen(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text(ENVIRONMENTS.format("http", "black"))
+    served = serve("--no-reload")
+    assert served.err.count("on AWS those of dogs are behind rest-api: `--source rest-api` serves all") == 1
+    assert " behind http-api at " in served.err
+    assert "on AWS" not in serve("--no-reload", "--source", "rest-api").err
+
+
+@pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
+def test_variables_may_come_through_a_pipe_which_is_read_once(tmp_path: Path, reload: str) -> None:
+    (tmp_path / "app.py").write_text(APP.replace("dogs(", "app_of("))
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as threads:
+        writing = threads.submit((tmp_path / "pipe").write_text, "COLOUR=green\n")
+        with Served(tmp_path, "app:app", "--env-file", "pipe", reload) as served:
+            writing.result()
+            for _ in range(2):
+                assert b"green" in served.client.get("/").content
+                if reload == "--no-reload":
+                    break
+                (tmp_path / "app.py").write_text(APP + "\n")
+                served.said("Serving ", times=2)

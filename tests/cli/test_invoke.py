@@ -99,19 +99,20 @@ def test_the_project_names_the_application_and_its_function_by_the_route(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "status", "says"),
     [
-        (("nowhere:app",), "there is no module 'nowhere'"),
-        ((f"{WSGI}x",), "has no attribute 'wsgi_appx'"),
-        (("/tea",), "No application is named"),
-        ((WSGI, "--event", "nowhere.json"), "--event nowhere.json cannot be read as JSON"),
-        ((WSGI, "--event", "-"), "--event - cannot be read as JSON"),
-        ((WSGI, "--env-file", "nowhere.env"), "--env-file nowhere.env cannot be read"),
+        (("nowhere:app",), 1, "there is no module 'nowhere'"),
+        ((f"{WSGI}x",), 1, "has no attribute 'wsgi_appx'"),
+        (("/tea",), 1, "No application is named"),
+        ((WSGI, "--event", "nowhere.json"), 2, "--event nowhere.json cannot be read: No such file or directory."),
+        ((WSGI, "--event", "-"), 1, "--event - cannot be read as JSON"),
+        ((WSGI, "--env-file", "nowhere.env"), 2, "--env-file nowhere.env cannot be read"),
+        ((WSGI, "http://[::1"), 2, "'http://[::1' is no URL: Invalid IPv6 URL."),
     ],
 )
-def test_what_cannot_be_is_one_message(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    status, out, err = run(tmp_path, "invoke", *arguments)
-    assert (status, out) == (1, "")
+def test_what_cannot_be_is_one_message(tmp_path: Path, arguments: tuple[str, ...], status: int, says: str) -> None:
+    code, out, err = run(tmp_path, "invoke", *arguments)
+    assert (code, out) == (status, "")
     assert says in err
     assert "Traceback" not in err
 

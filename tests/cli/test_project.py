@@ -35,6 +35,10 @@ def routes(project: Project) -> list[tuple[str, str, str]]:
     ]
 
 
+EVENT = "functions: {f: {handler: a.b, events: [%s]}}"
+RESOURCE = "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, %s}}}"
+
+
 # --- which application
 
 
@@ -84,6 +88,37 @@ def test_no_application_anywhere_is_an_error_that_says_how_to_name_one(tmp_path:
         ("serverless.yml", "functions: {a: [", "serverless.yml cannot be read"),
         ("serverless.yml", "just text", "No application is named"),
         ("template.yaml", "Resources: [1, 2]", "No application is named"),
+        (
+            "serverless.yml",
+            "functions: ${file(x.js)}",
+            r"functions is '\$\{file\(x.js\)\}', which is not followed here",
+        ),
+        (
+            "serverless.yml",
+            EVENT % "http: BOGUS /x",
+            r"serverless.yml: functions.f.events, http: /x has the method 'BOGUS'",
+        ),
+        ("serverless.yml", EVENT % "http: {method: bogus, path: x}", "has the method 'bogus'; it must be one of GET, "),
+        ("serverless.yml", EVENT % "http: 5", "functions.f.events, http is 5; it must be a method and a path, as in"),
+        ("serverless.yml", EVENT % "{http: , path: x}", "functions.f.events, http is empty; it must be a method and"),
+        ("serverless.yml", EVENT % "httpApi: /x", "functions.f.events, httpApi is '/x'; it must be a method and"),
+        (
+            "serverless.yml",
+            "functions: {f: {handler: a.b, timeout: abc}}",
+            "functions.f.timeout is 'abc'; it must be a",
+        ),
+        (
+            "serverless.yml",
+            "functions: {f: {handler: a.b, timeout: 0}}",
+            "functions.f.timeout is 0; it must be a number",
+        ),
+        ("serverless.yml", "{provider: {timeout: true}, functions: {f: {handler: a.b}}}", "provider.timeout is True"),
+        ("template.yaml", RESOURCE % "Timeout: abc", "template.yaml: Resources.F.Properties.Timeout is 'abc'; it must"),
+        (
+            "template.yaml",
+            RESOURCE % "Events: {A: {Type: Api, Properties: {Path: /a, Method: bogus}}}",
+            "template.yaml: Resources.F, the event for /a, has the method 'bogus'; it must be one of",
+        ),
     ],
 )
 def test_a_file_that_makes_no_sense_is_an_error_that_names_it(tmp_path: Path, name: str, text: str, says: str) -> None:
@@ -312,6 +347,91 @@ def test_whole_parts_may_be_references(tmp_path: Path) -> None:
     project = serverless(tmp_path, text)
     assert project.functions[0].environment == {"X": "1", "Y": "2"}
     assert routes(project) == [("GET", "/a", "api")]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("${file(./other.yml):name}", "tea"),
+        ("${file(other.json):deep.list.1}", "two"),
+        ("${file(./${sls:stage}.yml):name}", "of dev"),
+        ("${file(./other.yml):shop}", "the shop"),
+        ("${file(./other.yml):nothing, 'else'}", "else"),
+        ("${file(./nowhere.yml):name, 'else'}", "else"),
+        ("${file(./other.js):name}", None),
+    ],
+)
+def test_references_to_other_files_are_followed(tmp_path: Path, written: str, value: str | None) -> None:
+    (tmp_path / "other.yml").write_text("{name: tea, shop: '${self:custom.shop}'}")
+    (tmp_path / "dev.yml").write_text("name: of dev")
+    (tmp_path / "other.json").write_text('{"deep": {"list": ["one",\t"two"]}}')
+    (tmp_path / "other.js").write_text("module.exports = {name: 1}")
+    text = f"""
+        custom: {{shop: the shop}}
+        functions: {{api: {{handler: a.b, environment: {{X: "{written}"}}}}}}
+        """
+    assert serverless(tmp_path, text).functions[0].environment == ({} if value is None else {"X": value})
+
+
+def test_functions_may_lie_in_other_files(tmp_path: Path) -> None:
+    (tmp_path / "dogs.yml").write_text("dogs: {handler: a.dogs, events: [httpApi: GET /dogs]}")
+    (tmp_path / "cats.yml").write_text("cats: {handler: a.cats, events: [httpApi: GET /cats]}")
+    one = serverless(tmp_path, "functions: ${file(./dogs.yml)}")
+    assert (routes(one), one.warnings) == ([("GET", "/dogs", "dogs")], [])
+    several = serverless(tmp_path, "functions: ['${file(dogs.yml)}', '${file(cats.yml)}', '${file(birds.ts)}']")
+    assert routes(several) == [("GET", "/dogs", "dogs"), ("GET", "/cats", "cats")]
+    (told,) = several.warnings
+    assert "functions is '${file(birds.ts)}', which is not followed here" in told
+    parts = "functions: {f: '${file(f.js)}', g: {handler: a.b, events: '${file(e.js)}'}}"
+    told_f, told_g = serverless(tmp_path, parts).warnings
+    assert ("functions.f is" in told_f, "functions.g.events is" in told_g) == (True, True)
+
+
+def test_a_file_that_is_not_followed_is_no_matter_where_the_application_is_named(tmp_path: Path) -> None:
+    (tmp_path / "serverless.yml").write_text("functions: ${file(./functions.js)}")
+    assert find_project("app:app", tmp_path).functions[0].app == "app:app"
+
+
+def test_a_timeout_may_be_written_as_text_or_left_to_the_deployment(tmp_path: Path) -> None:
+    text = "functions: {f: {handler: a.b, timeout: %s}}"
+    found = [serverless(tmp_path, text % said).functions[0].timeout for said in ("'7'", "2.5", "'${opt:t}'", "null")]
+    assert found == [7, 2.5, None, None]
+
+
+def test_a_function_is_called_as_on_aws_where_the_file_says_so(tmp_path: Path) -> None:
+    text = "functions: {f: {handler: a.b, name: 'shop-%s', events: [httpApi: 'GET /a']}}"
+    for stage, name in (("${sls:stage}", "shop-dev"), ("${cf:x.y}", "f")):
+        project = serverless(tmp_path, text % stage)
+        assert (project.functions[0].name, routes(project)) == (name, [("GET", "/a", name)])
+    (tmp_path / "serverless.yml").unlink()
+    for said, name in (("shop", "shop"), ("!Sub 'shop-${Stage}'", "F")):
+        project = sam(tmp_path, RESOURCE % f"FunctionName: {said}, Events: {{A: {{Type: HttpApi}}}}")
+        assert (project.functions[0].name, routes(project)) == (name, [("ANY", "$default", name)])
+
+
+# --- events of several front doors
+
+
+def test_events_of_other_front_doors_than_the_one_that_is_served_are_told(tmp_path: Path) -> None:
+    text = """
+        functions:
+          dogs: {handler: a.dogs, events: [http: GET /dogs, http: POST /dogs]}
+          cats: {handler: a.cats, events: [httpApi: GET /cats]}
+          birds: {handler: a.birds, events: [alb: {listenerArn: x}]}
+        """
+    project = serverless(tmp_path, text)
+    assert project.source == "http-api"
+    rest, alb = project.mixed
+    assert "of dogs are behind rest-api: `--source rest-api` serves all behind that" in rest
+    assert alb.startswith("alb events are no routes here: birds. `bridge serve a.birds --source alb` serves one")
+    only = serverless(tmp_path, "functions: {birds: {handler: a.birds, events: [alb: {listenerArn: x}]}}")
+    assert only.mixed == [alb]
+    for one in ("http: GET /a", "httpApi: GET /a", "schedule: rate(1 day)"):
+        assert serverless(tmp_path, EVENT % one).mixed == []
+    (tmp_path / "serverless.yml").unlink()
+    project = sam(tmp_path, RESOURCE % "Events: {A: {Type: Api, Properties: {Path: /a}}, B: {Type: HttpApi}}")
+    (told,) = project.mixed
+    assert (project.source, "of F are behind rest-api: `--source rest-api`" in told) == ("http-api", True)
 
 
 # --- SAM

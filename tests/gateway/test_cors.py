@@ -8,7 +8,7 @@ import pytest
 
 from bridge.gateway import Answer, Request
 from bridge.gateway.app import Gateway
-from bridge.gateway.cors import Cors, add, mock, preflight
+from bridge.gateway.cors import Cors, UrlCors, add, mock, preflight
 from bridge.gateway.routes import RouteOf
 from tests.gateway.test_app import ask
 
@@ -127,3 +127,39 @@ async def test_behind_a_rest_api_a_preflight_goes_to_its_own_route_and_the_funct
     assert got.values("access-control-allow-origin") == [OURS.encode()]
     got = await ask(gateway, "/dogs", headers=ASKED)
     assert got.values("access-control-allow-origin") == [b"https://of-the-function.example"]
+
+
+URL_RULES = UrlCors((OURS,), ("GET", "POST"), ("Content-Type",), ("x-colour",), credentials=True, max_age=600)
+
+
+def test_a_function_url_answers_a_preflight_with_what_it_was_told() -> None:
+    answer = mock(URL_RULES, request())
+    assert (answer.status, answer.body) == (200, b"")
+    assert cors_of(answer) == {
+        "allow-origin": OURS,
+        "allow-credentials": "true",
+        "allow-methods": "GET,POST",
+        "allow-headers": "Content-Type",
+        "max-age": "600",
+    }
+    assert cors_of(mock(URL_RULES, request(origin="https://evil.example"))) == {}
+
+
+def test_a_function_url_that_allows_any_origin_sends_the_one_that_asks() -> None:
+    answer = add(UrlCors(("*",)), request("GET"), Answer(200))
+    assert cors_of(answer) == {"allow-origin": OURS}
+    assert answer.note == ""
+
+
+def test_a_function_url_knows_whole_origins_only() -> None:
+    assert cors_of(add(UrlCors(("https://*.example.org",)), request("GET", "https://a.example.org"), Answer(200))) == {}
+
+
+def test_a_function_url_adds_to_what_the_function_says_of_cors_which_is_told() -> None:
+    said = Answer(201, [("access-control-allow-origin", "*"), ("x-colour", "red")], b"tea")
+    answer = add(URL_RULES, request("GET"), said)
+    assert (answer.status, answer.body, answer.header("x-colour")) == (201, b"tea", "red")
+    assert [value for name, value in answer.headers if name == "access-control-allow-origin"] == ["*", OURS]
+    assert cors_of(answer)["expose-headers"] == "x-colour"
+    assert "second access-control-allow-origin" in answer.note
+    assert add(URL_RULES, request("GET", origin=""), said).headers == said.headers
