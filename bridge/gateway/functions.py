@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from bridge.adapter import Handler
 from bridge.errors import logger
 from bridge.gateway.context import Context
-from bridge.gateway.invocation import FunctionError, Stream
+from bridge.gateway.failure import FunctionError
+from bridge.gateway.invocation import Stream
 from bridge.gateway.message import Answer, RefusedError
 from bridge.gateway.payload import through_lambda
 from bridge.gateway.streaming import Streamed, begin

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from bridge.errors import BridgeError
+from bridge.gateway.failure import FunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,25 +15,6 @@ if TYPE_CHECKING:
 
 # More of a stream than this is not taken from the function before somebody reads it; below the second, more is.
 _ENOUGH, _LITTLE = 65_536, 16_384
-
-
-class FunctionError(BridgeError):
-    """The function failed: it said so, its process ended, or it took too long.
-
-    Args:
-        kind: the error's type, such as ``"ValueError"`` or ``"Runtime.ExitError"``.
-        message: for people.
-        stack: the lines of its stack.
-
-    Attributes:
-        kind, message, stack: as given.
-    """
-
-    def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
-        self.message = message
-        self.stack = stack or []
 
 
 class Stream:

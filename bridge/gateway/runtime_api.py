@@ -8,16 +8,14 @@ types that these do not tell are those of AWS's Runtime Interface Emulator.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
 import os
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bridge.gateway.invocation import FunctionError, Stream
+from bridge.gateway.failure import FunctionError, error_in, error_of
+from bridge.gateway.invocation import Stream
 from bridge.gateway.payload import LAMBDA_PAYLOAD_LIMIT
 from bridge.gateway.runtime_http import Call, Connection
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _BASE = "/2018-06-01/runtime/"
 _TAKEN = {"status": "OK"}
-_ERROR_TYPE, _ERROR_BODY = "lambda-runtime-function-error-type", "lambda-runtime-function-error-body"
 # The kernel keeps no more of a stream that nobody reads, so that the application notices soon.
 _RECEIVE_BUFFER = 256 * 1024
 
@@ -153,7 +150,7 @@ class RuntimeApi:
             self._over(invocation)
 
         def end(trailers: dict[str, str]) -> None:
-            stream.finish(_error_in(trailers))
+            stream.finish(error_in(trailers))
             self._over(invocation)
             call.reply(202, _TAKEN)
 
@@ -169,13 +166,13 @@ class RuntimeApi:
     def _error(self, call: Call, request_id: str, body: bytes) -> None:
         invocation = self._find(call, request_id)
         if invocation is not None:
-            invocation.take(_error_of(body, call.headers.get(_ERROR_TYPE, "")))
+            invocation.take(error_of(body, call.headers))
             self._over(invocation)
             call.reply(202, _TAKEN)
 
     def _failed(self, call: Call, body: bytes) -> None:
         call.reply(202, _TAKEN)
-        self._owner.failed(_error_of(body, call.headers.get(_ERROR_TYPE, "")))
+        self._owner.failed(error_of(body, call.headers))
 
     def _find(self, call: Call, request_id: str) -> Invocation | None:
         """The invocation; without one, or if its answer streams already, the call is refused."""
@@ -210,29 +207,6 @@ def _gather(call: Call, take: Callable[[bytes, int], None]) -> None:
 
 def _refuse(call: Call, status: int, kind: str, message: str) -> None:
     call.reply(status, {"errorMessage": message, "errorType": kind})
-
-
-def _error_of(body: bytes, kind: str) -> FunctionError:
-    """An error as a runtime posts it: an object, more or less."""
-    try:
-        told: Any = json.loads(body)
-    except ValueError:
-        told = {"errorMessage": body[:1000].decode("utf-8", "replace")}
-    told = told if isinstance(told, dict) else {}
-    stack = told.get("stackTrace") or told.get("trace")  # Node's name for it
-    lines = [str(line) for line in stack] if isinstance(stack, list) else []
-    return FunctionError(str(told.get("errorType") or kind or "Unknown"), str(told.get("errorMessage") or ""), lines)
-
-
-def _error_in(trailers: dict[str, str]) -> FunctionError | None:
-    """The error that ends a stream; None if it ended as it should."""
-    if _ERROR_TYPE not in trailers and _ERROR_BODY not in trailers:
-        return None
-    try:
-        body = base64.b64decode(trailers.get(_ERROR_BODY, ""), validate=True)
-    except binascii.Error:
-        body = trailers[_ERROR_BODY].encode()
-    return _error_of(body, trailers.get(_ERROR_TYPE, ""))
 
 
 def _trace_id() -> str:

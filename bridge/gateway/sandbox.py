@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from bridge.errors import logger
-from bridge.gateway.invocation import FunctionError
+from bridge.gateway.failure import FunctionError
 from bridge.gateway.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.gateway.context import Context
-from bridge.gateway.invocation import FunctionError, Invocation, Stream
+from bridge.gateway.failure import FunctionError
+from bridge.gateway.invocation import Invocation, Stream
 from bridge.gateway.program import Program
 from bridge.gateway.sandbox import Sandbox
 from bridge.gateway.warden import Warden

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import logger
 from bridge.gateway.asgi import head_of
-from bridge.gateway.invocation import FunctionError
+from bridge.gateway.failure import FunctionError
 from bridge.gateway.payload import LAMBDA_PAYLOAD_LIMIT, json_name
 from bridge.gateway.wire import refused
 
