@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.gateway import SOURCES, Answer, Request, compose
-from tests.end_to_end.emulator import BRIDGE_CLIENT
+from tests.end_to_end.emulator import BRIDGE_CLIENT, InvocationError
 from tests.end_to_end.runtimes import APPS, FRAMEWORKS, STREAMING_SOURCES, ask_stream, stream_of
 
 if TYPE_CHECKING:
@@ -126,6 +126,19 @@ def test_the_current_request_has_the_invocations_id_and_so_have_its_log_records(
     for told in (first, second):
         assert f"START RequestId: {told['request_id']} " in whole.log
         assert f"\t{told['request_id']}\tasked about\n" in whole.log
+
+
+def test_a_warm_up_event_is_answered_without_the_application(whole: Emulator) -> None:
+    assert whole.invoke({"source": "serverless-plugin-warmup"}) == {}
+
+
+def test_an_event_that_is_no_request_is_an_error_and_the_process_lives_on(whole: Emulator) -> None:
+    before = about(whole.ask)
+
+    with pytest.raises(InvocationError, match=r"EventError: The event .* is no HTTP request from a known source"):
+        whole.invoke({"Records": []})
+
+    assert about(whole.ask)["process"] == before["process"]
 
 
 @every_streaming_source

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.gateway import Answer, Request
+from bridge.gateway import Answer, Request, compose
 from tests.end_to_end.emulator import BRIDGE_CLIENT, InvocationError
 from tests.end_to_end.runtimes import APPS, FRAMEWORKS, ask_stream
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.aws, pytest.mark.slow]
 
-TIMEOUT_SECONDS = 3
+TIMEOUT_SECONDS = 2
 
 
 def ask_whole(function: Emulator, request: Request) -> Answer:
@@ -97,6 +97,51 @@ def test_sigterm_lets_a_request_and_its_background_task_come_to_their_end(
     assert b"answered" in error.payload
     assert "exited: exit status 0" in function.log
     assert function.log.index("written down: tea") < function.log.index("pool: closed")
+
+
+@both_modes
+@pytest.mark.parametrize("folder", ["asgi", "wsgi"])
+def test_an_application_that_exits_ends_its_process_and_the_next_request_gets_a_new_one(
+    start: Start, folder: str, mode: str
+) -> None:
+    function = start(folder, "app:app", command=BRIDGE_CLIENT, variables={"BRIDGE_RESPONSE_MODE": mode})
+    ask = MODES[mode]
+    before = json.loads(ask(function, Request(path="/echo")).body)["process"]
+
+    with pytest.raises(InvocationError, match="ended"):
+        ask(function, Request(path="/exit"))
+
+    assert "The function called sys.exit(3): this process ends." in function.log
+    assert "exited: exit status 3" in function.log
+    assert function.log.count("lifespan: shut down") == (folder == "asgi")
+    assert json.loads(ask(function, Request(path="/echo")).body)["process"] != before
+
+
+def test_an_answer_that_is_too_large_is_a_500_and_the_process_lives_on(start: Start) -> None:
+    function = start("many", "asgi:app", command=BRIDGE_CLIENT, variables={"PARTIES": "1"})
+    before = at_the_barrier(function, "buffer")
+
+    answer = ask_whole(function, Request(path="/large", query="size=7000000"))
+
+    assert (answer.status, answer.body[:26]) == (500, b"The response is too large:")
+    assert at_the_barrier(function, "buffer") == before
+
+
+def test_a_stream_that_aws_refuses_in_the_middle_leaves_the_process_alive(start: Start) -> None:
+    variables = {"PARTIES": "1", "BRIDGE_RESPONSE_MODE": "stream"}
+    function = start("many", "asgi:app", command=BRIDGE_CLIENT, variables=variables)
+    before = at_the_barrier(function, "stream")
+
+    # more than the emulator passes on; Lambda itself lets 200 MB through
+    with pytest.raises(InvocationError, match="ResponseSizeTooLarge"):
+        function.invoke(compose(Request(path="/large", query="size=20000000"), "function-url"))
+
+    assert at_the_barrier(function, "stream") == before
+
+
+def at_the_barrier(function: Emulator, mode: str) -> int:
+    """The process of a function whose requests wait for no others."""
+    return int(json.loads(MODES[mode](function, Request(path="/barrier", query="name=me")).body)["process"])
 
 
 @pytest.fixture(scope="module", params=MODES)

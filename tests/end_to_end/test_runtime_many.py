@@ -94,6 +94,7 @@ def test_each_request_has_its_own_id_and_its_log_records_have_it(asgi: ManagedIn
     assert len({answer["request_id"] for answer in told}) == PARTIES
     assert [who[answer["request_id"]] for answer in told] == [f"passed by guest-{number}" for number in range(PARTIES)]
     assert {answer["trace"] for answer in told} == {None}, "in the environment it would be another's"
+    assert "Cross-wiring detected" not in asgi.log, "what AWS says to an invocation's id that is another's"
 
 
 @pytest.mark.parametrize("mode", ["buffer", "stream"])
