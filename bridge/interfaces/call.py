@@ -50,7 +50,8 @@ def call_outside(function: Callable[..., Any], *args: Any) -> Any:
     Raises:
         BaseException: what *function* raises.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task(loop)
     if task is not None:
         asyncio.tasks._leave_task(loop, task)  # since Python 3.14 the thread has one current task, not each loop
     asyncio._set_running_loop(None)
