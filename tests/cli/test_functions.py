@@ -99,6 +99,7 @@ functions:
 """
 
 
+@pytest.mark.slow
 def test_variables_that_functions_of_one_process_read_from_each_other_are_told_once(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_variables_that_functions_of_one_process_read_from_each_other_are_told_o
     assert "share" not in serve("--no-reload", "--env-file", "own.env").err
 
 
+@pytest.mark.slow
 def test_events_of_another_front_door_are_told_unless_the_front_door_is_chosen(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text(ENVIRONMENTS.format("http", "black"))
@@ -121,6 +123,7 @@ def test_events_of_another_front_door_are_told_unless_the_front_door_is_chosen(s
     assert "on AWS" not in serve("--no-reload", "--source", "rest-api").err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
 def test_variables_may_come_through_a_pipe_which_is_read_once(tmp_path: Path, reload: str) -> None:
     (tmp_path / "app.py").write_text(APP.replace("dogs(", "app_of("))
