@@ -60,7 +60,9 @@ class Connection(asyncio.BufferedProtocol):
             LostError: the connection is gone; whether the request was taken is not known.
         """
         own = [] if method == "GET" else [("Content-Length", str(len(body)))]
-        self._transport.writelines([self._head(method, path, [*headers, *own]), body])
+        head = self._head(method, path, [*headers, *own])
+        # An empty part would stay in the transport of Python 3.12 and later, which then never ends.
+        self._transport.writelines([head, body] if body else [head])
         return await self._reply()
 
     def begin(self, path: str, headers: Headers) -> None:

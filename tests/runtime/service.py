@@ -38,6 +38,8 @@ class Answer:
         self.begun = asyncio.Event()
         self.over = asyncio.Event()
         self.is_whole = False
+        self.is_read = asyncio.Event()  # who reads slowly clears it for a while
+        self.is_read.set()
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
 
@@ -168,6 +170,7 @@ class Service:
     async def _take_chunks(self, answer: Answer, reader: asyncio.StreamReader) -> None:
         chunks = []
         while size := int(await reader.readuntil(b"\r\n"), 16):
+            await answer.is_read.wait()
             chunk = await reader.readexactly(size)
             await reader.readexactly(2)
             chunks.append(chunk)
