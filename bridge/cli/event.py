@@ -14,6 +14,7 @@ from bridge.cli.access import as_json
 from bridge.cli.options import DEFAULT_SOURCE, add_front_door, add_request, base_path, media_types, settle
 from bridge.cli.project import NoApplicationError, Project, find_project
 from bridge.gateway import Answer, Door, RefusedError, Request, front_door
+from bridge.gateway.cors import UrlCors, is_preflight
 from bridge.gateway.routes import match
 from bridge.gateway.wire import below_prefix
 from bridge.response import TOKEN
@@ -46,6 +47,9 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+_PREFLIGHT = "it is a preflight, which reaches no function"
+
+
 def compose(request: Request, source: str, door: Door, project: Project) -> Any:
     """The event for *request* by the front door *source*, by the route of the project that takes it.
 
@@ -53,13 +57,15 @@ def compose(request: Request, source: str, door: Door, project: Project) -> Any:
         CommandError: the front door refuses it.
     """
     rules = front_door(source)
-    routes = project.routes_behind(source)
+    routes = project.routes
     try:
+        if isinstance(project.cors_behind(source), UrlCors) and is_preflight(request):
+            raise RefusedError(Answer(200, why=_PREFLIGHT))
         if routes:
             path = below_prefix(request, door, rules.no_route) or "/"
             found = match(routes, request.method, path, rest=source == "rest-api")
             if found is None or found[0].preflight is not None:
-                why = "no route takes it" if found is None else "it is a preflight, which reaches no function"
+                why = "no route takes it" if found is None else _PREFLIGHT
                 raise RefusedError(replace(rules.no_route if found is None else Answer(200), why=why))
             door = replace(door, route=found[1])
         return rules.compose(request, door)

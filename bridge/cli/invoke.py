@@ -92,7 +92,7 @@ async def _passed(request: Request, project: Project, chosen: argparse.Namespace
         binary_media_types=door.binary_media_types or project.binary_media_types,
         timeout=chosen.timeout,
         timeouts={function.name: function.timeout for function in project.functions if function.timeout},
-        routes=project.routes_behind(chosen.source),
+        routes=project.routes,
         cors=project.cors_behind(chosen.source),
         observe=passages.append,
     )

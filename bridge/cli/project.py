@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli import CommandError
-from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bridge.gateway.cors import Cors, UrlCors
+    from bridge.gateway.routes import RouteOf
 
 
 class NoApplicationError(CommandError):
@@ -72,14 +72,10 @@ class Project:
     warnings: list[str] = field(default_factory=list)
     mixed: list[str] = field(default_factory=list)
 
-    def routes_behind(self, source: str) -> list[RouteOf]:
-        """The routes of the functions; behind a Function URL with CORS its own, which answer OPTIONS without it."""
-        cors = self._url_cors if source == "function-url" else None
-        if cors is None:
-            return [route for function in self.functions for route in function.routes]
-        name = self.functions[0].name
-        preflights = [RouteOf("OPTIONS", path, name, cors) for path in ("/", "/{proxy+}")]
-        return [*preflights, RouteOf("ANY", "$default", name)]
+    @property
+    def routes(self) -> list[RouteOf]:
+        """The routes of all functions."""
+        return [route for function in self.functions for route in function.routes]
 
     def cors_behind(self, source: str) -> Cors | None:
         """The CORS configuration by which the front door adds headers to answers."""

@@ -173,7 +173,7 @@ def _gateway(
         timeout=options["timeout"],
         timeouts=timeouts,
         threads=options["threads"],
-        routes=project.routes_behind(source),
+        routes=project.routes,
         cors=project.cors_behind(source),
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
         detach=False,  # uvicorn has a task for each request

@@ -183,6 +183,8 @@ class Gateway:
         assert self._front_door.begin is not None
         try:
             answer = self._front_door.begin(streamed.prelude, request, door)
+            if self._cors is not None:
+                answer = cors_rules.add(self._cors, request, answer)
         except RefusedError:
             streamed.close()
             raise
@@ -195,6 +197,8 @@ class Gateway:
 
     def _route(self, request: Request) -> tuple[Door, str]:
         """The set-up for this request and the name of its function."""
+        if isinstance(self._cors, cors_rules.UrlCors) and cors_rules.is_preflight(request):
+            raise RefusedError(cors_rules.mock(self._cors, request))
         if not self._routes:
             return self._door, next(iter(self._handlers))
         path = below_prefix(request, self._door, self._front_door.no_route) or "/"

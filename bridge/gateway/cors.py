@@ -52,7 +52,7 @@ class UrlCors(Cors):
 
 def preflight(cors: Cors, request: Request) -> Answer | None:
     """An HTTP API's answer to a preflight that no route takes; None if the request is none."""
-    return Answer(204, _added(cors, request)) if _is_preflight(request) else None
+    return Answer(204, _added(cors, request)) if is_preflight(request) else None
 
 
 def add(cors: Cors, request: Request, answer: Answer) -> Answer:
@@ -84,7 +84,8 @@ def mock(cors: Cors, request: Request) -> Answer:
     return Answer(200, headers + _allowed(cors) + _credentials(cors))
 
 
-def _is_preflight(request: Request) -> bool:
+def is_preflight(request: Request) -> bool:
+    """Whether a browser asks what a page of another origin may do."""
     is_asked = request.header("origin") and request.header("access-control-request-method")
     return request.method == "OPTIONS" and bool(is_asked)
 
@@ -98,7 +99,7 @@ def _added(cors: Cors, request: Request) -> Headers:
     if not origin or not cors.allows(origin):
         return []
     headers = [("access-control-allow-origin", origin if _lists(cors) else "*"), *_credentials(cors)]
-    if _is_preflight(request):
+    if is_preflight(request):
         return headers + _allowed(cors)
     return headers + ([("access-control-expose-headers", ",".join(cors.exposed))] if cors.exposed else [])
 

@@ -81,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         if chunk:
             self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         if self._writable is not None:
-            await self._writable
+            await asyncio.shield(self._writable)  # others may wait for it when this one is cancelled
 
     async def end(self, trailers: Headers = ()) -> Reply:
         """End the body, with trailers if there are any, and wait for the answer.

@@ -148,15 +148,14 @@ class Streamed(Posted):
             raise OSError("The client has gone away.")
         response = self.response
         assert response is not None
-        if self._stream is None:
-            self._stream = await self._begin(response)
         chunk = response.body if self.complete else b"".join(self._chunks)
         self._chunks.clear()
         try:
+            stream = self._stream or await self._begin(response)
             if chunk and self._scope.method != "HEAD" and response.status not in (204, 304):  # RFC 9110, 6.4.1
-                await self._stream.send(chunk)
+                await stream.send(chunk)
             if self.complete:
-                await self._stream.end()
+                await stream.end()
         except LostError:
             raise OSError("The client has gone away.") from None
         finally:
@@ -173,7 +172,7 @@ class Streamed(Posted):
                 f"Status and headers of the response to {self._scope} are {len(prelude)} bytes of JSON; at most "
                 f"{_PRELUDE_LIMIT} pass before a stream. Send less in headers and cookies."
             )
-        stream = await self._api.stream(self._invocation, self._gone)
+        self._stream = stream = await self._api.stream(self._invocation, self._gone)
         self._is_answered = True
         await stream.send(prelude)
         return stream
@@ -207,6 +206,9 @@ class Streamed(Posted):
 
     async def _post(self, response: Response) -> None:
         """A response that is whole."""
-        self._stream = stream = await self._begin(response)
-        await stream.send(response.body)
-        await stream.end()
+        try:
+            stream = await self._begin(response)
+            await stream.send(response.body)
+            await stream.end()
+        except LostError:
+            logger().warning("The client of %s went away before the response was whole.", self._scope)

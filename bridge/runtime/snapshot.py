@@ -6,13 +6,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 from __future__ import annotations
 
 import os
+from functools import partial
 from inspect import isawaitable
 
 from bridge.errors import logger
+from bridge.interfaces.call import call_outside
 from bridge.runtime.fault import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from bridge.runtime.api import RuntimeApi
 
 # Types and exit statuses are those of AWS's own runtime client.
@@ -58,7 +63,7 @@ async def take_snapshot(api: RuntimeApi) -> int:
     return 0
 
 
-async def _run(hook: object, args: tuple[object, ...], options: dict[str, object]) -> None:
-    result = hook(*args, **options)  # type: ignore[operator]  # the registry has no types
+async def _run(hook: Callable[..., Any], args: tuple[object, ...], options: dict[str, object]) -> None:
+    result = call_outside(partial(hook, *args, **options))
     if isawaitable(result):
         await result

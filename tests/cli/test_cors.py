@@ -174,11 +174,8 @@ def test_a_function_url_of_serverless_yml(tmp_path: Path) -> None:
     ):
         project = serverless(tmp_path, text % said)
         assert project.cors_behind("function-url") == cors
-        assert [route.preflight for route in project.routes_behind("function-url")] == (
-            [cors, cors, None] if cors else []
-        )
         assert project.cors_behind("rest-api") is None
-        assert project.routes_behind("rest-api") == []
+        assert project.routes == []
 
 
 def test_a_function_url_of_a_template(tmp_path: Path) -> None:

@@ -163,3 +163,11 @@ def test_a_function_url_adds_to_what_the_function_says_of_cors_which_is_told() -
     assert cors_of(answer)["expose-headers"] == "x-colour"
     assert "second access-control-allow-origin" in answer.note
     assert add(URL_RULES, request("GET", origin=""), said).headers == said.headers
+
+
+async def test_a_gateway_answers_a_function_url_s_preflight_and_hands_other_options_on() -> None:
+    gateway = Gateway(lambda event, context: {"statusCode": 203}, "function-url", cors=UrlCors(("*",), ("GET",)))
+    preflight = [(b"origin", b"https://a.example"), (b"access-control-request-method", b"GET")]
+    answered = await ask(gateway, "/", "OPTIONS", headers=preflight)
+    assert (answered.status, answered.values("access-control-allow-methods")) == (200, [b"GET"])
+    assert (await ask(gateway, "/", "OPTIONS")).status == 203

@@ -105,6 +105,7 @@ class Service:
         self._answers: dict[str, Answer] = {}
         self._waiting = 0
         self._count = 0
+        self._writers: list[asyncio.StreamWriter] = []
 
     def invoke(self, event: Any) -> Answer:
         """Hand *event* out to whoever asks next."""
@@ -119,12 +120,18 @@ class Service:
         headers = [("host", "shop.example"), ("content-type", "text/plain")]
         return self.invoke(compose(Request(method, path, headers=headers, body=body), source))
 
+    def hang_up(self) -> None:
+        """Close all connections."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     def forget(self) -> None:
         """Keep no answers of before."""
         self._answers.clear()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        self._writers.append(writer)
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError), contextlib.closing(writer):
             while True:
                 asked = await read_head(reader)

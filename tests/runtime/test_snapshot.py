@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -81,3 +82,14 @@ async def test_a_hook_that_fails_after_the_restore_is_a_restore_error() -> None:
 async def test_without_the_package_of_hooks_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "snapshot_restore_py", None)
     assert await taken(RESTORED) == (0, [("restore/next", None)])
+
+
+async def test_a_hook_may_run_a_loop_of_its_own() -> None:
+    ran: list[str] = []
+
+    async def later() -> None:
+        ran.append("ran")
+
+    registry.register_before_snapshot(lambda: asyncio.run(later()))
+    assert await taken(RESTORED) == (0, [("restore/next", None)])
+    assert ran == ["ran"]

@@ -295,3 +295,51 @@ async def test_a_stream_that_is_not_whole_in_time_ends_with_the_error() -> None:
         answer = service.ask(source="function-url")
         assert (await answer.body()).endswith(b"half")
         assert answer.trailer()[0] == "Function.Timedout"
+
+
+async def test_an_application_may_give_up_one_send_and_go_on_with_the_next() -> None:
+    gave_up = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        try:
+            while True:
+                await asyncio.wait_for(send(body(bytes(64 * 1024))), 0.05)
+        except TimeoutError:
+            gave_up.set()
+        await send(body(b"the end"))
+        await send(body(b"", more=False))
+
+    async with running(app, stream=True, lifespan="off") as service:
+        answer = service.ask(source="function-url")
+        await answer.prelude()
+        answer.is_read.clear()
+        await asyncio.wait_for(gave_up.wait(), 20)
+        answer.is_read.set()
+        assert (await answer.rest()).endswith(b"the end")
+        assert answer.asked.trailers == {}
+
+
+async def test_a_client_that_is_gone_before_the_prelude_is_no_error_of_the_application() -> None:
+    told: list[BaseException] = []
+    ready, gone = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        ready.set()
+        await gone.wait()
+        try:
+            await send(START)
+            await send(body(b"into the void", more=False))
+        except OSError as error:
+            told.append(error)
+            raise
+
+    async with running(app, stream=True, lifespan="off") as service:
+        answer = service.ask(source="function-url")
+        await ready.wait()
+        service.hang_up()
+        await asyncio.sleep(0.05)
+        gone.set()
+        # The client makes another connection for it; whether the API still wants the answer is the API's to say.
+        assert (await answer.body()).endswith(b"into the void")
+        assert told == []
