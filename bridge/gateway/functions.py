@@ -15,7 +15,7 @@ from bridge.gateway.invocation import Stream
 from bridge.gateway.message import Answer, RefusedError
 from bridge.gateway.payload import through_lambda
 from bridge.gateway.streaming import Streamed, begin
-from bridge.interfaces.call import call
+from bridge.interfaces.call import call, give_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -174,4 +174,4 @@ class Functions:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _new_threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._thread_count, thread_name_prefix="bridge function")
+        return ThreadPoolExecutor(self._thread_count, "bridge function", initializer=give_loop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,30 @@ async def call(handler: LambdaHandler, event: Any, context: Any, threads: Execut
     if error is not None:
         raise error
     return result
+
+
+class _Closing:
+    """Closes an event loop when the thread that it is kept for has ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __del__(self) -> None:
+        self._loop.close()
+
+
+_kept = threading.local()
+
+
+def give_loop() -> None:
+    """Give the thread that calls an event loop, for handlers that ask for one and run it (``asyncio.get_event_loop``).
+
+    For pools' threads, as their initializer: Lambda calls handlers in the main thread, which has one up to Python 3.13,
+    and since then if the function's module sets it.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    _kept.loop = _Closing(loop)
 
 
 def call_outside(function: Callable[..., Any], *args: Any) -> Any:

@@ -8,7 +8,7 @@ from inspect import isawaitable
 from bridge.adapter import Handler
 from bridge.current import CurrentRequest, current
 from bridge.errors import logger
-from bridge.interfaces.call import call, call_outside, is_async
+from bridge.interfaces.call import call, call_outside, give_loop, is_async
 from bridge.runtime.api import ApiError
 from bridge.runtime.context import Context
 from bridge.runtime.exchange import Posted, Streamed
@@ -39,7 +39,9 @@ class Function:
         self._stream = stream
         # One at a time, a plain handler is called here: the loop has nothing else to do, and no thread is in between.
         needs_threads = concurrency > 1 and not is_async(handler) and self.hosted is None
-        self._threads = ThreadPoolExecutor(concurrency, "bridge function") if needs_threads else None
+        self._threads = (
+            ThreadPoolExecutor(concurrency, "bridge function", initializer=give_loop) if needs_threads else None
+        )
         self._is_plain = not is_async(handler) and not needs_threads
 
     @property

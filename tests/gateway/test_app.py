@@ -130,6 +130,21 @@ async def test_a_handler_may_be_async() -> None:
     assert loops == [asyncio.get_running_loop()] * 2
 
 
+async def test_a_plain_handler_may_run_the_event_loop_that_asyncio_gives_it() -> None:
+    loops = []
+
+    async def answer() -> Any:
+        return OK
+
+    def handler(event: Any, context: Any) -> Any:  # as Mangum does
+        loops.append(asyncio.get_event_loop())
+        return loops[-1].run_until_complete(answer())
+
+    gateway = Gateway(handler, threads=1)
+    assert [(await ask(gateway)).body for _ in range(2)] == [b"hello"] * 2
+    assert loops[0] is loops[1] is not asyncio.get_running_loop()
+
+
 async def test_a_wsgi_handler_runs_in_a_thread_and_an_asgi_handler_on_the_loop() -> None:
     seen = []
 

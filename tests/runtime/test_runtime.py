@@ -66,6 +66,16 @@ class TestHandlers:
         async with running(handler, is_handler=True) as service:
             assert await service.invoke("x").payload() == ["x"]
 
+    async def test_a_plain_function_in_a_thread_may_run_the_event_loop_that_asyncio_gives_it(self) -> None:
+        async def answer(event: Any) -> Any:
+            return [event]
+
+        def handler(event: Any, context: Any) -> Any:
+            return asyncio.get_event_loop().run_until_complete(answer(event))
+
+        async with running(handler, concurrency=2, is_handler=True) as service:
+            assert await service.invoke("x").payload() == ["x"]
+
     async def test_bytes_are_posted_as_they_are(self) -> None:
         async with running(lambda event, context: b"\xff\x00", is_handler=True) as service:
             answer = service.invoke({})
