@@ -38,6 +38,7 @@ class Lifespan:
         self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._asked = ""
         self._is_last = False
+        self._is_cancelled = False
         self._answer: asyncio.Future[dict[str, Any] | BaseException | None]
         self._reason: Exception | None = None  # what was raised after a startup was answered to have failed
         self.task: asyncio.Task[None]
@@ -135,10 +136,16 @@ class Lifespan:
     async def _receive(self) -> dict[str, str]:
         if self._is_last:  # an application that listens on
             raise asyncio.CancelledError("The lifespan is over.")
-        return await self._messages.get()
+        try:
+            return await self._messages.get()
+        except asyncio.CancelledError:
+            self._is_cancelled = True
+            raise
 
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message["type"]
+        if self._is_cancelled and self._answer.done():
+            return  # Starlette answers its cancellation, too, as if it had been asked to shut down; nobody waits for it
         if self._answer.done() or kind not in (f"{self._asked}.complete", f"{self._asked}.failed"):
             raise InterfaceError(f"The application's lifespan sent {kind!r}; it was asked for {self._asked!r}.")
         self._is_last = kind != "lifespan.startup.complete"

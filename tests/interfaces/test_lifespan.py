@@ -393,6 +393,29 @@ def test_a_context_manager_opened_at_startup_is_closed_in_the_same_task(serve: S
     assert tasks[0] is tasks[1]
 
 
+def test_a_lifespan_that_its_loop_ends_before_anybody_shuts_it_down_ends_silently(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes = []
+
+    @asynccontextmanager
+    async def live(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            notes.append("ends")
+
+    handler = bridge.asgi_handler(Starlette(lifespan=live))
+
+    async def start() -> None:
+        assert handler.hosted is not None
+        await handler.hosted.startup_here()
+
+    asyncio.run(start())  # which cancels what is left
+    assert notes == ["ends"]
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("mode", ["auto", "on"])
 def test_what_is_no_exception_is_not_swallowed(error: type[BaseException], mode: str, serve: Serve) -> None:
