@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,16 +14,19 @@ from bridge.gateway.json_text import through_json
 from bridge.gateway.message import Door, RefusedError, Request
 from bridge.gateway.payload import through_lambda
 from bridge.gateway.wire import log_own, outgoing
+from bridge.interfaces.loop import Loop
+from bridge.interfaces.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 
 class HandlerTransport(httpx.BaseTransport):
     """Answers the requests of an ``httpx.Client`` with a handler behind a front door.
 
     Args:
-        handler: ``(event, context) -> payload``. What it raises comes out of the client's call.
+        handler: ``(event, context) -> payload``, plain or async; an async one runs on one event loop, which is closed
+            with the client. What it raises comes out of the client's call.
         source: the front door, a key of :data:`bridge.gateway.SOURCES`.
         **door: how it is set up; see :class:`bridge.gateway.Door`.
 
@@ -34,6 +39,8 @@ class HandlerTransport(httpx.BaseTransport):
         self._source = source
         self._front_door = front_door(source)
         self._door = Door(**door)
+        self._loop: Loop | None = None
+        self._making = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request; what the front door refuses is answered as it would."""
@@ -49,10 +56,36 @@ class HandlerTransport(httpx.BaseTransport):
         try:
             event = through_json(self._front_door.compose(asked, self._door))
             context = Context.starting(self._front_door.timeout)
-            payload = through_lambda(self._handler(event, context), self._front_door.failed)
+            payload = through_lambda(self._called(event, context), self._front_door.failed)
             answer = self._front_door.interpret(payload, asked, self._door)
         except RefusedError as refusal:
             answer = refusal.answer
         log_own(answer, asked, self._source)
         headers, body = outgoing(answer, asked.method)
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
+
+    def close(self) -> None:
+        """Close the event loop of an async handler, if there is one."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.finish(_nothing)
+
+    def _called(self, event: Any, context: Any) -> Any:
+        result = self._handler(event, context)
+        if not inspect.iscoroutine(result):
+            return result
+        with self._making:
+            self._loop = self._loop or Loop()
+        turn = Turn()
+        return self._loop.take(turn, _tell(turn, result))
+
+
+async def _tell(turn: Turn, coroutine: Coroutine[Any, Any, Any]) -> None:
+    try:
+        turn.finish(await coroutine)
+    except BaseException as error:
+        turn.fail(error)
+
+
+async def _nothing() -> None:
+    """Nothing is to be done last."""

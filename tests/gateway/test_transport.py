@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import sys
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,29 @@ def test_a_compressed_body_is_decompressed_as_by_any_client() -> None:
 
     with client(wsgi_handler(app)) as browser:
         assert browser.get("/").text == "hello"
+
+
+async def answer_later(event: Any, context: Any) -> Any:
+    await asyncio.sleep(0)
+    if event["rawPath"] == "/fail":
+        raise LookupError("no such dog")
+    return {"statusCode": 200, "body": str(id(asyncio.get_running_loop()))}
+
+
+def test_an_async_function_runs_on_one_loop() -> None:
+    with client(answer_later) as browser:
+        assert browser.get("/").text == browser.get("/").text
+        with pytest.raises(LookupError, match="no such dog"):
+            browser.get("/fail")
+
+
+async def test_an_async_function_runs_where_a_loop_runs_already() -> None:
+    with client(answer_later) as browser:
+        assert browser.get("/").text == browser.get("/").text != str(id(asyncio.get_running_loop()))
+
+
+def test_the_fixture_takes_an_async_function(bridge_client: Callable[..., httpx.Client]) -> None:
+    assert bridge_client(answer_later).get("/").status_code == 200
 
 
 def test_an_unknown_source_is_refused_at_once() -> None:
