@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.encoder import media_type
 from bridge.gateway.message import Answer, Request
-from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, size_of, status_of
+from bridge.gateway.payload import body_of, header_pairs, length_of, lists_of, map_of, object_of, size_of, status_of
 from bridge.gateway.wire import (
     HOP_BY_HOP,
     all_values,
@@ -166,4 +166,4 @@ def _answer(payload: dict[str, Any], pairs: Iterable[tuple[str, Any]]) -> Answer
         why = f"the headers are {size} bytes, a load balancer takes {_RESPONSE_HEADERS_LIMIT}; send less in them"
         raise refused(FAILED, why)
     kept = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP | {"content-length"}]
-    return Answer(status, kept, body_of(payload, FAILED))
+    return Answer(status, kept, body_of(payload, FAILED), length=length_of(headers))

@@ -17,13 +17,17 @@ from bridge.gateway.json_text import through_json
 from bridge.gateway.message import Answer, Door, RefusedError, Request
 from bridge.gateway.routes import match
 from bridge.gateway.streaming import Streamed
-from bridge.gateway.wire import below_prefix, log_own
+from bridge.gateway.wire import below_prefix, json_answer, log_own, refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from bridge.gateway.routes import RouteOf
     from bridge.interfaces.call import LambdaHandler
+
+
+# What AWS answers is not written down; its load balancers are nginx's kind, which answers so.
+_NO_CONNECT = json_answer(405, {"message": "Method Not Allowed"})
 
 
 @dataclass(slots=True)
@@ -197,6 +201,8 @@ class Gateway:
 
     def _route(self, request: Request) -> tuple[Door, str]:
         """The set-up for this request and the name of its function."""
+        if request.method == "CONNECT":  # any other answer would begin a tunnel
+            raise refused(_NO_CONNECT, "a front door is no proxy, so it takes no CONNECT; use another method")
         if isinstance(self._cors, cors_rules.UrlCors) and cors_rules.is_preflight(request):
             raise RefusedError(cors_rules.mock(self._cors, request))
         if not self._routes:

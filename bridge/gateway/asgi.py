@@ -53,8 +53,8 @@ async def send_answer(answer: Answer, request: Request, send: Any) -> None:
     """Send *answer* to the client of *request*."""
     headers, has_body = head_of(answer, request)
     body = answer.body if has_body else b""
-    if has_body:
-        headers.append((b"content-length", b"%d" % len(body)))
+    if has_body or (request.method == "HEAD" and answer.length is None and answer.status not in (204, 304)):
+        headers.append((b"content-length", b"%d" % len(answer.body)))  # without one a server would announce chunks
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -66,7 +66,7 @@ def add(cors: Cors, request: Request, answer: Answer) -> Answer:
         is_double = bool(added) and bool(answer.header("access-control-allow-origin"))
         return replace(answer, headers=answer.headers + added, note=note if is_double else answer.note)
     kept = [(name, value) for name, value in answer.headers if not name.lower().startswith("access-control-")]
-    return Answer(answer.status, kept + _added(cors, request), answer.body, answer.why, answer.note)
+    return replace(answer, headers=kept + _added(cors, request))
 
 
 def mock(cors: Cors, request: Request) -> Answer:

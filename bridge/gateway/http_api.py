@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from bridge.encoder import media_type
 from bridge.gateway import rest_api
 from bridge.gateway.message import Answer, Request
-from bridge.gateway.payload import body_of, header_pairs, lists_of, map_of, object_of, status_of
+from bridge.gateway.payload import body_of, header_pairs, length_of, lists_of, map_of, object_of, status_of
 from bridge.gateway.wire import (
     HOP_BY_HOP,
     all_values,
@@ -177,7 +177,7 @@ def answer_of(
         kept.append(("content-type", content_type))
     if cookies:
         kept += header_pairs([("set-cookie", cookie) for cookie in cookies], refuse)
-    return Answer(status, kept, body_of(payload, refuse))
+    return Answer(status, kept, body_of(payload, refuse), length=length_of(first + then))
 
 
 def _check_size(request: Request) -> None:

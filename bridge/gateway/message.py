@@ -70,6 +70,8 @@ class Answer:
         why: for the person who reads the log, why the front door itself gave this answer and what to do; ``""`` if it
             is the function's answer.
         note: for the same person, what the front door did to the function's answer that nobody would expect.
+        length: what the function says in Content-Length. The client gets the front door's own count, but HEAD this:
+            its answer has no body to count.
     """
 
     status: int
@@ -77,6 +79,7 @@ class Answer:
     body: bytes = b""
     why: str = ""
     note: str = ""
+    length: int | None = None
 
     def header(self, name: str) -> str:
         """The last value of a header, ``""`` without one."""

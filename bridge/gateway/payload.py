@@ -132,6 +132,14 @@ def header_pairs(pairs: Iterable[tuple[str, Any]], refuse: Answer, *, only_text:
     return headers
 
 
+def length_of(headers: Headers) -> int | None:
+    """What Content-Length says; None if it says nothing, or no number."""
+    for name, value in headers:
+        if name.lower() == "content-length" and value.isascii() and value.isdecimal():
+            return int(value)
+    return None
+
+
 def body_of(payload: dict[str, Any], refuse: Answer) -> bytes:
     """The bytes of a payload's body, by its own flag.
 

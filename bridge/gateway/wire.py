@@ -183,10 +183,18 @@ def refused(answer: Answer, why: str) -> RefusedError:
 
 
 def outgoing(answer: Answer, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body as they go to the client: no body where HTTP has none, and no count of it but the server's."""
-    has_body = method != "HEAD" and answer.status not in (204, 304)  # RFC 9110, 6.4.1
+    """Headers and body as they go to the client: no body where HTTP has none, and no count of it but the server's.
+
+    HEAD is told what the body of GET would be counted as, if the function says so (RFC 9110, 8.6).
+    """
+    may_have_body = answer.status not in (204, 304)  # RFC 9110, 6.4.1
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
-    return [pair for pair in headers if pair[0] != b"content-length"], answer.body if has_body else b""
+    headers = [pair for pair in headers if pair[0] != b"content-length"]
+    if method != "HEAD":
+        return headers, answer.body if may_have_body else b""
+    if may_have_body and answer.length is not None:
+        headers.append((b"content-length", b"%d" % answer.length))
+    return headers, b""
 
 
 def log_own(answer: Answer, request: Request, source: str) -> None:

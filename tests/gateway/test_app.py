@@ -406,10 +406,28 @@ async def test_who_looks_on_sees_what_the_front_door_answers_by_itself() -> None
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
 async def test_what_has_no_body_gets_none(method: str, status: int) -> None:
-    payload = {"statusCode": status, "headers": {"content-length": "5"}, "body": "hello"}
+    payload = {"statusCode": status, "headers": {"content-length": "7"}, "body": "hello"}
     got = await ask(Gateway(lambda event, context: payload, "lattice"), "/", method)
     assert (got.status, got.body) == (status, b"")
-    assert got.values("content-length") == []
+    assert got.values("content-length") == ([b"7"] if method == "HEAD" else [])
+
+
+@pytest.mark.parametrize("source", ["http-api", "alb", "function-url", "lattice"])
+@pytest.mark.parametrize(
+    ("said", "length"), [({"Content-Length": "42"}, b"42"), ({}, b"5"), ({"Content-Length": "x"}, b"5")]
+)
+async def test_head_is_told_the_functions_own_length_or_that_of_its_body(
+    source: str, said: dict[str, str], length: bytes
+) -> None:
+    payload = {"statusCode": 200, "headers": said, "body": "hello"}
+    got = await ask(Gateway(lambda event, context: payload, source), "/", "HEAD")
+    assert (got.body, got.values("content-length")) == (b"", [length])
+
+
+async def test_connect_is_refused_for_no_front_door_is_a_proxy(caplog: pytest.LogCaptureFixture) -> None:
+    got = await ask(Gateway(raising(AssertionError("called"))), "/", "CONNECT")
+    assert (got.status, got.body) == (405, b'{"message":"Method Not Allowed"}')
+    assert "it takes no CONNECT" in logged(caplog)
 
 
 async def test_the_length_is_counted_and_a_date_is_kept() -> None:
