@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
 _WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
+# The one key of an event that asks for a command (bridge.remote): no front door's events have only one.
+_COMMAND = "_serverless-wsgi"
 # The most that JSON makes of one byte of a body: \u001f of a control character.
 _WORST_ESCAPE = 6
 
@@ -151,7 +153,7 @@ class Handler:
         except Exception:
             return source.write(failed(scope), scope, settings)
         if (len(response.body) + response.header_size) * _WORST_ESCAPE + 65_536 > scope.limit:
-            size = _size_of(payload)
+            size = size_of(payload)
             if size > scope.limit:
                 return source.write(_too_large(scope, size), scope, settings)
         return payload
@@ -164,6 +166,10 @@ class Handler:
         """
         settings = self.settings
         is_mapping = isinstance(event, dict)
+        if is_mapping and len(event) == 1 and _COMMAND in event:
+            from bridge.remote.function import answer
+
+            return answer(event, context, self)
         if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
             logger().info("A warm-up event from %s: answered without the application.", event["source"])
             self.startup()  # what it is sent for
@@ -220,7 +226,7 @@ def _add_request_id(scope: Scope, header: str) -> None:
     scope.headers = [*kept, (header, str(request_id))] if request_id else kept
 
 
-def _size_of(payload: dict[str, Any]) -> int:
+def size_of(payload: Any) -> int:
     """How many bytes AWS's runtime client makes of the payload.
 
     It writes UTF-8 on the managed runtimes since Python 3.12, else ASCII, where other letters take six bytes or twelve.

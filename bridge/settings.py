@@ -126,14 +126,14 @@ class Settings:
             return f"setting {name} in the settings file", file.get(name)
 
         self.base_path = _base_path(*find("base_path"))
-        self.strip_stage = _switch(*find("strip_stage"), default=False)
+        self.strip_stage = switch(*find("strip_stage"), default=False)
         self.is_text = _text_types(*find("text_types"))
         self.exclude_headers = frozenset(_header(where, name) for where, name in _each(*find("exclude_headers")))
         self.lifespan = _choice(*find("lifespan"), ("auto", "on", "off"))
         where, value = find("request_id_header")
         self.request_id_header = _header(where, value) if value else ""
         self.other_events = _function(*find("other_events"))
-        self.warm_up = _switch(*find("warm_up"), default=True)
+        self.warm_up = switch(*find("warm_up"), default=True)
 
 
 _noticed: set[str] = set()
@@ -165,7 +165,12 @@ def _base_path(where: str, value: Any) -> str:
     return f"/{path}" if path else ""
 
 
-def _switch(where: str, value: Any, *, default: bool) -> bool:
+def switch(where: str, value: Any, *, default: bool) -> bool:
+    """Yes or no, in one of the ways in which it can be said.
+
+    Raises:
+        SettingError: *value* is neither; the message says *where* it stands.
+    """
     if value is None:
         return default
     if isinstance(value, bool):
