@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import bridge
 from bridge.adapter import Handler, make_handler
 from bridge.application import find_application
-from bridge.cli import CommandError, UsageError
+from bridge.cli import CommandError
+from bridge.cli.env_file import read_env_file
 from bridge.errors import ApplicationNotFoundError, BridgeError
 from bridge.interfaces.detect import interface_of, is_lambda_handler
 from bridge.settings import Settings
@@ -114,38 +115,6 @@ def _own_part(trace: TracebackType | None) -> TracebackType | None:
     while part is not None and part.tb_frame.f_code.co_filename.startswith(ours):
         part = part.tb_next
     return part
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """``NAME=value`` lines, with ``export``, quotes and comments as shells have them.
-
-    Raises:
-        UsageError: it cannot be read.
-        CommandError: it has a line that is none.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--env-file {path} cannot be read: {error}") from None
-    variables = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.removeprefix("export ").partition("=")
-        if not equals or not name.strip():
-            raise CommandError(f"{path}, line {number}: {line!r} is not NAME=value.")
-        variables[name.strip()] = _unquoted(value.strip())
-    return variables
-
-
-def _unquoted(value: str) -> str:
-    quote = value[:1]
-    if quote and quote in "'\"" and (end := value.find(quote, 1)) > 0:
-        rest = value[end + 1 :].strip()
-        if not rest or rest.startswith("#"):
-            return value[1:end]
-    return "" if value.startswith("#") else value.partition(" #")[0].rstrip()
 
 
 def needs(package: str, *, extra: str = "serve") -> CommandError:

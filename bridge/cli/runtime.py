@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import CommandError
-from bridge.cli.load import read_env_file
+from bridge.cli.env_file import read_env_file
 from bridge.cli.project import Function, NoApplicationError, Project, find_project
 from bridge.gateway import front_door
 from bridge.gateway.service import LambdaService

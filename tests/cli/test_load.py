@@ -59,21 +59,6 @@ def test_variables_are_there_when_the_application_is_imported_and_the_env_file_h
     assert seen(tmp_path, "app:app", "/", "--env-file", ".env", A="shell", D="shell") == expected
 
 
-def test_an_env_file_is_written_as_for_a_shell(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(APP)
-    text = "\ufeff# variables\n\nexport A=1 # one\nB = 'two # words' \nC=\"x=y\" # quoted\nD=#none\n"
-    (tmp_path / "env").write_text(text, encoding="utf-8")
-    found = seen(tmp_path, "app:app", "--env-file", "env")
-    assert found == {"IS_OFFLINE": "True", "A": "1", "B": "two # words", "C": "x=y", "D": ""}
-
-
-@pytest.mark.parametrize("line", ["A", "=1", "export"])
-def test_a_line_of_an_env_file_that_is_none_is_named(tmp_path: Path, line: str) -> None:
-    (tmp_path / "env").write_text(f"B=1\n{line}\n")
-    status, _, err = run(tmp_path, "invoke", "app:app", "--env-file", "env")
-    assert (status, err) == (1, f"bridge: env, line 2: '{line}' is not NAME=value.\n")
-
-
 def test_an_import_error_is_the_applications_part_of_the_traceback_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("import not_there_at_all\n")
