@@ -12,6 +12,7 @@ import sys
 from _thread import get_ident
 from time import monotonic
 
+from bridge.current import current
 from bridge.errors import logger
 
 TYPE_CHECKING = False
@@ -38,16 +39,18 @@ class Watched:
         left: the seconds that it had when it began.
         began: when that was, by the monotonic clock.
         thread: the thread that answers it.
+        request: what :func:`bridge.current_request` says there.
         on_due: called, in the watch's thread, after the report.
     """
 
-    __slots__ = ("began", "left", "on_due", "scope", "thread")
+    __slots__ = ("began", "left", "on_due", "request", "scope", "thread")
 
     def __init__(self, scope: Scope, left: float, on_due: Callable[[], None] | None) -> None:
         self.scope = scope
         self.left = left
         self.began = monotonic()
         self.thread = get_ident()
+        self.request = current.get()
         self.on_due = on_due
 
     @property
@@ -116,6 +119,7 @@ class Watch:
         for watched in list(self._watched):
             if watched.due <= now and watched in self._watched:
                 self._watched.discard(watched)
+                current.set(watched.request)  # this thread's own; the log's lines have the request's id
                 try:
                     _report(watched)
                     if watched.on_due is not None:

@@ -119,8 +119,9 @@ class Sandbox:
 
     def over(self, invocation: Invocation) -> None:
         """The process has answered *invocation*, but may still be busy with what that left behind."""
-        if self._program.concurrency > 1:
-            self._timers.pop(invocation).cancel()
+        timer = self._timers.pop(invocation, None) if self._program.concurrency > 1 else None
+        if timer is not None:  # None if the process was ended meanwhile
+            timer.cancel()
 
     def failed(self, error: FunctionError) -> None:
         """The process said that it cannot start."""

@@ -15,7 +15,7 @@ from bridge.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Any
 
     from bridge.scope import Scope
@@ -35,10 +35,11 @@ class Exchange:
         response: the answer as far as it has come; None before ``http.response.start``.
         complete: whether the last part of the body was sent.
         task: the task in which the application runs.
+        tasks: those that it has started and that are not done.
         out_of_time: whether it was cancelled since Lambda's deadline is near.
     """
 
-    __slots__ = ("_chunks", "_is_over", "_over", "_request", "complete", "out_of_time", "response", "task")
+    __slots__ = ("_chunks", "_is_over", "_over", "_request", "complete", "out_of_time", "response", "task", "tasks")
 
     def __init__(self, body: bytes) -> None:
         self._request: bytes | None = body
@@ -48,6 +49,7 @@ class Exchange:
         self.response: Response | None = None
         self.complete = False
         self.task: asyncio.Task[Any] | None = None
+        self.tasks: Collection[asyncio.Task[Any]] = ()
         self.out_of_time = False
 
     async def receive(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bridge.response import Response
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from typing import Any
 
     from bridge.interfaces.asgi import Exchange
@@ -27,7 +28,13 @@ def gateway_timeout() -> Response:
 
 
 def give_up(
-    loop: asyncio.AbstractEventLoop, exchange: Exchange, turn: Turn, starting: Lifespan | None, *, is_shared: bool
+    loop: asyncio.AbstractEventLoop,
+    exchange: Exchange,
+    turn: Turn,
+    starting: Lifespan | None,
+    spares: Callable[[], bool],
+    *,
+    is_shared: bool,
 ) -> None:
     """Cancel a request, or the startup that it waits for, and have it answered. Called in the watch's thread.
 
@@ -36,6 +43,7 @@ def give_up(
         exchange: the request.
         turn: what is finished when it is answered.
         starting: the lifespan that starts up, if the request has not begun.
+        spares: whether what runs on the loop when it is asked, there, is another request's.
         is_shared: whether a thread of its own drives the loop, so that who waits for the answer is not in it.
     """
     if exchange.task is not None:
@@ -57,7 +65,7 @@ def give_up(
         if not exchange.out_of_time:  # the loop is blocked
             turn.finish(gateway_timeout())
     else:
-        interrupt.unless(loop, lambda: exchange.out_of_time or turn.over)
+        interrupt.unless(loop, lambda: exchange.out_of_time or turn.over, spares)
 
 
 def _await_chain(task: asyncio.Task[Any]) -> str:

@@ -238,13 +238,14 @@ class HostedApplication:
         """Run the application in this task, and what it leaves behind for a while."""
         exchange.task = asyncio.current_task()
         tasks: set[asyncio.Task[Any]] = set()
+        exchange.tasks = tasks
         token = spawned.set(tasks)
         state = self._lifespan.state if self._lifespan is not None else None
         try:
             response = await exchange.run(self.app, asgi_scope_of(scope, state))
-        except Exception:
+        except BaseException as error:
             exchange.end()
-            if tasks and not exchange.out_of_time:
+            if isinstance(error, Exception) and tasks and not exchange.out_of_time:
                 await exchange.leave(tasks)
             raise
         finally:
@@ -258,7 +259,13 @@ class HostedApplication:
         loop = self._adopted or self._own
         if loop is not None:
             is_shared = self._own is not None and self._own.is_shared
-            give_up(loop, exchange, turn, self._starts, is_shared=is_shared)
+
+            def spares() -> bool:
+                task = asyncio.current_task()
+                others = [each for each in list(self._exchanges) if each is not exchange]
+                return task is not None and any(each.task is task or task in each.tasks for each in others)
+
+            give_up(loop, exchange, turn, self._starts, spares, is_shared=is_shared)
 
     def _forget_parent(self) -> None:
         """In a process that was forked: loop and lifespan are the parent's, this one starts anew if it has to."""

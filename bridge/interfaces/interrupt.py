@@ -26,6 +26,7 @@ _LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.interfaces.loop")
 
 _is_armed = False
 _has_noticed: Callable[[], bool] | None = None
+_spares: Callable[[], bool] = bool
 _loop: AbstractEventLoop | None = None
 
 
@@ -46,10 +47,16 @@ def arm() -> None:
         _is_armed = True
 
 
-def unless(loop: AbstractEventLoop, has_noticed: Callable[[], bool]) -> None:
-    """Interrupt the main thread, if it runs *loop*, unless *has_noticed* comes true in a moment."""
-    global _has_noticed, _loop
-    _has_noticed, _loop = has_noticed, loop
+def unless(loop: AbstractEventLoop, has_noticed: Callable[[], bool], spares: Callable[[], bool]) -> None:
+    """Interrupt the main thread, if it runs *loop*, unless *has_noticed* comes true in a moment.
+
+    Args:
+        loop: the loop that seems to be blocked.
+        has_noticed: whether it is not.
+        spares: asked there: whether what runs is another request's, which is only busy and has time.
+    """
+    global _has_noticed, _loop, _spares
+    _has_noticed, _loop, _spares = has_noticed, loop, spares
     for _ in range(_TRIES):
         sleep(_NOTICE_SECONDS)
         # Another handler is none of our business, and without one the signal ends the process.
@@ -64,6 +71,8 @@ def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a si
     # By the time that this runs, the main thread may be on its way to the next invocation; and the request may be
     # one of another thread.
     if _has_noticed is None or _has_noticed() or _get_running_loop() is not _loop:
+        return
+    if _spares():
         return
     if frame is None or frame.f_globals.get("__name__") not in _LOOPS_OWN:
         _has_noticed = None

@@ -21,6 +21,7 @@ from bridge.sources.text import native, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
     from typing import IO, Any
 
     from bridge.interfaces.environ import Environ
@@ -31,10 +32,12 @@ class WsgiApplication(WsgiToAsgi):
 
     Args:
         wsgi_application: the WSGI application.
+        threads: where it runs; None for the loop's own executor.
     """
 
-    def __init__(self, wsgi_application: Any) -> None:
+    def __init__(self, wsgi_application: Any, threads: ThreadPoolExecutor | None = None) -> None:
         super().__init__(wsgi_application)  # type: ignore[no-untyped-call]  # asgiref has no types here
+        self._threads = threads
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request (ASGI 3, scope type ``http``).
@@ -43,12 +46,13 @@ class WsgiApplication(WsgiToAsgi):
             ValueError: the scope is of another type; a WSGI application has no lifespan.
             BaseException: what the application raises.
         """
-        await _Request(self.wsgi_application)(scope, receive, send)
+        await _Request(self.wsgi_application, self._threads)(scope, receive, send)
 
 
 class _Request(WsgiToAsgiInstance):
-    def __init__(self, wsgi_application: Any) -> None:
+    def __init__(self, wsgi_application: Any, threads: ThreadPoolExecutor | None) -> None:
         super().__init__(wsgi_application)  # type: ignore[no-untyped-call]
+        self._threads = threads
 
     def build_environ(self, scope: Any, body: IO[bytes]) -> Environ:
         environ = environ_of(_scope_of(scope), multithread=True)
@@ -59,7 +63,7 @@ class _Request(WsgiToAsgiInstance):
         return environ
 
     async def run_wsgi_app(self, body: IO[bytes]) -> None:
-        await sync_to_async(self._run, thread_sensitive=False)(body)
+        await sync_to_async(self._run, thread_sensitive=False, executor=self._threads)(body)
 
     def _run(self, body: IO[bytes]) -> None:
         start = _SendingStart(self.sync_send)

@@ -10,6 +10,7 @@ import asyncio
 import io
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from bridge.adapter import Handler, make_handler
 from bridge.deployed import find_handler
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Handlers that stand for the application that is named elsewhere; the second is what serverless-wsgi's plugin sets.
 _STAND_INS = ("bridge.entrypoint.handler", "wsgi_handler.handler", "wsgi.handler")
+_SPARE_THREADS = 32
 _MODES = ("buffer", "stream")
 
 
@@ -86,7 +88,9 @@ def _target(arguments: list[str]) -> Any:
 
         settings = handler.settings
         settings.lifespan = "off"  # WSGI has none
-        return make_handler(WsgiApplication(handler.wsgi_app), "asgi", settings)
+        # Some more than there are requests at once: a thread that goes on after its time keeps its place.
+        threads = ThreadPoolExecutor(_concurrency() + _SPARE_THREADS, "bridge function")
+        return make_handler(WsgiApplication(handler.wsgi_app, threads), "asgi", settings)
     return handler
 
 

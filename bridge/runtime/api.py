@@ -161,6 +161,7 @@ class Stream:
     def __init__(self, connection: Connection, invocation: Invocation) -> None:
         self._connection = connection
         self._invocation = invocation
+        self._is_over = False
 
     async def send(self, chunk: bytes) -> None:
         """Send a part of it; returns when the API takes as fast as it is given.
@@ -171,7 +172,10 @@ class Stream:
         await self._connection.send(chunk)
 
     async def end(self, fault: Fault | None = None) -> None:
-        """Send its end: the error trailers if there is a *fault*."""
+        """Send its end: the error trailers if there is a *fault*. A second call does nothing."""
+        if self._is_over:
+            return
+        self._is_over = True
         trailers = []
         if fault is not None:
             body = b64encode(fault.to_json(_LONGEST_TRAILER)).decode()
@@ -179,7 +183,7 @@ class Stream:
         try:
             reply = await self._connection.end(trailers)
         except LostError as error:
-            logger().warning("The end of a streamed response did not arrive: %s", error)
+            logger().warning("The client went away before the response was whole: %s", error)
             self._connection.close()
             return
         finally:

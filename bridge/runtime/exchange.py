@@ -6,10 +6,11 @@ import asyncio
 import json
 
 from bridge.adapter import failed
-from bridge.errors import InterfaceError, logger
+from bridge.errors import FailedIntegrationError, InterfaceError, logger
 from bridge.interfaces.asgi import Exchange
 from bridge.interfaces.deadline import gateway_timeout
 from bridge.interfaces.settle import settle
+from bridge.runtime.api import ApiError
 from bridge.runtime.fault import Fault
 from bridge.runtime.payload import written
 from bridge.runtime.reply import LostError
@@ -46,7 +47,18 @@ class Posted(Exchange):
         api: where the response goes.
     """
 
-    __slots__ = ("_api", "_handler", "_invocation", "_is_answered", "_is_out", "_late", "_left", "_scope", "_source")
+    __slots__ = (
+        "_api",
+        "_handler",
+        "_invocation",
+        "_is_answered",
+        "_is_out",
+        "_late",
+        "_left",
+        "_lost",
+        "_scope",
+        "_source",
+    )
 
     def __init__(self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi) -> None:
         super().__init__(scope.body)
@@ -59,22 +71,30 @@ class Posted(Exchange):
         self._is_out = False
         self._left: set[asyncio.Task[Any]] = set()
         self._late: asyncio.Task[None] | None = None
+        self._lost: ApiError | None = None
 
     async def answer(self, hosted: HostedApplication) -> None:
         """Have *hosted* answer, and come to the end of what it started.
 
         Raises:
             ApiError: the Runtime API is gone.
-            BaseException: what the application raises that is no ``Exception``.
+            SystemExit: the application wants to exit.
+            CancelledError: this task was cancelled.
         """
         try:
             response = self._scope.refusal or await hosted.serve(self._scope, self)
-        except (Exception, SystemExit) as error:
-            await self._fail(error)
+        except BaseException as error:  # whatever it is, it is one request's
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            if self._lost is None:
+                await self._fail(error)
             if isinstance(error, SystemExit):
                 raise
         else:
             await self._conclude(response)
+        if self._lost is not None:
+            raise self._lost
         if self._left:
             left = self._scope.context.get_remaining_time_in_millis() / 1000
             await settle(self._left, max(0.0, left - _MARGIN_SECONDS))
@@ -85,6 +105,8 @@ class Posted(Exchange):
         if self.complete and self.response is not None and not self._is_answered:
             try:
                 await self._post(self.response)
+            except ApiError as error:  # none of the application's business
+                self._lost = error
             finally:
                 self._out()
 
@@ -110,7 +132,10 @@ class Posted(Exchange):
             self._late = asyncio.get_running_loop().create_task(self._post_late())
 
     async def _post_late(self) -> None:
-        await self._conclude(gateway_timeout())
+        try:
+            await self._conclude(gateway_timeout())
+        except ApiError as error:
+            self._lost = error
 
     async def _conclude(self, response: Response) -> None:
         """See to it that there is an answer: *response*, if there is none."""
@@ -122,8 +147,12 @@ class Posted(Exchange):
 
     async def _post(self, response: Response) -> None:
         self._is_answered = True
-        body, content_type = written(self._handler.write(self._source, self._scope, response))
-        await self._api.respond(self._invocation, body, content_type)
+        try:
+            payload = self._handler.write(self._source, self._scope, response)
+        except FailedIntegrationError as error:  # what API Gateway is told of a status without a proxy
+            await self._api.fail(self._invocation, Fault.of(error))
+        else:
+            await self._api.respond(self._invocation, *written(payload))
 
 
 class Streamed(Posted):
@@ -158,6 +187,10 @@ class Streamed(Posted):
                 await stream.end()
         except LostError:
             raise OSError("The client has gone away.") from None
+        except ApiError as error:
+            self._lost = error
+            if not self.complete:
+                raise OSError("The Runtime API is gone.") from None
         finally:
             if self.complete:
                 self._out()
@@ -183,8 +216,8 @@ class Streamed(Posted):
         self._out()
 
     async def _fail(self, error: BaseException) -> None:
-        if self._is_gone:
-            logger().warning("The client of %s went away before the response was whole.", self._scope)
+        if self._is_gone and self._stream is not None:
+            await self._stream.end()  # says why: the API has answered, or nobody is there
             self._api.close()
         elif self._stream is None:
             await self._post(failed(self._scope))

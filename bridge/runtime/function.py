@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 
-from bridge.adapter import Handler
+from bridge.adapter import Handler, failed
 from bridge.current import CurrentRequest, current
 from bridge.errors import logger
 from bridge.interfaces.call import call, call_outside, give_loop, is_async
@@ -70,7 +71,7 @@ class Function:
 
         Raises:
             ApiError: the Runtime API is gone.
-            BaseException: what the application raises that is no ``Exception``, after it was reported.
+            SystemExit: the function wants to exit; it was answered for.
         """
         context = Context(invocation)
         exchange: Posted | None = None
@@ -98,13 +99,28 @@ class Function:
             body, content_type = written(payload)
         except ApiError:
             raise
-        except Exception as error:
-            logger().exception("The invocation failed.")
-            await api.fail(invocation, Fault.of(error))
         except SystemExit as error:
             if exchange is None:
-                fault = Fault("Runtime.ExitError", f"The function called sys.exit({error.code!r}).")
-                await api.fail(invocation, fault)
+                await self._fail_exiting(error, event, context, invocation, api)
             raise
+        except BaseException as error:  # whatever it is, it is one invocation's
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # this process is ending
+            logger().exception("The invocation failed.")
+            await api.fail(invocation, Fault.of(error))
         else:
             await api.respond(invocation, body, content_type)
+
+    async def _fail_exiting(
+        self, error: SystemExit, event: Any, context: Context, invocation: Invocation, api: RuntimeApi
+    ) -> None:
+        """Answer for a function that ends its process: a request with a 500, another event with an error."""
+        handler = self._handler
+        source = handler.source_of(event, context) if isinstance(handler, Handler) else None
+        if source is None or not isinstance(handler, Handler):
+            logger().critical("The function exits.", exc_info=error)
+            await api.fail(invocation, Fault("Runtime.ExitError", f"The function called sys.exit({error.code!r})."))
+            return
+        scope = handler.read(source, event, context)
+        await api.respond(invocation, *written(handler.write(source, scope, failed(scope))))

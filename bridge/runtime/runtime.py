@@ -106,12 +106,13 @@ class Runtime:
                 if invocation is not None:
                     await self._answer(invocation, api)
                 following = await self._next(api)
-                if following is None:
-                    over.set_result(None)
-                else:
+                if following is not None:
                     go_on(following)
+                elif not over.done():
+                    over.set_result(None)
             except BaseException as error:
-                over.set_exception(error)
+                if not over.done():  # the process may be ending
+                    over.set_exception(error)
 
         def go_on(invocation: Invocation | None) -> None:
             self._turns[api] = loop.create_task(turn(invocation), context=context.copy())

@@ -92,6 +92,7 @@ class Service:
         address: where the Runtime API is.
         most_waiting: how many asked for work at the same time, at most.
         seconds: how long an invocation may take.
+        breaks: whether the API answers every response with its own failure.
     """
 
     def __init__(self) -> None:
@@ -99,6 +100,7 @@ class Service:
         self.seconds = 60.0
         self.most_waiting = 0
         self.init_error: Any = None
+        self.breaks = False
         self.runtime: Runtime
         self.running: asyncio.Task[int]
         self._events: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
@@ -161,6 +163,8 @@ class Service:
     ) -> bytes:
         if answer.kind:
             return refusal(400, "answered twice")
+        if self.breaks:
+            return refusal(500, "State.Broken")
         answer.kind, answer.asked, answer.reader, answer.writer = kind, asked, reader, writer
         answer.begun.set()
         try:

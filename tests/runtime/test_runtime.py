@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import threading
+import time
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,6 +137,113 @@ class TestHandlers:
 
         async with running(app) as service:
             assert (await service.ask().payload())["statusCode"] == 500
+
+
+class Odd(BaseException):
+    """Neither an Exception nor a wish to exit."""
+
+
+async def cancelled() -> None:
+    task = asyncio.create_task(asyncio.sleep(10))
+    task.cancel()
+    await task
+
+
+class TestFailures:
+    @pytest.mark.parametrize("error", [Odd(), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), None])
+    @pytest.mark.parametrize("kind", ["asgi", "streamed", "begun", "plain", "async"])
+    async def test_whatever_is_raised_is_one_request_s_failure(self, kind: str, error: BaseException | None) -> None:
+        async def fail() -> None:
+            if error is None:
+                await cancelled()
+            else:
+                raise error
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if kind == "begun":
+                await send(START)
+                await send({"type": "http.response.body", "body": b"half", "more_body": True})
+            if scope["path"] == "/fails":
+                await fail()
+            await hello(scope, receive, send) if kind != "begun" else await send(END)
+
+        def plain(event: Any, context: Any) -> Any:
+            if event["rawPath"] == "/fails":
+                raise error or asyncio.CancelledError()
+            return {"statusCode": 200}
+
+        async def awaited(event: Any, context: Any) -> Any:
+            if event["rawPath"] == "/fails":
+                await fail()
+            return {"statusCode": 200}
+
+        target = {"plain": plain, "async": awaited}.get(kind, app)
+        stream = kind in ("streamed", "begun")
+        async with running(target, is_handler=target is not app, stream=stream, lifespan="off") as service:
+            answer = service.ask("/fails", "function-url")
+            if kind == "asgi":
+                assert (await answer.payload())["statusCode"] == 500
+            elif kind == "streamed":
+                assert (await answer.prelude())["statusCode"] == 500
+            elif kind == "begun":
+                assert (await answer.body()).endswith(b"half")
+                assert answer.asked.trailers
+            else:
+                assert (await answer.error())["errorType"] == type(error or asyncio.CancelledError()).__name__
+            following = service.ask("/", "function-url")
+            status = (await following.prelude() if stream else await following.payload())["statusCode"]
+            assert status == 200
+            assert not service.running.done()
+
+    async def test_an_exit_of_a_wsgi_application_is_a_500_as_an_asgi_one_s(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def app(environ: Any, start_response: Any) -> list[bytes]:
+            raise SystemExit(5)
+
+        async with running(app) as service:
+            assert (await service.ask().payload())["statusCode"] == 500
+            assert await asyncio.wait_for(service.running, 20) == 5
+        assert "raise SystemExit(5)" in caplog.text
+
+    async def test_a_status_that_api_gateway_maps_without_a_proxy_is_an_error(self) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send(END)
+
+        event = json.loads((Path(__file__).parents[1] / "events" / "rest_lambda_integration.json").read_text())
+        async with running(app, lifespan="off") as service:
+            assert (await service.invoke(event).error())["errorType"] == "FailedIntegrationError"
+
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_an_api_that_breaks_ends_the_process_and_is_no_failure_of_the_application(
+        self, stream: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with running(hello, stream=stream, lifespan="off") as service:
+            service.breaks = True
+            service.ask(source="function-url")
+            assert await asyncio.wait_for(service.running, 20) == 1
+        assert "The Runtime API answered 500" in caplog.text
+        assert "The application failed" not in caplog.text
+
+    async def test_a_busy_request_is_not_ended_for_one_that_is_out_of_time(self) -> None:
+        busy = threading.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/hangs":
+                await asyncio.Event().wait()
+            until = time.monotonic() + 0.6
+            while time.monotonic() < until:  # as it might render a long page
+                busy.set()
+            await hello(scope, receive, send)
+
+        async with running(app, concurrency=2, lifespan="off") as service:
+            service.seconds = 0.5
+            hanging = service.ask("/hangs")
+            await asyncio.sleep(0.2)
+            service.seconds = 60.0
+            assert (await service.ask("/busy").payload())["statusCode"] == 200
+            assert (await hanging.payload())["statusCode"] == 504
 
 
 class TestManyAtOnce:
