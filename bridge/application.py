@@ -39,7 +39,7 @@ def find_application(name: str, root: str | None = None) -> Any:
     for path in (root, place):
         if path not in sys.path:
             sys.path.insert(0, path)
-    module = _import(module_name, name)
+    module = _import_below(place, module_name, name)
     if attribute and ":" not in name and hasattr(module, "__path__") and not hasattr(module, attribute):
         module, attribute = _submodule(module, attribute, name)
     found = _attribute(module, attribute, name) if attribute else module
@@ -86,14 +86,37 @@ def _in_package(module: str, place: str, root: str, name: str) -> tuple[str, str
     if not os.path.isfile(file):
         raise ApplicationNotFoundError(f"{name!r}: there is no file {file}.")
     inner = place
-    while place != root and os.path.isfile(os.path.join(place, "__init__.py")):
+    module, place = _climbed(module, place, root)
+    if place != inner and inner not in sys.path:
+        sys.path.append(inner)  # for those who import what is beside the file by its bare name; last, to hide nothing
+    return module.removesuffix(".__init__"), place
+
+
+def _import_below(place: str, module: str, name: str) -> Any:
+    """Import what lies in *place*, which may be inside a package: named from there, or from the folder itself.
+
+    A module that its neighbours import by its bare name is to be known by that, or there would be two of it. Only where
+    it speaks of the package by dots it is known as a part of it.
+    """
+    whole, above = _climbed(module, place, "")
+    if above != place and above not in sys.path:
+        sys.path.append(above)  # last, to hide nothing
+    try:
+        return _import(module, name)
+    except ImportError as error:
+        if whole == module or not str(error).startswith("attempted relative import"):
+            raise
+    return _import(whole, name)
+
+
+def _climbed(module: str, place: str, end: str) -> tuple[str, str]:
+    """The dotted name of a module in *place*, and the folder that its package is in: *end*, or one below it."""
+    while place != end and os.path.isfile(os.path.join(place, "__init__.py")):
         above, package = os.path.split(place)
         if not package.isidentifier():
             break
         module, place = f"{package}.{module}", above
-    if place != inner and inner not in sys.path:
-        sys.path.append(inner)  # for those who import what is beside the file by its bare name; last, to hide nothing
-    return module.removesuffix(".__init__"), place
+    return module, place
 
 
 def _submodule(package: Any, attribute: str, name: str) -> tuple[Any, str]:

@@ -247,6 +247,35 @@ def test_a_file_in_a_package_finds_its_neighbours_by_their_bare_names_but_they_h
     assert sys.path[-1] == str(root / "api")
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("wsgi.py", "shop/shop"), ("wsgi", "shop/shop"), ("wsgi:application", "shop/shop"), ("shop/shop/wsgi", "")],
+)
+@pytest.mark.parametrize("line", ["from shop.settings import NAME", "from .settings import NAME"])
+def test_an_application_inside_a_package_finds_the_package_from_anywhere(
+    root: Path, write: Write, name: str, folder: str, line: str
+) -> None:
+    for place, source in DJANGO.items():
+        write(place, source)
+    write("shop/shop/wsgi.py", f"{line}\napplication = NAME")
+    assert find_application(name, str(root / folder)) == "the shop"
+
+
+def test_a_module_that_speaks_of_the_package_above_its_own_is_a_part_of_that(root: Path, write: Write) -> None:
+    for place in ("pk/__init__.py", "pk/inner/__init__.py"):
+        write(place, "")
+    write("pk/names.py", "NAME = 'the app'")
+    write("pk/inner/app.py", "from ..names import NAME as app")
+    assert find_application("pk/inner.app:app", str(root)) == "the app"
+
+
+def test_a_module_in_a_package_that_its_neighbours_know_by_its_bare_name_is_one(root: Path, write: Write) -> None:
+    write("api/__init__.py", "")
+    write("api/web.py", "app = []\nimport routes")
+    write("api/routes.py", "from web import app\napp.append('route')")
+    assert find_application("api/web.app", str(root)) == ["route"]
+
+
 def test_the_folder_above_a_package_need_not_have_a_name_for_modules(root: Path, write: Write) -> None:
     for place in ("my-shop/__init__.py", "my-shop/api/__init__.py"):
         write(place, "")
