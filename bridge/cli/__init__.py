@@ -61,13 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after ``bridge``; those of the process if None.
     """
-    from bridge.cli import event, invoke, remote, serve
+    from bridge.cli import event, invoke, package, remote, serve
     from bridge.cli.ending import leave_if_stuck
 
     parser = argparse.ArgumentParser(prog="bridge", description="Python applications behind AWS Lambda front doors.")
     parser.add_argument("--version", action="version", version=f"bridge {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in (serve, invoke, event, remote):
+    for command in (serve, invoke, event, package, remote):
         command.add_to(commands)
     try:
         chosen = parser.parse_args(arguments)

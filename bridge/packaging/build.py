@@ -1,0 +1,257 @@
+"""Making an artifact, from the project to the file."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.packaging import PackagingError, application, cache, image, installed, interpreter, requirements, wheel
+from bridge.packaging.archive import Entry, write_zip
+from bridge.packaging.code import Chosen, choose
+from bridge.packaging.install import install
+from bridge.packaging.part import Bytecode, pack
+from bridge.packaging.sizes import Size, complaints, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.packaging.target import Target
+
+_TASK, _LAYER = "/var/task", "/opt/python"
+CODE = "your code"
+
+
+def _tell_nobody(what: str, share: float) -> None:
+    """What is told of the progress if nobody looks."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted.
+
+    Attributes:
+        app: the application, as everywhere.
+        folder: the project.
+        output: the artifact: a zip file, or the folder of an image.
+        target: what it is for.
+        patterns: what the user leaves out or, with ``!``, takes in.
+        requirements: the files that the user names.
+        pip_args: the user's options for the installer.
+        text_types: media types that are text, too.
+        bytecode: whether it carries bytecode.
+        fetch_python: whether uv may download an interpreter for that.
+        slim: whether it leaves out what a function does without.
+        layer: whether the requirements are a file of their own.
+        image: whether it is the folder of an image.
+    """
+
+    app: str
+    folder: Path
+    output: Path
+    target: Target
+    patterns: Sequence[str] = ()
+    requirements: Sequence[Path] = ()
+    pip_args: Sequence[str] = ()
+    text_types: Sequence[str] = ()
+    bytecode: bool = True
+    fetch_python: bool = False
+    slim: bool = False
+    layer: bool = False
+    image: bool = False
+
+    @property
+    def layer_file(self) -> Path:
+        """Where the requirements go if they are apart."""
+        return self.output.with_name(f"{self.output.stem}-layer.zip")
+
+
+@dataclass
+class Artifact:
+    """What was made.
+
+    Attributes:
+        files: the artifact, and its layer if it has one.
+        sizes: what each package takes.
+        notes: what the user should know, a line each.
+    """
+
+    files: list[Path]
+    sizes: list[Size]
+    notes: list[str] = field(default_factory=list)
+
+
+def build(order: Order, tell: Callable[[str, float], None] = _tell_nobody) -> Artifact:
+    """Make the artifact.
+
+    Args:
+        order: what is wanted.
+        tell: told what is being done, and which share of everything is done.
+
+    Raises:
+        PackagingError: there is none, and nothing is left behind.
+        OSError: a file cannot be read or written.
+    """
+    temporary = Path(tempfile.mkdtemp(prefix="bridge-package-"))
+    try:
+        return _Build(order, temporary, tell).run()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class _Build:
+    def __init__(self, order: Order, temporary: Path, tell: Callable[[str, float], None]) -> None:
+        self._order, self._temporary, self._tell = order, temporary, tell
+        self._notes: list[str] = []
+
+    def run(self) -> Artifact:
+        order = self._order
+        if order.image:
+            image.check_folder(order.output)
+        elif order.output.is_dir():
+            raise PackagingError(f"{order.output} is a folder; name a file: -o build/function.zip")
+        app = application.relative(order.app, order.folder)
+        self._tell("Choosing files", 0)
+        chosen = choose(order.folder, order.patterns, without=[order.output, order.layer_file])
+        self._tell("Installing requirements", 0.05)
+        packages = self._install(app)
+        application.check(app, chosen.files, packages.modules, order.target.python)
+        self._look_for_clashes(app, chosen, packages)
+        self._note_left_out(chosen, packages)
+        code_root, code_files = self._staged(app, chosen)
+        place = _LAYER if order.layer else _TASK
+        needs, _ = pack(
+            self._temporary / "installed",
+            packages.files,
+            packages.owners,
+            self._bytecode(place),
+            lambda share: self._tell("Packing requirements", 0.4 + 0.4 * share),
+        )
+        code, broken = pack(
+            code_root,
+            code_files,
+            dict.fromkeys(code_files, CODE),
+            self._bytecode(_TASK),
+            lambda share: self._tell("Packing your code", 0.8 + 0.15 * share),
+        )
+        if broken:
+            self._notes.append(f"Not valid Python {order.target.python}, packed as it is: {', '.join(broken)}.")
+        self._tell("Writing", 0.95)
+        files = self._write(_all(code), _all(needs))
+        sizes = measure({**code, **needs})
+        if not order.image:
+            total = sum(size.unzipped for size in sizes)
+            for place_, file in enumerate(files):
+                self._notes += complaints(file.name, file.stat().st_size, 0 if place_ else total)
+        self._tell("Done", 1)
+        return Artifact(files, sizes, self._notes)
+
+    def _install(self, app: str) -> installed.Installed:
+        order = self._order
+        places = dict.fromkeys([order.folder, order.folder / application.folder_of(app)])
+        wanted = requirements.find(list(places), order.requirements)
+        if wanted.origin == "none":
+            self._notes.append(
+                "No requirements: there is no requirements.txt, uv.lock, poetry.lock, Pipfile.lock or pyproject.toml."
+            )
+        elif more := [] if order.requirements else requirements.others(wanted, list(places)):
+            self._notes.append(f"{wanted.origin} says what is installed; {', '.join(more)} does not count.")
+        also = []
+        if wheel.is_local() or not wanted.names(wheel.NAME):
+            also.append(str(self._wheel()))
+        root = self._temporary / "installed"
+        install(wanted, order.target, root, self._temporary, also=also, more=order.pip_args)
+        return installed.read(root, order.target, order.patterns, slim=order.slim)
+
+    def _wheel(self) -> Path:
+        try:
+            return wheel.make_wheel(cache.folder() / "wheels")
+        except OSError:  # a cache that cannot be written is none
+            return wheel.make_wheel(self._temporary / "wheels")
+
+    def _staged(self, app: str, chosen: Chosen) -> tuple[Path, dict[str, Path]]:
+        """The project's files in a folder where bytecode may be put."""
+        root, files = self._temporary / "code", {}
+        for path, source in chosen.files.items():
+            file = root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(source, file)
+                file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+            except OSError as error:
+                if error.filename == str(source) or isinstance(error, PermissionError):
+                    raise PackagingError(f"{path} cannot be read: {error.strerror}. --exclude leaves it out.") from None
+                raise
+            files[path] = file
+        root.mkdir(exist_ok=True)
+        own = root / application.SETTINGS_FILE
+        content = application.settings(app, self._order.text_types, chosen.files)
+        own.write_bytes(content)
+        own.chmod(0o644)
+        files[application.SETTINGS_FILE] = own
+        return root, dict(sorted(files.items()))
+
+    def _bytecode(self, place: str) -> Bytecode | None:
+        return Bytecode(self._order.target.python, place, self._interpreter) if self._order.bytecode else None
+
+    @functools.cache  # noqa: B019 - it lives no longer than its one call of run
+    def _interpreter(self) -> str | None:
+        version = self._order.target.python
+        found = interpreter.find(version, fetch=self._order.fetch_python)
+        if found is None:
+            self._notes.append(
+                f"There is no Python {version} here to compile with, so every cold start will compile again what it "
+                "imports: some 200 ms for Flask. --fetch-python lets uv bring one; --no-bytecode is content without."
+            )
+        return found
+
+    def _look_for_clashes(self, app: str, chosen: Chosen, packages: installed.Installed) -> None:
+        folder = application.folder_of(app)
+        tops = {path.partition("/")[0] for path in chosen.files if "/" in path or path.endswith(".py")}
+        if folder:  # it is on the import path, before all else
+            inner = [path.removeprefix(f"{folder}/") for path in chosen.files if path.startswith(f"{folder}/")]
+            tops |= {path.partition("/")[0] for path in inner if "/" in path or path.endswith(".py")}
+        names = {top.removesuffix(".py"): top for top in tops}
+        for module, owner in sorted(packages.modules.items()):
+            if module not in names:
+                continue
+            if module == "bridge":
+                raise PackagingError(f"{names[module]} of the project hides the bridge itself: give it another name.")
+            same = set(chosen.files) & set(packages.files)
+            if names[module].endswith(".py") or same or f"{module}/__init__.py" in chosen.files:
+                self._notes.append(f"{names[module]} of the project hides the requirement {owner}.")
+
+    def _note_left_out(self, chosen: Chosen, packages: installed.Installed) -> None:
+        if chosen.secrets:
+            names = ", ".join(chosen.secrets[:5]) + (" …" if len(chosen.secrets) > 5 else "")
+            self._notes.append(
+                f"Left out, for secrets do not belong into an artifact: {names}. --include takes one in."
+            )
+        if chosen.ignored:
+            self._notes.append(
+                f"Left out because of .gitignore: {chosen.ignored} files or folders. --include takes in."
+            )
+        if chosen.broken:
+            self._notes.append(f"Left out, links that lead nowhere: {', '.join(chosen.broken)}.")
+        if packages.spared:
+            self._notes.append(f"Left out, for Lambda's runtime has them: {', '.join(packages.spared)}.")
+
+    def _write(self, code: list[Entry], needs: list[Entry]) -> list[Path]:
+        order = self._order
+        if order.image:
+            image.write_folder(order.output, order.target, {"requirements": needs, "code": code})
+            return [order.output]
+        if order.layer:
+            write_zip(order.layer_file, [entry.below("python") for entry in needs])
+            write_zip(order.output, code)
+            return [order.output, order.layer_file]
+        own = {entry.path for entry in code}
+        write_zip(order.output, [*code, *(entry for entry in needs if entry.path not in own)])
+        return [order.output]
+
+
+def _all(packed: dict[str, list[Entry]]) -> list[Entry]:
+    return [entry for entries in packed.values() for entry in entries]
