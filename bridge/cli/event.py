@@ -11,7 +11,15 @@ from urllib.parse import quote, urlsplit
 
 from bridge.cli import CommandError, UsageError, pyproject
 from bridge.cli.access import as_json
-from bridge.cli.options import DEFAULT_SOURCE, add_front_door, add_request, base_path, media_types, settle
+from bridge.cli.options import (
+    DEFAULT_SOURCE,
+    add_front_door,
+    add_request,
+    base_path,
+    framework_options,
+    media_types,
+    settle,
+)
 from bridge.cli.project import NoApplicationError, Project, find_project
 from bridge.gateway import Answer, Door, RefusedError, Request, front_door
 from bridge.gateway.cors import UrlCors, is_preflight
@@ -35,7 +43,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Print the event as JSON."""
     request = request_of(chosen)
     try:
-        project = find_project(None, Path.cwd())
+        project = find_project(None, Path.cwd(), framework_options(chosen.stage, chosen.opt))
     except NoApplicationError:  # an event needs none
         project = Project()
     chosen.source = chosen.source or project.source or DEFAULT_SOURCE

@@ -18,7 +18,7 @@ from bridge.cli.access import as_json
 from bridge.cli.event import door_of, request_of
 from bridge.cli.given_event import check_alone, read_event, request_in, source_of
 from bridge.cli.load import load_functions, say
-from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request, settle
+from bridge.cli.options import DEFAULT_SOURCE, add_application, add_front_door, add_request, framework_options, settle
 from bridge.cli.project import find_project
 from bridge.gateway import RefusedError, front_door
 from bridge.gateway.app import Gateway, Passage
@@ -51,7 +51,7 @@ def run(chosen: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     request = request_of(chosen)
     event = None if chosen.event is None else read_event(chosen.event)
-    project = find_project(chosen.app, Path.cwd())
+    project = find_project(chosen.app, Path.cwd(), framework_options(chosen.stage, chosen.opt))
     for line in project.warnings if chosen.source or event else project.warnings + project.mixed:
         say(line)
     chosen.source = chosen.source or source_of(event) or project.source or DEFAULT_SOURCE

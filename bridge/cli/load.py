@@ -18,7 +18,7 @@ from bridge.interfaces.detect import interface_of, is_lambda_handler
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from bridge.cli.project import Function, Project
@@ -42,6 +42,7 @@ def load_functions(
     """
     os.environ["IS_OFFLINE"] = "True"
     own = read_env_file(Path(env_file)) if env_file is not None else {}
+    tell_of_unknown(project, own)
     # All of them, for one process is all functions; each function's own win while it is imported.
     for function in project.functions:
         os.environ.update(function.environment)
@@ -52,6 +53,15 @@ def load_functions(
         handlers[function.name] = _handler(function, wrap, settings or {})
     _tell_of_shared(project, own)
     return handlers
+
+
+def tell_of_unknown(project: Project, own: Mapping[str, str]) -> None:
+    """Say which variables of the project's file are not set, for only a deployment knows their values."""
+    known = os.environ.keys() | own.keys()
+    names = dict.fromkeys(name for function in project.functions for name in function.unknown if name not in known)
+    if names:
+        which = "the variable" if len(names) == 1 else "the variables"
+        say(f"Only a deployment knows {which} {', '.join(names)}: not set here. Give values with --env-file.")
 
 
 def _tell_of_shared(project: Project, own: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from bridge.cli.pyproject import RESPONSE_MODES, is_stage
 from bridge.gateway import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT_SOURCE = "http-api"
 THREADS, SANDBOXES = 16, 4
@@ -45,9 +45,17 @@ def add_front_door(parser: argparse.ArgumentParser) -> None:
     which = f"one of {', '.join(names)}; default that of the project's functions, else {DEFAULT_SOURCE}"
     add("--source", choices=names, metavar="SOURCE", help=which)
     add("--stage", type=stage, default="", help="API Gateway's stage, with which URLs then begin; default none")
+    what = "what ${opt:NAME} in serverless.yml stands for, such as stage=prod; --stage says it of the stage, too"
+    add("--opt", action="append", type=_pair, default=[], metavar="NAME=VALUE", help=what)
     add("--base-path", default="", help="a custom domain's base path, with which URLs then begin")
     add("--binary-media-types", default="", metavar="TYPES", help="a REST API's binaryMediaTypes: 'image/*,*/*'")
     add("--timeout", type=positive, metavar="SECONDS", help="how long the front door waits; default as AWS's")
+
+
+def framework_options(stage_: str, pairs: Sequence[str]) -> dict[str, str]:
+    """The options of the Serverless Framework's own command line, which its file refers to: those of ``--opt``."""
+    named = {"stage": stage_} if stage_ and not stage_.startswith("$") else {}
+    return named | dict(pair.split("=", 1) for pair in pairs)
 
 
 def add_runtime(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +120,9 @@ def settle_front_door(chosen: argparse.Namespace, said: Mapping[str, Any]) -> No
             setattr(chosen, option, nothing)
         elif sources and not is_plain:
             name = f"--{option.replace('_', '-')} {value}"
-            raise UsageError(f"{name} means nothing to {source}: only {' and '.join(sources)} have it. Leave it out.")
+            instead = f" (For ${{opt:stage}} in serverless.yml: --opt stage={value}.)" if option == "stage" else ""
+            only = " and ".join(sources)
+            raise UsageError(f"{name} means nothing to {source}: only {only} have it. Leave it out.{instead}")
 
 
 def _settle_runtime(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
@@ -132,6 +142,13 @@ def _settle_runtime(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None
 
 def _name(option: str) -> str:
     return f"--{option.replace('_', '-')}"
+
+
+def _pair(text: str) -> str:
+    """``NAME=VALUE``."""
+    if not text.partition("=")[0] or "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, as in stage=prod")
+    return text
 
 
 def _count(text: str) -> int:

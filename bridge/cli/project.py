@@ -30,6 +30,7 @@ class Function:
         folder: where its code lies.
         is_handler: whether *app* is a Lambda handler.
         environment: its variables.
+        unknown: the names of those whose value only a deployment knows.
         routes: its explicit routes.
         timeout: its own timeout in seconds, if it has one.
         has_url: whether it has a Function URL.
@@ -45,6 +46,7 @@ class Function:
     timeout: float | None = None
     has_url: bool = False
     url_cors: UrlCors | None = None
+    unknown: list[str] = field(default_factory=list)
 
     def rename(self, name: str) -> None:
         """Call it *name*, as its context does on AWS."""
@@ -89,26 +91,28 @@ class Project:
         return self.functions[0].url_cors if len(self.functions) == 1 and not self.functions[0].routes else None
 
 
-def find_project(app: str | None, folder: Path) -> Project:
+def find_project(app: str | None, folder: Path, given: Mapping[str, str] | None = None) -> Project:
     """The functions to serve and their front door.
 
     Args:
         app: the application that the user named. It, or that of ``BRIDGE_APP`` or pyproject.toml, is one function with
             the environment of all, without routes.
         folder: the project.
+        given: what ``${opt:…}`` in serverless.yml refers to, by name.
 
     Raises:
         CommandError: no application is named anywhere, or a file cannot be read.
     """
     from bridge.cli import pyproject, sam, serverless
 
-    described = serverless.read(folder) or sam.read(folder) or Project()
+    described = serverless.read(folder, given or {}) or sam.read(folder) or Project()
     app = app or os.environ.get("BRIDGE_APP") or pyproject.read(folder).get("app")
     if app:
         environment: dict[str, str] = {}
         for function in described.functions:
             environment |= function.environment
-        return Project([Function("bridge", app, folder, environment=environment)])
+        names = [name for function in described.functions for name in function.unknown if name not in environment]
+        return Project([Function("bridge", app, folder, environment=environment, unknown=names)])
     if not described.functions:
         raise NoApplicationError(
             "No application is named. Name it, as in `bridge serve app:app`, or put it into pyproject.toml: "

@@ -23,6 +23,8 @@ _FILE = re.compile(r"file\(([^()]+)\)(?::(.+))?", re.DOTALL)
 _FILES = (".yml", ".yaml", ".json")
 # What only a deployment knows.
 _ELSEWHERE = re.compile(r"(opt|file|ssm|cf|s3|aws|param|output|terraform|vault|git|strToBool)\b.*[:(]", re.DOTALL)
+_TO_BOOL = re.compile(r"strToBool\(\s*['\"]?(.*?)['\"]?\s*\)", re.DOTALL)
+_BOOLS = {"true": True, "1": True, "false": False, "0": False}
 _DEEPEST = 8  # references within references: no endless ones
 
 
@@ -32,11 +34,13 @@ class Resolver:
     Args:
         content: the file that ``${self:…}`` refers to.
         folder: where it lies.
+        given: what ``${opt:…}`` refers to, the options of the framework's own command line; stage and region, say.
     """
 
-    def __init__(self, content: Mapping[str, Any], folder: Path) -> None:
+    def __init__(self, content: Mapping[str, Any], folder: Path, given: Mapping[str, str]) -> None:
         self._content = content
         self._folder = folder
+        self._given = given
         self._files: dict[Path, Any] = {}
 
     def resolve(self, value: Any, depth: int = 0) -> Any:
@@ -74,8 +78,16 @@ class Resolver:
         kind, _, name = first.partition(":")
         if kind == "env":
             return os.environ.get(name)
-        if first in ("sls:stage", "self:provider.stage"):
-            return self._stage()
+        if kind == "opt":
+            return self._given.get(name)
+        if first == "sls:stage":
+            return self._given.get("stage") or self._provider("stage") or "dev"
+        if first == "self:provider.stage":
+            return self._provider("stage") or self._given.get("stage") or "dev"
+        if first == "aws:region":
+            return self._region()
+        if found := _TO_BOOL.fullmatch(first):
+            return _BOOLS.get(found[1].lower())
         if kind == "self":
             return _within(self._content, name)
         if file := _FILE.fullmatch(first):
@@ -93,10 +105,15 @@ class Resolver:
             self._files[path] = read_content(path)
         return _within(self._files[path], key) if key else self._files[path]
 
-    def _stage(self) -> Any:
-        """The stage, ``dev`` unless the file has one of its own."""
+    def _provider(self, key: str) -> Any:
+        """What the file says of the provider."""
         provider = self._content.get("provider")
-        return (isinstance(provider, dict) and provider.get("stage")) or "dev"
+        return provider.get(key) if isinstance(provider, dict) else None
+
+    def _region(self) -> Any:
+        """The region: the framework's own, else that of AWS's tools on this machine, else the framework's default."""
+        told = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
+        return self._given.get("region") or self._provider("region") or next(filter(None, told), "us-east-1")
 
 
 def _within(content: Any, name: str) -> Any:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli import CommandError
 from bridge.cli.env_file import read_env_file
+from bridge.cli.load import tell_of_unknown
+from bridge.cli.options import framework_options
 from bridge.cli.project import Function, NoApplicationError, Project, find_project
 from bridge.gateway import front_door
 from bridge.gateway.service import LambdaService
@@ -30,7 +32,7 @@ def project_of(options: Mapping[str, Any], folder: Path) -> Project:
         CommandError: there is neither, or a file cannot be read.
     """
     try:
-        return find_project(options["app"], folder)
+        return find_project(options["app"], folder, framework_options(options["stage"], options["opt"]))
     except NoApplicationError:
         if not options["command"]:
             raise
@@ -55,6 +57,7 @@ def services(project: Project, options: Mapping[str, Any], source: str, base_pat
     own = {"BRIDGE_RESPONSE_MODE": options["response_mode"], "BRIDGE_BASE_PATH": base_path}
     given = {name: value for name, value in own.items() if value}
     given |= read_env_file(Path(options["env_file"])) if options["env_file"] is not None else {}
+    tell_of_unknown(project, given)
     made = {}
     for function in project.functions:
         # Lambda takes the slashes of a handler for dots; an application's are a folder on the import path.

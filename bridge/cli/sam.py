@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli import cors
 from bridge.cli.project import Function, Project, other_doors
-from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, variables
+from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, unknown, variables
 from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def read(folder: Path) -> Project | None:
     content = load(folder, _NAMES)
     if content is None:
         return None
+    content = _with_defaults(content, mapping(content.get("Parameters")))
     globals_ = mapping(content.get("Globals"))
     shared = mapping(globals_.get("Function"))
     found = Project()
@@ -58,6 +59,19 @@ def read(folder: Path) -> Project | None:
     types = listing(mapping(globals_.get("Api")).get("BinaryMediaTypes"))
     found.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
     return found
+
+
+def _with_defaults(value: Any, parameters: dict[str, Any]) -> Any:
+    """*value* with the parameters' defaults in the place of references to them."""
+    if isinstance(value, list):
+        return [_with_defaults(inner, parameters) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    name = value.get("Ref")
+    default = mapping(parameters.get(name)).get("Default") if len(value) == 1 and isinstance(name, str) else None
+    if default is not None:
+        return default
+    return {key: _with_defaults(inner, parameters) for key, inner in value.items()}
 
 
 def _add_cors(found: Project, content: dict[str, Any]) -> None:
@@ -94,8 +108,8 @@ def _of_api(content: dict[str, Any], kind: str, name: str) -> Any:
 def _function(name: str, described: dict[str, Any], shared: dict[str, Any], folder: Path) -> Function | None:
     """One function without its routes; None if it is not Python's."""
     handler = described.get("Handler")
-    environment = variables(mapping(shared.get("Environment")).get("Variables"))
-    environment |= variables(mapping(described.get("Environment")).get("Variables"))
+    said = [mapping(place.get("Environment")).get("Variables") for place in (shared, described)]
+    environment = variables(said[0]) | variables(said[1])
     # A variable that all functions have names no application for those with a handler of their own.
     named = environment.get("BRIDGE_APP") if handler in (None, "bridge.entrypoint.handler") else None
     app = named or handler
@@ -104,7 +118,7 @@ def _function(name: str, described: dict[str, Any], shared: dict[str, Any], fold
     code = described.get("CodeUri")
     place = folder / code if isinstance(code, str) and (folder / code).is_dir() else folder
     timeout = seconds(described.get("Timeout"), f"{_NAMES[0]}: Resources.{name}.Properties.Timeout")
-    return Function(name, app, place, named is None, environment, timeout=timeout)
+    return Function(name, app, place, named is None, environment, timeout=timeout, unknown=unknown(*said))
 
 
 def _route(event: dict[str, Any], function: str) -> RouteOf:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli import UsageError, cors
 from bridge.cli.project import Function, Project, other_doors
 from bridge.cli.references import Resolver
-from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, variables
+from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, unknown, variables
 from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _NAMES = ("serverless.yml", "serverless.yaml")
@@ -18,8 +19,12 @@ _NAMES = ("serverless.yml", "serverless.yaml")
 _OURS = ("wsgi_handler.handler", "wsgi.handler", "bridge.entrypoint.handler")
 
 
-def read(folder: Path) -> Project | None:
+def read(folder: Path, given: Mapping[str, str]) -> Project | None:
     """What serverless.yml says; None without one that has Python functions.
+
+    Args:
+        folder: where it lies.
+        given: what its ``${opt:…}`` refer to, by name.
 
     Raises:
         CommandError: it cannot be read.
@@ -27,9 +32,11 @@ def read(folder: Path) -> Project | None:
     content = load(folder, _NAMES)
     if content is None:
         return None
-    content = Resolver(content, folder).resolve(content)
+    content = Resolver(content, folder, given).resolve(content)
     found = Project()
     functions = _functions(content.get("functions"), found)
+    if isinstance(said := mapping(content.get("provider")).get("environment"), str):
+        _tell(found, "provider.environment", said)
     kinds: dict[str, list[str]] = {}
     for name, described in functions.items():
         function = _function(name, mapping(described), content, folder)
@@ -78,8 +85,9 @@ def _functions(said: Any, found: Project) -> dict[str, Any]:
     for name, described in functions.items():
         if isinstance(described, str):
             _tell(found, f"functions.{name}", described)
-        elif isinstance(events := mapping(described).get("events"), str):
-            _tell(found, f"functions.{name}.events", events)
+        for key in ("events", "environment"):
+            if isinstance(said := mapping(described).get(key), str):
+                _tell(found, f"functions.{name}.{key}", said)
     return functions
 
 
@@ -134,6 +142,7 @@ def _function(name: str, described: dict[str, Any], content: dict[str, Any], fol
         folder / str(module) if is_inside else folder,
         is_handler=named is None,
         environment=environment,
+        unknown=unknown(provider.get("environment"), described.get("environment")),
         timeout=seconds(described.get("timeout"), f"{_NAMES[0]}: functions.{name}.timeout")
         or seconds(provider.get("timeout"), f"{_NAMES[0]}: provider.timeout"),
     )

@@ -19,7 +19,7 @@ from bridge.cli import CommandError, pyproject
 from bridge.cli.access import AccessLines, print_passage
 from bridge.cli.broken import Broken, ended, trace_of
 from bridge.cli.load import load_functions, say
-from bridge.cli.options import DEFAULT_SOURCE, base_path, media_types, settle_front_door
+from bridge.cli.options import DEFAULT_SOURCE, base_path, framework_options, media_types, settle_front_door
 from bridge.cli.project import find_project
 from bridge.cli.server import Server
 from bridge.errors import BridgeError
@@ -114,7 +114,7 @@ def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
 
     if options["runtime"]:
         return _in_processes(options)
-    project = find_project(options["app"], Path.cwd())
+    project = find_project(options["app"], Path.cwd(), framework_options(options["stage"], options["opt"]))
     debug = partial(with_debugger, host=options["host"], streams=options["plain"])
     wrap = debug if options["debugger"] else None
     if options["plain"]:

@@ -40,9 +40,10 @@ def read_content(path: Path) -> Any:
         raise CommandError(f"To read {path.name}: pip install 'serverless-bridge[serve]' (it lacks PyYAML).") from None
 
     class Loader(yaml.SafeLoader):
-        """Knows CloudFormation's short forms, ``!Ref`` and the like, as values that are not known here."""
+        """Knows CloudFormation's short forms, ``!Sub`` and the like, as values that are not known here."""
 
     Loader.add_multi_constructor("!", lambda _loader, suffix, _node: {f"Fn::{suffix}": None})
+    Loader.add_constructor("!Ref", lambda _loader, node: {"Ref": node.value})
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
@@ -68,6 +69,12 @@ def variables(value: Any) -> dict[str, str]:
         if isinstance(text, (str, int, float)) and "${" not in str(text):
             known[str(name)] = str(text)
     return known
+
+
+def unknown(*values: Any) -> list[str]:
+    """The names of the variables whose value only a deployment knows; later *values* count before earlier ones."""
+    said = {str(name): text for value in values for name, text in mapping(value).items()}
+    return [name for name, text in said.items() if isinstance(text, dict) or (isinstance(text, str) and "${" in text)]
 
 
 def seconds(value: Any, place: str) -> float | None:

@@ -59,6 +59,24 @@ def test_variables_are_there_when_the_application_is_imported_and_the_env_file_h
     assert seen(tmp_path, "app:app", "/", "--env-file", ".env", A="shell", D="shell") == expected
 
 
+def test_variables_that_only_a_deployment_knows_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text("""
+        provider: {environment: {A: '${cf:x.y}', B: !Ref Table, C: '${ssm:/x}', D: "${opt:stage, 'none'}"}}
+        functions: {api: {handler: app.app}}
+        """)
+    (tmp_path / ".env").write_text("B=file\n")
+    words = ("invoke", "app:app", "--env-file", ".env", "--source", "alb", "--opt", "stage=prod")
+    status, out, err = run(tmp_path, *words, C="shell")
+    assert (status, err) == (
+        0,
+        "Only a deployment knows the variable A: not set here. Give values with --env-file.\n",
+    )
+    assert json.loads(json.loads(out)["body"]) == {
+        "IS_OFFLINE": "True", "A": None, "B": "file", "C": "shell", "D": "prod",
+    }  # fmt: skip
+
+
 def test_an_import_error_is_the_applications_part_of_the_traceback_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("import not_there_at_all\n")

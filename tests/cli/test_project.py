@@ -292,6 +292,12 @@ def test_timeouts_are_the_functions_or_the_providers(tmp_path: Path) -> None:
         ("${sls:stage}", "test"),
         ("${self:provider.stage}", "test"),
         ("${opt:stage, self:provider.stage}", "test"),
+        ("${opt:colour, 'blue'}", "green"),
+        ("${aws:region}", "eu-west-1"),
+        ("${strToBool(true)}", "true"),
+        ("${strToBool('0')}", "false"),
+        ("${strToBool(${env:NOWHERE, 'FALSE'})}", "false"),
+        ("${strToBool(maybe)}", None),
         ("${env:NOWHERE}", None),
         ("${cf:stack.Output}", None),
         ("${ssm:/tea/key}", None),
@@ -310,6 +316,8 @@ def test_references_are_filled_in_where_this_machine_knows_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, value: str | None
 ) -> None:
     monkeypatch.setenv("COLOUR", "red")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.delenv("NOWHERE", raising=False)
     quoted = written if written[:1] in '!{"' or written in ("7", "true", "null") else f'"{written}"'
     text = f"""
@@ -323,7 +331,54 @@ def test_references_are_filled_in_where_this_machine_knows_them(
           again: "${{self:custom.round}}"
         functions: {{api: {{handler: a.b, environment: {{X: {quoted}}}}}}}
         """
-    assert serverless(tmp_path, text).functions[0].environment == ({} if value is None else {"X": value})
+    (tmp_path / "serverless.yml").write_text(text)
+    (function,) = find_project(None, tmp_path, {"colour": "green"}).functions
+    assert function.environment == ({} if value is None else {"X": value})
+    assert function.unknown == (["X"] if value is None and written != "null" else [])
+
+
+@pytest.mark.parametrize("provider", ["{}", "{stage: \"${opt:stage, 'test'}\"}", "{stage: test}"])
+def test_the_stage_that_is_given_is_the_frameworks_own(tmp_path: Path, provider: str) -> None:
+    text = f"""
+        provider: {provider}
+        functions: {{api: {{handler: a.b, environment: {{X: "${{sls:stage}}", Y: "${{opt:stage, 'none'}}"}}}}}}
+        """
+    (tmp_path / "serverless.yml").write_text(text)
+    (function,) = find_project(None, tmp_path, {"stage": "prod"}).functions
+    assert function.environment == {"X": "prod", "Y": "prod"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "environment", "region"),
+    [
+        ("{region: eu-north-1}", {"region": "eu-west-2"}, {"AWS_REGION": "eu-west-1"}, "eu-west-2"),
+        ("{region: eu-north-1}", {}, {"AWS_REGION": "eu-west-1"}, "eu-north-1"),
+        ("{}", {}, {"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ("{}", {}, {}, "us-east-1"),
+    ],
+)
+def test_the_region_is_the_frameworks_own_then_this_machines(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    given: dict[str, str],
+    environment: dict[str, str],
+    region: str,
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, environment.get(name, ""))
+    text = f"provider: {provider}\nfunctions: {{api: {{handler: a.b, environment: {{X: '${{aws:region}}'}}}}}}"
+    (tmp_path / "serverless.yml").write_text(text)
+    assert find_project(None, tmp_path, given).functions[0].environment == {"X": region}
+
+
+def test_what_is_not_known_of_one_function_may_be_known_of_another(tmp_path: Path) -> None:
+    text = """
+        provider: {environment: {A: "${cf:x.y}", B: !Ref Table, C: known}}
+        functions: {one: {handler: a.b, environment: {A: known}}}
+        """
+    assert serverless(tmp_path, text).functions[0].unknown == ["B"]
+    assert find_project("app:app", tmp_path).functions[0].unknown == ["B"]
 
 
 def test_the_stage_is_dev_unless_the_file_says_otherwise(tmp_path: Path) -> None:
@@ -385,6 +440,15 @@ def test_functions_may_lie_in_other_files(tmp_path: Path) -> None:
     parts = "functions: {f: '${file(f.js)}', g: {handler: a.b, events: '${file(e.js)}'}}"
     told_f, told_g = serverless(tmp_path, parts).warnings
     assert ("functions.f is" in told_f, "functions.g.events is" in told_g) == (True, True)
+
+
+def test_variables_in_a_file_that_is_not_followed_are_told(tmp_path: Path) -> None:
+    text = "{provider: {environment: '${file(a.js)}'}, functions: {f: {handler: a.b, environment: '${file(b.js)}'}}}"
+    told = sorted(serverless(tmp_path, text).warnings)
+    assert [line.partition(", which is not followed")[0] for line in told] == [
+        "serverless.yml: functions.f.environment is '${file(b.js)}'",
+        "serverless.yml: provider.environment is '${file(a.js)}'",
+    ]
 
 
 def test_a_file_that_is_not_followed_is_no_matter_where_the_application_is_named(tmp_path: Path) -> None:
@@ -509,6 +573,21 @@ def test_a_sam_templates_front_door(
     assert project.source == source
     assert routes(project) == ([] if route is None else [route])
     assert project.functions[0].timeout is None
+
+
+@pytest.mark.parametrize("reference", ["!Ref %s", "{Ref: %s}"])
+def test_a_reference_to_a_sam_templates_parameter_is_its_default(tmp_path: Path, reference: str) -> None:
+    num, town, table, none = (reference % name for name in ("Num", "Town", "Table", "None"))
+    text = f"""
+        Parameters: {{Num: {{Default: 12}}, Town: {{Type: String, Default: Oslo}}, None: {{Type: String}}}}
+        Globals: {{Function: {{Environment: {{Variables: {{TOWN: {town}, TABLE: {table}}}}}}}}}
+        Resources:
+          F:
+            Type: AWS::Serverless::Function
+            Properties: {{Handler: a.b, Timeout: {num}, Environment: {{Variables: {{NONE: {none}}}}}}}
+        """
+    (function,) = sam(tmp_path, text).functions
+    assert (function.timeout, function.environment, function.unknown) == (12, {"TOWN": "Oslo"}, ["TABLE", "NONE"])
 
 
 def test_of_functions_without_routes_in_a_sam_template_the_one_with_a_url_is_served(tmp_path: Path) -> None:

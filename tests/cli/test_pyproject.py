@@ -122,6 +122,11 @@ def assert_serves(running: Served, greeting: str) -> None:
     [
         (("--stage", "prod", "--source", "alb"), "--stage prod means nothing to alb: only rest-api and http-api and"),
         (("--stage", "prod", "--source", "function-url"), "--stage prod means nothing to function-url"),
+        (
+            ("--stage", "prod", "--source", "lattice"),
+            "--stage prod means nothing to lattice: only rest-api and http-api and http-api-v1 have it. Leave it out. "
+            "(For ${opt:stage} in serverless.yml: --opt stage=prod.)",
+        ),
         (("--binary-media-types", "*/*", "--source", "http-api"), "--binary-media-types */* means nothing to http-api"),
     ],
 )
