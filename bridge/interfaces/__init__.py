@@ -8,6 +8,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# What a function of two parameters is told that answers as no WSGI application does.
+IF_A_HANDLER = (
+    " (If it is a Lambda handler: one is known by its parameters' names, event and context, or named as the function's "
+    "handler in serverless.yml or in the variable _HANDLER.)"
+)
+
 
 def as_bytes(chunk: Any) -> bytes:
     """A copy of a piece of body that is of another type than ``bytes``; its buffer may be used again.

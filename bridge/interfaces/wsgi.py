@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.errors import InterfaceError, logger
-from bridge.interfaces import as_bytes
+from bridge.interfaces import IF_A_HANDLER, as_bytes
 from bridge.interfaces.environ import environ_of
 from bridge.response import Response
 
@@ -97,11 +97,11 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
         for chunk in result:
             if chunk:
                 if not start.status:
-                    raise InterfaceError("The application sent a body before it called start_response.")
+                    raise InterfaceError(f"The application sent a body before it called start_response.{IF_A_HANDLER}")
                 start.begun = True
                 chunks.append(chunk if chunk.__class__ is bytes else as_bytes(chunk))
         if not start.status:
-            raise InterfaceError("The application never called start_response.")
+            raise InterfaceError(f"The application never called start_response.{IF_A_HANDLER}")
         is_whole = True
     finally:
         # called whatever happened, if the iterable has it

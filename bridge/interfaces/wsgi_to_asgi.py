@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
 
 from bridge.errors import InterfaceError
-from bridge.interfaces import as_bytes
+from bridge.interfaces import IF_A_HANDLER, as_bytes
 from bridge.interfaces.asgi import text_of
 from bridge.interfaces.environ import environ_of
 from bridge.interfaces.wsgi import Start
@@ -104,7 +104,8 @@ class _SendingStart(Start):
         if self.begun:
             return
         if not self.status:
-            raise InterfaceError("The application sent a body, or ended, before it called start_response.")
+            why = "The application sent a body, or ended, before it called start_response."
+            raise InterfaceError(why + IF_A_HANDLER)
         self.begun = True
         headers = [(_bytes_of(name.lower()), _bytes_of(value)) for name, value in self.headers]
         self._send({"type": "http.response.start", "status": self.code, "headers": headers})

@@ -277,6 +277,13 @@ class TestStatus:
     def test_a_body_before_the_start_is_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
         assert "before it called start_response" in failed(lambda environ, start_response: [b"x"], caplog)
 
+    @pytest.mark.parametrize("payload", [{"statusCode": 200, "body": "tea"}, {}, "tea"])
+    def test_a_lambda_handler_whose_parameters_have_other_names_is_told_how_one_is_known(
+        self, payload: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        said = failed(lambda e, c: payload, caplog)
+        assert "known by its parameters' names, event and context, or named as the function's handler" in said
+
 
 class TestHeaders:
     @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: stolen=1", "a\nb", "a\rb", "a\0b"])

@@ -287,6 +287,13 @@ class TestPep3333:
     ) -> None:
         assert "Traceback" in self.failed(serve, app, caplog)
 
+    @pytest.mark.parametrize("body", [[], [b"x"]])
+    def test_who_never_starts_the_response_is_told_how_a_lambda_handler_is_known(
+        self, body: list[bytes], serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        said = self.failed(serve, lambda environ, start_response: body, caplog)
+        assert "before it called start_response. (If it is a Lambda handler:" in said
+
     def test_a_buffer_that_is_used_again_is_not_mixed_up(self, serve: Serve) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterator[Any]:
             start_response("200 OK", PLAIN)
