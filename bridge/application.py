@@ -28,7 +28,7 @@ def find_application(name: str, root: str | None = None) -> Any:
             None.
 
     Raises:
-        ApplicationNotFoundError: there is no such module or attribute.
+        ApplicationNotFoundError: there is no such module or attribute, or it cannot make the application.
         BaseException: whatever the module raises while it is imported, unchanged.
     """
     root = os.path.abspath(root or os.getcwd())
@@ -49,6 +49,13 @@ def find_application(name: str, root: str | None = None) -> Any:
         if not callable(found):
             raise ApplicationNotFoundError(f"{name!r}: {attribute} is a {type(found).__name__} and cannot be called.")
         found = found()
+        if hasattr(found, "__await__") and not callable(found):
+            if hasattr(found, "close"):
+                found.close()  # a coroutine that nobody awaits warns
+            raise ApplicationNotFoundError(
+                f"{name!r}: {attribute} is an async function, and there is no event loop yet in which it could make an "
+                "application. Name a plain function that makes it."
+            )
     return found
 
 

@@ -349,6 +349,12 @@ def test_a_module_alone_that_has_neither_usual_name_is_told_what_to_write(
     assert proposal in str(caught.value)
 
 
+def test_an_async_factory_is_told_to_be_a_plain_one(root: Path, write: Write) -> None:
+    write("web.py", "async def make(): ...")
+    with pytest.raises(ApplicationNotFoundError, match=r"'web:make\(\)': make is an async function"):
+        find_application("web:make()", str(root))
+
+
 def test_a_factory_that_cannot_be_called_is_told_its_type(root: Path, write: Write) -> None:
     write("web.py", SOURCE)
     with pytest.raises(ApplicationNotFoundError, match="app is a str and cannot be called"):
