@@ -104,6 +104,8 @@ def request_of(chosen: argparse.Namespace) -> Request:
     headers: list[tuple[str, str]] = []
     for line in chosen.header:
         name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon and name.endswith(";"):  # curl's way to say that a header is empty
+            name, colon = name[:-1].rstrip(), ":"
         if not colon or not name:
             raise UsageError(f"-H {line!r}: write a header as 'Name: value'.")
         if not TOKEN.issuperset(name) or re.search(r"[\r\n\0]", value):

@@ -31,7 +31,8 @@ def add_to(commands: Any) -> None:
     flag = argparse.BooleanOptionalAction
     add("--plain", action="store_true", help="serve the application itself, without a front door")
     add("-p", "--port", type=int, default=5000, help="default 5000; 0 for any free one")
-    add("--host", default="localhost", help="default localhost; 0.0.0.0 for all of this machine's addresses")
+    addresses = "default localhost; 0.0.0.0 for all of this machine's addresses"
+    add("--host", type=_host, default="localhost", help=addresses)
     add("--reload", action=flag, default=True, help="start again when code changes (default on)")
     add("--debugger", action=flag, help="a debugger for WSGI, a traceback page for ASGI (default on)")
     add("--threads", type=int, default=THREADS, help="requests that a WSGI application answers at once; default 16")
@@ -66,6 +67,11 @@ def run(chosen: argparse.Namespace) -> int:
         from bridge.cli.serving import serve
 
         return serve(listener, options)
+
+
+def _host(text: str) -> str:
+    """An address or name; one of IPv6 may be in brackets, as in URLs."""
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def _check(chosen: argparse.Namespace) -> None:

@@ -78,9 +78,9 @@ def test_the_scheme_of_the_url_is_the_clients(event: Event) -> None:
 
 
 def test_method_and_headers_are_written_as_for_curl(event: Event) -> None:
-    made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example")
+    made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example", "-H", "X-None;")
     assert made["requestContext"]["http"]["method"] == "PUT"
-    assert made["headers"]["x-cup"] == "a,b"
+    assert (made["headers"]["x-cup"], made["headers"]["x-none"]) == ("a,b", "")
     assert made["headers"]["host"] == "shop.example"
 
 
@@ -154,6 +154,7 @@ def test_options_and_words_may_stand_in_any_order(event: Event) -> None:
     ("arguments", "status", "says"),
     [
         (("-H", "no colon"), 2, "-H 'no colon': write a header as 'Name: value'."),
+        (("-H", ";"), 2, "write a header as 'Name: value'."),
         (("-H", ": x"), 2, "write a header as 'Name: value'."),
         (("-H", "Bad Name: x"), 2, "-H 'Bad Name: x': HTTP allows no such name"),
         (("-H", "X-É: x"), 2, "HTTP allows no such name"),

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from bridge.cli import UsageError, main
+from bridge.cli import serve as serve_module
 from bridge.cli.serve import _listen
 from bridge.gateway import SOURCES
 from tests.cli.served import ASGI, BRIDGE, WSGI, Served, environment
@@ -228,6 +230,20 @@ def test_modules_of_the_project_do_not_stand_in_the_servers_way(serve: Serve, tm
     (tmp_path / "serverless.yml").write_text("provider: {environment: {COLOUR: red}}\n")
     assert serve("app:app").client.get("/").text == "mine"
     assert serve("app:app", "--no-reload").client.get("/").text == "mine"
+
+
+@pytest.mark.parametrize(("written", "host"), [("[::1]", "::1"), ("::1", "::1"), ("localhost", "localhost")])
+def test_an_address_of_ipv6_may_be_in_brackets(monkeypatch: pytest.MonkeyPatch, written: str, host: str) -> None:
+    hosts = []
+
+    def listen(host: str, port: int) -> socket.socket:
+        hosts.append(host)
+        raise UsageError("No more is asked here.")
+
+    monkeypatch.setattr(serve_module, "_listen", listen)
+    with pytest.raises(SystemExit):
+        main(["serve", WSGI, "--host", written])
+    assert hosts == [host]
 
 
 def test_an_answer_does_not_wait_for_the_clients_acknowledgement() -> None:
