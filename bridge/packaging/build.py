@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from bridge.packaging import PackagingError, application, cache, image, installed, interpreter, requirements, wheel
 from bridge.packaging.archive import Entry, write_zip
 from bridge.packaging.code import Chosen, choose
-from bridge.packaging.install import install
+from bridge.packaging.installation import installation
 from bridge.packaging.part import Bytecode, pack
 from bridge.packaging.sizes import Size, complaints, measure
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Sequence
 
     from bridge.packaging.target import Target
@@ -117,24 +118,29 @@ class _Build:
         self._tell("Choosing files", 0)
         chosen = choose(order.folder, order.patterns, without=[order.output, order.layer_file])
         self._tell("Installing requirements", 0.05)
-        packages = self._install(app)
+        with self._installation(app) as root:
+            packages = installed.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
+            return self._packed(app, chosen, packages)
+
+    def _packed(self, app: str, chosen: Chosen, packages: installed.Installed) -> Artifact:
+        order = self._order
         application.check(app, chosen.files, packages.modules, order.target.python)
         self._look_for_clashes(app, chosen, packages)
         self._note_left_out(chosen, packages)
-        code_root, code_files = self._staged(app, chosen)
+        code_files = self._staged(app, chosen)
         place = _LAYER if order.layer else _TASK
         needs, _ = pack(
-            self._temporary / "installed",
             packages.files,
             packages.owners,
             self._bytecode(place),
+            self._temporary / "compiled-requirements",
             lambda share: self._tell("Packing requirements", 0.4 + 0.4 * share),
         )
         code, broken = pack(
-            code_root,
             code_files,
             dict.fromkeys(code_files, CODE),
             self._bytecode(_TASK),
+            self._temporary / "compiled-code",
             lambda share: self._tell("Packing your code", 0.8 + 0.15 * share),
         )
         if broken:
@@ -149,7 +155,7 @@ class _Build:
         self._tell("Done", 1)
         return Artifact(files, sizes, self._notes)
 
-    def _install(self, app: str) -> installed.Installed:
+    def _installation(self, app: str) -> contextlib.AbstractContextManager[Path]:
         order = self._order
         places = dict.fromkeys([order.folder, order.folder / application.folder_of(app)])
         wanted = requirements.find(list(places), order.requirements)
@@ -159,12 +165,9 @@ class _Build:
             )
         elif more := [] if order.requirements else requirements.others(wanted, list(places)):
             self._notes.append(f"{wanted.origin} says what is installed; {', '.join(more)} does not count.")
-        also = []
-        if wheel.is_local() or not wanted.names(wheel.NAME):
-            also.append(str(self._wheel()))
-        root = self._temporary / "installed"
-        install(wanted, order.target, root, self._temporary, also=also, more=order.pip_args)
-        return installed.read(root, order.target, order.patterns, slim=order.slim)
+        is_ours = wheel.is_local() or not wanted.names(wheel.NAME)
+        also = [self._wheel()] if is_ours else []
+        return installation(wanted, order.target, self._temporary, also=also, more=order.pip_args)
 
     def _wheel(self) -> Path:
         try:
@@ -172,8 +175,8 @@ class _Build:
         except OSError:  # a cache that cannot be written is none
             return wheel.make_wheel(self._temporary / "wheels")
 
-    def _staged(self, app: str, chosen: Chosen) -> tuple[Path, dict[str, Path]]:
-        """The project's files in a folder where bytecode may be put."""
+    def _staged(self, app: str, chosen: Chosen) -> dict[str, Path]:
+        """Copies of the project's files, which nobody changes while they are packed."""
         root, files = self._temporary / "code", {}
         for path, source in chosen.files.items():
             file = root / path
@@ -192,7 +195,7 @@ class _Build:
         own.write_bytes(content)
         own.chmod(0o644)
         files[application.SETTINGS_FILE] = own
-        return root, dict(sorted(files.items()))
+        return dict(sorted(files.items()))
 
     def _bytecode(self, place: str) -> Bytecode | None:
         return Bytecode(self._order.target.python, place, self._interpreter) if self._order.bytecode else None

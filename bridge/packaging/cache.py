@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 from bridge.packaging.archive import Entry, read_zip, write_zip
 
-_KEPT_SECONDS = 30 * 24 * 60 * 60
+KEPT_SECONDS = 30 * 24 * 60 * 60
 
 
 def folder() -> Path:
@@ -34,7 +34,7 @@ def store(key: str, entries: list[Entry]) -> None:
     """Keep *entries*, and drop what nobody has asked for in a month. A cache that cannot be written is none."""
     with contextlib.suppress(OSError):
         write_zip(_file(key), entries)
-        oldest = time.time() - _KEPT_SECONDS
+        oldest = time.time() - KEPT_SECONDS
         for file in _file(key).parent.iterdir():
             if file.stat().st_mtime < oldest:
                 file.unlink()

@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.packaging import PackagingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from bridge.packaging.requirements import Requirements
     from bridge.packaging.target import Target
@@ -43,6 +43,13 @@ def find_pip() -> list[str] | None:
         return [sys.executable, "-m", "pip"]
     found = shutil.which("pip3") or shutil.which("pip")
     return [found] if found else None
+
+
+def installer() -> str:
+    """Which installer it is: another one, or another version of it, may choose other files."""
+    program = find_uv() or " ".join(find_pip() or [])
+    file = Path(program)
+    return f"{program} {file.stat().st_mtime if file.is_file() else 0}"
 
 
 def install(

@@ -57,12 +57,13 @@ class Installed:
         return found
 
 
-def read(root: Path, target: Target, patterns: Sequence[str] = (), *, slim: bool = False) -> Installed:
+def read(root: Path, target: Target, temporary: Path, patterns: Sequence[str] = (), *, slim: bool = False) -> Installed:
     """What of the installation in *root* is packed.
 
     Args:
-        root: the folder; changed where the installer's own notes are taken out.
+        root: the folder.
         target: what it was installed for.
+        temporary: a folder for files that take the place of those there.
         patterns: the user's own.
         slim: whether to leave out what Lambda's runtime has, tests and sources of native modules.
 
@@ -86,7 +87,7 @@ def read(root: Path, target: Target, patterns: Sequence[str] = (), *, slim: bool
                 found.files[path] = file
                 found.owners[path] = owner or "?"
     found.files = dict(sorted(found.files.items()))
-    _tidy_records(found)
+    _tidy_records(found, temporary / "records")
     return found
 
 
@@ -145,13 +146,16 @@ def _record(file: Path) -> list[list[str]]:
     return [line for line in csv.reader(io.StringIO(file.read_text(encoding="utf-8", errors="replace"))) if line]
 
 
-def _tidy_records(found: Installed) -> None:
+def _tidy_records(found: Installed, folder: Path) -> None:
     """Have each RECORD name what is there: an installer's own files would make it another one on another machine."""
-    for path, file in found.files.items():
+    for path, file in list(found.files.items()):
         if not path.endswith(".dist-info/RECORD"):
             continue
         lines = sorted(line for line in _record(file) if os.path.normpath(line[0]) in found.files)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)
-        file.unlink()  # it may be the installer's own copy, in its cache, under another name
-        file.write_text(text.getvalue(), encoding="utf-8")
+        tidy = folder / path
+        tidy.parent.mkdir(parents=True)
+        tidy.write_text(text.getvalue(), encoding="utf-8")
+        tidy.chmod(0o644)
+        found.files[path] = tidy

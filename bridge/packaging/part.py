@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import subprocess
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -41,19 +42,19 @@ class Bytecode:
 
 
 def pack(
-    root: Path,
     files: Mapping[str, Path],
     owners: Mapping[str, str],
     bytecode: Bytecode | None,
+    temporary: Path,
     tell: Callable[[float], None],
 ) -> tuple[dict[str, list[Entry]], list[str]]:
     """The entries of a part by package, and the files that could not be compiled.
 
     Args:
-        root: the folder of the files, for this part alone: compiled files are put there.
-        files: where each is below *root*, by its path in the part.
+        files: where each is, by its path in the part.
         owners: the package of each: what of a package is packed, is packed once.
         bytecode: how Python files are compiled; None leaves bytecode out.
+        temporary: a folder of this part alone, in which that is done.
         tell: told how much is done, from 0 to 1.
     """
     groups: dict[str, dict[str, Path]] = defaultdict(dict)
@@ -70,7 +71,7 @@ def pack(
         every = {path: file for own in missing.values() for path, file in own.items()}
         compiled: dict[str, dict[str, Path]] = {}
         if bytecode is not None and python is not None:
-            compiled = _compile(python, root, every, bytecode)
+            compiled = _compile(python, temporary, every, bytecode)
         count = 0
         for name, own in missing.items():
             whole = dict(own)
@@ -119,15 +120,18 @@ def _is_program(file: Path) -> bool:
     return bool(file.stat().st_mode & 0o100)
 
 
-def _compile(python: str, root: Path, files: Mapping[str, Path], how: Bytecode) -> dict[str, dict[str, Path]]:
+def _compile(python: str, folder: Path, files: Mapping[str, Path], how: Bytecode) -> dict[str, dict[str, Path]]:
     """For each Python file the compiled one by its path in the part; none if it cannot be compiled.
 
     Their validity hangs on no time, and on no check at run time, which would be idle where nobody can write:
     https://peps.python.org/pep-0552/.
     """
-    sources = {path: file for path, file in files.items() if path.endswith(".py")}
+    sources = {path: folder / path for path in files if path.endswith(".py")}
+    for path, file in sources.items():  # copies: nothing is written where they come from
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files[path], file)
     processes = "0" if len(sources) >= _WORTH_PROCESSES else "1"
-    rules = ["--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", how.place]
+    rules = ["--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", how.place]
     done = subprocess.run(  # noqa: S603
         [python, "-I", "-m", "compileall", "-q", "-q", "-j", processes, *rules, "-i", "-"],
         input="".join(f"{file}\n" for file in sources.values()),

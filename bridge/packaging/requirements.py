@@ -33,15 +33,15 @@ class Requirements:
     files: list[Path] = field(default_factory=list)
     project: Path | None = None
 
+    def texts(self) -> list[str]:
+        """All that they say; that of a uv.lock first."""
+        files = [self.project / "uv.lock", self.project / "pyproject.toml"] if self.project is not None else []
+        lines = ["\n".join(each) for each in (self.lines, self.constraints) if each]
+        return [*map(_text, [*files, *self.files]), *lines]
+
     def names(self, package: str) -> bool:
         """Whether they ask for *package* by its name, as far as that is seen here."""
-        lines = list(self.lines)
-        for file in self.files:
-            lines += _text(file).splitlines()
-        if self.project is not None:
-            lines += [
-                line.partition('"')[2] for line in _text(self.project / "uv.lock").splitlines() if "name = " in line
-            ]
+        lines = "\n".join(self.texts()).replace('name = "', "\n").splitlines()
         return any(line.strip().lower().replace("_", "-").startswith(package) for line in lines)
 
 
