@@ -119,13 +119,15 @@ class Watch:
         for watched in list(self._watched):
             if watched.due <= now and watched in self._watched:
                 self._watched.discard(watched)
-                current.set(watched.request)  # this thread's own; the log's lines have the request's id
+                token = current.set(watched.request)  # so that the log's lines have the request's id
                 try:
                     _report(watched)
                     if watched.on_due is not None:
                         watched.on_due()
                 except Exception:  # the next request is to be watched all the same
                     logger().exception("The watch over a request that ran out of time failed.")
+                finally:
+                    current.reset(token)
         next_look = now + self._enough - _margin(self._enough)
         return min([next_look, *[watched.due for watched in list(self._watched)]])
 

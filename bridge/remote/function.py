@@ -19,6 +19,7 @@ from bridge.remote import COMMANDS, KEY, VARIABLE
 from bridge.remote.capture import Capture, read
 from bridge.remote.commands import run
 from bridge.remote.state import restored
+from bridge.remote.threads import Threads
 from bridge.settings import switch
 from bridge.sources import LAMBDA_LIMIT
 
@@ -78,14 +79,14 @@ def _answer(command: str, data: str, event: Any, context: Any, handler: Handler)
     names = {"app": app, "wsgi_app": app, "event": event, "context": context}
     until = _deadline(context)
     with _turn, TemporaryFile(prefix="bridge-", buffering=0) as file:
-        with Capture(file) as capture, restored():
-            process, threads = os.getpid(), set(threading.enumerate())
+        with Capture(file) as capture, restored(), Threads() as threads:
+            process = os.getpid()
             # In a context of its own: what the code sets there, an application's context of Flask's say, ends with it.
             status = contextvars.copy_context().run(run, command, data, names, capture, until)
             if os.getpid() != process:  # the code has forked, and the child is not to become a function, too
                 capture.flush()
                 os._exit(status & 0xFF)
-            _wait_for(set(threading.enumerate()) - threads, until)
+            threads.wait(until)
         return [status, _fitting(status, *read(file, LAMBDA_LIMIT))]
 
 
@@ -102,21 +103,6 @@ def _deadline(context: Any) -> float:
     """When the command has to be at its end, by the monotonic clock."""
     left = getattr(context, "get_remaining_time_in_millis", None)
     return time.monotonic() + left() / 1000 - _LAST_SECONDS if left is not None else float("inf")
-
-
-def _wait_for(threads: set[threading.Thread], until: float) -> None:
-    """Wait for the threads that the code has started, as Python does at its end, but no longer than there is time."""
-    for thread in threads:
-        while not thread.daemon and thread.is_alive() and not _is_idle(thread) and time.monotonic() < until:
-            thread.join(0.02)
-
-
-def _is_idle(thread: threading.Thread) -> bool:
-    """Whether a thread of an executor waits for work."""
-    frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and (
-        frame.f_code.co_name == "_worker" and frame.f_globals.get("__name__") == "concurrent.futures.thread"
-    )
 
 
 def _fitting(status: int, output: str, size: int) -> str:
