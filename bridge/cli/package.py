@@ -143,7 +143,13 @@ def _told() -> Iterator[Callable[[str, float], None]]:
             columns: Sequence[Any] = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"))
             with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
                 task = progress.add_task("", total=1.0)
-                yield lambda what, share: progress.update(task, description=what, completed=share)
+                shown: list[str] = []
+
+                def tell(what: str, share: float) -> None:
+                    progress.update(task, description=what, completed=share, refresh=shown[-1:] != [what])
+                    shown[:] = [what]
+
+                yield tell
             return
     yield lambda _what, _share: None
 

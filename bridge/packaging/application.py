@@ -58,6 +58,8 @@ def check(app: str, files: Mapping[str, Path], modules: Iterable[str], target: s
     words = module.split(".")
     if not folder and words[0] in modules and not _is_module(words[0], "", files):
         return
+    if folder and not any(path.startswith(f"{folder}/") for path in files):
+        raise PackagingError(f"{app}: the project has no folder {folder!r}, or none that is packed.")
     places = [f"{folder}/" if folder else "", ""]
     if not any(_is_module("/".join(words), place, files) for place in places):
         # A package's attribute may be a module: shop.wsgi.

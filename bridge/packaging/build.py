@@ -182,12 +182,12 @@ class _Build:
             file = root / path
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
-                shutil.copyfile(source, file)
-                file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+                stream = source.open("rb")
             except OSError as error:
-                if error.filename == str(source) or isinstance(error, PermissionError):
-                    raise PackagingError(f"{path} cannot be read: {error.strerror}. --exclude leaves it out.") from None
-                raise
+                raise PackagingError(f"{path} cannot be read: {error.strerror}. --exclude leaves it out.") from None
+            with stream, file.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
+            file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
             files[path] = file
         root.mkdir(exist_ok=True)
         own = root / application.SETTINGS_FILE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from pathlib import Path
 from zipfile import BadZipFile
@@ -31,13 +32,19 @@ def load(key: str) -> list[Entry] | None:
 
 
 def store(key: str, entries: list[Entry]) -> None:
-    """Keep *entries*, and drop what nobody has asked for in a month. A cache that cannot be written is none."""
+    """Keep *entries*, and drop what is old. A cache that cannot be written is none."""
     with contextlib.suppress(OSError):
         write_zip(_file(key), entries)
-        oldest = time.time() - KEPT_SECONDS
-        for file in _file(key).parent.iterdir():
-            if file.stat().st_mtime < oldest:
-                file.unlink()
+    drop_old(_file(key).parent)
+
+
+def drop_old(home: Path) -> None:
+    """Drop what is in *home* and nobody has asked for in a month."""
+    oldest = time.time() - KEPT_SECONDS
+    with contextlib.suppress(OSError):
+        for place in home.iterdir():
+            if place.stat().st_mtime < oldest:
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
 
 
 def _file(key: str) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bridge.packaging.target import Target
 
 # What uv says of a package that has only sources, or none of whose wheels fits.
-_NO_WHEEL = re.compile(r"no usable wheels|no wheels with a matching|building from source is disabled")
+_NO_WHEEL = re.compile(r"no usable wheels|no wheels with a matching|[Bb]uilding .*source.* is disabled")
 # uv's lines for people who watch.
 _CHATTER = re.compile(r"(Using|Resolved|Prepared|Installed|Building|Built|Downloading|Downloaded|Updated|warning:|\+ )")
 
@@ -153,6 +153,8 @@ def _environment() -> dict[str, str]:
     """The user's settings of the installer count; an editable installation would be a path of this machine."""
     dropped = ("VIRTUAL_ENV", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    if kept.get("UV_LINK_MODE") == "symlink":  # what is kept would lead nowhere once uv's own cache is cleaned
+        kept["UV_LINK_MODE"] = "copy"
     return {**kept, "UV_NO_EDITABLE": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
 
 

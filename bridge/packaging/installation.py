@@ -64,7 +64,7 @@ def installation(
                 finally:
                     shutil.rmtree(new, ignore_errors=True)
                 os.utime(place)
-                _drop_old(home)
+                cache.drop_old(home)
             yield place
     else:
         place = temporary / "installed"
@@ -117,11 +117,3 @@ def _locked(file: Path) -> Iterator[None]:
 
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _drop_old(home: Path) -> None:
-    oldest = time.time() - cache.KEPT_SECONDS
-    for place in home.iterdir():
-        with contextlib.suppress(OSError):
-            if place.stat().st_mtime < oldest:
-                place.unlink() if place.is_file() else shutil.rmtree(place)

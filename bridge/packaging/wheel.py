@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import bridge
+from bridge.packaging import cache
 from bridge.packaging.archive import Entry, compressed, write_zip
 
 NAME = "serverless-bridge"
@@ -51,6 +52,7 @@ def make_wheel(folder: Path) -> Path:
             compressed(name, data, is_program=bool(is_program)) for name, (data, is_program) in contents.items()
         ]
         write_zip(wheel, entries)
+        cache.drop_old(folder)
     return wheel
 
 
