@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.errors import BridgeError
@@ -70,7 +71,8 @@ def client(*, region: str | None = None, profile: str | None = None, endpoint_ur
         tcp_keepalive=True,  # what is in between forgets a connection that is silent for some minutes
     )
     try:
-        session = boto3.Session(region_name=region, profile_name=profile)
+        # boto3 knows AWS_DEFAULT_REGION only, the AWS CLI both.
+        session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), profile_name=profile)
         return session.client("lambda", endpoint_url=endpoint_url, config=config)
     except BotoCoreError as error:
         raise RemoteError(_explained(error)) from error

@@ -28,11 +28,11 @@ class Threads:
             self._start(thread)
 
         self._family = family
-        threading.Thread.start = start  # type: ignore[method-assign]
+        threading.Thread.start = start  # type: ignore[method-assign, assignment]
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        threading.Thread.start = self._start  # type: ignore[method-assign]
+        threading.Thread.start = self._start  # type: ignore[method-assign, assignment]
 
     def wait(self, until: float) -> None:
         """Wait for their ends, as Python does at its own, but no longer than *until*, by the monotonic clock."""
