@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
 
 from bridge.packaging import PackagingError, application, cache, image, installed, interpreter, requirements, wheel
 from bridge.packaging.archive import Entry, write_zip
@@ -18,7 +19,7 @@ from bridge.packaging.sizes import Size, complaints, measure
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.packaging.target import Target
 
@@ -116,7 +117,9 @@ class _Build:
             raise PackagingError(f"{order.output} is a folder; name a file: -o build/function.zip")
         app = application.relative(order.app, order.folder)
         self._tell("Choosing files", 0)
-        chosen = choose(order.folder, order.patterns, without=[order.output, order.layer_file])
+        chosen = choose(
+            order.folder, order.patterns, without=[order.output, order.layer_file, *_made_before(order.output.parent)]
+        )
         self._tell("Installing requirements", 0.05)
         with self._installation(app) as root:
             packages = installed.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
@@ -181,12 +184,9 @@ class _Build:
         for path, source in chosen.files.items():
             file = root / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                stream = source.open("rb")
-            except OSError as error:
-                raise PackagingError(f"{path} cannot be read: {error.strerror}. --exclude leaves it out.") from None
-            with stream, file.open("wb") as copy:
-                shutil.copyfileobj(stream, copy)
+            with file.open("wb") as copy:
+                for chunk in _chunks(path, source):
+                    copy.write(chunk)
             file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
             files[path] = file
         root.mkdir(exist_ok=True)
@@ -254,6 +254,30 @@ class _Build:
         own = {entry.path for entry in code}
         write_zip(order.output, [*code, *(entry for entry in needs if entry.path not in own)])
         return [order.output]
+
+
+def _chunks(path: str, source: Path) -> Iterator[bytes]:
+    """What is in a file of the project: what fails here is its fault, and not that of the place it is copied to."""
+    try:
+        with source.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
+    except OSError as error:
+        raise PackagingError(f"{path} cannot be read: {error.strerror}. --exclude leaves it out.") from None
+
+
+def _made_before(folder: Path) -> list[Path]:
+    """Artifacts in *folder*: those for another target would go into the next one."""
+    images = [file.parent for file in folder.glob("*/Dockerfile") if image.is_ours(file.parent)]
+    return [*images, *(file for file in folder.glob("*.zip") if _is_artifact(file))]
+
+
+def _is_artifact(file: Path) -> bool:
+    try:
+        with ZipFile(file) as archive:
+            return not {application.SETTINGS_FILE, "python/bridge/__init__.py"}.isdisjoint(archive.namelist())
+    except (OSError, BadZipFile):
+        return False
 
 
 def _all(packed: dict[str, list[Entry]]) -> list[Entry]:

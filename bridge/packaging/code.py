@@ -19,7 +19,7 @@ _TOOLS = """
     __pycache__/ *.pyc *.pyo .venv/ node_modules/ *.egg-info/
     .mypy_cache/ .pytest_cache/ .ruff_cache/ .hypothesis/ .tox/ .nox/ .coverage .coverage.* .cache/
     .serverless/ .requirements/ .aws-sam/ .terraform/ cdk.out/ .idea/ .vscode/ .DS_Store *.swp
-    /tests/ /test/
+    /tests/ /test/ /serverless.yml /serverless.yaml uv.lock poetry.lock Pipfile Pipfile.lock
 """
 
 # What must not be found in an artifact, which others may read, because nobody thought of it.

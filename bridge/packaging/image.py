@@ -44,6 +44,12 @@ def dockerfile(target: Target) -> str:
     return text.format(mark=_MARK, docker_arch=docker_arch, python=target.python, arch=target.arch)
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether a folder was made here."""
+    file = folder / "Dockerfile"
+    return file.is_file() and file.read_text(errors="replace").startswith(_MARK)
+
+
 def check_folder(folder: Path) -> None:
     """Refuse to replace a folder that somebody else made.
 
@@ -52,8 +58,7 @@ def check_folder(folder: Path) -> None:
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    file = folder / "Dockerfile"
-    if not (file.is_file() and file.read_text(errors="replace").startswith(_MARK)):
+    if not is_ours(folder):
         raise PackagingError(f"{folder} is there already, and is nothing that `bridge package --image` made.")
 
 

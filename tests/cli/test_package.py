@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -40,6 +40,7 @@ from tests.end_to_end.conftest import rie as rie
 from tests.end_to_end.emulator import ALONE, Emulator
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import CodeType
 
 THIS = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -272,6 +273,16 @@ def test_patterns_count_in_the_order_of_the_command_line(plain: Path, cache: Pat
     assert "asgiref/wsgi.py" not in names(packaged(plain, cache, "app:app", "--exclude", "asgiref/wsgi.py"))
 
 
+@pytest.mark.slow
+def test_what_was_made_for_another_target_stays_out(plain: Path, cache: Path) -> None:
+    write(plain, {"build/index.js": "", "build/data.zip": "no zip"})
+    packaged(plain, cache, "app:app", "--layer", "-o", "build/arm.zip", "--arch", "arm64")
+    packaged(plain, cache, "app:app", "-o", "build/other.zip")
+    assert package(plain, cache, "app:app", "--image")[0] == 0
+    own = {name for name in names(packaged(plain, cache, "app:app")) if name.startswith("build/")}
+    assert own == {"build/index.js", "build/data.zip"}
+
+
 def test_secrets_and_ignored_files_are_left_out_and_told(plain: Path, cache: Path) -> None:
     write(plain, {".env": "A=1", ".gitignore": "*.log\n", "x.log": ""})
     status, _, err = package(plain, cache, "app:app")
@@ -444,6 +455,26 @@ def test_a_file_that_is_no_valid_python_is_told_and_packed(plain: Path, cache: P
         assert status == 0
         assert f"Not valid Python {THIS}, packed as it is: template.py." in err
     assert "template.py" in names(plain / "build" / "function.zip")
+
+
+def test_a_file_that_cannot_be_read_is_named(plain: Path, cache: Path) -> None:
+    (plain / "closed.txt").symlink_to("/proc/self/mem")  # its first page is nobody's, not even root's
+    status, out, err = package(plain, cache, "app:app")
+    assert (status, out) == (1, "")
+    assert err == "bridge: closed.txt cannot be read: Input/output error. --exclude leaves it out.\n"
+    packaged(plain, cache, "app:app", "--exclude", "closed.txt")
+
+
+@pytest.mark.slow
+def test_several_at_once_are_in_nobodys_way(plain: Path, tmp_path: Path) -> None:
+    write(plain, {"requirements.txt": "markupsafe\n"})
+    words = ("app:app", "--arch", "arm64", "-o")
+    with ThreadPoolExecutor(4) as threads:
+        done = list(
+            threads.map(lambda n: package(plain, tmp_path / "cache", *words, str(tmp_path / f"{n}.zip")), range(4))
+        )
+    assert [status for status, _, _ in done] == [0] * 4, done
+    assert len({(tmp_path / f"{number}.zip").read_bytes() for number in range(4)}) == 1
 
 
 @pytest.mark.slow

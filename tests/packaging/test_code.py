@@ -37,7 +37,7 @@ def test_code_templates_and_data_go_in(tmp_path: Path) -> None:
     "name",
     [".git/config", "__pycache__/app.cpython-311.pyc", "shop/__pycache__/a.pyc", "a.pyc", ".venv/bin/python",
      "node_modules/a/index.js", ".mypy_cache/a", ".serverless/a.zip", "shop.egg-info/PKG-INFO", "tests/test_app.py",
-     ".gitignore", ".idea/a.xml"],
+     ".gitignore", ".idea/a.xml", "uv.lock", "serverless.yml"],
 )  # fmt: skip
 def test_what_belongs_to_a_developers_machine_stays_out(name: str, tmp_path: Path) -> None:
     assert set(choose(made(tmp_path, "app.py", name)).files) == {"app.py"}
