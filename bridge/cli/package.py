@@ -19,7 +19,7 @@ from bridge.packaging.target import MACHINES, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bridge.packaging.build import Artifact, Order
+    from bridge.packaging.order import Artifact, Order
 
 
 class _Pattern(argparse.Action):
@@ -75,7 +75,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _order(chosen: argparse.Namespace) -> Order:
-    from bridge.packaging.build import Order
+    from bridge.packaging.order import Order
 
     folder = Path.cwd()
     try:

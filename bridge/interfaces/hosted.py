@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from contextvars import Context
 from weakref import WeakSet, ref
 
+from bridge.current import current
 from bridge.errors import BridgeError, InterfaceError, LifespanError
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import Exchange, asgi_scope_of
@@ -203,11 +205,13 @@ class HostedApplication:
             take_outside(self._adopted, turn, coroutine)
             return turn.result()
         if self._own is None:
-            self._own = Loop()
+            self._own = Context().run(Loop)  # else it would hold on to the request that it is made for
         return self._own.take(turn, coroutine)
 
     async def _start_up(self) -> None:
-        spawned.set(None)  # the request of another application may be the first to call this one
+        # The lifespan is no request's: not of the first one, not of another application's that calls this one.
+        spawned.set(None)
+        current.set(None)
         if self._mode != "off":
             self._starts = lifespan = Lifespan(self.app, required=self._mode == "on")
             try:

@@ -5,23 +5,32 @@ from __future__ import annotations
 import functools
 import shutil
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
-from bridge.packaging import PackagingError, application, cache, image, installed, interpreter, requirements, wheel
+from bridge.packaging import (
+    PackagingError,
+    application,
+    cache,
+    image,
+    installed,
+    interpreter,
+    notes,
+    requirements,
+    wheel,
+)
 from bridge.packaging.archive import Entry, write_zip
 from bridge.packaging.code import Chosen, choose
 from bridge.packaging.installation import installation
+from bridge.packaging.order import Artifact, Order
 from bridge.packaging.part import Bytecode, pack
-from bridge.packaging.sizes import Size, complaints, measure
+from bridge.packaging.sizes import complaints, measure
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from bridge.packaging.target import Target
 
 _TASK, _LAYER = "/var/task", "/opt/python"
 CODE = "your code"
@@ -29,61 +38,6 @@ CODE = "your code"
 
 def _tell_nobody(what: str, share: float) -> None:
     """What is told of the progress if nobody looks."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is wanted.
-
-    Attributes:
-        app: the application, as everywhere.
-        folder: the project.
-        output: the artifact: a zip file, or the folder of an image.
-        target: what it is for.
-        patterns: what the user leaves out or, with ``!``, takes in.
-        requirements: the files that the user names.
-        pip_args: the user's options for the installer.
-        text_types: media types that are text, too.
-        bytecode: whether it carries bytecode.
-        fetch_python: whether uv may download an interpreter for that.
-        slim: whether it leaves out what a function does without.
-        layer: whether the requirements are a file of their own.
-        image: whether it is the folder of an image.
-    """
-
-    app: str
-    folder: Path
-    output: Path
-    target: Target
-    patterns: Sequence[str] = ()
-    requirements: Sequence[Path] = ()
-    pip_args: Sequence[str] = ()
-    text_types: Sequence[str] = ()
-    bytecode: bool = True
-    fetch_python: bool = False
-    slim: bool = False
-    layer: bool = False
-    image: bool = False
-
-    @property
-    def layer_file(self) -> Path:
-        """Where the requirements go if they are apart."""
-        return self.output.with_name(f"{self.output.stem}-layer.zip")
-
-
-@dataclass
-class Artifact:
-    """What was made.
-
-    Attributes:
-        files: the artifact, and its layer if it has one.
-        sizes: what each package takes.
-        notes: what the user should know, a line each.
-    """
-
-    files: list[Path]
-    sizes: list[Size]
-    notes: list[str] = field(default_factory=list)
 
 
 def build(order: Order, tell: Callable[[str, float], None] = _tell_nobody) -> Artifact:
@@ -128,8 +82,7 @@ class _Build:
     def _packed(self, app: str, chosen: Chosen, packages: installed.Installed) -> Artifact:
         order = self._order
         application.check(app, chosen.files, packages.modules, order.target.python)
-        self._look_for_clashes(app, chosen, packages)
-        self._note_left_out(chosen, packages)
+        self._notes += notes.clashes(app, chosen, packages) + notes.left_out(chosen, packages)
         code_files = self._staged(app, chosen)
         place = _LAYER if order.layer else _TASK
         needs, _ = pack(
@@ -210,37 +163,6 @@ class _Build:
                 "imports: some 200 ms for Flask. --fetch-python lets uv bring one; --no-bytecode is content without."
             )
         return found
-
-    def _look_for_clashes(self, app: str, chosen: Chosen, packages: installed.Installed) -> None:
-        folder = application.folder_of(app)
-        tops = {path.partition("/")[0] for path in chosen.files if "/" in path or path.endswith(".py")}
-        if folder:  # it is on the import path, before all else
-            inner = [path.removeprefix(f"{folder}/") for path in chosen.files if path.startswith(f"{folder}/")]
-            tops |= {path.partition("/")[0] for path in inner if "/" in path or path.endswith(".py")}
-        names = {top.removesuffix(".py"): top for top in tops}
-        for module, owner in sorted(packages.modules.items()):
-            if module not in names:
-                continue
-            if module == "bridge":
-                raise PackagingError(f"{names[module]} of the project hides the bridge itself: give it another name.")
-            same = set(chosen.files) & set(packages.files)
-            if names[module].endswith(".py") or same or f"{module}/__init__.py" in chosen.files:
-                self._notes.append(f"{names[module]} of the project hides the requirement {owner}.")
-
-    def _note_left_out(self, chosen: Chosen, packages: installed.Installed) -> None:
-        if chosen.secrets:
-            names = ", ".join(chosen.secrets[:5]) + (" …" if len(chosen.secrets) > 5 else "")
-            self._notes.append(
-                f"Left out, for secrets do not belong into an artifact: {names}. --include takes one in."
-            )
-        if chosen.ignored:
-            self._notes.append(
-                f"Left out because of .gitignore: {chosen.ignored} files or folders. --include takes in."
-            )
-        if chosen.broken:
-            self._notes.append(f"Left out, links that lead nowhere: {', '.join(chosen.broken)}.")
-        if packages.spared:
-            self._notes.append(f"Left out, for Lambda's runtime has them: {', '.join(packages.spared)}.")
 
     def _write(self, code: list[Entry], needs: list[Entry]) -> list[Path]:
         order = self._order

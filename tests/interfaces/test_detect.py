@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import operator
 import types
@@ -423,12 +424,19 @@ class TestLambdaHandlers:
             wrapping(LambdaObject().resolve),
             functools.partial(wrapping(configured_handler), 1),
             names_of_its_own,
-            mangum.Mangum(fastapi.FastAPI()),
             apig_wsgi.make_lambda_handler(wsgi),
         ],
     )
     def test_they_are_told_by_the_names_of_their_parameters(self, target: Any) -> None:
         assert is_lambda_handler(target)
+
+    def test_a_handler_of_mangum_is_one(self) -> None:
+        asyncio.set_event_loop(loop := asyncio.new_event_loop())  # which it would make, and leave open
+        try:
+            assert is_lambda_handler(mangum.Mangum(fastapi.FastAPI()))
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
 
     def test_a_coroutine_function_of_two_parameters_can_be_nothing_else(self) -> None:
         async def handler(payload: Any, info: Any) -> Any: ...
