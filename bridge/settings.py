@@ -43,7 +43,7 @@ VARIABLES = {
 
 # The bridge's other variables: the application, how the runtime answers, remote commands; and what the local server
 # tells its child.
-_OTHERS = ("BRIDGE_APP", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
+_OTHERS = ("BRIDGE_APP", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
 _LOCAL = ("BRIDGE_SERVE", "BRIDGE_DESCRIPTORS", "BRIDGE_CHILD_BEFORE")
 _KNOWN = frozenset((*_OTHERS, *_LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
