@@ -1,6 +1,6 @@
 """A page that fills while it is being made: server-sent events, and a long text, behind a Function URL or a REST API.
 
-    bridge serve --runtime --source function-url --response-mode stream examples/streaming/app.py:app
+bridge serve --runtime --source function-url --response-mode stream examples/streaming/app.py:app
 """
 
 import asyncio
