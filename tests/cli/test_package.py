@@ -433,11 +433,20 @@ def test_what_cannot_be_is_one_clear_message(
     assert left_behind(plain) == []
 
 
-def test_a_project_file_that_hides_a_requirement_is_told(plain: Path, cache: Path) -> None:
-    write(plain, {"asgiref.py": ""})
-    status, _, err = package(plain, cache, "app:app")
+@pytest.mark.parametrize(
+    ("file", "hides"),
+    [("asgiref.py", "asgiref.py"), ("asgiref/__init__.py", "asgiref"), ("asgiref/wsgi.py", "asgiref"),
+     ("web/asgiref/__init__.py", "asgiref"), ("asgiref/own.py", None), ("web/in/asgiref.py", None)],
+)  # fmt: skip
+def test_a_project_file_that_hides_a_requirement_is_told(
+    file: str, hides: str | None, plain: Path, cache: Path
+) -> None:
+    write(plain, {file: "", "web/app.py": PLAIN})
+    status, _, err = package(plain, cache, "web/app:app", "--no-bytecode")
     assert status == 0
-    assert "asgiref.py of the project hides the requirement asgiref." in err
+    assert [line for line in err.splitlines() if "hides" in line] == [
+        f"{hides} of the project hides the requirement asgiref." for _ in (hides,) if hides
+    ]
 
 
 def test_a_project_file_that_hides_the_bridge_is_refused(plain: Path, cache: Path) -> None:
