@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,6 +13,19 @@ from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+# The module of each.
+_COMMANDS = {
+    "serve": "serve",
+    "invoke": "invoke",
+    "event": "event",
+    "package": "package",
+    "exec": "remote",
+    "command": "remote",
+    "manage": "remote",
+    "flask": "remote",
+}
 
 
 class CommandError(BridgeError):
@@ -61,14 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after ``bridge``; those of the process if None.
     """
-    from bridge.cli import event, invoke, package, remote, serve
     from bridge.cli.ending import leave_if_stuck
 
     parser = argparse.ArgumentParser(prog="bridge", description="Python applications behind AWS Lambda front doors.")
     parser.add_argument("--version", action="version", version=f"bridge {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in (serve, invoke, event, package, remote):
-        command.add_to(commands)
+    words = sys.argv[1:] if arguments is None else arguments
+    # To import the others takes longer than many a command.
+    modules = [_COMMANDS[words[0]]] if words and words[0] in _COMMANDS else dict.fromkeys(_COMMANDS.values())
+    for module in modules:
+        import_module(f"bridge.cli.{module}").add_to(commands)
     try:
         chosen = parser.parse_args(arguments)
         status = chosen.run(chosen)
