@@ -91,6 +91,7 @@ def _runtime_tables(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     many = [
         [name, f"{at['processes']:.0f}", f"{at['ms']:.0f}", f"{at['MB']:.0f}"] for name, at in found["at once"].items()
     ]
+    stream = [[name, f"{at['median']:.1f}", f"{at['worst']:.1f}"] for name, at in found["stream"].items()]
     http = [[name, f"{times['µs']:.0f}"] for name, times in found["http"].items()]
     return [
         "### The runtime: µs per invocation, one after the other",
@@ -99,6 +100,8 @@ def _runtime_tables(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
         table(["", "processes", "ms", "MB"], many),
         "### The HTTP of one invocation: µs",
         table(["", "µs"], http),
+        "### A stream through `bridge serve --runtime`: ms from the application's send to the client",
+        table(["", "median", "worst"], stream),
     ]
 
 

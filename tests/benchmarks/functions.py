@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import bridge
@@ -31,3 +32,18 @@ async def _waiting_app(
 
 
 waits = bridge.asgi_handler(_waiting_app)
+
+
+async def ticks(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    """Send the time, twenty times, a moment apart."""
+    if scope["type"] != "http":
+        raise NotImplementedError
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    for _ in range(20):
+        await send({"type": "http.response.body", "body": b"data: %r\n\n" % time.time(), "more_body": True})
+        await asyncio.sleep(0.02)
+    await send({"type": "http.response.body"})

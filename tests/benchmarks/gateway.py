@@ -47,7 +47,7 @@ def measure(rounds: int) -> dict[str, float]:
     """Microseconds per request for each server: the median of the turns, which they take by rounds."""
     taken: dict[str, list[float]] = {name: [] for name in SERVERS}
     with contextlib.ExitStack() as open_until_here:
-        order = [(name, open_until_here.enter_context(_serving(command))) for name, command in SERVERS.items()]
+        order = [(name, open_until_here.enter_context(serving(command))) for name, command in SERVERS.items()]
         for number in range(rounds + 1):
             order.append(order.pop(0))
             for name, port in order:
@@ -72,8 +72,8 @@ def _turn(port: int) -> float:
 
 
 @contextlib.contextmanager
-def _serving(command: tuple[str, ...]) -> Iterator[int]:
-    """A server, and the port that its greeting names."""
+def serving(command: tuple[str, ...]) -> Iterator[int]:
+    """A server of this Python's modules, and the port that its greeting names."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

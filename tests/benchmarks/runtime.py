@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ import h11
 
 from bridge.runtime.reply import take_reply
 from tests.benchmarks.events import EVENTS
+from tests.benchmarks.gateway import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -129,6 +131,7 @@ def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
         "invocation": {name: asyncio.run(_one_by_one(handler, rounds)) for name, handler in HANDLERS.items()},
         "at once": asyncio.run(_at_once(max(3, rounds // 4))),
         "http": _http(),
+        "stream": _stream(rounds),
     }
 
 
@@ -224,6 +227,29 @@ def _http() -> dict[str, dict[str, float]]:
             take_reply(bytearray(answer))
 
     return {"h11": {"µs": _microseconds(by_h11)}, "bridge.runtime.reply": {"µs": _microseconds(by_us)}}
+
+
+def _stream(rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds from the application's ``send`` to the client of ``bridge serve --runtime``."""
+    first, later = [], []
+    command = ("bridge", "serve", "tests.benchmarks.functions:ticks", "--runtime", "--no-reload", "--port", "0")
+    with serving((*command, "--source", "function-url", "--response-mode", "stream")) as port:
+        for number in range(rounds + 1):
+            with contextlib.closing(HTTPConnection("127.0.0.1", port)) as connection:
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                times = []
+                while line := answer.readline():
+                    if line.startswith(b"data: "):
+                        times.append((time.time() - float(line[6:])) * 1000)
+            if number:
+                first.append(times[0])
+                later += times[1:]
+    return {"first event": _spread(first), "later events": _spread(later)}
+
+
+def _spread(times: list[float]) -> dict[str, float]:
+    return {"median": median(times), "worst": max(times)}
 
 
 def _microseconds(call: Callable[[], None]) -> float:
