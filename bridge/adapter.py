@@ -13,6 +13,7 @@ from bridge.watch import watch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
     from bridge.interfaces.hosted import HostedApplication
@@ -214,6 +215,20 @@ def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
         app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
     hosted = HostedApplication(app, settings)
     return Handler(hosted.respond, settings, hosted)
+
+
+def make_threaded_handler(app: Any, settings: Settings, threads: ThreadPoolExecutor | None = None) -> Handler:
+    """The handler for a WSGI application that is called on an event loop, through asgiref.
+
+    Args:
+        app: the application.
+        settings: how the handler behaves; WSGI has no lifespan, so that is switched off.
+        threads: where the application runs; None for the loop's own executor.
+    """
+    from bridge.interfaces.wsgi_to_asgi import WsgiApplication
+
+    settings.lifespan = "off"
+    return make_handler(WsgiApplication(app, threads), "asgi", settings)
 
 
 def _add_request_id(scope: Scope, header: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.adapter import Handler, make_handler
+from bridge.adapter import Handler, make_handler, make_threaded_handler
 from bridge.errors import InterfaceError
 from bridge.interfaces.detect import interface_of
 from bridge.settings import Settings
@@ -66,11 +66,7 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     except InterfaceError:
         interface = "asgi"  # as the caller says
     if interface == "wsgi":
-        from bridge.interfaces.wsgi_to_asgi import WsgiApplication
-
-        settings = Settings(options)
-        settings.lifespan = "off"  # WSGI has none
-        return make_handler(WsgiApplication(app), "asgi", settings)
+        return make_threaded_handler(app, Settings(options))
     return make_handler(app, interface, Settings(options))
 
 

@@ -92,8 +92,7 @@ def _make_way(function: Function, project: Project) -> None:
 
 
 def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) -> Any:
-    # Lambda takes the slashes of a handler for dots; an application's are a folder on the import path.
-    name = function.app.replace("/", ".") if function.is_handler else function.app
+    name = function.target
     try:
         found = find_application(name, str(function.folder.resolve()))
     except ApplicationNotFoundError as error:

@@ -48,6 +48,11 @@ class Function:
     url_cors: UrlCors | None = None
     unknown: list[str] = field(default_factory=list)
 
+    @property
+    def target(self) -> str:
+        """*app* as it is imported: Lambda takes the slashes of a handler for dots; an application's are folders."""
+        return self.app.replace("/", ".") if self.is_handler else self.app
+
     def rename(self, name: str) -> None:
         """Call it *name*, as its context does on AWS."""
         self.name = name

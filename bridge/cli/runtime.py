@@ -60,13 +60,11 @@ def services(project: Project, options: Mapping[str, Any], source: str, base_pat
     tell_of_unknown(project, given)
     made = {}
     for function in project.functions:
-        # Lambda takes the slashes of a handler for dots; an application's are a folder on the import path.
-        name = function.app.replace("/", ".") if function.is_handler else function.app
         made[function.name] = LambdaService(
-            command or (*_RUNTIME, name),
+            command or (*_RUNTIME, function.target),
             name=function.name,
             folder=function.folder,
-            handler=name,
+            handler=function.target,
             environment=function.environment | given,
             timeout=function.timeout or _timeout(source, options["timeout"]),
             concurrency=options["concurrency"],

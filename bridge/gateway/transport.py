@@ -18,7 +18,7 @@ from bridge.interfaces.loop import Loop
 from bridge.interfaces.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 
 class HandlerTransport(httpx.BaseTransport):
@@ -77,14 +77,7 @@ class HandlerTransport(httpx.BaseTransport):
         with self._making:
             self._loop = self._loop or Loop()
         turn = Turn()
-        return self._loop.take(turn, _tell(turn, result))
-
-
-async def _tell(turn: Turn, coroutine: Coroutine[Any, Any, Any]) -> None:
-    try:
-        turn.finish(await coroutine)
-    except BaseException as error:
-        turn.fail(error)
+        return self._loop.take(turn, turn.run(result))
 
 
 async def _nothing() -> None:

@@ -87,7 +87,7 @@ class HostedApplication:
                 if self._own is not None and self._own.is_ending:
                     raise BridgeError("This handler was closed. Make a new one.")
                 turn = Turn()
-                self._take(turn, _tell(turn, self._start_up()))
+                self._take(turn, turn.run(self._start_up()))
                 if self._adopted is None:
                     at_the_end(self._at_end, self._is_busy)
 
@@ -278,13 +278,6 @@ class HostedApplication:
         self._starting = threading.Lock()
         self._started = False
         self._exchanges.clear()
-
-
-async def _tell(turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
-    try:
-        turn.finish(await coroutine)  # type: ignore[func-returns-value]  # None, if it comes to an end
-    except BaseException as error:
-        turn.fail(error)
 
 
 def _after_fork() -> None:

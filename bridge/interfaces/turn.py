@@ -44,6 +44,13 @@ class Turn:
             self.over = True
             self.wake()
 
+    async def run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Await *coroutine*, whose result or error is the turn's."""
+        try:
+            self.finish(await coroutine)
+        except BaseException as error:
+            self.fail(error)
+
     def result(self) -> Any:
         """The result; the error is raised."""
         error = self._error

@@ -12,7 +12,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from bridge.adapter import Handler, make_handler
+from bridge.adapter import Handler, make_threaded_handler
 from bridge.deployed import find_handler
 from bridge.errors import SettingError
 from bridge.runtime import logs
@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> int:
     _extend_path()
     try:
         concurrency = _concurrency()
-        function = Function(_target(arguments), concurrency, stream=_is_streaming())
+        stream = _is_streaming()
+        function = Function(_target(arguments, concurrency, stream=stream), concurrency, stream=stream)
     except BaseException as error:
         asyncio.run(fail_init(RuntimeApi(address), error))
         return 1
@@ -79,18 +80,14 @@ async def _run(runtime: Runtime) -> int:
         loop.close()
 
 
-def _target(arguments: list[str]) -> Any:
+def _target(arguments: list[str], concurrency: int, *, stream: bool) -> Any:
     named = arguments[0] if arguments else os.environ.get("BRIDGE_APP") or os.environ.get("_HANDLER", "")
     # Lambda takes slashes in a handler's name for dots; here a folder may be meant, which is tried as such.
     handler = find_handler("" if _is_stand_in(named) else named)
-    if _is_streaming() and isinstance(handler, Handler) and handler.wsgi_app is not None:
-        from bridge.interfaces.wsgi_to_asgi import WsgiApplication
-
-        settings = handler.settings
-        settings.lifespan = "off"  # WSGI has none
+    if stream and isinstance(handler, Handler) and handler.wsgi_app is not None:
         # Some more than there are requests at once: a thread that goes on after its time keeps its place.
-        threads = ThreadPoolExecutor(_concurrency() + _SPARE_THREADS, "bridge function")
-        return make_handler(WsgiApplication(handler.wsgi_app, threads), "asgi", settings)
+        threads = ThreadPoolExecutor(concurrency + _SPARE_THREADS, "bridge function")
+        return make_threaded_handler(handler.wsgi_app, handler.settings, threads)
     return handler
 
 

@@ -90,7 +90,7 @@ def test_what_a_rest_api_does_to_base64_is_logged_with_the_reason_and_the_way_ou
     payload = {"statusCode": 200, "body": "/w==", "isBase64Encoded": True}
     with client(lambda event, context: payload, "rest-api") as browser:
         assert browser.get("/logo.png", headers={"Accept": "image/png,*/*"}).text == "/w=="
-    (record,) = caplog.records
+    (record,) = [record for record in caplog.records if record.name == "bridge"]  # httpx has a line, too
     assert record.getMessage() == (
         "GET /logo.png: rest-api sent the client base64 text instead of the body's bytes: API Gateway decodes a "
         "payload marked isBase64Encoded only if the API's binaryMediaTypes have */* or the first type in the "

@@ -91,6 +91,17 @@ async def scripted(*answers: bytes | Callable[[Asked], Awaitable[bytes | None]] 
         await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], limit: int = 1 << 16
+) -> AsyncIterator[str]:
+    """A server whose every connection is *serve*'s; its address."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=limit)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"
+
+
 async def read_head(reader: asyncio.StreamReader) -> Asked:
     """The head of a request."""
     line, *lines = (await reader.readuntil(b"\r\n\r\n"))[:-4].decode("latin-1").split("\r\n")

@@ -14,7 +14,7 @@ from bridge.runtime import api as api_module
 from bridge.runtime.api import ApiError, RuntimeApi
 from bridge.runtime.fault import Fault
 from bridge.runtime.reply import LostError
-from tests.runtime.scripted import OK, Asked, invocation, refusal, scripted
+from tests.runtime.scripted import OK, Asked, invocation, listening, refusal, scripted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -146,10 +146,8 @@ async def test_who_streams_learns_that_nobody_listens(reach: Reach) -> None:
         await reader.readuntil(b"half\r\n")
         writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        api = reach(f"{host}:{port}")
+    async with listening(serve) as address:
+        api = reach(address)
         stream = await api.stream(await api.next(), gone.set)
         await stream.send(b"half")
         await gone.wait()
@@ -171,10 +169,8 @@ async def test_a_stream_that_is_refused_in_its_middle_is_known_to_be(
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        api = reach(f"{host}:{port}")
+    async with listening(serve) as address:
+        api = reach(address)
         stream = await api.stream(await api.next(), gone.set)
         await stream.send(b"half")
         await gone.wait()
@@ -201,10 +197,8 @@ async def test_who_takes_slowly_holds_the_sender_up(reach: Reach) -> None:
                 writer.write(OK)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        api = reach(f"{host}:{port}")
+    async with listening(serve, limit=1024) as address:
+        api = reach(address)
         stream = await api.stream(await api.next(), lambda: None)
         sent = 0
 
