@@ -18,6 +18,7 @@ import bridge
 from tests.benchmarks.applications import BODY, asgi_app, wsgi_app
 from tests.benchmarks.events import EVENTS
 from tests.benchmarks.rounds import Contender, microseconds_per_call
+from tests.benchmarks.table import table
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -28,6 +29,7 @@ US = "bridge"
 BARE = "bare application"
 JSON = "json.loads + json.dumps"
 FLOORS = (BARE, JSON)
+_BATCH = 20
 
 
 class Context:
@@ -73,7 +75,7 @@ def check(payload: Any) -> None:
         raise ValueError(f"That is not the application's answer: {payload!r}")
 
 
-def measure(rounds: int, batch: int) -> dict[str, dict[str, dict[str, float]]]:
+def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
     """Microseconds per call: ``{interface: {source: {name: time}}}``."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for interface in INTERFACES:
@@ -87,8 +89,26 @@ def measure(rounds: int, batch: int) -> dict[str, dict[str, dict[str, float]]]:
                 BARE: _bare_wsgi if interface == "wsgi" else _bare_asgi,
                 JSON: partial(_json, event, made[US](loads(event), CONTEXT)),
             }
-            found[interface][source] = microseconds_per_call({**made, **floors}, event, CONTEXT, rounds, batch)
+            found[interface][source] = microseconds_per_call({**made, **floors}, event, CONTEXT, rounds, _BATCH)
     return found
+
+
+def report(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    parts = []
+    for interface, by_source in found.items():
+        parts += [f"### {interface.upper()}: µs per call (times the bridge's)", _table(by_source)]
+    return parts
+
+
+def _table(by_source: dict[str, dict[str, float]]) -> str:
+    rows = []
+    for name in next(iter(by_source.values())):
+        row = [name]
+        for times in by_source.values():
+            ratio = f" ({times[name] / times[US]:.1f})" if name not in (US, *FLOORS) else ""
+            row.append(f"{times[name]:.1f}{ratio}")
+        rows.append(row)
+    return table(["", *by_source], rows)
 
 
 def _json(event: str, payload: object, _event: object, _context: object) -> None:

@@ -18,6 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.applications import BODY
+from tests.benchmarks.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,14 @@ def measure(rounds: int) -> dict[str, float]:
                 if number:
                     taken[name].append(time)
     return {name: median(times) for name, times in taken.items()}
+
+
+def report(found: dict[str, float]) -> list[str]:
+    rows = [[name, f"{time:.0f}", f"{time / found[FLOOR]:.2f}"] for name, time in found.items()]
+    return [
+        "### The local gateway: µs of the server's time per request",
+        table(["", "µs", "times uvicorn's"], rows),
+    ]
 
 
 def _turn(port: int) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.events import EVENTS
+from tests.benchmarks.table import table
 
 SOURCE = "http-api"
 STAGES = ("handler", "handler and first answer")
@@ -69,6 +70,14 @@ def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
         }
         for before in BEFORE
     }
+
+
+def report(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    parts = []
+    for before, by_library in found.items():
+        rows = [[name, *(f"{times[stage]:.1f}" for stage in STAGES)] for name, times in by_library.items()]
+        parts += [f"### Import: ms above {before}", table(["", *STAGES], rows)]
+    return parts
 
 
 def _one_process(before: str, name: str) -> list[float]:

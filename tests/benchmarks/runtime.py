@@ -24,6 +24,7 @@ import h11
 from bridge.runtime.reply import take_reply
 from tests.benchmarks.events import EVENTS
 from tests.benchmarks.gateway import serving
+from tests.benchmarks.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -133,6 +134,25 @@ def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
         "http": _http(),
         "stream": _stream(rounds),
     }
+
+
+def report(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    rows = []
+    for handler, times in found["invocation"].items():
+        rows.append([handler, f"{times[AWS]:.0f}", f"{times[US]:.0f}", f"{times[US] / times[AWS]:.2f}"])
+    many = [[name, *(f"{at[what]:.0f}" for what in ("processes", "ms", "MB"))] for name, at in found["at once"].items()]
+    stream = [[name, f"{at['median']:.1f}", f"{at['worst']:.1f}"] for name, at in found["stream"].items()]
+    http = [[name, f"{times['µs']:.0f}"] for name, times in found["http"].items()]
+    return [
+        "### The runtime: µs per invocation, one after the other",
+        table(["", AWS, US, "ratio"], rows),
+        f"### The runtime: {AT_ONCE} requests at once that wait 100 ms each",
+        table(["", "processes", "ms", "MB"], many),
+        "### The HTTP of one invocation: µs",
+        table(["", "µs"], http),
+        "### A stream through `bridge serve --runtime`: ms from the application's send to the client",
+        table(["", "median", "worst"], stream),
+    ]
 
 
 async def _one_by_one(handler: str, rounds: int) -> dict[str, float]:

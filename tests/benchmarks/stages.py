@@ -16,16 +16,24 @@ from tests.benchmarks.applications import asgi_app, wsgi_app
 from tests.benchmarks.calls import CONTEXT, handlers
 from tests.benchmarks.events import EVENTS
 from tests.benchmarks.rounds import Contender, microseconds_per_call
+from tests.benchmarks.table import table
+
+_BATCH = 20
 
 
-def measure(rounds: int, batch: int) -> dict[str, dict[str, float]]:
+def measure(rounds: int) -> dict[str, dict[str, float]]:
     """Microseconds for each stage alone, what it calls included: ``{source: {stage: time}}``."""
     found = {}
     for name, event in EVENTS.items():
-        times = microseconds_per_call(_stages(event), dumps(event), CONTEXT, rounds, batch)
+        times = microseconds_per_call(_stages(event), dumps(event), CONTEXT, rounds, _BATCH)
         nothing = times.pop("nothing")
         found[name] = {stage: time - nothing for stage, time in times.items()}
     return found
+
+
+def report(found: dict[str, dict[str, float]]) -> list[str]:
+    rows = [[stage, *(f"{times[stage]:.1f}" for times in found.values())] for stage in next(iter(found.values()))]
+    return ["### The bridge's stages: µs", table(["", *found], rows)]
 
 
 def _stages(event: dict[str, Any]) -> dict[str, Contender]:
