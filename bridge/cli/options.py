@@ -45,11 +45,16 @@ def add_front_door(parser: argparse.ArgumentParser) -> None:
     which = f"one of {', '.join(names)}; default that of the project's functions, else {DEFAULT_SOURCE}"
     add("--source", choices=names, metavar="SOURCE", help=which)
     add("--stage", type=stage, default="", help="API Gateway's stage, with which URLs then begin; default none")
-    what = "what ${opt:NAME} in serverless.yml stands for, such as stage=prod; --stage says it of the stage, too"
-    add("--opt", action="append", type=_pair, default=[], metavar="NAME=VALUE", help=what)
+    add_framework_options(parser, "; --stage says it of the stage, too")
     add("--base-path", default="", help="a custom domain's base path, with which URLs then begin")
     add("--binary-media-types", default="", metavar="TYPES", help="a REST API's binaryMediaTypes: 'image/*,*/*'")
     add("--timeout", type=positive, metavar="SECONDS", help="how long the front door waits; default as AWS's")
+
+
+def add_framework_options(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """What serverless.yml may refer to; *also* comes after its help."""
+    what = f"what ${{opt:NAME}} in serverless.yml stands for, such as stage=prod{also}"
+    parser.add_argument("--opt", action="append", type=_pair, default=[], metavar="NAME=VALUE", help=what)
 
 
 def framework_options(stage_: str, pairs: Sequence[str]) -> dict[str, str]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli import CommandError, UsageError
 from bridge.cli.load import say
-from bridge.cli.options import media_types
+from bridge.cli.options import add_framework_options, framework_options, media_types
 from bridge.packaging import PackagingError
 from bridge.packaging.target import MACHINES, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.packaging.order import Artifact, Order
 
@@ -30,6 +30,14 @@ class _Pattern(argparse.Action):
         namespace.patterns = [*(namespace.patterns or []), pattern]
 
 
+class _Files(argparse.Action):
+    """Gathers the files of --requirements, which take the place of those in the project's pyproject.toml."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: Any = None) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if before is self.default else before), values])
+
+
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("package", help="make a zip, a layer or an image's folder for Lambda")
@@ -39,17 +47,19 @@ def add_to(commands: Any) -> None:
     add("--python", metavar="3.12", help="the Python version of the function; default the one that runs")
     add("--arch", default="x86_64", choices=list(MACHINES), help="the function's processor; default x86_64")
     add("--platform", metavar="TAG", help="the C library, as wheels name it; default that of Lambda's runtime")
-    add("-r", "--requirements", action="append", default=[], metavar="FILE",
+    add("-r", "--requirements", action=_Files, default=[], metavar="FILE",
         help="a requirements file, or one lock file; default what the project has")  # fmt: skip
     add("--pip-args", default="", metavar="'ARGS'", help="more options for uv pip install, or for pip")
     add("--exclude", action=_Pattern, dest="patterns", metavar="PATTERN",
         help="leave out, as .gitignore says it; ! takes in; repeatable")  # fmt: skip
     add("--include", action=_Pattern, dest="patterns", metavar="PATTERN",
         help="take in what .gitignore, or the rule for secrets and tests, leaves out; repeatable")  # fmt: skip
-    add("--slim", action="store_true", help="leave out what Lambda's runtime has (boto3 …), and tests of requirements")
+    add("--slim", action=argparse.BooleanOptionalAction, default=False,
+        help="leave out what Lambda's runtime has (boto3 …), and tests of requirements")  # fmt: skip
     add("--bytecode", action=argparse.BooleanOptionalAction, default=True, help="compile for the function's Python")
     add("--fetch-python", action="store_true", help="let uv download the Python that compiles, if there is none")
     add("--text-types", default="", metavar="TYPES", help="media types that are text, too, separated by commas")
+    add_framework_options(parser)
     kind = parser.add_mutually_exclusive_group().add_argument
     kind("--layer", action="store_true", help="the requirements as a layer beside it: build/function-layer.zip")
     kind("--image", action="store_true", help="a folder with a Dockerfile, for docker build")
@@ -88,7 +98,7 @@ def _order(chosen: argparse.Namespace) -> Order:
     if chosen.fetch_python and not chosen.bytecode:
         raise UsageError("--fetch-python means nothing with --no-bytecode: nothing is compiled. Leave it out.")
     return Order(
-        app=_application(chosen.app, folder),
+        app=application(chosen.app, folder, framework_options(getattr(chosen, "stage", ""), chosen.opt)),
         folder=folder,
         output=Path(chosen.output or ("build/image" if chosen.image else "build/function.zip")).absolute(),
         target=target,
@@ -104,12 +114,17 @@ def _order(chosen: argparse.Namespace) -> Order:
     )
 
 
-def _application(app: str | None, folder: Path) -> str:
+def application(app: str | None, folder: Path, given: Mapping[str, str]) -> str:
+    """The application to package, as *folder* sees it: *app*, or else the project's own.
+
+    Raises:
+        CommandError: none is named, or there are several.
+    """
     if app is not None:
         return app
     from bridge.cli.project import find_project
 
-    functions = find_project(None, folder).functions
+    functions = find_project(None, folder, given).functions
     if len(functions) > 1:
         names = ", ".join(function.app for function in functions)
         raise UsageError(f"The project has several functions ({names}): name the application to package.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import CommandError, UsageError
 from bridge.gateway import SOURCES
+from bridge.packaging.target import MACHINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,10 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _is_python(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"3\.\d+", value) is not None
+
+
 RESPONSE_MODES = ("stream", "buffer")
 _SWITCH = (_is_switch, "true or false")
 # Each key is the long option of that name: whether a value is right, and what is.
@@ -58,6 +64,15 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "response-mode": (lambda value: value in RESPONSE_MODES, " or ".join(RESPONSE_MODES)),
     "concurrency": (lambda value: _is_number(value, 1) and isinstance(value, int), "a number from 1 on"),
     "sandboxes": (lambda value: _is_number(value, 1) and isinstance(value, int), "a number from 1 on"),
+    "python": (_is_python, 'text, as in python = "3.13"'),
+    "arch": (lambda value: value in list(MACHINES), " or ".join(MACHINES)),
+    "platform": (_is_text, 'text, as in platform = "manylinux_2_28"'),
+    "requirements": (_are_texts, 'a list of texts, as in requirements = ["requirements/prod.txt"]'),
+    "pip-args": (_are_texts, 'a list of texts, as in pip-args = ["--index-url", "https://own.example/simple"]'),
+    "exclude": (_are_texts, 'a list of texts, as in exclude = ["/docs/"]'),
+    "include": (_are_texts, 'a list of texts, as in include = ["/static/"]'),
+    "slim": _SWITCH,
+    "text-types": (_are_texts, 'a list of texts, as in text-types = ["application/x-tex"]'),
 }
 
 
@@ -86,9 +101,13 @@ def read(folder: Path) -> dict[str, Any]:
 def options(folder: Path) -> dict[str, Any]:
     """The same as the command line has them, but for the application, which ``BRIDGE_APP`` comes before."""
     found = {key.replace("-", "_"): value for key, value in read(folder).items() if key != "app"}
-    if "binary_media_types" in found:
-        found["binary_media_types"] = ",".join(found["binary_media_types"])
-    return found
+    for name in ("binary_media_types", "text_types"):
+        if name in found:
+            found[name] = ",".join(found[name])
+    if "pip_args" in found:
+        found["pip_args"] = shlex.join(found["pip_args"])
+    patterns = [*found.pop("exclude", []), *(f"!{pattern}" for pattern in found.pop("include", []))]
+    return found | {"patterns": patterns} if patterns else found
 
 
 def _check(key: str, value: Any) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.adapter import Handler
-from bridge.cli import CommandError, UsageError
+from bridge.cli import CommandError, UsageError, pyproject
 from bridge.cli.load import load_functions, needs, say
+from bridge.cli.options import add_framework_options, framework_options
 from bridge.cli.project import find_project
 from bridge.errors import EventError
 from bridge.gateway.context import Context
@@ -53,6 +54,7 @@ def add_to(commands: Any) -> None:
         add("--qualifier", metavar="VERSION", help="a version or alias of the function")
         add("--endpoint-url", metavar="URL", help="where Lambda is, if not at AWS")
         add("--env-file", metavar="FILE", help="with --local: NAME=value lines, set before the application is imported")
+        add_framework_options(parser)
         parser.takes_command = command != "exec"
         parser.set_defaults(run=partial(run, command), command=[])
 
@@ -87,7 +89,9 @@ def _check(chosen: argparse.Namespace) -> None:
         UsageError: there are some.
     """
     if chosen.function is not None:
-        wrong = ["--env-file"] if chosen.env_file is not None else []
+        said = pyproject.options(Path.cwd()).get("env_file")  # the project's own, which is for other commands
+        wrong = ["--env-file"] if chosen.env_file not in (None, said) else []
+        wrong += ["--opt"] if chosen.opt else []
         why = "has the function's own environment"
     else:
         options = ("region", "profile", "qualifier", "endpoint_url")
@@ -139,7 +143,8 @@ def _remotely(chosen: argparse.Namespace, event: dict[str, Any]) -> Outcome:
 def _locally(chosen: argparse.Namespace, event: dict[str, Any]) -> Outcome:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("bridge").setLevel(logging.WARNING)  # that a command is run needs no line here
-    project = find_project(chosen.local or None, Path.cwd())
+    given = framework_options(getattr(chosen, "stage", ""), chosen.opt)
+    project = find_project(chosen.local or None, Path.cwd(), given)
     project.functions = project.functions[:1]
     with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the output
         ((name, handler),) = load_functions(project, chosen.env_file).items()

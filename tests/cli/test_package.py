@@ -318,6 +318,53 @@ def test_the_application_may_be_the_projects(plain: Path, cache: Path) -> None:
     assert json.loads(read(packaged(plain, cache), ".serverless-wsgi")) == {"app": "app:app"}
 
 
+def test_the_application_may_hang_on_an_option_of_the_framework(plain: Path, cache: Path) -> None:
+    reference = "custom: {apps: {live: 'app:app'}, wsgi: {app: '${self:custom.apps.${opt:stage}}'}}\n"
+    write(plain, {"serverless.yml": f"{reference}functions: {{web: {{handler: bridge.entrypoint.handler}}}}\n"})
+    file = packaged(plain, cache, "--opt", "stage=live", "--no-bytecode")
+    assert json.loads(read(file, ".serverless-wsgi")) == {"app": "app:app"}
+
+
+@pytest.mark.slow
+def test_the_projects_file_says_how_it_is_packaged_and_the_command_line_comes_before_it(
+    plain: Path, cache: Path
+) -> None:
+    table = (
+        'app = "app:app"\npython = "3.99"\narch = "arm64"\nplatform = "manylinux_2_28"\nslim = true\n'
+        'requirements = ["needs/prod.txt"]\npip-args = ["--no-build-isolation"]\ntext-types = ["font/*", "image/x"]\n'
+        'exclude = ["*.csv"]\ninclude = ["b.csv"]\n'
+    )
+    files = {"pyproject.toml": f"[tool.bridge]\n{table}", "needs/prod.txt": "markupsafe\n", "needs/dev.txt": "six\n"}
+    write(plain, {**files, "a.csv": "", "b.csv": ""})
+    options = ("--no-bytecode", "--python", "3.13")
+    file = packaged(plain, cache, *options)
+    assert json.loads(read(file, ".serverless-wsgi"))["text_mime_types"] == ["font/*", "image/x"]
+    found = names(file)
+    assert "b.csv" in found
+    assert "a.csv" not in found
+    assert "markupsafe/_speedups.cpython-313-aarch64-linux-gnu.so" in found
+    assert "markupsafe/_speedups.pyi" not in found
+
+    words = (
+        "--arch",
+        "x86_64",
+        "--platform",
+        "manylinux_2_17",
+        "--no-slim",
+        "-r",
+        "needs/dev.txt",
+        "--text-types",
+        "a/b",
+    )
+    file = packaged(plain, cache, *options, *words, "--exclude", "b.csv", "--include", "a.csv")
+    assert json.loads(read(file, ".serverless-wsgi"))["text_mime_types"] == ["a/b"]
+    found = names(file)
+    assert {"six.py", "a.csv"} <= found
+    assert not {"b.csv", "markupsafe/__init__.py"} & found
+    status, _, err = package(plain, cache)
+    assert (status, "3.99" in err) == (1, True)  # there is no wheel of it
+
+
 @pytest.mark.slow
 def test_each_kind_of_project_is_installed(cache: Path, tmp_path: Path) -> None:
     toml = (

@@ -44,6 +44,16 @@ def event(folder: Path, *arguments: str) -> Any:
         ("timeout = 0", "timeout is 0; it must be a number of seconds above 0."),
         ("timeout = inf", "timeout is inf; it must be a number of seconds above 0."),
         ('reload = "no"', "reload is 'no'; it must be true or false."),
+        ("python = 3.13", 'python is 3.13; it must be text, as in python = "3.13".'),
+        ('python = "3"', "python is '3'; it must be text, as in python = \"3.13\"."),
+        ('arch = "arm"', "arch is 'arm'; it must be x86_64 or arm64."),
+        ("platform = 7", "platform is 7; it must be text"),
+        ("requirements = 'a.txt'", "requirements is 'a.txt'; it must be a list of texts"),
+        ("pip-args = '--pre'", "pip-args is '--pre'; it must be a list of texts"),
+        ("exclude = [1]", "exclude is [1]; it must be a list of texts"),
+        ("include = ['']", "include is ['']; it must be a list of texts"),
+        ('slim = "yes"', "slim is 'yes'; it must be true or false."),
+        ("text-types = 'a/b'", "text-types is 'a/b'; it must be a list of texts"),
         ('binary-media-types = "a/b"', 'it must be a list of texts, as in binary-media-types = ["image/*"].'),
     ],
 )
@@ -56,7 +66,7 @@ def test_what_cannot_be_is_one_message_and_the_exit_status_of_wrong_options(
 ) -> None:
     write(tmp_path, table)
     monkeypatch.chdir(tmp_path)
-    for command in ("serve", "invoke", "event"):
+    for command in ("serve", "invoke", "event", "package"):
         with pytest.raises(SystemExit) as ended:
             main([command])
         said = capsys.readouterr().err
@@ -85,6 +95,11 @@ def test_what_the_file_says_stands_in_for_options_that_are_not_given(tmp_path: P
     assert (made["path"], made["requestContext"]["stage"], made["isBase64Encoded"]) == ("/tea", "prod", True)
     made = event(tmp_path, "/test/tea", *data, "--stage", "test", "--binary-media-types", "font/*")
     assert (made["path"], made["requestContext"]["stage"], made["isBase64Encoded"]) == ("/tea", "test", False)
+
+
+def test_arguments_and_patterns_are_as_the_command_line_has_them(tmp_path: Path) -> None:
+    write(tmp_path, "pip-args = ['--find-links', 'my wheels']\ninclude = ['a.csv']\nexclude = ['*.csv']")
+    assert pyproject.options(tmp_path) == {"pip_args": "--find-links 'my wheels'", "patterns": ["*.csv", "!a.csv"]}
 
 
 def test_what_the_file_says_is_left_out_where_an_option_makes_it_meaningless(tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ def test_without_boto3_the_extra_is_named(tmp_path: Path) -> None:
         (("exec", "--local", "a", "-c", "1", "-f", "x"), "not allowed with argument -c/--command"),
         (("exec", "--local", "a", "--region", "b", "--profile", "c"), "--region and --profile means nothing with it"),
         (("exec", "--function", "a", "--env-file", "b"), "--env-file means nothing with it"),
+        (("exec", "--function", "a", "--opt", "stage=b"), "--opt means nothing with it"),
         (("exec", "--local", "a", "-f", "nowhere.py"), "--file nowhere.py cannot be read: No such file or directory."),
         (("exec", "--local", "a", "-f", "latin-1"), "latin-1 cannot be read as UTF-8"),
         (("flask", "--local", "a", "-c", "b", "--", "c"), "stand in place of -c or -f"),
@@ -161,3 +162,22 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, arguments: 
     status, out, err = run(tmp_path, *arguments)
     assert (status, out) == (2, "")
     assert says in err
+
+
+def test_a_file_of_variables_that_the_project_names_is_not_for_a_deployed_function(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.bridge]\nenv-file = "variables"\n')
+    status, _, err = run(tmp_path, "exec", "--function", "shop", "-c", "1", **NOTHING)
+    assert (status, err) == (1, "bridge: You must specify a region. Name it by --region or AWS_REGION.\n")
+
+
+def test_the_application_may_hang_on_an_option_of_the_framework(tmp_path: Path) -> None:
+    (tmp_path / "serverless.yml").write_text(
+        "custom: {apps: {live: 'app:app'}, wsgi: {app: '${self:custom.apps.${opt:stage}}'}}\n"
+        "functions: {web: {handler: bridge.entrypoint.handler}}\n"
+    )
+    (tmp_path / "app.py").write_text("def app(environ, start_response): ...\n")
+    status, out, err = run(tmp_path, "exec", "--local", "--opt", "stage=live", "-c", "print(app.__name__)")
+    assert (status, out) == (0, "app\n"), err
+    (tmp_path / "pyproject.toml").write_text('[tool.bridge]\nstage = "live"\n')
+    status, out, err = run(tmp_path, "exec", "--local", "-c", "print(app.__name__)")
+    assert (status, out) == (0, "app\n"), err
