@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from bridge.current import CurrentRequest, current
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
@@ -154,8 +152,10 @@ class Handler:
         except Exception:
             return source.write(failed(scope), scope, settings)
         if (len(response.body) + response.header_size) * _WORST_ESCAPE + 65_536 > scope.limit:
-            size = size_of(payload)
-            if size > scope.limit:
+            from bridge.size import most_of, size_of
+
+            beside = response.header_size * _WORST_ESCAPE + 65_536
+            if beside + most_of(response.body, payload) > scope.limit and (size := size_of(payload)) > scope.limit:
                 return source.write(_too_large(scope, size), scope, settings)
         return payload
 
@@ -239,18 +239,6 @@ def _add_request_id(scope: Scope, header: str) -> None:
         request_id = about.get("requestId") if isinstance(about, dict) else None
     kept = [pair for pair in scope.headers if pair[0].lower() != header]
     scope.headers = [*kept, (header, str(request_id))] if request_id else kept
-
-
-def size_of(payload: Any) -> int:
-    """How many bytes AWS's runtime client makes of the payload.
-
-    It writes UTF-8 on the managed runtimes since Python 3.12, else ASCII, where other letters take six bytes or twelve.
-    """
-    from json import dumps
-
-    minor = os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_python3.")
-    is_utf8 = minor.isdigit() and int(minor) >= 12
-    return len(dumps(payload, ensure_ascii=not is_utf8).encode("utf-8", "surrogatepass"))
 
 
 def failed(scope: Scope) -> Response:
