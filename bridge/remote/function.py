@@ -13,7 +13,6 @@ import threading
 import time
 from tempfile import TemporaryFile
 
-from bridge.adapter import size_of
 from bridge.errors import EventError, logger
 from bridge.remote import COMMANDS, KEY, VARIABLE
 from bridge.remote.capture import Capture, read
@@ -21,6 +20,7 @@ from bridge.remote.commands import run
 from bridge.remote.state import restored
 from bridge.remote.threads import Threads
 from bridge.settings import switch
+from bridge.size import size_of
 from bridge.sources import LAMBDA_LIMIT
 
 TYPE_CHECKING = False
