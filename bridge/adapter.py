@@ -152,10 +152,10 @@ class Handler:
         except Exception:
             return source.write(failed(scope), scope, settings)
         if (len(response.body) + response.header_size) * _WORST_ESCAPE + 65_536 > scope.limit:
-            from bridge.size import most_of, size_of
+            from bridge.size import size_of, surely_fits
 
-            beside = response.header_size * _WORST_ESCAPE + 65_536
-            if beside + most_of(response.body, payload) > scope.limit and (size := size_of(payload)) > scope.limit:
+            room = scope.limit - response.header_size * _WORST_ESCAPE - 65_536
+            if not surely_fits(response.body, payload, room) and (size := size_of(payload)) > scope.limit:
                 return source.write(_too_large(scope, size), scope, settings)
         return payload
 
