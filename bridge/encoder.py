@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +72,8 @@ def encode(body: bytes, fields: Fields, settings: Settings) -> tuple[str, bool]:
                 return carries(body), False
             except UnicodeDecodeError:
                 pass
+    from binascii import b2a_base64  # half a millisecond, and most answers are text
+
     return b2a_base64(body, newline=False).decode("ascii"), True
 
 

@@ -137,6 +137,10 @@ handler, context = bridge.wsgi_handler(app), Context()
     assert foreign(modules) == set()
 
 
+def test_who_sends_no_base64_loads_no_base64() -> None:
+    assert "binascii" not in loaded(WSGI, "http-api")
+
+
 def test_options_load_nothing_heavy() -> None:
     setup = """
 import bridge

@@ -5,8 +5,6 @@ The standard library's ``urllib.parse`` does the same and costs a cold start 5 m
 
 from __future__ import annotations
 
-from binascii import a2b_base64
-
 from bridge.errors import EventError
 
 TYPE_CHECKING = False
@@ -108,6 +106,8 @@ def body_of(body: Any, is_base64: Any) -> bytes:
         )
     if not is_base64:
         return body.encode("utf-8", "surrogatepass")
+    from binascii import a2b_base64  # half a millisecond, and most requests have no such body
+
     try:
         # Unless it is strict, a2b_base64 passes over what is no base64, and what is left is another body.
         return a2b_base64(body, strict_mode=True)
