@@ -21,6 +21,8 @@ _COMMANDS = {
     "invoke": "invoke",
     "event": "event",
     "package": "package",
+    "init": "init",
+    "plugin": "plugin",
     "exec": "remote",
     "command": "remote",
     "manage": "remote",
@@ -81,11 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--version", action="version", version=f"bridge {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     words = sys.argv[1:] if arguments is None else arguments
-    # To import the others takes longer than many a command.
-    modules = [_COMMANDS[words[0]]] if words and words[0] in _COMMANDS else dict.fromkeys(_COMMANDS.values())
-    for module in modules:
-        import_module(f"bridge.cli.{module}").add_to(commands)
     try:
+        # To import the others takes longer than many a command.
+        modules = [_COMMANDS[words[0]]] if words and words[0] in _COMMANDS else dict.fromkeys(_COMMANDS.values())
+        for module in modules:
+            import_module(f"bridge.cli.{module}").add_to(commands)
         chosen = parser.parse_args(arguments)
         status = chosen.run(chosen)
     except KeyboardInterrupt:

@@ -63,17 +63,22 @@ def add_to(commands: Any) -> None:
     kind = parser.add_mutually_exclusive_group().add_argument
     kind("--layer", action="store_true", help="the requirements as a layer beside it: build/function-layer.zip")
     kind("--image", action="store_true", help="a folder with a Dockerfile, for docker build")
+    kind("--add-to", metavar="ZIP", help="put the bridge and APP's name into an archive that something else has made")
+    add("--files", metavar="FILE", help="the project's files as another tool has chosen them: JSON with a list, files")
+    add("--no-app", action="store_true", help="the files and requirements alone, without the bridge and APP")
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Make the artifact, print what is in it."""
+    from bridge.packaging.addition import add
     from bridge.packaging.build import build
 
     order = _order(chosen)
+    make = add if chosen.add_to else build
     with _ended_by_sigterm(), _told() as tell:
         try:
-            artifact = build(order, tell)
+            artifact = make(order, tell)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise CommandError(f"The artifact cannot be made: {place}{error.strerror or error}.") from None
@@ -85,6 +90,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _order(chosen: argparse.Namespace) -> Order:
+    from bridge.packaging import listed
     from bridge.packaging.order import Order
 
     folder = Path.cwd()
@@ -95,14 +101,25 @@ def _order(chosen: argparse.Namespace) -> Order:
         raise UsageError(str(error)) from None
     except ValueError as error:
         raise UsageError(f"--pip-args {chosen.pip_args!r}: {error}.") from None
+    if chosen.no_app and (chosen.app or chosen.add_to):
+        raise UsageError("--no-app makes an artifact without an application: leave APP and --add-to out, or --no-app.")
+    if chosen.add_to and (chosen.output or chosen.files):
+        raise UsageError("--add-to changes the archive that it names: -o and --files mean nothing with it.")
     if chosen.fetch_python and not chosen.bytecode:
         raise UsageError("--fetch-python means nothing with --no-bytecode: nothing is compiled. Leave it out.")
+    app = (
+        ""
+        if chosen.no_app
+        else application(chosen.app, folder, framework_options(getattr(chosen, "stage", ""), chosen.opt))
+    )
+    output = chosen.add_to or chosen.output or ("build/image" if chosen.image else "build/function.zip")
     return Order(
-        app=application(chosen.app, folder, framework_options(getattr(chosen, "stage", ""), chosen.opt)),
+        app=app,
         folder=folder,
-        output=Path(chosen.output or ("build/image" if chosen.image else "build/function.zip")).absolute(),
+        output=Path(output).absolute(),
         target=target,
         patterns=chosen.patterns or (),
+        listed=listed.read(Path(chosen.files)) if chosen.files else None,
         requirements=[Path(file) for file in chosen.requirements],
         pip_args=pip_args,
         text_types=media_types(chosen.text_types),
@@ -124,11 +141,10 @@ def application(app: str | None, folder: Path, given: Mapping[str, str]) -> str:
         return app
     from bridge.cli.project import find_project
 
-    functions = find_project(None, folder, given).functions
-    if len(functions) > 1:
-        names = ", ".join(function.app for function in functions)
-        raise UsageError(f"The project has several functions ({names}): name the application to package.")
-    (function,) = functions
+    function, *others = find_project(None, folder, given).functions
+    if any((other.app, other.folder) != (function.app, function.folder) for other in others):
+        names = ", ".join(dict.fromkeys(each.app for each in (function, *others)))
+        raise UsageError(f"The project has several applications ({names}): name one.")
     below = function.folder.resolve().relative_to(folder.resolve()).as_posix()
     return function.app if below == "." else f"{below}/{function.app}"
 

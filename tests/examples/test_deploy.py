@@ -18,12 +18,14 @@ import pytest
 
 import bridge
 from bridge.application import find_application
+from bridge.cli.project import find_project
 from bridge.cli.yaml_file import load
 from bridge.gateway import Request, compose, interpret
 from tests.examples.shops import EXAMPLES
 
 DEPLOY = EXAMPLES / "deploy"
-TOOLS = ("sam", "cdk", "terraform", "image")
+PACKAGED_HERE = ("sam", "cdk", "terraform", "image")
+TOOLS = (*PACKAGED_HERE, "serverless")
 HANDLER = "bridge.entrypoint.handler"
 WRAPPER = "/var/task/bridge/runtime/bootstrap"
 STREAM = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER, "BRIDGE_RESPONSE_MODE": "stream"}
@@ -181,8 +183,9 @@ def test_the_image_is_made_of_the_artifact_on_the_image_of_aws() -> None:
             assert source is None or source[1] in known
         known.append(stage)
     copied = [rest.split()[0] for word, rest in found["artifact"] if word == "COPY"]
-    assert copied == ["build/function.zip"]
-    assert "!build/function.zip" in (DEPLOY / ".dockerignore").read_text().splitlines()
+    assert copied == ["function.zip"]
+    assert "!function.zip" in (DEPLOY / "image/.dockerignore").read_text().splitlines()
+    assert " -o image/function.zip " in (DEPLOY / "image/README.md").read_text()
 
 
 def test_the_image_has_a_buffered_and_a_streaming_target_that_the_template_builds() -> None:
@@ -205,10 +208,29 @@ def test_the_wrapper_is_a_program_of_the_bridge() -> None:
     assert os.access(program, os.X_OK)
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+def test_serverless_has_a_buffered_function_behind_an_http_api_and_a_streaming_one_behind_a_function_url() -> None:
+    content = load(DEPLOY, ("serverless.yml",))
+    assert content is not None
+    assert content["plugins"] == ["serverless-bridge"]
+    assert content["provider"]["runtime"] == "python3.13"
+    buffered, streaming = (content["functions"][name] for name in ("buffered", "streaming"))
+    assert (buffered["handler"], streaming["handler"]) == (HANDLER, HANDLER)
+    assert buffered["events"] == [{"httpApi": "*"}]
+    assert buffered["timeout"] < LONGEST_HTTP_API
+    assert streaming["url"] == {"invokeMode": "RESPONSE_STREAM"}
+    assert content["package"]["patterns"] == ["!serverless/**"]
+
+
+def test_bridge_serve_serves_what_serverless_deploys() -> None:
+    project = find_project(None, DEPLOY)
+    assert [function.app for function in project.functions] == ["app:app"]
+    assert (project.source, [route.template for route in project.routes]) == ("http-api", ["$default"])
+
+
+@pytest.mark.parametrize("tool", PACKAGED_HERE)
 def test_the_readme_has_the_command_for_the_python_of_the_template_and_the_policy(tool: str) -> None:
     readme = (DEPLOY / tool / "README.md").read_text()
-    command = re.search(rf"bridge package app:app --python (\S+) --exclude /{tool}/ &&", readme)
+    command = re.search(rf"bridge package app:app --python (\S+) --arch x86_64 --exclude /{tool}/ ", readme)
     assert command is not None
     template = {"terraform": "main.tf", "cdk": "app.py", "image": "Dockerfile"}.get(tool, "template.yaml")
     said = set(re.findall(r"(?i)python[:_]?(3[._]\d+)", (DEPLOY / tool / template).read_text()))
@@ -222,7 +244,8 @@ def test_a_policy_names_each_action_and_may_only_read_where_it_names_no_resource
         actions = statement["Action"]
         assert not [action for action in actions if "*" in action]
         if statement["Resource"] == "*":
-            assert [action for action in actions if not action.partition(":")[2].startswith("Get")] == []
+            reads = ("Get", "Describe", "Validate")
+            assert [action for action in actions if not action.partition(":")[2].startswith(reads)] == []
         if {"iam:PassRole", "iam:AttachRolePolicy"} & set(actions):
             assert statement["Condition"]
 

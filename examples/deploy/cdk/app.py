@@ -7,10 +7,10 @@ from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 
-ARTIFACT = Path(__file__).parents[1] / "build/function.zip"
+ARTIFACT = Path(__file__).parent / "../build/function.zip"
 
 
-class Example(cdk.Stack):
+class Deployment(cdk.Stack):
     def __init__(self, scope, name):
         super().__init__(scope, name)
         same = {
@@ -44,5 +44,5 @@ class Example(cdk.Stack):
 
 
 app = cdk.App()
-Example(app, "bridge-example")
+Deployment(app, "bridge-example")
 app.synth()
