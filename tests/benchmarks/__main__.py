@@ -15,6 +15,7 @@ PARTS = {
     "calls": (401, 51),
     "bodies": (21, 5),
     "imports": (21, 5),
+    "size": (1, 1),
     "gateway": (31, 7),
     "runtime": (31, 7),
     "stages": (401, 51),
