@@ -16,12 +16,14 @@ PARTS = {
     "bodies": (21, 5),
     "imports": (21, 5),
     "size": (1, 1),
+    "growth": (101, 21),
     "gateway": (31, 7),
     "runtime": (31, 7),
     "stages": (401, 51),
+    "packaging": (3, 1),
 }
 # Measured only when they are asked for by name.
-ASKED_FOR = ("stages",)
+ASKED_FOR = ("stages", "packaging")
 
 
 def main() -> None:
