@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -109,9 +110,14 @@ def _application(chosen: argparse.Namespace, folder: Path) -> str:
             f"`bridge init {chosen.kind} app:app`."
         )
     if len(found) > 1:
-        lines = "".join(f"\n  bridge init {chosen.kind} {each}" for each in found)
+        names = [shlex.quote(each.app) for each in found]
+        width = max(map(len, names))
+        lines = "".join(
+            f"\n  bridge init {chosen.kind} {name:<{width}}    {each.described}"
+            for name, each in zip(names, found, strict=True)
+        )
         raise UsageError(f"There are several applications here. Name the one to deploy:{lines}")
-    say(f"Found {found[0]}.")
+    say(f"Found {found[0].app}: {found[0].described}.")
     return found[0].app
 
 

@@ -45,9 +45,11 @@ class Found:
         """Whether it is a handler with an application inside."""
         return self.what.startswith("handler")
 
-    def __str__(self) -> str:
+    @property
+    def described(self) -> str:
+        """What it is and where, for people."""
         interface = f" ({self.interface})" if self.interface else ""
-        return f"{self.app}: {self.what}{interface} in {self.file}, line {self.line}"
+        return f"{self.what}{interface} in {self.file}, line {self.line}"
 
 
 def applications(folder: Path) -> list[Found]:
