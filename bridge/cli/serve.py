@@ -148,7 +148,9 @@ def _certificate(host: str) -> Iterator[tuple[str, str]]:
 def _folders(app: str | None) -> list[Path]:
     """Where code lies that is watched: here, and where the application is named if that is elsewhere."""
     here = Path.cwd()
-    place = (here / (app or "").partition(":")[0]).resolve().parent
+    if not app:
+        return [here]
+    place = (here / app.partition(":")[0]).resolve().parent
     return [here] if place.is_relative_to(here) or not place.is_dir() else [here, place]
 
 

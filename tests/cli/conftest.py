@@ -11,15 +11,16 @@ from tests.cli.served import ASGI, WSGI, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 
 @pytest.fixture
-def serve(tmp_path: object) -> Iterator[Callable[..., Served]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Start ``bridge serve`` in the test's folder; it ends with the test."""
     with contextlib.ExitStack() as opened:
 
-        def start(*arguments: str, command: Sequence[str] = (), **env: str) -> Served:
-            return opened.enter_context(Served(tmp_path, *arguments, command=command, **env))  # type: ignore[arg-type]
+        def start(*arguments: str, folder: Path | None = None, command: Sequence[str] = (), **env: str) -> Served:
+            return opened.enter_context(Served(folder or tmp_path, *arguments, command=command, **env))  # type: ignore[arg-type]
 
         yield start
 

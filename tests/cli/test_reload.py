@@ -44,6 +44,23 @@ def test_a_change_starts_it_again(serve: Serve, tmp_path: Path) -> None:
     assert served.status() == 0
 
 
+def test_without_a_named_application_it_is_the_project_that_is_watched_and_not_what_lies_beside_it(
+    serve: Serve, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "app.py").write_text(APP.format(word="one"))
+    (project / "pyproject.toml").write_text('[tool.bridge]\napp = "app:app"\n')
+    served = serve(folder=project)
+    (tmp_path / "other.py").write_text("")
+    (project / "app.py").write_text(APP.format(word="two"))
+    served.said(r"^app\.py changed: starting again$")
+    served.said("^Serving ", times=2)
+    assert "other.py" not in served.err
+    served.ctrl_c()
+    assert served.status() == 0
+
+
 BROKEN = {
     "syntax": ("def app(:\n", "SyntaxError: "),
     "import": ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
