@@ -30,6 +30,9 @@ def find_handler(name: str = "") -> Any:
         BaseException: whatever the application raises while it is imported.
     """
     root, file = _read_file()
+    if isfile(join(root or ".", "unzip_requirements.py")):
+        # serverless-python-requirements has packed the requirements into a zip; its module unpacks them.
+        __import__("unzip_requirements")
     named = file.pop("app", None)
     name = name or os.environ.get("BRIDGE_APP") or named
     if texts := file.pop("text_mime_types", None):

@@ -44,7 +44,7 @@ VARIABLES = {
 # The bridge's other variables: the application, how the runtime answers, remote commands; and what the local server
 # tells its child.
 _OTHERS = ("BRIDGE_APP", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
-_LOCAL = ("BRIDGE_SERVE", "BRIDGE_DESCRIPTORS", "BRIDGE_CHILD_BEFORE")
+_LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG", "BRIDGE_DESCRIPTORS", "BRIDGE_CHILD_BEFORE")
 _KNOWN = frozenset((*_OTHERS, *_LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "on"})

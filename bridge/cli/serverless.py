@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli import UsageError, cors
 from bridge.cli.project import Function, Project, other_doors
 from bridge.cli.references import Resolver
-from bridge.cli.yaml_file import is_python, listing, load, mapping, route_method, seconds, unknown, variables
+from bridge.cli.yaml_file import (
+    is_python,
+    listing,
+    load,
+    mapping,
+    read_content,
+    route_method,
+    seconds,
+    unknown,
+    variables,
+)
 from bridge.gateway.routes import RouteOf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _NAMES = ("serverless.yml", "serverless.yaml")
+# The file in which the framework's plugin hands over what the framework itself has made of it.
+_RESOLVED = "BRIDGE_SERVERLESS_CONFIG"
 # Handlers that serve the application of `custom.wsgi.app`, or of BRIDGE_APP.
 _OURS = ("wsgi_handler.handler", "wsgi.handler", "bridge.entrypoint.handler")
 
@@ -29,10 +42,11 @@ def read(folder: Path, given: Mapping[str, str]) -> Project | None:
     Raises:
         CommandError: it cannot be read.
     """
-    content = load(folder, _NAMES)
-    if content is None:
+    resolved = os.environ.get(_RESOLVED)
+    said = read_content(Path(resolved)) if resolved else load(folder, _NAMES)
+    if said is None:
         return None
-    content = Resolver(content, folder, given).resolve(content)
+    content = mapping(said if resolved else Resolver(said, folder, given).resolve(said))
     found = Project()
     functions = _functions(content.get("functions"), found)
     if isinstance(said := mapping(content.get("provider")).get("environment"), str):
@@ -127,7 +141,9 @@ def _function(name: str, described: dict[str, Any], content: dict[str, Any], fol
     handler = handler if isinstance(handler, str) else ""
     is_ours = _OURS[0] in handler or handler in _OURS
     # A variable that all functions have names no application for those with a handler of their own.
-    named = environment.get("BRIDGE_APP") if is_ours or not handler else None
+    named = mapping(described.get("wsgi")).get("app") if is_ours else None
+    if named is None and (is_ours or not handler):
+        named = environment.get("BRIDGE_APP")
     if named is None and is_ours:
         named = mapping(mapping(content.get("custom")).get("wsgi")).get("app")
     app = named or ("" if is_ours else handler)

@@ -12,10 +12,10 @@ from zipfile import BadZipFile, ZipFile
 from bridge.packaging import (
     PackagingError,
     application,
-    cache,
     image,
     installed,
     interpreter,
+    listed,
     notes,
     requirements,
     wheel,
@@ -69,11 +69,13 @@ class _Build:
             image.check_folder(order.output)
         elif order.output.is_dir():
             raise PackagingError(f"{order.output} is a folder; name a file: -o build/function.zip")
-        app = application.relative(order.app, order.folder)
+        app = application.relative(order.app, order.folder) if order.app else ""
         self._tell("Choosing files", 0)
-        chosen = choose(
-            order.folder, order.patterns, without=[order.output, order.layer_file, *_made_before(order.output.parent)]
-        )
+        without = [order.output, order.layer_file, *_made_before(order.output.parent)]
+        if order.listed is None:
+            chosen = choose(order.folder, order.patterns, without=without)
+        else:
+            chosen = listed.choose(order.folder, order.listed, without)
         self._tell("Installing requirements", 0.05)
         with self._installation(app) as root:
             packages = installed.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
@@ -81,8 +83,11 @@ class _Build:
 
     def _packed(self, app: str, chosen: Chosen, packages: installed.Installed) -> Artifact:
         order = self._order
-        application.check(app, chosen.files, packages.modules, order.target.python)
-        self._notes += notes.clashes(app, chosen, packages) + notes.left_out(chosen, packages)
+        if app:
+            application.check(app, chosen.files, packages.modules, order.target.python)
+        self._notes += notes.clashes(app, chosen, packages) + notes.left_out(
+            chosen, packages, by_patterns=order.listed is not None
+        )
         code_files = self._staged(app, chosen)
         place = _LAYER if order.layer else _TASK
         needs, _ = pack(
@@ -95,7 +100,7 @@ class _Build:
         code, broken = pack(
             code_files,
             dict.fromkeys(code_files, CODE),
-            self._bytecode(_TASK),
+            self._bytecode(_TASK, columns=True),
             self._temporary / "compiled-code",
             lambda share: self._tell("Packing your code", 0.8 + 0.15 * share),
         )
@@ -113,7 +118,7 @@ class _Build:
 
     def _installation(self, app: str) -> contextlib.AbstractContextManager[Path]:
         order = self._order
-        places = dict.fromkeys([order.folder, order.folder / application.folder_of(app)])
+        places = dict.fromkeys([order.folder, order.folder / (application.folder_of(app) if app else "")])
         wanted = requirements.find(list(places), order.requirements)
         if wanted.origin == "none":
             self._notes.append(
@@ -121,15 +126,10 @@ class _Build:
             )
         elif more := [] if order.requirements else requirements.others(wanted, list(places)):
             self._notes.append(f"{wanted.origin} says what is installed; {', '.join(more)} does not count.")
-        is_ours = wheel.is_local() or not wanted.names(wheel.NAME)
-        also = [self._wheel()] if is_ours else []
+        is_wanted = wanted.names(wheel.NAME)
+        is_ours = wheel.is_local() if is_wanted else bool(app)
+        also = [wheel.own(self._temporary)] if is_ours else []
         return installation(wanted, order.target, self._temporary, also=also, more=order.pip_args)
-
-    def _wheel(self) -> Path:
-        try:
-            return wheel.make_wheel(cache.folder() / "wheels")
-        except OSError:  # a cache that cannot be written is none
-            return wheel.make_wheel(self._temporary / "wheels")
 
     def _staged(self, app: str, chosen: Chosen) -> dict[str, Path]:
         """Copies of the project's files, which nobody changes while they are packed."""
@@ -143,6 +143,8 @@ class _Build:
             file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
             files[path] = file
         root.mkdir(exist_ok=True)
+        if not app:
+            return dict(sorted(files.items()))
         own = root / application.SETTINGS_FILE
         content = application.settings(app, self._order.text_types, chosen.files)
         own.write_bytes(content)
@@ -150,8 +152,10 @@ class _Build:
         files[application.SETTINGS_FILE] = own
         return dict(sorted(files.items()))
 
-    def _bytecode(self, place: str) -> Bytecode | None:
-        return Bytecode(self._order.target.python, place, self._interpreter) if self._order.bytecode else None
+    def _bytecode(self, place: str, *, columns: bool = False) -> Bytecode | None:
+        """How a part is compiled: what underlines a line of a traceback is worth its space in the user's own code."""
+        order = self._order
+        return Bytecode(order.target.python, place, self._interpreter, columns) if order.bytecode else None
 
     @functools.cache  # noqa: B019 - it lives no longer than its one call of run
     def _interpreter(self) -> str | None:

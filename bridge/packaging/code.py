@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # What belongs to a developer's machine. Not the folder `build`, for some applications serve what a bundler put there.
-_TOOLS = """
+TOOLS = """
     .git .hg .svn .gitignore .gitattributes .dockerignore .github/
     __pycache__/ *.pyc *.pyo .venv/ node_modules/ *.egg-info/
     .mypy_cache/ .pytest_cache/ .ruff_cache/ .hypothesis/ .tox/ .nox/ .coverage .coverage.* .cache/
     .serverless/ .requirements/ .aws-sam/ .terraform/ cdk.out/ .idea/ .vscode/ .DS_Store *.swp
-    /tests/ /test/ /serverless.yml /serverless.yaml uv.lock poetry.lock Pipfile Pipfile.lock
 """
+# What belongs to the project, and not to its function.
+_PROJECT = "/tests/ /test/ /serverless.yml /serverless.yaml uv.lock poetry.lock Pipfile Pipfile.lock"
 
 # What must not be found in an artifact, which others may read, because nobody thought of it.
-_SECRETS = """
+SECRETS = """
     .env .env.* .envrc *.pem *.key *.p12 *.pfx *.jks *.keystore id_rsa id_dsa id_ecdsa id_ed25519
     .netrc .pypirc .npmrc .htpasswd .aws/ .ssh/ .gnupg/ *.tfstate *.tfstate.*
 """
@@ -70,7 +71,7 @@ class _Walk:
         self.root = root
         self.chosen = Chosen()
         self._own, self._without = own, without
-        self._tools, self._secrets = rules(_TOOLS.split()), rules(_SECRETS.split())
+        self._tools, self._secrets = rules([*TOOLS.split(), *_PROJECT.split()]), rules(SECRETS.split())
 
     def above(self) -> list[Rule]:
         """What the files of the repository say that the project is a folder of."""
@@ -105,7 +106,7 @@ class _Walk:
         ignored = [*ignored, *rules(_lines(folder / _IGNORE_FILE), name)]
         for entry in _entries(folder):
             path = f"{name}/{entry.name}" if name else entry.name
-            if Path(entry.path).resolve() in self._without or not _is_text(path):
+            if Path(entry.path).resolve() in self._without or not is_text(path):
                 continue
             is_folder = entry.is_dir()
             left_out = self._is_left_out(path, ignored, is_folder=is_folder, out=out)
@@ -153,7 +154,7 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def _is_text(path: str) -> bool:
+def is_text(path: str) -> bool:
     """Whether a name can be written into a zip: one that is no UTF-8 cannot."""
     try:
         path.encode()

@@ -78,6 +78,8 @@ def install(
         files.append(_written(temporary / "requirements.txt", lines))
     constraints = [_written(temporary / "constraints.txt", wanted.constraints)] if wanted.constraints else []
     told = [word for file in files for word in ("-r", file)] + [word for file in constraints for word in ("-c", file)]
+    if not (told or also):  # uv calls that wrong
+        return
     if uv is not None:
         _with_uv(uv, target, into, [*told, *also, *more], wanted)
     elif (pip := find_pip()) is not None:

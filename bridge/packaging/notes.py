@@ -18,7 +18,7 @@ def clashes(app: str, chosen: Chosen, packages: Installed) -> list[str]:
         PackagingError: one hides the bridge.
     """
     lines = []
-    folder = application.folder_of(app)
+    folder = application.folder_of(app) if app else ""
     tops = {path.partition("/")[0] for path in chosen.files if "/" in path or path.endswith(".py")}
     if folder:  # it is on the import path, before all else
         inner = [path.removeprefix(f"{folder}/") for path in chosen.files if path.startswith(f"{folder}/")]
@@ -36,12 +36,19 @@ def clashes(app: str, chosen: Chosen, packages: Installed) -> list[str]:
     return lines
 
 
-def left_out(chosen: Chosen, packages: Installed) -> list[str]:
-    """What is not in the artifact though somebody may look for it, a line each."""
+def left_out(chosen: Chosen, packages: Installed, *, by_patterns: bool = False) -> list[str]:
+    """What is not in the artifact though somebody may look for it, a line each.
+
+    Args:
+        chosen: the project's files.
+        packages: the requirements.
+        by_patterns: whether another tool has chosen the files, by patterns of its own.
+    """
     lines = []
     if chosen.secrets:
+        hint = "A pattern that names one takes it in." if by_patterns else "--include takes one in."
         names = ", ".join(chosen.secrets[:5]) + (" …" if len(chosen.secrets) > 5 else "")
-        lines.append(f"Left out, for secrets do not belong into an artifact: {names}. --include takes one in.")
+        lines.append(f"Left out, for secrets do not belong into an artifact: {names}. {hint}")
     if chosen.ignored:
         lines.append(f"Left out because of .gitignore: {chosen.ignored} files or folders. --include takes in.")
     if chosen.broken:

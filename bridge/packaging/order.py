@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bridge.packaging.listed import Listed
     from bridge.packaging.sizes import Size
     from bridge.packaging.target import Target
 
@@ -18,11 +19,12 @@ class Order:
     """What is wanted.
 
     Attributes:
-        app: the application, as everywhere.
+        app: the application, as everywhere; ``""`` if the artifact serves none.
         folder: the project.
         output: the artifact: a zip file, or the folder of an image.
         target: what it is for.
         patterns: what the user leaves out or, with ``!``, takes in.
+        listed: the project's files, if another tool has chosen them.
         requirements: the files that the user names.
         pip_args: the user's options for the installer.
         text_types: media types that are text, too.
@@ -38,6 +40,7 @@ class Order:
     output: Path
     target: Target
     patterns: Sequence[str] = ()
+    listed: Listed | None = None
     requirements: Sequence[Path] = ()
     pip_args: Sequence[str] = ()
     text_types: Sequence[str] = ()

@@ -25,6 +25,14 @@ def is_local() -> bool:
     return found.read_text("direct_url.json") is not None
 
 
+def own(temporary: Path) -> Path:
+    """The wheel in the cache, or in *temporary*: a cache that cannot be written is none."""
+    try:
+        return make_wheel(cache.folder() / "wheels")
+    except OSError:
+        return make_wheel(temporary / "wheels")
+
+
 def make_wheel(folder: Path) -> Path:
     """The wheel, in a folder of *folder* that is named by what is in it: installers keep it by its path.
 

@@ -1,0 +1,208 @@
+'use strict';
+
+// The artifacts of a service: made by `bridge package`, of the files that the framework's own patterns choose.
+
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+const { said } = require('./functions');
+
+const REQUIREMENTS_PLUGIN = 'serverless-python-requirements';
+
+class Artifacts {
+  /**
+   * @param {object} serverless the framework
+   * @param {import('./functions').Functions} functions
+   * @param {import('./python').Python} python
+   * @param {{log: object, error: (message: string) => Error}} tell
+   */
+  constructor(serverless, functions, python, { log, error }) {
+    this.serverless = serverless;
+    this.service = serverless.service;
+    this.functions = functions;
+    this.python = python;
+    this.log = log;
+    this.error = error;
+  }
+
+  get folder() {
+    return this.serverless.serviceDir || this.serverless.config.servicePath;
+  }
+
+  /** Whether requirements are this plugin's business: not where another one packs them, if nobody says so. */
+  get packsRequirements() {
+    const wanted = this.functions.custom.packRequirements;
+    if (typeof wanted === 'boolean') return wanted;
+    const plugins = this.service.plugins || [];
+    return ![...(plugins.modules || plugins)].includes(REQUIREMENTS_PLUGIN);
+  }
+
+  /** The functions that the framework would make an artifact for. */
+  get packaged() {
+    return Object.keys(this.functions.all).filter((name) => {
+      const described = this.functions.all[name];
+      return !described.image && !said(described.package).disable && !said(described.package).artifact;
+    });
+  }
+
+  /** What one zip for all serves where no variable says otherwise: custom.wsgi.app, if any of them has that. */
+  get shared() {
+    const names = this.packaged.filter((name) => !this.functions.isAlone(name));
+    const served = names.filter((name) => this.functions.served.includes(name));
+    const main = served.find((name) => this.functions.app(name) === this.functions.custom.app) || served[0];
+    return { names, served, main };
+  }
+
+  /** Tells functions by variables what the zip that they share tells others. */
+  prepareShared() {
+    const { served, main } = this.shared;
+    for (const name of served) {
+      const types = this.functions.textTypes(name).join(',');
+      if (this.functions.app(name) !== this.functions.app(main)) {
+        this.functions.setVariables(name, { BRIDGE_APP: this.functions.app(name) }, { always: true });
+      }
+      if (types && types !== this.functions.textTypes(main).join(',')) {
+        this.functions.setVariables(name, { BRIDGE_TEXT_TYPES: types });
+      }
+    }
+  }
+
+  /** Before the framework makes its own artifacts: what is made here, it takes as it is. */
+  async make() {
+    for (const name of this.packaged) {
+      const described = this.functions.all[name];
+      described.package = said(described.package); // other plugins find there what the framework has made
+    }
+    if (!this.packsRequirements) return;
+    const { names, main } = this.shared;
+    const alone = this.packaged.filter((name) => this.functions.isAlone(name) && this.functions.isPython(name));
+    if (names.some((name) => this.functions.isPython(name)) && !said(this.service.package).artifact) {
+      await this.makeShared(names, main);
+    }
+    for (const name of alone) await this.makeAlone(name);
+  }
+
+  async makeShared(names, main) {
+    const file = this.place(this.naming.getServiceArtifactName());
+    const first = main || names.find((name) => this.functions.isPython(name));
+    const asked = this.asked([]);
+    // The zip is that of functions in other languages, too.
+    if (!names.every((name) => this.functions.isPython(name))) asked.push('node_modules/**');
+    await this.pack(first, { file, files: await this.packager.resolveFilePathsAll(), asked, served: names });
+    Object.assign(this.service.package, { artifact: file });
+    this.service.artifact = file;
+  }
+
+  async makeAlone(name) {
+    const file = this.place(this.naming.getFunctionArtifactName(name));
+    const own = said(this.functions.all[name].package);
+    const asked = this.asked([...(own.include || []), ...(own.patterns || [])]);
+    const files = await this.packager.resolveFilePathsFunction(name);
+    await this.pack(name, { file, files, asked, served: [name], module: this.functions.all[name].module });
+    Object.assign(this.functions.all[name].package, { artifact: file });
+  }
+
+  /** One call of `bridge package`. */
+  async pack(name, { file, files, asked, served, module }) {
+    const inside = module && module !== '.' ? `${path.posix.normalize(module).replace(/\/$/, '')}/` : '';
+    const folder = path.join(this.folder, inside);
+    const below = (paths) => paths.filter((each) => each.startsWith(inside)).map((each) => each.slice(inside.length));
+    const isServed = this.functions.served.includes(name);
+    const app = isServed ? this.functions.app(name).replace(new RegExp(`^${inside}`), '') : '';
+    const words = ['package', ...(app ? [app] : ['--no-app']), '--output', file, ...this.target(name)];
+    for (const requirements of this.requirements(served, folder, inside)) words.push('--requirements', requirements);
+    if (this.functions.custom.pipArgs) words.push(`--pip-args=${[this.functions.custom.pipArgs].flat().join(' ')}`);
+    if (isServed) words.push(...this.textTypes(name));
+    await this.withList({ files: below(files), asked: below(asked).concat(asked) }, (list) =>
+      this.run([...words, '--files', list], folder)
+    );
+  }
+
+  /** After all plugins have been at what the framework has made: the bridge goes into that, if it is not ours. */
+  async complete() {
+    if (this.packsRequirements) return;
+    const done = new Set();
+    const { served, main } = this.shared;
+    const alone = this.functions.served.filter((name) => !served.includes(name));
+    for (const name of [main, ...alone]) {
+      const artifact = name && (said(this.functions.all[name].package).artifact || said(this.service.package).artifact);
+      if (!artifact || done.has(artifact)) continue;
+      done.add(artifact);
+      await this.addTo(path.resolve(this.folder, artifact), name);
+    }
+  }
+
+  async addTo(file, name) {
+    const module = this.functions.isAlone(name) ? this.functions.all[name].module : null;
+    const app = this.functions.app(name);
+    const own = module && app.startsWith(`${module}/`) ? app.slice(module.length + 1) : app;
+    await this.run(['package', own, '--add-to', file, ...this.target(name), ...this.textTypes(name)], this.folder);
+  }
+
+  /** Removes what `make` leaves. @returns {string[]} the files that were there */
+  clean() {
+    const names = [this.naming.getServiceArtifactName()];
+    names.push(...Object.keys(this.functions.all).map((name) => this.naming.getFunctionArtifactName(name)));
+    const files = names.map((name) => this.place(name)).filter((file) => fs.existsSync(file));
+    files.forEach((file) => fs.unlinkSync(file));
+    return files;
+  }
+
+  target(name) {
+    const version = /^python(3\.\d+)$/.exec(this.functions.runtime(name));
+    return [...(version ? ['--python', version[1]] : []), '--arch', this.functions.architecture(name)];
+  }
+
+  textTypes(name) {
+    const types = this.functions.textTypes(name);
+    return types.length ? [`--text-types=${types.join(',')}`] : [];
+  }
+
+  /** The requirements.txt beside each application; without one, whatever file of the project says it. */
+  requirements(names, folder, inside) {
+    const apps = names.filter((name) => this.functions.served.includes(name)).map((name) => this.functions.app(name));
+    if (!apps.length && this.functions.custom.app) apps.push(this.functions.custom.app);
+    const places = apps.map((app) => path.join(folder, path.dirname(app.replace(new RegExp(`^${inside}`), ''))));
+    const files = places.map((place) => path.join(place, 'requirements.txt')).filter((file) => fs.existsSync(file));
+    return [...new Set(files)];
+  }
+
+  /** The patterns by which the user takes files in. */
+  asked(more) {
+    const all = said(this.service.package);
+    return [...(all.include || []), ...(all.patterns || []), ...more].filter((pattern) => !pattern.startsWith('!'));
+  }
+
+  async withList(list, use) {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bridge-files-'));
+    try {
+      const file = path.join(folder, 'files.json');
+      fs.writeFileSync(file, JSON.stringify(list));
+      await use(file);
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  async run(words, folder) {
+    const { status, output, errors } = await this.python.run(words, { folder, capture: true });
+    if (status !== 0) throw this.error(errors.trim().replace(/^bridge: /, '') || `bridge ended with status ${status}.`);
+    this.log.info(output.trimEnd());
+    for (const line of errors.split('\n').filter(Boolean)) this.log.warning(line.replace(/^bridge: /, ''));
+  }
+
+  place(name) {
+    return path.join(this.folder, '.serverless', name);
+  }
+
+  get naming() {
+    return this.serverless.getProvider('aws').naming;
+  }
+
+  /** The framework's own packager, for it knows the patterns. */
+  get packager() {
+    return this.serverless.pluginManager.plugins.find((plugin) => typeof plugin.resolveFilePathsAll === 'function');
+  }
+}
+
+module.exports = { Artifacts };
