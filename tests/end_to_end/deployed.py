@@ -24,6 +24,11 @@ RUNTIME = f"python3.{sys.version_info.minor}"
 # What a shop is given. The base path is that of `http_api_on_a_domain`; a path that does not begin with it stays whole.
 VARIABLES = {"SECRET_KEY": "of the sessions", "BRIDGE_REMOTE_COMMANDS": "on", "BRIDGE_BASE_PATH": f"/{BASE_PATH}"}
 
+# Of Django's five thousand files those that are translations, or bytecode, take long to unpack and are not missed.
+_OPTIONS = {
+    "django-wsgi": ["--no-bytecode", "--exclude", "LC_MESSAGES/", "--include", "/django/conf/locale/en/LC_MESSAGES/"]
+}
+
 
 class Packager:
     """Makes artifacts for the Lambda that this machine is, of copies of projects.
@@ -84,7 +89,7 @@ class Shops:
         """A shop's zip."""
         if name not in self._artifacts:
             (shop,) = (shop for shop in SHOPS if shop.name == name)
-            self._artifacts[name] = self._package(shop.folder, shop.app.partition("/")[2])
+            self._artifacts[name] = self._package(shop.folder, shop.app.partition("/")[2], *_OPTIONS.get(name, ()))
         return self._artifacts[name]
 
     def function(self, name: str) -> str:
