@@ -123,7 +123,8 @@ def install() -> None:
         if shutil.which("npm") is None:
             raise SystemExit("The peers are npm packages: this takes Node.js and npm.")
         (HOME / "package.json").write_text(listed)
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HOME, check=True)
+        npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(npm, cwd=HOME, stdout=sys.stderr, check=True)
         complete.write_text(listed)
     for name, packages in (("python", ["virtualenv"]), ("sam", [_SAM])):
         place = HOME / name
