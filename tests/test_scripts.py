@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import check
+from tests.benchmarks.__main__ import PARTS
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -13,3 +20,73 @@ def test_the_demo_says_what_it_does() -> None:
         done = subprocess.run([SCRIPTS / "demo", option], check=True, capture_output=True, timeout=20)
         assert done.stdout.startswith(b"Makes an environment")
         assert len(done.stdout.splitlines()) == 2
+
+
+def test_the_benchmark_names_its_parts() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "--help"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20, cwd=SCRIPTS.parent)
+    for part in PARTS:
+        assert part in done.stdout
+    assert "--check" in done.stdout
+
+
+def test_no_ratio_that_is_written_says_that_a_peer_is_faster() -> None:
+    ratios = json.loads(check.WRITTEN.read_text())
+    assert ratios
+    assert min(ratios.values()) >= 1
+
+
+def test_a_ratio_may_fall_by_a_quarter_and_no_more() -> None:
+    written = {"a": 4.0, "b": 2.0}
+    assert check.fallen(written, {"a": 3.0, "b": 1.5}) == set()
+    assert check.fallen(written, {"a": 2.99, "b": 9.0}) == {"a"}
+    assert check.fallen(written, {"a": 4.0}) == {"b"}
+
+
+class Measured:
+    """Gives one result after the other in place of a measurement."""
+
+    def __init__(self, *results: check.Ratios) -> None:
+        self._results = [*results]
+
+    def __call__(self, longer: int = 1) -> check.Ratios:
+        return self._results.pop(0)
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "ratios.json"
+    path.write_text('{"http-api, a peer": 4.0, "alb, a peer": 2.0}')
+    monkeypatch.setattr(check, "WRITTEN", path)
+    return path
+
+
+GOOD, BAD = {"http-api, a peer": 3.9, "alb, a peer": 2.1}, {"http-api, a peer": 2.5, "alb, a peer": 2.1}
+
+
+def test_ratios_that_hold_are_measured_once(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "measure", Measured(GOOD))
+    assert check.check() == 0
+
+
+def test_a_ratio_that_falls_once_was_a_busy_machine(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "measure", Measured(BAD, GOOD))
+    assert check.check() == 0
+
+
+def test_a_ratio_that_falls_twice_is_named(
+    written: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "measure", Measured(BAD, BAD))
+    assert check.check() == 1
+    out, err = capsys.readouterr()
+    assert "FELL  http-api, a peer: 2.50 times, written 4.00" in out
+    assert "holds alb, a peer" in out
+    assert "1 of 2 ratios fell" in err
+    assert "--check --write" in err
+
+
+def test_what_is_true_now_can_be_written(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "measure", Measured({"http-api, a peer": 2.504}))
+    assert check.write() == 0
+    assert json.loads(written.read_text()) == {"http-api, a peer": 2.5}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 from importlib import import_module
 from json import dumps
 from pathlib import Path
@@ -32,7 +33,13 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, metavar="NAME", help=f"one part alone: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     parser.add_argument("--json", action="store_true", help="figures for a machine")
+    parser.add_argument("--check", action="store_true", help="fail if a ratio has fallen by more than a quarter")
+    parser.add_argument("--write", action="store_true", help="with --check: write the ratios that are true now")
     options = parser.parse_args()
+    if options.check or options.write:
+        from tests.benchmarks import check
+
+        sys.exit(check.write() if options.write else check.check())
     parts = [options.only] if options.only else [name for name in PARTS if name not in ASKED_FOR]
     found: dict[str, Any] = {"machine": _machine()}
     if not options.json:

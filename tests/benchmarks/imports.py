@@ -33,7 +33,7 @@ WITHOUT = ", without bytecode"
 _ROOT = Path(__file__).parents[2]
 _BEFORE = {BARE: "", BOOTSTRAP: "import awslambdaric.bootstrap"}
 
-US_WSGI, US_ASGI, ASYNCIO = "bridge, WSGI", "bridge, ASGI", "asyncio alone"
+US_WSGI, US_ASGI, MANGUM, ASYNCIO = "bridge, WSGI", "bridge, ASGI", "mangum, lifespan off", "asyncio alone"
 # Each: import and make the handler; answer an event.
 LIBRARIES = {
     US_WSGI: ("import bridge; handler = bridge.wsgi_handler(wsgi_app)", "handler(event, None)"),
@@ -43,7 +43,7 @@ LIBRARIES = {
     ),
     "serverless-wsgi": ("import serverless_wsgi", "serverless_wsgi.handle_request(wsgi_app, event, None)"),
     US_ASGI: ("import bridge; handler = bridge.asgi_handler(asgi_app)", "handler(event, None)"),
-    "mangum, lifespan off": (
+    MANGUM: (
         "import mangum; handler = mangum.Mangum(asgi_app, lifespan='off')",
         "handler(event, None)",
     ),
@@ -51,12 +51,12 @@ LIBRARIES = {
 }
 # What is loaded before, and who comes after it.
 FRAMEWORKS = {
-    "Flask": ("import flask; flask.Flask('shop')", ("bridge, WSGI", "apig-wsgi", "serverless-wsgi")),
+    "Flask": ("import flask; flask.Flask('shop')", (US_WSGI, "apig-wsgi", "serverless-wsgi")),
     "Django": (
         "import django.core.wsgi; from django.conf import settings; settings.configure(); django.setup()",
-        ("bridge, WSGI", "apig-wsgi", "serverless-wsgi"),
+        (US_WSGI, "apig-wsgi", "serverless-wsgi"),
     ),
-    "FastAPI": ("import fastapi; fastapi.FastAPI()", ("bridge, ASGI", "mangum, lifespan off")),
+    "FastAPI": ("import fastapi; fastapi.FastAPI()", (US_ASGI, MANGUM)),
 }
 # The modules and packages that the libraries bring, for copies that have no bytecode.
 _BROUGHT = ("bridge", "apig_wsgi", "serverless_wsgi", "werkzeug", "markupsafe", "mangum", "typing_extensions")
