@@ -362,6 +362,11 @@ def test_the_project_names_its_application(init: Init, project: Path, monkeypatc
     assert "bridge package app:app " in init("image")[1]  # that of serverless.yml, which both of its functions have
 
 
+def test_an_installed_application_need_not_be_in_the_project(init: Init, project: Path) -> None:
+    write(project, {"requirements.txt": "flask\n"})
+    assert init("sam", "flask.app:Flask")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [

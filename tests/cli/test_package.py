@@ -325,6 +325,16 @@ def test_the_application_may_hang_on_an_option_of_the_framework(plain: Path, cac
     assert json.loads(read(file, ".serverless-wsgi")) == {"app": "app:app"}
 
 
+def test_of_functions_with_different_applications_one_is_to_be_named(plain: Path, cache: Path) -> None:
+    one = "{handler: bridge.entrypoint.handler, events: [httpApi: 'GET /%s'], environment: {BRIDGE_APP: '%s'}}"
+    functions = {name: one % (name, app) for name, app in (("a", "app:app"), ("b", "app:app"), ("c", "web:app"))}
+    write(
+        plain, {"serverless.yml": "functions:\n" + "".join(f"  {name}: {said}\n" for name, said in functions.items())}
+    )
+    status, _, err = package(plain, cache, "--no-bytecode")
+    assert (status, err) == (2, "bridge: The project has several applications (app:app, web:app): name one.\n")
+
+
 @pytest.mark.slow
 def test_the_projects_file_says_how_it_is_packaged_and_the_command_line_comes_before_it(
     plain: Path, cache: Path

@@ -1,9 +1,8 @@
-"""docs/gateway.md tells of every source and every key."""
+"""docs/gateway.md tells of every source, and with docs/packaging.md of every key."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ import pytest
 from bridge.cli import pyproject
 from bridge.gateway import SOURCES
 
-TEXT = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "gateway.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("title", ["| | request too large |", "| | binary request bodies |"])
@@ -27,8 +27,10 @@ def test_the_option_source_has_all_of_them() -> None:
     assert sorted(re.findall("`(.*?)`", row)) == sorted(SOURCES)
 
 
-def test_the_example_has_every_key_of_pyproject_toml_with_a_right_value(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-    assert list(tomllib.loads(example)["tool"]["bridge"]) == list(pyproject.KEYS)
-    (tmp_path / "pyproject.toml").write_text(example)
-    pyproject.read(tmp_path)
+def test_the_examples_have_every_key_of_pyproject_toml_with_a_right_value(tmp_path: Path) -> None:
+    keys: list[str] = []
+    for text in (TEXT, (DOCS / "packaging.md").read_text(encoding="utf-8")):
+        (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        (tmp_path / "pyproject.toml").write_text(example)
+        keys += [key for key in pyproject.read(tmp_path) if key not in keys]
+    assert keys == list(pyproject.KEYS)
