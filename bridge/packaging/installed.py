@@ -76,12 +76,11 @@ def read(root: Path, target: Target, temporary: Path, patterns: Sequence[str] = 
     dropped = {name for name in set(owners.values()) if slim and name in _IN_THE_RUNTIME}
     found.spared = sorted(dropped)
     for folder, folders, names in os.walk(root):
-        below = Path(folder).relative_to(root)
-        folders[:] = sorted(
-            name for name in folders if name != "__pycache__" and not _excluded((below / name).as_posix(), order)
-        )
+        inside = folder[len(str(root)) + 1 :].replace(os.sep, "/")
+        before = f"{inside}/" if inside else ""
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and not _excluded(before + name, order))
         for name in sorted(names):
-            path, file = (below / name).as_posix(), Path(folder, name)
+            path, file = before + name, Path(folder, name)
             owner = owners.get(path) or owners.get(path.partition("/")[0], "")
             if owner not in dropped and not _is_idle(path, file) and not _excluded(path, order, is_folder=False):
                 found.files[path] = file
