@@ -86,12 +86,16 @@ class Handler:
             FailedIntegrationError: a status of 300 and above for the non-proxy integration.
             BaseException: what the application raises that is no ``Exception``.
         """
-        token = current.set(CurrentRequest(event, context))
-        try:
-            source = self.source_of(event, context)
-            if source is None:
+        source = self.source_of(event, context)
+        if source is None:
+            token = current.set(CurrentRequest(event, context))
+            try:
                 return self.answer_other(event, context)
-            scope = self.read(source, event, context)
+            finally:
+                current.reset(token)
+        scope = self.read(source, event, context)
+        token = current.set(scope)
+        try:
             try:
                 response = scope.refusal or self._respond(scope)
             except Exception:
@@ -103,13 +107,17 @@ class Handler:
     async def answer(self, event: Any, context: Any = None) -> Any:
         """As a call, on the event loop that runs: for servers of many requests at once (``is_async``)."""
         assert self.hosted is not None
-        token = current.set(CurrentRequest(event, context))
-        try:
-            source = self.source_of(event, context)
-            if source is None:
+        source = self.source_of(event, context)
+        if source is None:
+            token = current.set(CurrentRequest(event, context))
+            try:
                 await self.hosted.startup_here()
                 return self.answer_other(event, context)
-            scope = self.read(source, event, context)
+            finally:
+                current.reset(token)
+        scope = self.read(source, event, context)
+        token = current.set(scope)
+        try:
             try:
                 response = scope.refusal or await self.hosted.serve(scope)
             except Exception:

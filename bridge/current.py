@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CurrentRequest:
-    """The request, or other invocation, that the code that asks is answering.
+    """The request (then it is its Scope), or other invocation, that the code that asks is answering.
 
     Attributes:
         event, context: what Lambda handed over.

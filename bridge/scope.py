@@ -7,6 +7,9 @@ ASGI takes ``text.encode("latin-1")``.
 
 from __future__ import annotations
 
+from bridge.current import CurrentRequest
+from bridge.sources.text import pairs_of, pairs_of_many, with_cookies
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
     from bridge.response import Response
 
 
-class Scope:
-    """One HTTP request, read from an event.
+class Scope(CurrentRequest):
+    """One HTTP request, read from an event; it is the current request while it is answered.
 
     Attributes:
         event: what Lambda handed over, untouched.
@@ -31,7 +34,10 @@ class Scope:
             decoded it.
         query: the query string, percent-encoded, without ``?``.
         headers: name and value pairs in the order of the event; names as the event has them, whatever their case, the
-            only texts here that are not native. ``cookie`` at most once.
+            only texts here that are not native. ``cookie`` at most once. Made of *sent* when somebody asks.
+        sent: the event's own map of headers, for those who make something else of it at once; None if *headers* were
+            given. *are_lists*: whether it has a list of values for each name. *cookies*: those that the event has in
+            a list beside it, in place of any in the map.
         body: the request body, decoded from base64 where the source encoded it.
         scheme: ``"http"`` or ``"https"``.
         server_name, server_port: the host that the client asked for; the port as decimal digits. An IPv6 address
@@ -45,12 +51,12 @@ class Scope:
     """
 
     __slots__ = (
+        "_headers",
+        "are_lists",
         "authorizer",
         "body",
         "client",
-        "context",
-        "event",
-        "headers",
+        "cookies",
         "http_version",
         "limit",
         "method",
@@ -60,21 +66,22 @@ class Scope:
         "refusal",
         "root_path",
         "scheme",
+        "sent",
         "server_name",
         "server_port",
         "source",
         "user",
     )
 
-    event: Any
-    context: Any
     source: str
     method: str
     root_path: str
     path: str
     raw_path: str | None
     query: str
-    headers: Collection[tuple[str, str]]
+    sent: dict[str, Any] | None
+    are_lists: bool
+    cookies: list[Any] | None
     body: bytes
     scheme: str
     server_name: str
@@ -91,10 +98,28 @@ class Scope:
         self.event = event
         self.context = context
         self.limit = limit
+        self._headers: Collection[tuple[str, str]] | None = None
+        self.sent = None
+        self.are_lists = False
+        self.cookies = None
         self.http_version = "1.1"
         self.authorizer = None
         self.user = ""
         self.refusal = None
+
+    @property
+    def headers(self) -> Collection[tuple[str, str]]:  # noqa: D102 - it is among the attributes
+        if self._headers is None:
+            sent = self.sent
+            if sent is not None and self.cookies:
+                sent = with_cookies(sent, self.cookies)
+            self._headers = pairs_of_many(sent or {}) if self.are_lists else pairs_of(sent)
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: Collection[tuple[str, str]]) -> None:
+        self._headers = headers
+        self.sent = None
 
     def __str__(self) -> str:
         # For logs: a client must not write lines of its own into them.

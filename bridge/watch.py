@@ -1,7 +1,7 @@
 """The watch over requests that run out of time.
 
 Lambda ends a function at its deadline without a word of where it was. Shortly before, one thread that sleeps until
-then logs the stacks. A request costs it an entry in a set: it is woken only for one that has less time than any
+then logs the stacks. A request costs it an entry in a dict: it is woken only for one that has less time than any
 before, and looks around by itself before any other can be due.
 """
 
@@ -19,9 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
-    from typing import Any
 
     from bridge.scope import Scope
+
+    # The seconds that a request had when it began; when that was, by the monotonic clock; the thread that answers it;
+    # what is called, in the watch's thread, after the report. A tuple, since each request makes one.
+    Watched = tuple[float, float, int, Callable[[], None] | None]
 
 _MARGIN = 0.1  # of the time that is left when the request begins …
 _LEAST_MARGIN, _MOST_MARGIN = 0.05, 1.0  # … in seconds
@@ -29,34 +32,6 @@ _LONGEST = 1e10  # milliseconds, a third of a year: what claims more, or is no n
 # By how much a request may have less time than those before and need no waking: what Lambda does before it differs.
 _SLACK = 0.8
 _LEAST_ENOUGH = 0.5  # seconds; one with hardly any time left is not to have the thread look around all the time
-
-
-class Watched:
-    """One request under watch.
-
-    Attributes:
-        scope: the request.
-        left: the seconds that it had when it began.
-        began: when that was, by the monotonic clock.
-        thread: the thread that answers it.
-        request: what :func:`bridge.current_request` says there.
-        on_due: called, in the watch's thread, after the report.
-    """
-
-    __slots__ = ("began", "left", "on_due", "request", "scope", "thread")
-
-    def __init__(self, scope: Scope, left: float, on_due: Callable[[], None] | None) -> None:
-        self.scope = scope
-        self.left = left
-        self.began = monotonic()
-        self.thread = get_ident()
-        self.request = current.get()
-        self.on_due = on_due
-
-    @property
-    def due(self) -> float:
-        """When it is reported, by the monotonic clock."""
-        return self.began + self.left - _margin(self.left)
 
 
 class Watch:
@@ -67,30 +42,27 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._watched: set[Watched] = set()
+        self._watched: dict[Scope, Watched] = {}
         self._enough = float("inf")
         self._alarm: Event | None = None
 
-    def begin(self, scope: Scope, on_due: Callable[[], None] | None = None) -> Watched | None:
+    def begin(self, scope: Scope, on_due: Callable[[], None] | None = None) -> Scope | None:
         """Watch over a request whose context says how much time is left; None where it does not."""
-        remaining: Callable[[], Any] | None = getattr(scope.context, "get_remaining_time_in_millis", None)
-        if remaining is None:
-            return None
         try:
-            left = remaining()
-        except Exception:  # somebody's stand-in for a context; the request matters more
+            left = scope.context.get_remaining_time_in_millis()
+            if not 0 < left < _LONGEST or not isinstance(left, (int, float)):
+                return None
+        except Exception:  # no context, or somebody's stand-in for one; the request matters more
             return None
-        if not (left.__class__ is int or isinstance(left, (int, float))) or not 0 < left < _LONGEST:
-            return None
-        watched = Watched(scope, left / 1000, on_due)
-        self._watched.add(watched)
-        if watched.left < self._enough:
-            self._wake(watched.left)
-        return watched
+        left /= 1000
+        self._watched[scope] = left, monotonic(), get_ident(), on_due
+        if left < self._enough:
+            self._wake(left)
+        return scope
 
-    def end(self, watched: Watched) -> None:
+    def end(self, scope: Scope) -> None:
         """The request was answered."""
-        self._watched.discard(watched)
+        self._watched.pop(scope, None)
 
     def _wake(self, left: float) -> None:
         self._enough = min(self._enough, max(left * _SLACK, _LEAST_ENOUGH))
@@ -116,20 +88,20 @@ class Watch:
     def _look(self) -> float:
         """Report what is due; give the time of the next look. No request is held on to in between."""
         now = monotonic()
-        for watched in list(self._watched):
-            if watched.due <= now and watched in self._watched:
-                self._watched.discard(watched)
-                token = current.set(watched.request)  # so that the log's lines have the request's id
+        for scope, watched in self._watched.copy().items():
+            if _due(watched) <= now and self._watched.pop(scope, None) is not None:
+                token = current.set(scope)  # so that the log's lines have the request's id
                 try:
-                    _report(watched)
-                    if watched.on_due is not None:
-                        watched.on_due()
+                    _report(scope, watched)
+                    on_due = watched[3]
+                    if on_due is not None:
+                        on_due()
                 except Exception:  # the next request is to be watched all the same
                     logger().exception("The watch over a request that ran out of time failed.")
                 finally:
                     current.reset(token)
         next_look = now + self._enough - _margin(self._enough)
-        return min([next_look, *[watched.due for watched in list(self._watched)]])
+        return min([next_look, *map(_due, self._watched.copy().values())])
 
 
 watch = Watch()
@@ -140,23 +112,29 @@ def _margin(left: float) -> float:
     return min(_MOST_MARGIN, max(_LEAST_MARGIN, left * _MARGIN), left / 2)
 
 
-def _report(watched: Watched) -> None:
+def _due(watched: Watched) -> float:
+    """When a request is reported, by the monotonic clock."""
+    left, began, _, _ = watched
+    return began + left - _margin(left)
+
+
+def _report(scope: Scope, watched: Watched) -> None:
     from traceback import format_stack
 
+    left, began, answering, _ = watched
     frames = sys._current_frames()
     own = get_ident()
-    order = sorted(frames, key=lambda thread: thread != watched.thread)
+    order = sorted(frames, key=lambda thread: thread != answering)
     stacks = "\n".join(
-        f"Thread {thread}{' (answers the request)' if thread == watched.thread else ''}:\n"
+        f"Thread {thread}{' (answers the request)' if thread == answering else ''}:\n"
         + "".join(format_stack(frames[thread])).rstrip()
         for thread in order
         if thread != own
     )
-    scope = watched.scope
     logger().error(
         "%s has run for %.1f s and Lambda will end it in %.1f s. Where it is:\n%s",
         scope,
-        monotonic() - watched.began,
-        _margin(watched.left),
+        monotonic() - began,
+        _margin(left),
         stacks,
     )

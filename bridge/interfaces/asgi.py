@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _ASGI = {"version": "3.0", "spec_version": "2.5"}
 _REMEMBER = 1024
 
-_lower: dict[str, bytes | None] = {}
+_LENGTH = b"content-length"
+
+_lower: dict[str, bytes] = {}
 
 
 class Exchange:
@@ -178,27 +180,51 @@ def text_of(native: str) -> str:
 
 
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    headers, body = scope.headers, scope.body
-    try:
-        pairs = [(lower, value.encode("latin-1")) for name, value in headers if (lower := _lower[name]) is not None]
-    except KeyError:
-        pairs = [(lower, value.encode("latin-1")) for name, value in headers if (lower := _learn(name)) is not None]
-        pairs = _with_one_cookie(pairs)
+    pairs = _usual_headers(scope)
+    if pairs is None:
+        given = [(_learn(name), value.encode("latin-1")) for name, value in scope.headers]
+        kept = [pair for pair in given if pair[0] is not _LENGTH]
+        is_told = len(kept) < len(given)
+        pairs = _with_one_cookie(kept)
+    else:
+        is_told = len(pairs) < len(scope.sent or ())
     # The body is here: its length is known, also where a front door leaves the header out (Django reads no upload
     # without it), and it did not come in chunks.
-    if body or len(pairs) < len(headers):
-        pairs.append((b"content-length", b"%d" % len(body)))
+    if is_told or scope.body:
+        pairs.append((_LENGTH, b"%d" % len(scope.body)))
     return pairs
 
 
-def _learn(name: str) -> bytes | None:
+def _usual_headers(scope: Scope) -> list[tuple[bytes, bytes]] | None:
+    """The pairs, but for those that tell of the length, straight from the event's own map; None if one is unusual.
+
+    Usual is one value for each name, and a known name. A text's UTF-8 is what the bytes of its native string are, so
+    nothing is to be looked at before.
+    """
+    sent, cookies, lower = scope.sent, scope.cookies, _lower
+    if sent is None or ("Cookie" in sent and (cookies or "cookie" in sent)):
+        return None
+    try:
+        if scope.are_lists:
+            return [(key, value.encode()) for name, (value,) in sent.items() if (key := lower[name]) is not _LENGTH]
+        if cookies and "cookie" in sent:
+            sent = {**sent, "cookie": "; ".join(cookies)}  # which keeps its place
+        pairs = [(key, value.encode()) for name, value in sent.items() if (key := lower[name]) is not _LENGTH]
+        if cookies and "cookie" not in sent:
+            pairs.append((b"cookie", "; ".join(cookies).encode()))
+        return pairs
+    except (AttributeError, KeyError, TypeError, ValueError):  # a null, a list, a number; a new name; no Unicode
+        return None
+
+
+def _learn(name: str) -> bytes:
     """The lower-case bytes of a header name, remembered; clients choose names, so only so many.
 
-    None for those that tell how long the body is, which is known better here.
+    Those that tell how long the body is, which is known better here, are all the same.
     """
-    lower: bytes | None = name.encode("utf-8", "surrogatepass").lower()
-    if lower in (b"content-length", b"transfer-encoding"):
-        lower = None
+    lower = name.encode("utf-8", "surrogatepass").lower()
+    if lower in (_LENGTH, b"transfer-encoding"):
+        lower = _LENGTH
     if len(_lower) < _REMEMBER and (lower != b"cookie" or name in ("cookie", "Cookie")):
         _lower[name] = lower
     return lower

@@ -81,6 +81,10 @@ _BLANK: Environ = {
     "serverless.context": None,
     "serverless.authorizer": None,
 }
+_SIZE = len(_BLANK)
+# A dict grows by leaps, and a copy is as large as what it is copied from: with this one out, there is room for 20 more.
+_BLANK["room"] = None
+del _BLANK["room"]
 
 
 def answer_in_threads() -> None:
@@ -95,8 +99,7 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
-    environ = _BLANK.copy()
-    _add_headers(environ, scope.headers)
+    environ = _begin(scope)
     name = scope.server_name
     environ["REQUEST_METHOD"] = scope.method
     environ["SCRIPT_NAME"] = scope.root_path
@@ -123,25 +126,54 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     return environ
 
 
-def _add_headers(environ: dict[Any, Any], headers: Collection[tuple[str, str]]) -> None:
-    expected = len(environ) + len(headers)
+def _begin(scope: Scope) -> Environ:
+    """An environ with the request's headers.
+
+    Usual ones are taken from the event's own map, in one pass: one value for each name, known names, plain ASCII. It
+    is what most of an environ's time goes into; with pairs in between it took twice as long.
+    """
+    environ: dict[Any, Any] = _BLANK.copy()
+    sent, cookies, keys = scope.sent, scope.cookies, _keys
+    if sent is None:
+        return _begin_with(scope.headers)
     try:
-        for name, value in headers:
-            environ[_keys[name]] = value
-    except KeyError:
-        for name, value in headers:
-            environ[_learn(name)] = value
-    if len(environ) != expected:  # a name came twice, or two were left out
-        fields: dict[str | None, str] = {}
-        for name, value in headers:
-            key = _learn(name)
-            if key in fields and key not in ("HTTP_HOST", "CONTENT_TYPE"):
-                # RFC 9110, 5.3, and RFC 6265, 5.4
-                value = fields[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
-            fields[key] = value
-        environ.update(fields)
+        if scope.are_lists:
+            for name, (value,) in sent.items():
+                if not value.isascii():
+                    return _begin_with(scope.headers)
+                environ[keys[name]] = value
+        else:
+            for name, value in sent.items():
+                if not value.isascii():
+                    return _begin_with(scope.headers)
+                environ[keys[name]] = value
+        if len(environ) != _SIZE + len(sent):
+            return _begin_with(scope.headers)
+        if cookies is not None:
+            cookie = "; ".join(cookies)
+            if not cookie.isascii():
+                return _begin_with(scope.headers)
+            environ["HTTP_COOKIE"] = cookie
+    except (AttributeError, KeyError, TypeError, ValueError):  # a null, a list, a number; a new name
+        return _begin_with(scope.headers)
     environ.pop(None, None)
-    environ.setdefault("CONTENT_TYPE", "")
+    if "CONTENT_TYPE" not in environ:
+        environ["CONTENT_TYPE"] = ""
+    return environ
+
+
+def _begin_with(headers: Collection[tuple[str, str]]) -> Environ:
+    """An environ with *headers*, whatever they are."""
+    fields: dict[str | None, str] = {}
+    for name, value in headers:
+        key = _learn(name)
+        if key in fields and key not in ("HTTP_HOST", "CONTENT_TYPE"):
+            # RFC 9110, 5.3, and RFC 6265, 5.4
+            value = fields[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+        fields[key] = value
+    fields.pop(None, None)
+    environ: dict[Any, Any] = {**_BLANK, "CONTENT_TYPE": "", **fields}
+    return environ
 
 
 def _learn(name: str) -> str | None:

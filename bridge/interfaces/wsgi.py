@@ -20,25 +20,23 @@ if TYPE_CHECKING:
 
 _REMEMBER = 256
 
-_codes: dict[str, int] = {}
+_codes: dict[str, tuple[int, str]] = {}
 
 
-class Start:
-    """``start_response`` for one request, and what it was told.
+class Start(Response):
+    """``start_response`` for one request, and the response that comes of it.
 
     Attributes:
-        status, code: the status line, ``""`` before the first call, and its number.
-        headers: the headers of the last call.
+        line: the status line, ``""`` before the first call.
         sent: what :meth:`write` was given; headers count as sent from the first byte on.
         begun: whether a byte of the body has gone out, after which headers cannot be replaced.
     """
 
-    __slots__ = ("begun", "code", "headers", "sent", "status")
+    __slots__ = ("begun", "line", "sent")
 
     def __init__(self) -> None:
-        self.status = ""
-        self.code = 0
-        self.headers: list[tuple[str, str]] = []
+        self.line = ""
+        self.header_size = 0
         self.sent: list[bytes] = []
         self.begun = False
 
@@ -59,10 +57,13 @@ class Start:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # the traceback refers to this frame
-        elif self.status:
+        elif self.line:
             raise InterfaceError("The application called start_response a second time without exc_info.")
-        self.code = _codes.get(status) or _code_of(status)
-        self.status = status
+        try:
+            self.status, self.reason = _codes[status]
+        except (KeyError, TypeError):
+            self.status, self.reason = _code_of(status)
+        self.line = status
         self.headers = headers
         return self.write
 
@@ -71,10 +72,6 @@ class Start:
         if data:
             self.begun = True
             self.sent.append(data if data.__class__ is bytes else as_bytes(data))
-
-    def response(self, body: bytes) -> Response:
-        """The whole answer."""
-        return Response(self.code, self.headers, body, self.status[4:])
 
 
 def respond(app: WSGIApplication, scope: Scope) -> Response:
@@ -90,22 +87,22 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
         BaseException: whatever the application raises, after ``close()`` was called.
     """
     start = Start()
-    result = app(environ, start)
+    result = app(environ, start.__call__)  # the method: an instance is called by way of C, for half a microsecond
     is_whole = False
     try:
         chunks = start.sent
         for chunk in result:
             if chunk:
-                if not start.status:
+                if not start.line:
                     raise InterfaceError(f"The application sent a body before it called start_response.{IF_A_HANDLER}")
                 start.begun = True
                 chunks.append(chunk if chunk.__class__ is bytes else as_bytes(chunk))
-        if not start.status:
+        if not start.line:
             raise InterfaceError(f"The application never called start_response.{IF_A_HANDLER}")
         is_whole = True
     finally:
         # called whatever happened, if the iterable has it
-        close = getattr(result, "close", None)
+        close = None if result.__class__ is list else getattr(result, "close", None)
         if close is not None:
             try:
                 close()
@@ -113,16 +110,18 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
                 if not is_whole:
                     raise
                 logger().exception("The response was complete when its close() failed; the response stands.")
-    return start.response(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+    start.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return start
 
 
-def _code_of(status: str) -> int:
-    """The number in a status line, remembered: applications have few."""
+def _code_of(status: str) -> tuple[int, str]:
+    """The number and the reason in a status line, remembered: applications have few."""
     code = status[:3] if isinstance(status, str) else ""
     # A line break in the reason could end the status line.
     is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
     if not (is_code and status[3:4] in ("", " ") and status.isprintable()):
         raise InterfaceError(f"The application's status is {status!r}; PEP 3333 wants '200 OK'.")
+    parts = int(code), status[4:]
     if len(_codes) < _REMEMBER:
-        _codes[status] = int(code)
-    return int(code)
+        _codes[status] = parts
+    return parts

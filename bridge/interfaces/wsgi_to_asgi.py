@@ -103,12 +103,12 @@ class _SendingStart(Start):
     def _begin(self) -> None:
         if self.begun:
             return
-        if not self.status:
+        if not self.line:
             why = "The application sent a body, or ended, before it called start_response."
             raise InterfaceError(why + IF_A_HANDLER)
         self.begun = True
         headers = [(_bytes_of(name.lower()), _bytes_of(value)) for name, value in self.headers]
-        self._send({"type": "http.response.start", "status": self.code, "headers": headers})
+        self._send({"type": "http.response.start", "status": self.status, "headers": headers})
 
 
 def _bytes_of(text: str) -> bytes:

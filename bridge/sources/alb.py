@@ -21,7 +21,7 @@ from bridge.errors import logger
 from bridge.scope import Scope
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.prefix import set_path
-from bridge.sources.text import as_text, body_of, pairs_of, pairs_of_many, query_of
+from bridge.sources.text import as_text, body_of, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     source = "alb" if multi is None else "alb-multi"
     scope = Scope(source, event, context, LIMIT)
     scope.method = event.get("httpMethod") or "GET"
-    scope.headers = pairs_of(headers) if multi is None else pairs_of_many(headers)
+    scope.sent = headers
+    scope.are_lists = multi is not None
     body = event.get("body")
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     set_server(scope, headers, scheme="http")

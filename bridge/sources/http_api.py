@@ -22,7 +22,7 @@ from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import principal, set_server
 from bridge.sources.prefix import before_route, set_path, starts_with
-from bridge.sources.text import as_text, body_of, native, pairs_of
+from bridge.sources.text import as_text, body_of, native, pairs_of, with_cookies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     scope = Scope("function-url" if is_url else "http-api", event, context, LAMBDA_LIMIT)
     scope.method = http.get("method") or "GET"
-    scope.headers = pairs_of(_with_cookies(headers, cookies) if cookies else headers)
+    scope.sent = headers
+    if cookies:
+        if cookies.__class__ is list:
+            scope.cookies = cookies
+        else:
+            scope.headers = pairs_of(with_cookies(headers, cookies))
     body = event.get("body")
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     protocol = http.get("protocol")
@@ -94,17 +99,6 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     if fields.cookies:
         payload["cookies"] = fields.cookies
     return payload
-
-
-def _with_cookies(headers: dict[str, Any], cookies: list[Any]) -> dict[str, Any]:
-    """The headers with the cookies of the list instead of those that a Function URL repeats in them."""
-    together = {**headers}
-    together.pop("Cookie", None)
-    try:
-        together["cookie"] = "; ".join(cookies)
-    except TypeError:  # one of them is null
-        together["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
-    return together
 
 
 def _root(event: dict[str, Any], about: dict[str, Any], path: str) -> str:

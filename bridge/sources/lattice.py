@@ -18,7 +18,7 @@ from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.prefix import set_path
-from bridge.sources.text import as_text, body_of, native, pairs_of, pairs_of_many, query_of
+from bridge.sources.text import as_text, body_of, native, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     source = "lattice-v1" if first else "lattice"
     scope = Scope(source, event, context, LAMBDA_LIMIT)
     scope.method = as_text(event.get("method") or "GET")
-    scope.headers = pairs_of(headers) if first else pairs_of_many(headers)
+    scope.sent = headers
+    scope.are_lists = not first
     scope.body = body_of(event.get("body"), event.get("is_base64_encoded" if first else "isBase64Encoded"))
     set_server(scope, headers)
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))

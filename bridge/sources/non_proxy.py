@@ -14,7 +14,7 @@ from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT, rest_api
 from bridge.sources.address import header, set_server
 from bridge.sources.prefix import set_path
-from bridge.sources.text import as_text, body_of, native, pairs_of, query_of
+from bridge.sources.text import as_text, body_of, native, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     scope = Scope("non-proxy", event, context, LAMBDA_LIMIT)
     scope.method = as_text(event.get("method") or "GET")
-    scope.headers = pairs_of(headers)
+    scope.sent = headers
     scope.body = _body(event.get("body"), header(headers, "content-type", "Content-Type"))
     host = header(headers, "host", "Host")
     set_server(scope, headers)

@@ -23,7 +23,7 @@ from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, principal, set_server
 from bridge.sources.prefix import before_route, set_path, starts_with
-from bridge.sources.text import as_text, body_of, native, pairs_of, pairs_of_many, query_of
+from bridge.sources.text import as_text, body_of, native, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +40,15 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a REST API's event."""
     about = event.get("requestContext") or {}
     multi = event.get("multiValueHeaders")
+    if multi and not isinstance(multi, dict):
+        raise TypeError(multi)
     headers = event.get("headers") or multi or {}
 
     source = "http-api-v1" if event.get("version") == "1.0" else "rest-api"
     scope = Scope(source, event, context, LAMBDA_LIMIT)
     scope.method = event.get("httpMethod") or about.get("httpMethod") or "GET"
-    scope.headers = pairs_of_many(multi) if multi else pairs_of(headers)
+    scope.sent = multi or headers
+    scope.are_lists = bool(multi)
     body = event.get("body")
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
 

@@ -167,5 +167,16 @@ def pairs_of_many(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
     return tidy((name, value) for name, values in headers.items() for value in _each(values))
 
 
+def with_cookies(headers: dict[str, Any], cookies: list[Any]) -> dict[str, Any]:
+    """The headers with the cookies of the list instead of those that a Function URL repeats in them."""
+    together = {**headers}
+    together.pop("Cookie", None)
+    try:
+        together["cookie"] = "; ".join(cookies)
+    except TypeError:  # one of them is null
+        together["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
+    return together
+
+
 def _each(values: Any) -> Iterable[Any]:
     return values if isinstance(values, list) else (values,)
