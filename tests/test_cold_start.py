@@ -185,4 +185,4 @@ handler, context = bridge.asgi_handler(app, lifespan="off"), None
     modules = loaded(setup, *SOURCES)
     assert "asyncio" in modules
     assert foreign(modules) == set()
-    assert heavy(modules) & {"asgiref", "email", "multiprocessing", "pathlib", "unittest", "urllib"} == set()
+    assert heavy(modules) & {"asgiref", "email", "multiprocessing", "pathlib", "queue", "unittest", "urllib"} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -19,9 +20,12 @@ _SENDING_SECONDS = 0.2
 # How long the main thread may take to notice a signal, if it can.
 _NOTICE_SECONDS = 0.05
 
+_EXECUTORS = "concurrent.futures.thread"
+
 _closers: dict[Callable[[], None], Callable[[], bool]] = {}
 _previous: Any = None
 _is_prepared = False
+_is_too_early = False  # executors, if they come to be loaded, would join their threads first
 _is_on_signal = False
 _is_noticed = False
 _is_due = False
@@ -40,11 +44,7 @@ def at_the_end(close: Callable[[], None], is_busy: Callable[[], bool]) -> None:
     _closers[close] = is_busy
     if not _is_prepared:
         _is_prepared = True
-        # Before threads are joined, for a thread may wait for the loop to end; atexit comes after that. Executors
-        # join theirs when what was registered last is called first, so theirs has to be registered by now.
-        import concurrent.futures.thread  # noqa: F401
-
-        threading._register_atexit(_close_all)  # type: ignore[attr-defined]  # as concurrent.futures does
+        _register()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_go_of_sigterm, after_in_child=_after_fork)
     if (
@@ -65,11 +65,25 @@ def forget(close: Callable[[], None]) -> None:
 def ended() -> None:
     """A request was answered: if SIGTERM came meanwhile, take it up again once the answer is sent."""
     global _is_due
+    if _is_too_early and _EXECUTORS in sys.modules:
+        _register()
     if _is_due and not _is_busy():
         _is_due = False
         again = threading.Timer(_SENDING_SECONDS, _raise_again)
         again.daemon = True
         again.start()
+
+
+def _register() -> None:
+    """Have :func:`_close_all` called before threads are joined, for a thread may wait for the loop to end.
+
+    atexit comes after that. Executors join their threads in what they register when they are loaded, and what was
+    registered last is called first. To load them here would cost a cold start 2 ms that most applications spare.
+    """
+    global _is_too_early
+    _is_too_early = _EXECUTORS not in sys.modules
+    with contextlib.suppress(RuntimeError):  # the process ends already
+        threading._register_atexit(_close_all)  # type: ignore[attr-defined]  # as concurrent.futures does
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's parameters

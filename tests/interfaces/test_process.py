@@ -101,6 +101,25 @@ class TestExit:
         """
         assert output(script) == ["(200, b'/')", "worker ends"]
 
+    def test_nor_does_one_of_an_executor_that_a_request_is_the_first_to_need(self) -> None:
+        script = """
+        stop = threading.Event()
+        async def working(scope, receive, send):
+            if scope["type"] == "lifespan":
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                stop.set()
+                await send({"type": "lifespan.shutdown.complete"})
+            else:
+                say("concurrent.futures.thread" in sys.modules)
+                asyncio.get_running_loop().run_in_executor(None, lambda: (stop.wait(), say("worker ends")))
+                await app(scope, receive, send)
+        handler = bridge.asgi_handler(working)
+        say(ask(handler))
+        """
+        assert output(script) == ["False", "(200, b'/')", "worker ends"]
+
     def test_a_loop_that_a_thread_drives_does_not_hold_it_up(self) -> None:
         script = """
         async def inside():
