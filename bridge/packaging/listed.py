@@ -40,7 +40,8 @@ def read(file: Path) -> Listed:
         files, asked = content["files"], content.get("asked", [])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PackagingError(f"--files {file}: no list of files can be read there ({error!r}).") from None
-    if not all(isinstance(name, str) for name in [*files, *asked]):
+    lists = isinstance(files, list) and isinstance(asked, list)
+    if not lists or not all(isinstance(name, str) for name in [*files, *asked]):
         raise PackagingError(f"--files {file}: files and asked must be lists of text.")
     return Listed(files, asked)
 
