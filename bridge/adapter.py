@@ -213,6 +213,11 @@ def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
 
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
     """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
+    # What every source needs: the first request is to find it.
+    import bridge.scope
+    import bridge.sources.address
+    import bridge.sources.prefix  # noqa: F401
+
     if interface == "wsgi":
         return Handler(wsgi_respond(app), settings, wsgi_app=app)
     from bridge.interfaces.hosted import HostedApplication
