@@ -114,7 +114,7 @@ def find_project(app: str | None, folder: Path, given: Mapping[str, str] | None 
     app = app or os.environ.get("BRIDGE_APP") or pyproject.read(folder).get("app")
     if app:
         environment: dict[str, str] = {}
-        for function in described.functions:
+        for function in sorted(described.functions, key=lambda function: function.app == app):  # its own counts most
             environment |= function.environment
         names = [name for function in described.functions for name in function.unknown if name not in environment]
         return Project([Function("bridge", app, folder, environment=environment, unknown=names)])

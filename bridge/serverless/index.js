@@ -123,21 +123,26 @@ class ServerlessBridge {
     for (const file of this.artifacts.clean()) this.log.notice(`Removed ${path.relative(process.cwd(), file)}`);
   }
 
-  /** `bridge serve` of the configuration as the framework has resolved it. */
+  /** `bridge serve` of all functions. */
   async serve() {
     this.functions.choose();
     this.prepareLocal();
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bridge-serve-'));
-    const file = path.join(folder, 'serverless.json');
-    const { service, provider, custom, functions } = this.serverless.service;
-    const { environment, runtime, timeout, apiGateway, httpApi } = provider;
-    const content = { service, custom, functions, provider: { environment, runtime, timeout, apiGateway, httpApi } };
-    fs.writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
     const words = ['serve'];
     for (const name of ['port', 'host', 'source', 'num-processes', 'ssl-pub', 'ssl-pri']) {
       if (this.options[name] !== undefined) words.push(`--${name}=${this.options[name]}`);
     }
     for (const name of ['plain', 'disable-threading', 'ssl']) if (this.options[name]) words.push(`--${name}`);
+    await this.locally(words, this.functions.all);
+  }
+
+  /** Runs `bridge` with the configuration of some functions, as the framework has resolved it. */
+  async locally(words, functions) {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bridge-serverless-'));
+    const file = path.join(folder, 'serverless.json');
+    const { service, provider, custom } = this.serverless.service;
+    const { environment, runtime, timeout, apiGateway, httpApi } = provider;
+    const content = { service, custom, functions, provider: { environment, runtime, timeout, apiGateway, httpApi } };
+    fs.writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
     try {
       await this.bridge(words, { BRIDGE_SERVERLESS_CONFIG: file, IS_OFFLINE: 'True' });
     } finally {
@@ -157,8 +162,9 @@ class ServerlessBridge {
     if (!this.functions.served.includes(name)) {
       throw this.error(`Function "${name}" serves no application; commands run in the process of one.`);
     }
-    const environment = { ...this.functions.environment(name), IS_OFFLINE: 'True', ...this.ofApplication(name) };
-    await this.bridge([command, `--local=${environment.BRIDGE_APP}`, ...this.what()], environment);
+    this.prepareLocal();
+    const words = [command, `--local=${this.functions.app(name)}`, ...this.what()];
+    await this.locally(words, { [name]: this.functions.all[name] });
   }
 
   what() {

@@ -142,6 +142,19 @@ def test_wsgi_functions_serve_the_application_of_custom_wsgi_app(tmp_path: Path)
     assert routes(project) == [("ANY", "/", "api"), ("ANY", "/{proxy+}", "api")]
 
 
+def test_the_variables_of_the_function_that_has_the_named_application_count_most(tmp_path: Path) -> None:
+    text = """
+        provider: {environment: {COLOUR: red}}
+        custom: {wsgi: {app: app.app}}
+        functions:
+          shop: {handler: wsgi_handler.handler, environment: {COLOUR: green}}
+          admin: {handler: wsgi_handler.handler, wsgi: {app: 'admin:app'}}
+        """
+    (tmp_path / "serverless.yml").write_text(text)
+    assert find_project("app.app", tmp_path).functions[0].environment == {"COLOUR": "green"}
+    assert find_project("admin:app", tmp_path).functions[0].environment == {"COLOUR": "red"}
+
+
 def test_bridge_app_in_the_environment_of_a_function_names_its_application(tmp_path: Path) -> None:
     text = """
         functions:

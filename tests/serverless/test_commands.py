@@ -54,7 +54,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_settings")
 application = get_wsgi_application()
 """
 CONFIG: dict[str, Any] = {
-    "provider": {"environment": {"COLOUR": "red", "TABLE": {"Ref": "Table"}}, "region": "eu-west-1"},
+    "provider": {"environment": {"COLOUR": "red"}, "region": "eu-west-1"},
     "custom": {"wsgi": {"app": "web/app.app"}},
     "functions": {
         "shop": {
@@ -62,7 +62,11 @@ CONFIG: dict[str, Any] = {
             "environment": {"COLOUR": "green"},
             "events": [{"httpApi": "GET /"}, {"httpApi": "GET /more/{proxy+}"}],
         },
-        "admin": {"handler": "wsgi_handler.handler", "wsgi": {"app": "web/site_wsgi:application"}},
+        "admin": {
+            "handler": "wsgi_handler.handler",
+            "wsgi": {"app": "web/site_wsgi:application"},
+            "environment": {"TABLE": {"Ref": "Table"}},
+        },
         "job": {"handler": "job.run"},
     },
 }

@@ -119,7 +119,7 @@ def test_several_applications_share_an_artifact_and_each_function_serves_its_own
 ) -> None:
     files = {**DJANGO, "api/main.py": FASTAPI, "api/requirements.txt": "fastapi\npydantic\n"}
     functions = {
-        "site": {"handler": "wsgi_handler.handler", "events": ["httpApi"]},
+        "site": {"handler": "wsgi_handler.handler", "events": [{"httpApi": "*"}]},
         "api": {"handler": HANDLER, "wsgi": {"app": "api/main:app", "textMimeTypes": ["application/x-tea"]}},
         "live": {"handler": HANDLER, "wsgi": {"app": "api/main:app"}, "url": {"invokeMode": "RESPONSE_STREAM"}},
     }

@@ -143,7 +143,7 @@ class Artifacts {
   clean() {
     const names = [this.naming.getServiceArtifactName()];
     names.push(...Object.keys(this.functions.all).map((name) => this.naming.getFunctionArtifactName(name)));
-    const files = names.map((name) => this.place(name)).filter((file) => fs.existsSync(file));
+    const files = [...new Set(names.map((name) => this.place(name)))].filter((file) => fs.existsSync(file));
     files.forEach((file) => fs.unlinkSync(file));
     return files;
   }
