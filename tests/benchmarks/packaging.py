@@ -94,7 +94,7 @@ def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON") and "CACHE" not in name}
     path = os.pathsep.join([str(HOME / "python/bin"), os.environ["PATH"]])
     quiet = {"SLS_TELEMETRY_DISABLED": "1", "SLS_NOTIFICATIONS_MODE": "off", "SAM_CLI_TELEMETRY": "0", "CI": "1"}
-    return {**kept, "PATH": path, "XDG_CACHEHOME": str(folder / "cache"), **quiet}
+    return {**kept, "PATH": path, "XDG_CACHE_HOME": str(folder / "cache"), **quiet}
 
 
 def _artifact(folder: Path, contender: Contender) -> Path:
