@@ -31,9 +31,9 @@ def test_the_benchmark_names_its_parts() -> None:
 
 
 def test_no_ratio_that_is_written_says_that_a_peer_is_faster() -> None:
-    ratios = json.loads(check.WRITTEN.read_text())
-    assert ratios
-    assert min(ratios.values()) >= 1
+    by_version = json.loads(check.WRITTEN.read_text())
+    assert by_version
+    assert {name for ratios in by_version.values() for name, ratio in ratios.items() if ratio < 1} == set()
 
 
 def test_a_ratio_may_fall_by_a_quarter_and_no_more() -> None:
@@ -56,8 +56,9 @@ class Measured:
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "ratios.json"
-    path.write_text('{"http-api, a peer": 4.0, "alb, a peer": 2.0}')
+    path.write_text('{"3.11": {"http-api, a peer": 4.0, "alb, a peer": 2.0}}')
     monkeypatch.setattr(check, "WRITTEN", path)
+    monkeypatch.setattr(check, "VERSION", "3.11")
     return path
 
 
@@ -87,6 +88,14 @@ def test_a_ratio_that_falls_twice_is_named(
 
 
 def test_what_is_true_now_can_be_written(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = json.loads(written.read_text())
     monkeypatch.setattr(check, "measure", Measured({"http-api, a peer": 2.504}))
+    monkeypatch.setattr(check, "VERSION", "3.12")
     assert check.write() == 0
-    assert json.loads(written.read_text()) == {"http-api, a peer": 2.5}
+    assert json.loads(written.read_text()) == before | {"3.12": {"http-api, a peer": 2.5}}
+
+
+def test_a_python_of_which_nothing_is_written_has_the_smallest_ratios_of_the_others(written: Path) -> None:
+    written.write_text('{"3.11": {"a": 4.0, "b": 2.0}, "3.12": {"a": 3.0, "b": 5.0}}')
+    assert check.written_for("3.12") == {"a": 3.0, "b": 5.0}
+    assert check.written_for("3.99") == {"a": 3.0, "b": 2.0}
