@@ -4,8 +4,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge.response import Fields
     from bridge.settings import Settings
 
@@ -69,7 +67,7 @@ def encode(body: bytes, fields: Fields, settings: Settings) -> tuple[str, bool]:
             carries = _carried_by_charset(content_type)
         if carries is not None:
             try:
-                return carries(body), False
+                return body.decode(carries), False
             except UnicodeDecodeError:
                 pass
     from binascii import b2a_base64  # half a millisecond, and most answers are text
@@ -82,21 +80,13 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _from_utf8(body: bytes) -> str:
-    return body.decode("utf-8")
-
-
-def _from_ascii(body: bytes) -> str:
-    return body.decode("ascii")
-
-
-def _carried_by_charset(content_type: str) -> Callable[[bytes], str] | None:
-    """How a body of this charset becomes text that reads the same as UTF-8; None where it cannot."""
+def _carried_by_charset(content_type: str) -> str | None:
+    """The codec by which a body of this charset becomes text that reads the same as UTF-8; None where it cannot."""
     _, found, after = content_type.lower().partition("charset=")
     charset = after.partition(";")[0].strip(" \t\"'") if found else ""
     if charset in _UTF8:
-        return _from_utf8
-    return None if charset.startswith(_NOT_ASCII_SUPERSETS) else _from_ascii
+        return "utf-8"
+    return None if charset.startswith(_NOT_ASCII_SUPERSETS) else "ascii"
 
 
 def _is_text(media: str) -> bool:
@@ -111,10 +101,10 @@ def _is_text(media: str) -> bool:
     )
 
 
-_remembered: dict[str, Callable[[bytes], str] | None] = {}
+_remembered: dict[str, str | None] = {}
 
 
-def _remember(content_type: str) -> Callable[[bytes], str] | None:
+def _remember(content_type: str) -> str | None:
     """The answer for this Content-Type, kept for next time; applications have few, and no client chooses them."""
     carries = _carried_by_charset(content_type) if _is_text(media_type(content_type)) else None
     if len(_remembered) < _REMEMBER:

@@ -73,11 +73,14 @@ class Response:
         Raises:
             InterfaceError: a name is none, or a value has a line break in it.
         """
-        try:
-            usual = None if leave_out else _usual_fields(self.headers)
-        except (TypeError, ValueError):  # no pairs of texts: grouped() says what is wrong
-            usual = None
-        return usual or _fields_of(self.grouped(leave_out))
+        if not leave_out:
+            try:
+                usual = _usual_fields(self.headers)
+            except (TypeError, ValueError):  # no pairs of texts: grouped() says what is wrong
+                usual = None
+            if usual is not None:
+                return usual
+        return _fields_of(self.grouped(leave_out))
 
     def status_line(self) -> str:
         """Code and reason phrase, ``"404 Not Found"``: never empty after the code, as an ALB demands."""
@@ -132,8 +135,9 @@ def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
     if len(headers) > _FEW:
         return None
     single: dict[str, str] = {}
+    plain = _plain_values
     for name, value in headers:
-        if value not in _plain_values and not _is_plain(value):
+        if value not in plain and not _is_plain(value):
             return None
         single[name] = value
     layout = _layouts.get(tuple(single))

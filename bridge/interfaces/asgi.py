@@ -76,7 +76,7 @@ class Exchange:
         if kind == "http.response.body" and self.response is not None and not self.complete:
             chunk = message.get("body", b"")
             if chunk:
-                self._chunks.append(chunk if chunk.__class__ is bytes else as_bytes(chunk))
+                self._chunks.append(chunk if type(chunk) is bytes else as_bytes(chunk))
             if not message.get("more_body", False):
                 self._finish(self.response)
         elif kind == "http.response.start" and self.response is None:

@@ -71,7 +71,7 @@ class Start(Response):
         """Send *data* before what the application returns, as PEP 3333 has it for old applications."""
         if data:
             self.begun = True
-            self.sent.append(data if data.__class__ is bytes else as_bytes(data))
+            self.sent.append(data if type(data) is bytes else as_bytes(data))
 
 
 def respond(app: WSGIApplication, scope: Scope) -> Response:
@@ -96,13 +96,13 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
                 if not start.line:
                     raise InterfaceError(f"The application sent a body before it called start_response.{IF_A_HANDLER}")
                 start.begun = True
-                chunks.append(chunk if chunk.__class__ is bytes else as_bytes(chunk))
+                chunks.append(chunk if type(chunk) is bytes else as_bytes(chunk))
         if not start.line:
             raise InterfaceError(f"The application never called start_response.{IF_A_HANDLER}")
         is_whole = True
     finally:
         # called whatever happened, if the iterable has it
-        close = None if result.__class__ is list else getattr(result, "close", None)
+        close = None if type(result) is list else getattr(result, "close", None)
         if close is not None:
             try:
                 close()

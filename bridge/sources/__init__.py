@@ -34,10 +34,10 @@ loaded: dict[str, Source] = {}
 
 def recognise(event: Any) -> str | None:
     """The name of the module whose source sent *event*; None if it is no HTTP request from any of them."""
-    if event.__class__ is not dict and not isinstance(event, dict):
+    if type(event) is not dict and not isinstance(event, dict):
         return None
     about = event.get("requestContext")
-    if about.__class__ is dict or isinstance(about, dict):
+    if type(about) is dict or isinstance(about, dict):
         if "elb" in about:
             return "alb"
         if "http" in about:

@@ -50,27 +50,36 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
         scheme: the scheme, where no header tells.
     """
     get = headers.get
-    told: tuple[Any, Any, Any, str, str] = (
-        get("host"),
-        get("x-forwarded-proto"),
-        get("x-forwarded-port"),
+    name: Any
+    proto: Any
+    port: Any
+    name, proto, port = get("host"), get("x-forwarded-proto"), get("x-forwarded-port")
+    if name is proto is port is None:
+        name, proto, port = get("Host"), get("X-Forwarded-Proto"), get("X-Forwarded-Port")
+    if type(name) is type(proto) is type(port) is list and name and proto and port:
+        name, proto, port = name[-1], proto[-1], port[-1]
+    try:
+        server = _servers.get((name, proto, port, host, scheme))
+    except TypeError:  # a list among texts
+        server = None
+    if server is None:
+        server = _new_server(headers, host, scheme)
+    scope.scheme, scope.server_name, scope.server_port = server
+
+
+def _new_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
+    """Scheme, server name and server port, remembered; for headers of any spelling."""
+    told = (
+        header(headers, "host", "Host"),
+        header(headers, "x-forwarded-proto", "X-Forwarded-Proto"),
+        header(headers, "x-forwarded-port", "X-Forwarded-Port"),
         host,
         scheme,
     )
-    if not (told[0].__class__ is told[1].__class__ is told[2].__class__ is str):  # lists, or other spellings
-        told = (
-            header(headers, "host", "Host"),
-            header(headers, "x-forwarded-proto", "X-Forwarded-Proto"),
-            header(headers, "x-forwarded-port", "X-Forwarded-Port"),
-            host,
-            scheme,
-        )
-    server = _servers.get(told)
-    if server is None:
-        server = _server_of(told[0] or host, told[1], told[2], scheme)
-        if len(_servers) < _REMEMBER:
-            _servers[told] = server
-    scope.scheme, scope.server_name, scope.server_port = server
+    server = _server_of(told[0] or host, told[1], told[2], scheme)
+    if len(_servers) < _REMEMBER:
+        _servers[told] = server
+    return server
 
 
 def _server_of(host: str, proto: str, port: str, scheme: str) -> tuple[str, str, str]:

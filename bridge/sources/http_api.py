@@ -51,7 +51,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.method = http.get("method") or "GET"
     scope.sent = headers
     if cookies:
-        if cookies.__class__ is list:
+        if type(cookies) is list:
             scope.cookies = cookies
         else:
             scope.headers = pairs_of(with_cookies(headers, cookies))
@@ -62,7 +62,8 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         scope.http_version = _VERSIONS.get(protocol, "1.1")
 
     set_server(scope, headers, domain)
-    scope.client = as_text(http.get("sourceIp"))
+    client = http.get("sourceIp")
+    scope.client = client if type(client) is str else as_text(client)
     authorizer = about.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
@@ -79,7 +80,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         stripped = settings.strip_stage and root == f"/{about.get('stage')}"
         set_path(scope, "" if stripped else root, path[len(root) :], settings, raw=False)
     query = event.get("rawQueryString")
-    scope.query = native(query) if query else ""
+    scope.query = (query if query.isascii() else native(query)) if query else ""
     return scope
 
 
@@ -95,7 +96,8 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
 
 def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     """The payload without the body, which is what a Function URL's stream begins with."""
-    payload: dict[str, Any] = {"statusCode": status, "headers": fields.joined()}
+    headers = fields.joined() if fields.repeated else fields.single
+    payload: dict[str, Any] = {"statusCode": status, "headers": headers}
     if fields.cookies:
         payload["cookies"] = fields.cookies
     return payload

@@ -27,6 +27,11 @@ def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: boo
         settings: whose ``base_path`` may lengthen *root*.
         raw: *path* is still as the client encoded it.
     """
+    if not root and not settings.base_path and path.startswith("/") and "%" not in path and path.isascii():
+        scope.raw_path = path if raw else None  # as nearly always
+        scope.root_path = ""
+        scope.path = path
+        return
     if base := settings.base_path:
         whole = root + path
         length = _length_of(base, whole) or len(root) + _length_of(base, path)

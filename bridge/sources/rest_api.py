@@ -52,7 +52,6 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     body = event.get("body")
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
 
-    host = header(headers, "host", "Host")
     set_server(scope, headers, about.get("domainName") or "")
     identity = about.get("identity")
     scope.client = as_text(identity.get("sourceIp")) if identity else ""
@@ -61,8 +60,10 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         scope.authorizer = authorizer
         scope.user = principal(authorizer)
 
-    path, _, query_in_path = as_text(event.get("path")).partition("?")
-    root, path = _split(event, about, path, host, settings)
+    path, query_in_path = as_text(event.get("path")), ""
+    if "?" in path:
+        path, _, query_in_path = path.partition("?")
+    root, path = _split(event, about, path, headers, settings)
     set_path(scope, root, path, settings, raw=source == "rest-api")
     parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
     scope.query = native(query_in_path) or query_of(parameters or event.get("query"))
@@ -96,11 +97,15 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     return payload
 
 
-def _split(event: dict[str, Any], about: dict[str, Any], path: str, host: str, settings: Settings) -> tuple[str, str]:
+def _split(
+    event: dict[str, Any], about: dict[str, Any], path: str, headers: dict[str, Any], settings: Settings
+) -> tuple[str, str]:
     """Stage or base path, and the rest, of a path as it arrived."""
+    stage = about.get("stage")
+    if stage and path[:1] == "/" and about.get("path") == f"/{stage}{path}" and stage != "$default":
+        return "" if settings.strip_stage else f"/{stage}", path  # as nearly always
     if path and not path.startswith("/"):
         path = "/" + path
-    stage = about.get("stage")
     if not stage:
         return "", path  # Kong, whose resource is where its own route begins, and other imitators
     stage_root = "" if stage == "$default" else f"/{stage}"
@@ -120,4 +125,5 @@ def _split(event: dict[str, Any], about: dict[str, Any], path: str, host: str, s
     if has_stage:
         return (shown, path[len(stage_root) :]) if starts_with(path, stage_root) else ("", path)
     # Without a `requestContext.path` that explains it, AWS's own domain name tells that the URL had the stage in it.
+    host = header(headers, "host", "Host")
     return shown if ".execute-api." in host and ".amazonaws.com" in host else "", path

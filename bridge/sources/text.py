@@ -46,7 +46,7 @@ def unquote(text: str) -> str:
 
 def quote(value: object) -> str:
     """*value* percent-encoded for a query string, a space as ``+``."""
-    text = value if value.__class__ is str else as_text(value)
+    text = value if type(value) is str else as_text(value)
     if text in _quoted:
         return _quoted[text]
     if not _encoded:
@@ -78,16 +78,16 @@ def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> 
     """
     if not parameters:
         return ""
-    known: Mapping[str, str] = {} if encoded else _quoted
-    write = as_text if encoded else quote
     pairs = []
+    get = _quoted.get
     for name, values in parameters.items():
-        written = known.get(name) or write(name)
-        for value in values if values.__class__ is list else (values,):
-            if value.__class__ is str:
-                pairs.append(f"{written}={value if encoded else known.get(value) or write(value)}")
+        written = name if encoded else get(name) or quote(name)
+        for value in values if type(values) is list else (values,):
+            if type(value) is str:
+                pairs.append(f"{written}={value if encoded or not value else get(value) or quote(value)}")
             else:  # Kong hands over `?a` as {"a": true}
-                pairs.append(written if value is True else f"{written}={write(value)}")
+                text = as_text(value)
+                pairs.append(written if value is True else f"{written}={text if encoded else quote(text)}")
     return native("&".join(pairs))
 
 
