@@ -584,7 +584,8 @@ def test_ctrl_c_half_way_leaves_nothing(number: signal.Signals, plain: Path, tmp
     before = listing(plain)
     env = environment(XDG_CACHE_HOME=str(tmp_path / "cache"), UV_CACHE_DIR=uv_cache(), TMPDIR=str(temporary(plain)))
     temporary(plain).mkdir()
-    for seconds in (0.6, 1.0, 1.6, 2.4):
+    stopped = 0
+    for seconds in (0.05, 0.3, 0.8, 1.4):
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         process = subprocess.Popen(
             [BRIDGE, "package", "app:app"],
@@ -595,6 +596,8 @@ def test_ctrl_c_half_way_leaves_nothing(number: signal.Signals, plain: Path, tmp
             text=True,
             start_new_session=True,
         )
+        while not left_behind(plain) and process.poll() is None:  # it has not begun
+            time.sleep(0.01)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -607,6 +610,8 @@ def test_ctrl_c_half_way_leaves_nothing(number: signal.Signals, plain: Path, tmp
         assert listing(plain) == before
         assert left_behind(plain) == []
         assert not [path for path in (tmp_path / "cache").rglob("*") if path.name.startswith(".") and path.is_dir()]
+        stopped += 1
+    assert stopped
 
 
 @pytest.mark.slow
