@@ -213,9 +213,10 @@ def test_serverless_offline_plays_api_gateway_in_front_of_it(framework: Framewor
     config = {**CONFIG, "plugins": ["serverless-offline"], "functions": {"shop": CONFIG["functions"]["shop"]}}
     project = framework.project(tmp_path / "shop", {"web/app.py": APP}, config)
     before = listing(project.folder)
-    ports = [str(_free_port()) for _ in range(3)]
-    options = ["--httpPort", ports[0], "--lambdaPort", ports[1], "--albPort", ports[2], "--noPrependStageInUrl"]
-    with _started(project, "offline", "start", *options) as log:
+    with contextlib.ExitStack() as stack:
+        ports = [str(stack.enter_context(_held_port())) for _ in range(3)]
+        options = ["--httpPort", ports[0], "--lambdaPort", ports[1], "--albPort", ports[2], "--noPrependStageInUrl"]
+        log = stack.enter_context(_started(project, "offline", "start", *options))
         _said(log, r"Server ready: (http://\S+)")
         with httpx.Client(base_url=f"http://localhost:{ports[0]}", trust_env=False, timeout=60) as client:
             assert client.get("/").text == "green true /"
@@ -255,8 +256,10 @@ def _said(log: Path, pattern: str) -> str:
     raise AssertionError(f"No {pattern!r}: {log.read_text()}")
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that another process can listen on: bound, but not listened on, nobody gets it by chance."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
