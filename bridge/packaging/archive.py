@@ -18,8 +18,12 @@ from zipfile import BadZipFile, ZipFile
 from bridge.packaging import PackagingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+_best: Callable[[bytes, int], bytes | bytearray] | None = None
+with contextlib.suppress(ImportError):  # it comes with the extra `package`
+    from deflate import deflate_compress as _best
 
 _STORED, _DEFLATED = 0, 8
 _MADE_ON_UNIX, _VERSION, _UTF_8 = 3 << 8, 20, 0x800
@@ -60,12 +64,24 @@ class Entry:
 
 def compressed(path: str, content: bytes, *, is_program: bool = False) -> Entry:
     """An entry for *content*, as small as zip files have it."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    data = packer.compress(content) + packer.flush()
+    data = _deflate(content)
     method = _DEFLATED
     if len(data) >= len(content):
         data, method = content, _STORED
     return Entry(path, is_program, method, zlib.crc32(content), len(content), data)
+
+
+def compressor() -> str:
+    """What compresses here: another one gives other bytes."""
+    return "zlib" if _best is None else "libdeflate"
+
+
+def _deflate(content: bytes) -> bytes:
+    """The shortest form, by libdeflate, which finds some that are 3 % shorter than zlib's best."""
+    if _best is not None and content:  # it makes nothing of nothing
+        return bytes(_best(content, 12))
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
 
 
 def write_zip(file: Path, entries: Iterable[Entry]) -> None:

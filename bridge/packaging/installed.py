@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 _NOTES = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 # The developer's side of the bridge, which its other side never imports.
 _DEVELOPERS = rules(
-    ["/bridge/cli/", "/bridge/gateway/", "/bridge/packaging/", "/bridge/serverless/", "/bridge/pytest_plugin.py"]
+    [
+        *(f"/bridge/{name}/" for name in ("cli", "gateway", "packaging", "serverless")),
+        "/bridge/remote/caller.py",
+        "/bridge/pytest_plugin.py",
+    ]
 )
 # What Lambda's runtimes have already: boto3 with all that it needs.
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 _IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "urllib3", "six"}
-_SLIM = rules(["tests/", "*.pyi", "*.c", "*.h", "*.pyx", "*.pxd", "*.cpp"])
+_SLIM = rules(["tests/", "*.pyi", "py.typed", "*.c", "*.h", "*.pyx", "*.pxd", "*.cpp"])
+# Of dist-info, what nobody asks for at run time: METADATA and entry points are there, and the licences, which must be.
+_SLIM_INFO = rules(["/*.dist-info/RECORD", "/*.dist-info/WHEEL", "/*.dist-info/sboms/"])
 
 
 @dataclass
@@ -70,7 +76,7 @@ def read(root: Path, target: Target, temporary: Path, patterns: Sequence[str] = 
     Raises:
         PackagingError: something in it is for another target.
     """
-    order = [*_DEVELOPERS, *(_SLIM if slim else []), *rules(patterns)]
+    order = [*_DEVELOPERS, *([*_SLIM, *_SLIM_INFO] if slim else []), *rules(patterns)]
     owners = _owners(root, target)
     found = Installed()
     dropped = {name for name in set(owners.values()) if slim and name in _IN_THE_RUNTIME}
@@ -86,6 +92,8 @@ def read(root: Path, target: Target, temporary: Path, patterns: Sequence[str] = 
                 found.files[path] = file
                 found.owners[path] = owner or "?"
     found.files = dict(sorted(found.files.items()))
+    if slim:
+        _drop_descriptions(found, temporary / "descriptions")
     _tidy_records(found, temporary / "records")
     return found
 
@@ -153,8 +161,19 @@ def _tidy_records(found: Installed, folder: Path) -> None:
         lines = sorted(line for line in _record(file) if os.path.normpath(line[0]) in found.files)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)
-        tidy = folder / path
-        tidy.parent.mkdir(parents=True)
-        tidy.write_text(text.getvalue(), encoding="utf-8")
-        tidy.chmod(0o644)
-        found.files[path] = tidy
+        found.files[path] = _written(folder / path, text.getvalue())
+
+
+def _drop_descriptions(found: Installed, folder: Path) -> None:
+    """Leave out what each METADATA says to readers: most of it is a README, which may be as long as the code."""
+    for path, file in list(found.files.items()):
+        if path.endswith(".dist-info/METADATA"):
+            head, _, _ = file.read_text(encoding="utf-8").partition("\n\n")
+            found.files[path] = _written(folder / path, f"{head}\n")
+
+
+def _written(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True)
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o644)
+    return file

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.packaging import PackagingError, cache
-from bridge.packaging.archive import Entry, compressed
+from bridge.packaging.archive import Entry, compressed, compressor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +105,7 @@ def _kept(
 
 def _key(files: Mapping[str, Path], digests: Mapping[str, str], bytecode: Bytecode | None) -> str:
     how = f"{bytecode.version} {bytecode.place} {bytecode.columns}" if bytecode else "none"
-    digest = hashlib.sha256(f"{_EDITION}\0{how}\n".encode())
+    digest = hashlib.sha256(f"{_EDITION}\0{compressor()}\0{how}\n".encode())
     for path in files:
         digest.update(f"{path}\0{digests[path]}\n".encode())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import marshal
 import os
@@ -19,7 +20,7 @@ from zipfile import ZipFile
 import pytest
 
 from bridge.gateway import Request
-from bridge.packaging import interpreter
+from bridge.packaging import archive, interpreter
 from tests.cli.packages import (
     FLASK,
     HOST,
@@ -303,6 +304,32 @@ def test_slim_leaves_out_what_lambda_has(plain: Path, cache: Path) -> None:
         *(name.partition("/")[0] for name in whole if name.lower().startswith("markupsafe-")),
     }  # fmt: skip
     assert "markupsafe/_speedups.pyi" not in slim
+
+
+@pytest.mark.slow
+def test_slim_keeps_of_metadata_what_programs_ask_for(cache: Path, tmp_path: Path) -> None:
+    files, app, _ = PROJECTS["flask"]
+    file = packaged(write(tmp_path / "project", files), cache, app, "--slim")
+    info = {name.partition("/")[2] for name in names(file) if name.startswith("flask-3.1.2.dist-info/")}
+    assert info == {"METADATA", "entry_points.txt", "licenses/LICENSE.txt"}
+    place = unpacked(file, tmp_path / "unpacked") / "flask-3.1.2.dist-info"
+    found = importlib.metadata.PathDistribution(place)
+    assert (found.version, found.metadata["Name"]) == ("3.1.2", "Flask")
+    assert "\n\n" not in (place / "METADATA").read_text()  # behind which its README stood
+    assert [each.name for each in found.entry_points] == ["flask"]
+    assert "werkzeug>=3.1.0" in (found.requires or [])
+
+
+def test_what_libdeflate_compresses_is_what_zlib_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorter, longer = [], []
+    for content in (b"", b"a", b"tea " * 5000, os.urandom(3000), json.__file__.encode() * 30):
+        shorter.append(archive.compressed("x", content))
+        with monkeypatch.context() as without:
+            without.setattr(archive, "_best", None)
+            longer.append(archive.compressed("x", content))
+        assert shorter[-1].content() == longer[-1].content() == content
+    assert archive.compressor() == "libdeflate"
+    assert sum(len(entry.data) for entry in shorter) <= sum(len(entry.data) for entry in longer)
 
 
 def test_the_projects_own_settings_file_stays_but_for_the_application(plain: Path, cache: Path) -> None:
