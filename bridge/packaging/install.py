@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.packaging import PackagingError
+from bridge.packaging.pip_options import for_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.packaging.requirements import Requirements
     from bridge.packaging.target import Target
@@ -81,21 +82,24 @@ def install(
     if not (told or also):  # uv calls that wrong
         return
     if uv is not None:
-        _with_uv(uv, target, into, [*told, *also, *more], wanted)
+        own, variables = for_uv(more)
+        _with_uv(uv, target, into, [*told, *also, *own], wanted, variables)
     elif (pip := find_pip()) is not None:
         _with_pip(pip, target, into, told, list(also), list(more), wanted)
     else:
         raise PackagingError("There is neither uv nor pip to install the requirements: pip install uv")
 
 
-def _with_uv(uv: str, target: Target, into: Path, words: list[str], wanted: Requirements) -> None:
+def _with_uv(
+    uv: str, target: Target, into: Path, words: list[str], wanted: Requirements, variables: Mapping[str, str]
+) -> None:
     place = ["--target", str(into), "--python", sys.executable]
     what = ["--python-version", target.python, "--python-platform", target.uv_platform]
     command = [uv, "pip", "install", "--no-progress", *place, *what]
-    done = _run([*command, "--only-binary", ":all:", *words], wanted)
+    done = _run([*command, "--only-binary", ":all:", *words], wanted, variables)
     if done.returncode and _NO_WHEEL.search(done.stderr):
         # What has only sources may be plain Python all the same: then it is right for every target.
-        again = _run([*command, *words], wanted)
+        again = _run([*command, *words], wanted, variables)
         if again.returncode == 0:
             return
         if not _NO_WHEEL.search(again.stderr):
@@ -144,10 +148,12 @@ def _exported(uv: str | None, project: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _run(command: list[str], wanted: Requirements) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], wanted: Requirements, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
-        command, cwd=wanted.folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False,
+        command, cwd=wanted.folder, env={**_environment(), **(variables or {})}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
