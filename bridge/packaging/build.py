@@ -75,7 +75,7 @@ class _Build:
         if order.listed is None:
             chosen = choose(order.folder, order.patterns, without=without)
         else:
-            chosen = listed.choose(order.folder, order.listed, without)
+            chosen = listed.choose(order.folder, order.listed, without, order.patterns)
         self._tell("Installing requirements", 0.05)
         with self._installation(app) as root:
             packages = installed.read(root, order.target, self._temporary, order.patterns, slim=order.slim)

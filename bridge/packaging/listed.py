@@ -46,7 +46,7 @@ def read(file: Path) -> Listed:
     return Listed(files, asked)
 
 
-def choose(folder: Path, listed: Listed, without: Sequence[Path] = ()) -> Chosen:
+def choose(folder: Path, listed: Listed, without: Sequence[Path] = (), patterns: Sequence[str] = ()) -> Chosen:
     """Those of the listed files that go into the artifact.
 
     A pattern such as ``web/**`` takes in all that is there, though nobody meant its ``.env`` or its virtual
@@ -56,12 +56,13 @@ def choose(folder: Path, listed: Listed, without: Sequence[Path] = ()) -> Chosen
         folder: the project.
         listed: the files.
         without: files that are left out: the artifact itself.
+        patterns: the user's own, as :func:`bridge.packaging.code.choose` has them: they count most.
 
     Raises:
         PackagingError: a file is not in the project.
     """
     root, chosen = folder.resolve(), Chosen()
-    tools, secrets = rules(TOOLS.split()), rules(SECRETS.split())
+    tools, secrets, own = rules(TOOLS.split()), rules(SECRETS.split()), rules(patterns)
     never = {path.resolve() for path in without}
     environments: dict[str, bool] = {}
     for name in sorted(set(listed.files)):
@@ -72,7 +73,10 @@ def choose(folder: Path, listed: Listed, without: Sequence[Path] = ()) -> Chosen
         if file.resolve() in never or not is_text(path):
             continue
         special = is_secret = ""
-        for part, is_folder in _parts(path):
+        said = [told for part, is_folder in _parts(path) if (told := verdict(part, own, is_folder=is_folder))]
+        if said and said[-1].excludes:
+            continue
+        for part, is_folder in [] if said else _parts(path):
             if verdict(part, tools, is_folder=is_folder) or (is_folder and _is_environment(root / part, environments)):
                 special = part
             elif verdict(part, secrets, is_folder=is_folder):

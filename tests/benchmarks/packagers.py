@@ -101,6 +101,7 @@ ALONE = "serverless, no plugin"
 CONTENDERS = {
     "bridge package": _bridge(),
     "bridge package --no-bytecode": _bridge("--no-bytecode"),
+    "bridge package --no-bytecode --slim": _bridge("--no-bytecode", "--slim"),
     ALONE: _serverless(),
     "serverless-bridge": _serverless(
         str(_ROOT / "bridge/serverless"), wsgi={"app": "app.app", "pythonBin": sys.executable}

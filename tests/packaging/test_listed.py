@@ -57,6 +57,13 @@ def test_a_pattern_that_names_another_does_not(pattern: str, tmp_path: Path) -> 
     assert chosen(tmp_path, pattern) == {"app.py", "web/app.py", "tests/data.json"}
 
 
+def test_the_users_own_patterns_count_most(tmp_path: Path) -> None:
+    write(tmp_path, dict.fromkeys(FILES, ""))
+    own = ["/web/", "!web/.env", "tests", "!/node_modules/htmx/"]
+    found = listed.choose(tmp_path, Listed(FILES, ["**"]), patterns=own)
+    assert set(found.files) == {"app.py", "web/.env", "node_modules/htmx/index.js"}
+
+
 def test_secrets_and_broken_links_are_told(tmp_path: Path) -> None:
     write(tmp_path, {"a/.env": ""})
     (tmp_path / "gone").symlink_to("nowhere")
