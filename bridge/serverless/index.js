@@ -71,9 +71,19 @@ class ServerlessBridge {
     if (shown) shown.notice('Packaging Python applications');
     try {
       await work();
+    } catch (problem) {
+      if (this.python.stoppedBy) await this.stop(this.python.stoppedBy);
+      throw problem;
     } finally {
       if (shown) shown.remove();
     }
+  }
+
+  /** Ends as if nobody had waited for a child: the framework takes an error after a signal for its own. */
+  stop(signal) {
+    process.stderr.write('\nStopped; nothing was packaged.\n');
+    process.kill(process.pid, signal);
+    return new Promise(() => {});
   }
 
   /** `deploy function`: one function, whatever it shares with others. */

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -200,9 +203,15 @@ def test_beside_it_individually_the_module_is_the_artifacts_root(
 
 def test_native_requirements_are_for_the_functions_processor_and_python(framework: Framework, tmp_path: Path) -> None:
     files = {"main.py": FASTAPI, "requirements.txt": "fastapi\npydantic\n"}
-    more = {"custom": {"wsgi": {"app": "main.app"}}, "provider": {"runtime": "python3.11", "architecture": "arm64"}}
-    functions = {"api": {"handler": "wsgi_handler.handler"}}
+    # What pip needed to be told of the target, and what uv has no option for.
+    told = "--platform manylinux2014_x86_64 --only-binary=:all: --prefer-binary --timeout 60"
+    more = {
+        "custom": {"wsgi": {"app": "main.app", "pipArgs": told}},
+        "provider": {"runtime": "python3.11", "architecture": "arm64"},
+    }
+    functions = {"api": {"handler": "wsgi_handler.handler"}, "job": {"handler": "job.run", "runtime": "python3.12"}}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
+    assert 'Functions "api" and "job" share an artifact, and differ in runtime or architecture' in packaged.ran.err
     native = [name for name in names(packaged.artifact("api")) if name.endswith(".so")]
     assert native
     assert all(name.endswith("cpython-311-aarch64-linux-gnu.so") for name in native)
@@ -225,31 +234,47 @@ def test_a_pattern_that_names_a_secret_or_a_node_module_takes_it_in(framework: F
 
 def test_without_an_application_it_packs_requirements_alone(framework: Framework, tmp_path: Path) -> None:
     files = {"job.py": "import six\n\ndef run(event, context):\n    return 1\n", "requirements.txt": "six\n"}
-    packaged = framework.project(tmp_path / "shop", files, config({"job": {"handler": "job.run"}})).package()
+    made = {"made/job.zip": "from last time"}  # where the framework is to put what it makes
+    project = framework.project(tmp_path / "shop", files | made, config({"job": {"handler": "job.run"}}))
+    packaged = project.package("--package", "made")
     found = names(packaged.artifact("job"))
     assert {"job.py", "six.py"} <= found
-    assert not [name for name in found if name.startswith(("bridge/", ".serverless-wsgi"))]
+    assert not [name for name in found if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
 
 
-FAILURES = {
+FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "no application": ({}, {}, 'Function "api" has the handler of an application, and none is named'),
-    "no module": ({}, {"wsgi": {"app": "nowhere.app"}}, "there is no module 'nowhere'"),
+    "no module": ({}, {"custom": {"wsgi": {"app": "nowhere.app"}}}, "there is no module 'nowhere'"),
     "no requirement": (
         {"requirements.txt": "no-such-requirement-anywhere==1\n"},
-        {"wsgi": {"app": "app.app"}},
+        {"custom": {"wsgi": {"app": "app.app"}}},
         "no-such-requirement-anywhere",
     ),
-    "no python": ({}, {"wsgi": {"app": "app.app", "pythonBin": "/no/python"}}, 'pythonBin is "/no/python"'),
+    "no python": (
+        {},
+        {"custom": {"wsgi": {"app": "app.app", "pythonBin": "/no/python"}}},
+        'pythonBin is "/no/python"',
+    ),
+    "old runtime": (
+        {},
+        {"custom": {"wsgi": {"app": "app.app"}}, "provider": {"runtime": "python3.10"}},
+        'Function "api" has the runtime python3.10; an application needs python3.11 or later.',
+    ),
+    "no runtime": (
+        {},
+        {"custom": {"wsgi": {"app": "app.app"}}, "provider": {"runtime": None}},
+        'Function "api" has no runtime; an application needs python3.11 or later.',
+    ),
 }
 
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework, failure: str, tmp_path: Path) -> None:
-    files, custom, message = FAILURES[failure]
+    files, more, message = FAILURES[failure]
     project = framework.project(
         tmp_path / "shop",
         {"app.py": PLAIN, **files},
-        config({"api": {"handler": "wsgi_handler.handler"}}, custom=custom),
+        config({"api": {"handler": "wsgi_handler.handler"}}, **more),
     )
     before = listing(project.folder)
     ran = project.sls("package")
@@ -258,6 +283,37 @@ def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework,
     assert message in said
     assert "Traceback" not in said
     assert "    at " not in said  # nor node's
+    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    assert after == before
+
+
+def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:  # of packages; it never answers
+        index.settimeout(60)
+        custom = {"wsgi": {"app": "app.app", "pipArgs": f"--index-url http://127.0.0.1:{index.getsockname()[1]}/"}}
+        functions = {"api": {"handler": "wsgi_handler.handler"}}
+        project = framework.project(tmp_path / "shop", {"app.py": PLAIN}, config(functions, custom=custom))
+        before = listing(project.folder)
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        with subprocess.Popen(
+            [str(framework.program), "package"],
+            cwd=project.folder,
+            env=framework.environment(project.folder, TMPDIR=str(temporary)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            connection, _ = index.accept()
+            os.killpg(process.pid, signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+            connection.close()
+    assert process.returncode == -signal.SIGINT
+    assert said.endswith("Stopped; nothing was packaged.\n")
+    assert "    at " not in said
+    assert not list(temporary.glob("bridge*"))  # the framework leaves a folder of its own
     after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
     assert after == before
 

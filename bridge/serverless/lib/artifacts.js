@@ -8,21 +8,23 @@ const path = require('path');
 const { said } = require('./functions');
 
 const REQUIREMENTS_PLUGIN = 'serverless-python-requirements';
+const OLDEST = 11; // of Python 3, that the bridge runs on
 
 class Artifacts {
   /**
    * @param {object} serverless the framework
    * @param {import('./functions').Functions} functions
    * @param {import('./python').Python} python
-   * @param {{log: object, error: (message: string) => Error}} tell
+   * @param {{log: object, error: (message: string) => Error, options: object}} plugin
    */
-  constructor(serverless, functions, python, { log, error }) {
+  constructor(serverless, functions, python, { log, error, options }) {
     this.serverless = serverless;
     this.service = serverless.service;
     this.functions = functions;
     this.python = python;
     this.log = log;
     this.error = error;
+    this.options = options;
   }
 
   get folder() {
@@ -84,10 +86,18 @@ class Artifacts {
 
   async makeShared(names, main) {
     const file = this.place(this.naming.getServiceArtifactName());
-    const first = main || names.find((name) => this.functions.isPython(name));
+    const pythons = names.filter((name) => this.functions.isPython(name));
+    const first = main || pythons[0];
+    const other = pythons.find((name) => String(this.target(name)) !== String(this.target(first)));
+    if (other) {
+      this.log.warning(
+        `Functions "${first}" and "${other}" share an artifact, and differ in runtime or architecture: its native ` +
+          `code is for "${first}" alone. With package.individually each has its own.`
+      );
+    }
     const asked = this.asked([]);
     // The zip is that of functions in other languages, too.
-    if (!names.every((name) => this.functions.isPython(name))) asked.push('node_modules/**');
+    if (pythons.length < names.length) asked.push('node_modules/**');
     await this.pack(first, { file, files: await this.packager.resolveFilePathsAll(), asked, served: names });
     Object.assign(this.service.package, { artifact: file });
     this.service.artifact = file;
@@ -106,6 +116,7 @@ class Artifacts {
   async pack(name, { file, files, asked, served, module }) {
     const inside = module && module !== '.' ? `${path.posix.normalize(module).replace(/\/$/, '')}/` : '';
     const folder = path.join(this.folder, inside);
+    const before = this.madeBefore;
     const below = (paths) => paths.filter((each) => each.startsWith(inside)).map((each) => each.slice(inside.length));
     const isServed = this.functions.served.includes(name);
     const app = isServed ? this.functions.app(name).replace(new RegExp(`^${inside}`), '') : '';
@@ -113,7 +124,8 @@ class Artifacts {
     for (const requirements of this.requirements(served, folder, inside)) words.push('--requirements', requirements);
     if (this.functions.custom.pipArgs) words.push(`--pip-args=${[this.functions.custom.pipArgs].flat().join(' ')}`);
     if (isServed) words.push(...this.textTypes(name));
-    await this.withList({ files: below(files), asked: below(asked).concat(asked) }, (list) =>
+    const chosen = files.filter((each) => !before || !each.startsWith(before));
+    await this.withList({ files: below(chosen), asked: below(asked).concat(asked) }, (list) =>
       this.run([...words, '--files', list], folder)
     );
   }
@@ -149,7 +161,15 @@ class Artifacts {
   }
 
   target(name) {
-    const version = /^python(3\.\d+)$/.exec(this.functions.runtime(name));
+    const runtime = this.functions.runtime(name);
+    const version = /^python(3\.(\d+))$/.exec(runtime);
+    const isPossible = version ? version[2] >= OLDEST : runtime.startsWith('provided');
+    if (this.functions.served.includes(name) && !isPossible) {
+      throw this.error(
+        `Function "${name}" has ${runtime ? `the runtime ${runtime}` : 'no runtime'}; an application needs ` +
+          `python3.${OLDEST} or later. Write it into serverless.yml: provider.runtime, or functions.${name}.runtime.`
+      );
+    }
     return [...(version ? ['--python', version[1]] : []), '--arch', this.functions.architecture(name)];
   }
 
@@ -189,6 +209,12 @@ class Artifacts {
     if (status !== 0) throw this.error(errors.trim().replace(/^bridge: /, '') || `bridge ended with status ${status}.`);
     this.log.info(output.trimEnd());
     for (const line of errors.split('\n').filter(Boolean)) this.log.warning(line.replace(/^bridge: /, ''));
+  }
+
+  /** Where the framework moves artifacts to, if it is told: those of the last time do not go into the next one. */
+  get madeBefore() {
+    const folder = this.options.package || said(this.service.package).path;
+    return folder && `${path.relative(this.folder, path.resolve(this.folder, folder)).split(path.sep).join('/')}/`;
   }
 
   place(name) {

@@ -88,8 +88,8 @@ class Python {
       child.stderr.setEncoding('utf8').on('data', (text) => (told.errors += text));
     }
     // The terminal sends Ctrl-C to both; the child says what came of it, and this one waits to pass it on.
-    const wait = () => {};
-    const end = () => child.kill('SIGTERM');
+    const wait = (signal) => (this.stoppedBy = signal);
+    const end = (signal) => child.kill(wait(signal));
     process.on('SIGINT', wait).on('SIGTERM', end);
     return new Promise((resolve, reject) => {
       child.on('error', (problem) => reject(this.error(`${program} cannot be run: ${problem.message}`)));
