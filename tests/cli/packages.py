@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -107,6 +108,7 @@ def packaged(folder: Path, cache: Path, *words: str, **env: str) -> Path:
     return folder / "build" / "function.zip"
 
 
+@functools.cache
 def uv_cache() -> str:
     """The folder of uv's cache."""
     return subprocess.run(["uv", "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
