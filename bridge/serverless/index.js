@@ -63,10 +63,19 @@ class ServerlessBridge {
     const provider = said(service.provider);
     this.python = new Python(this.functions.custom.pythonBin, String(provider.runtime || ''), this.error);
     this.artifacts = new Artifacts(this.serverless, this.functions, this.python, this);
-    this.artifacts.prepareShared();
+    try {
+      this.artifacts.prepareShared();
+    } catch (problem) {
+      this.problem = problem; // `remove`, `logs` and the like need no application
+    }
+  }
+
+  check() {
+    if (this.problem) throw this.problem;
   }
 
   async busy(work) {
+    this.check();
     const shown = this.progress && this.progress.get('serverless-bridge');
     if (shown) shown.notice('Packaging Python applications');
     try {
@@ -105,6 +114,7 @@ class ServerlessBridge {
 
   /** The framework's Python finds the bridge, and the bridge the applications. */
   prepareLocal() {
+    this.check();
     for (const name of this.functions.served) this.functions.setVariables(name, this.ofApplication(name));
     const { PYTHONPATH } = this.python.found.environment;
     if (PYTHONPATH) process.env.PYTHONPATH = PYTHONPATH;

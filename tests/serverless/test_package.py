@@ -287,6 +287,15 @@ def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework,
     assert after == before
 
 
+def test_commands_that_need_no_application_go_on_without(framework: Framework, tmp_path: Path) -> None:
+    project = framework.project(tmp_path / "shop", {}, config({"api": {"handler": "wsgi_handler.handler"}}))
+    ran = project.sls("print")
+    assert ran.status == 0, ran.out + ran.err
+    ran = project.sls("wsgi", "exec", "local", "--command", "1")
+    assert ran.status == 1
+    assert "and none is named" in ran.out + ran.err
+
+
 def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as index:  # of packages; it never answers
         index.settimeout(60)

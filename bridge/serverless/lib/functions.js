@@ -36,7 +36,6 @@ class Functions {
       }
       described.handler = HANDLER;
       this.served.push(name);
-      this.app(name);
       this.prepareStream(name);
     }
     return [...warnings];
