@@ -8,7 +8,7 @@ const path = require('path');
 const { Artifacts } = require('./lib/artifacts');
 const { commands, remotes } = require('./lib/commands');
 const { credentials } = require('./lib/credentials');
-const { Functions, said } = require('./lib/functions');
+const { Functions, HANDLER, said } = require('./lib/functions');
 const { Python } = require('./lib/python');
 
 class ServerlessBridge {
@@ -58,7 +58,9 @@ class ServerlessBridge {
 
   prepare() {
     const { service } = this.serverless;
-    this.functions = new Functions(service, this.error);
+    const folder = this.serverless.serviceDir || this.serverless.config.servicePath;
+    const isThere = (module) => fs.existsSync(path.join(folder || '.', `${module}.py`));
+    this.functions = new Functions(service, this.error, isThere);
     for (const line of this.functions.prepare()) this.log.warning(line);
     const provider = said(service.provider);
     this.python = new Python(this.functions.custom.pythonBin, String(provider.runtime || ''), this.error);
@@ -100,13 +102,15 @@ class ServerlessBridge {
     const name = this.options.function;
     const described = this.functions.all[name];
     if (!this.artifacts.packaged.includes(name) || !this.functions.isPython(name)) return;
+    if (said(this.serverless.service.package).artifact && !this.functions.isAlone(name)) return; // the user's own
     described.package = said(described.package);
     if (this.artifacts.packsRequirements) await this.artifacts.makeAlone(name);
   }
 
   async completeOne() {
     const name = this.options.function;
-    if (this.artifacts.packsRequirements || !this.functions.served.includes(name) || this.options['update-config']) return;
+    if (this.artifacts.packsRequirements || !this.artifacts.completed.includes(name)) return;
+    if (this.options['update-config']) return;
     const { package: own } = this.functions.all[name];
     const artifact = said(own).artifact || said(this.serverless.service.package).artifact;
     await this.artifacts.addTo(path.resolve(this.artifacts.folder, artifact), name);
@@ -115,7 +119,10 @@ class ServerlessBridge {
   /** The framework's Python finds the bridge, and the bridge the applications. */
   prepareLocal() {
     this.check();
-    for (const name of this.functions.served) this.functions.setVariables(name, this.ofApplication(name));
+    for (const name of this.functions.served) {
+      this.functions.all[name].handler = HANDLER;
+      this.functions.setVariables(name, this.ofApplication(name));
+    }
     const { PYTHONPATH } = this.python.found.environment;
     if (PYTHONPATH) process.env.PYTHONPATH = PYTHONPATH;
   }

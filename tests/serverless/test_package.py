@@ -242,6 +242,24 @@ def test_without_an_application_it_packs_requirements_alone(framework: Framework
     assert not [name for name in found if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
 
 
+def test_zips_and_handlers_of_the_users_own_are_left_alone_and_their_application_runs_here(
+    framework: Framework, tmp_path: Path
+) -> None:
+    handler = "def handler(event, context):\n    return 1\n"
+    files = {"app.py": PLAIN, "wsgi_handler.py": handler, "own.zip": "whatever is in it"}
+    functions = {
+        "own": {"handler": "wsgi_handler.handler"},  # there is one, and no application is named
+        "made": {"handler": "wsgi_handler.handler", "wsgi": {"app": "app.app"}, "package": {"artifact": "own.zip"}},
+    }
+    project = framework.project(tmp_path / "shop", files, config(functions))
+    packaged = project.package()
+    assert [packaged.function(name)["Handler"] for name in functions] == ["wsgi_handler.handler"] * 2
+    assert "wsgi_handler.py" in names(packaged.artifact("own"))
+    assert (project.folder / "own.zip").read_text() == "whatever is in it"
+    ran = project.sls("wsgi", "exec", "local", "--command", "print(app.__name__)")
+    assert (ran.status, ran.out) == (0, "app\n"), ran.err
+
+
 FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "no application": ({}, {}, 'Function "api" has the handler of an application, and none is named'),
     "no module": ({}, {"custom": {"wsgi": {"app": "nowhere.app"}}}, "there is no module 'nowhere'"),

@@ -47,10 +47,15 @@ class Artifacts {
     });
   }
 
+  /** The functions whose artifact the bridge and an application belong into. */
+  get completed() {
+    return this.functions.served.filter((name) => !this.functions.made.includes(name));
+  }
+
   /** What one zip for all serves where no variable says otherwise: custom.wsgi.app, if any of them has that. */
   get shared() {
     const names = this.packaged.filter((name) => !this.functions.isAlone(name));
-    const served = names.filter((name) => this.functions.served.includes(name));
+    const served = names.filter((name) => this.completed.includes(name));
     const main = served.find((name) => this.functions.app(name) === this.functions.custom.app) || served[0];
     return { names, served, main };
   }
@@ -135,7 +140,7 @@ class Artifacts {
     if (this.packsRequirements) return;
     const done = new Set();
     const { served, main } = this.shared;
-    const alone = this.functions.served.filter((name) => !served.includes(name));
+    const alone = this.completed.filter((name) => !served.includes(name));
     for (const name of [main, ...alone]) {
       const artifact = name && (said(this.functions.all[name].package).artifact || said(this.service.package).artifact);
       if (!artifact || done.has(artifact)) continue;

@@ -1,7 +1,7 @@
 'use strict';
 
 // Which functions serve an application, which one, and what they need to be told: serverless.yml as the framework has
-// resolved it, and nothing of the file system.
+// resolved it.
 
 const HANDLER = 'bridge.entrypoint.handler';
 const WRAPPER = '/var/task/bridge/runtime/bootstrap';
@@ -12,12 +12,15 @@ class Functions {
   /**
    * @param {object} service the framework's service.
    * @param {(message: string) => Error} error what to throw.
+   * @param {(module: string) => boolean} isThere whether the service has a file of that name, without `.py`.
    */
-  constructor(service, error) {
+  constructor(service, error, isThere) {
     this.service = service;
     this.error = error;
+    this.isThere = isThere;
     this.custom = said(said(service.custom).wsgi);
     this.served = []; // the names of those that serve an application
+    this.made = []; // those of them whose zip is the user's own, and names its handler
   }
 
   /** Gives them the bridge's handler, and the environment that goes with it. @returns {string[]} warnings */
@@ -26,8 +29,13 @@ class Functions {
     for (const name of Object.keys(this.all)) {
       const described = this.all[name];
       const handler = typeof described.handler === 'string' ? described.handler : '';
-      const isMade = said(described.package).artifact || (said(this.service.package).artifact && !this.isAlone(name));
-      if (!this.isOurs(handler) || isMade) continue; // what is in a zip of the user's own, the user names
+      if (!this.isOurs(handler)) continue;
+      if (said(described.package).artifact || (said(this.service.package).artifact && !this.isAlone(name))) {
+        if (this.named(name)) this.served.push(name);
+        this.made.push(name);
+        continue;
+      }
+      if (!this.named(name) && handler !== HANDLER && this.isThere(handler.replace(/\.handler$/, ''))) continue;
       if (handler === 'wsgi.handler') {
         warnings.add(
           'The handler "wsgi.handler" is an old name that is still understood; write "wsgi_handler.handler" or ' +
@@ -51,9 +59,8 @@ class Functions {
 
   /** @returns {string} the application of a function, relative to the service */
   app(name) {
-    const own = said(this.all[name].wsgi).app;
-    const app = own || this.environment(name).BRIDGE_APP || this.custom.app;
-    if (typeof app !== 'string' || !app) {
+    const app = this.named(name);
+    if (!app) {
       throw this.error(
         `Function "${name}" has the handler of an application, and none is named. With a Flask application "app" in ` +
           'api.py, write into serverless.yml: custom.wsgi.app: api.app (or, for this function alone, ' +
@@ -61,6 +68,11 @@ class Functions {
       );
     }
     return app;
+  }
+
+  named(name) {
+    const app = said(this.all[name].wsgi).app || this.environment(name).BRIDGE_APP || this.custom.app;
+    return typeof app === 'string' ? app : '';
   }
 
   /** @returns {string[]} the media types that are text, too */
@@ -126,4 +138,4 @@ class Functions {
   }
 }
 
-module.exports = { Functions, said };
+module.exports = { Functions, HANDLER, said };
