@@ -72,7 +72,10 @@ def read(folder: Path, given: Mapping[str, str]) -> Project | None:
     if "http" in kinds and "httpApi" not in kinds:
         found.source = "rest-api"
         api = mapping(mapping(content.get("provider")).get("apiGateway"))
-        found.binary_media_types = tuple(map(str, listing(api.get("binaryMediaTypes"))))
+        # The plugin serverless-apigw-binary has its own place for them, and was there first.
+        plugin = mapping(mapping(content.get("custom")).get("apigwBinary"))
+        types = [*listing(api.get("binaryMediaTypes")), *listing(plugin.get("types"))]
+        found.binary_media_types = tuple(map(str, types))
     elif "httpApi" in kinds:
         is_v1 = str(mapping(mapping(content.get("provider")).get("httpApi")).get("payload")) == "1.0"
         found.source = "http-api-v1" if is_v1 else "http-api"

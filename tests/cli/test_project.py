@@ -230,6 +230,7 @@ def test_functions_of_other_languages_are_passed_over(tmp_path: Path) -> None:
     [
         ("{apiGateway: {binaryMediaTypes: ['*/*']}}", "http: ANY /", "rest-api", ("*/*",)),
         ("aws", "http: ANY /", "rest-api", ()),
+        ("aws\ncustom: {apigwBinary: {types: [image/png]}}", "http: ANY /", "rest-api", ("image/png",)),
         ("{name: aws}", "httpApi: '*'", "http-api", ()),
         ("{httpApi: {payload: '1.0'}}", "httpApi: '*'", "http-api-v1", ()),
         ("{name: aws}", "schedule: rate(1 day)", None, ()),
