@@ -58,12 +58,12 @@ class ServerlessBridge {
 
   prepare() {
     const { service } = this.serverless;
-    const folder = this.serverless.serviceDir || this.serverless.config.servicePath;
-    const isThere = (module) => fs.existsSync(path.join(folder || '.', `${module}.py`));
+    const folder = this.serverless.serviceDir || this.serverless.config.servicePath || '.';
+    const isThere = (module) => fs.existsSync(path.join(folder, `${module}.py`));
     this.functions = new Functions(service, this.error, isThere);
     for (const line of this.functions.prepare()) this.log.warning(line);
     const provider = said(service.provider);
-    this.python = new Python(this.functions.custom.pythonBin, String(provider.runtime || ''), this.error);
+    this.python = new Python(this.functions.custom.pythonBin, folder, String(provider.runtime || ''), this.error);
     this.artifacts = new Artifacts(this.serverless, this.functions, this.python, this);
     try {
       this.artifacts.prepareShared();

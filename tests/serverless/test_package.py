@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -235,7 +236,10 @@ def test_a_pattern_that_names_a_secret_or_a_node_module_takes_it_in(framework: F
 def test_without_an_application_it_packs_requirements_alone(framework: Framework, tmp_path: Path) -> None:
     files = {"job.py": "import six\n\ndef run(event, context):\n    return 1\n", "requirements.txt": "six\n"}
     made = {"made/job.zip": "from last time"}  # where the framework is to put what it makes
-    project = framework.project(tmp_path / "shop", files | made, config({"job": {"handler": "job.run"}}))
+    own = {"bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'}
+    more = {"custom": {"wsgi": {"pythonBin": "bin/python"}}}
+    project = framework.project(tmp_path / "shop", files | made | own, config({"job": {"handler": "job.run"}}, **more))
+    (project.folder / "bin" / "python").chmod(0o755)
     packaged = project.package("--package", "made")
     found = names(packaged.artifact("job"))
     assert {"job.py", "six.py"} <= found

@@ -13,12 +13,13 @@ const NEWEST_THAT_FAILS = 10; // of Python 3
 
 class Python {
   /**
-   * @param {string | undefined} wanted custom.wsgi.pythonBin
+   * @param {string | undefined} wanted custom.wsgi.pythonBin: a program's name, or a path from the service's folder on
+   * @param {string} folder the service's folder
    * @param {string} runtime provider.runtime
    * @param {(message: string) => Error} error what to throw
    */
-  constructor(wanted, runtime, error) {
-    this.wanted = wanted;
+  constructor(wanted, folder, runtime, error) {
+    this.wanted = wanted && /[/\\]/.test(wanted) ? path.resolve(folder, wanted) : wanted;
     this.runtime = runtime;
     this.error = error;
   }
