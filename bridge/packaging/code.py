@@ -127,7 +127,7 @@ class _Walk:
             return own.excludes
         if out or verdict(path, self._tools, is_folder=is_folder):
             return True
-        if verdict(path, self._secrets, is_folder=is_folder):
+        if verdict(path, self._secrets, is_folder=is_folder) and not is_certificate(self.root / path):
             self.chosen.secrets.append(path)
             return True
         found = verdict(path, ignored, is_folder=is_folder)
@@ -161,6 +161,17 @@ def is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_certificate(file: Path) -> bool:
+    """Whether a file has certificates and no key, as those of a database's authority: everybody may have them."""
+    if file.suffix != ".pem":
+        return False
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return False
+    return b"-----BEGIN CERTIFICATE-----" in content and b"PRIVATE KEY-----" not in content
 
 
 def _below(lines: list[str], inner: tuple[str, ...]) -> list[Rule]:

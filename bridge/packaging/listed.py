@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.packaging import PackagingError
-from bridge.packaging.code import SECRETS, TOOLS, Chosen, is_text
+from bridge.packaging.code import SECRETS, TOOLS, Chosen, is_certificate, is_text
 from bridge.packaging.ignore import rule, rules, verdict
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def choose(folder: Path, listed: Listed, without: Sequence[Path] = (), patterns:
         for part, is_folder in [] if said else _parts(path):
             if verdict(part, tools, is_folder=is_folder) or (is_folder and _is_environment(root / part, environments)):
                 special = part
-            elif verdict(part, secrets, is_folder=is_folder):
+            elif verdict(part, secrets, is_folder=is_folder) and not is_certificate(root / part):
                 special = is_secret = part
             if special:
                 break

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.packaging import PackagingError
+from bridge.packaging import PackagingError, listed
 from bridge.packaging.code import choose
+from bridge.packaging.listed import Listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,17 @@ def test_secrets_stay_out_and_are_named(name: str, tmp_path: Path) -> None:
     assert set(chosen.files) == {"app.py"}
     assert len(chosen.secrets) == 1
     assert name.startswith(chosen.secrets[0])
+
+
+def test_certificates_without_a_key_are_no_secret(tmp_path: Path) -> None:
+    made(tmp_path, "app.py")
+    certificate = "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
+    (tmp_path / "global-bundle.pem").write_text(certificate, encoding="utf-8")
+    (tmp_path / "both.pem").write_text(f"{certificate}-----BEGIN RSA PRIVATE KEY-----\n", encoding="utf-8")
+    listing = Listed(["app.py", "global-bundle.pem", "both.pem"])
+    for chosen in (choose(tmp_path), listed.choose(tmp_path, listing)):
+        assert set(chosen.files) == {"app.py", "global-bundle.pem"}
+        assert chosen.secrets == ["both.pem"]
 
 
 def test_a_virtual_environment_stays_out_whatever_its_name(tmp_path: Path) -> None:
