@@ -53,6 +53,11 @@ def is_alive(process: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def _behind(gate: Path) -> str:
+    """An event whose process leaves a file beside *gate*, waits for that one, and tells who it is."""
+    return f"Path(f'{gate}.{{os.getpid()}}').touch(); wait_for({str(gate)!r}); {PROCESS}"
+
+
 @RUNTIMES
 async def test_a_process_is_used_again(command: Sequence[str], tmp_path: Path) -> None:
     write(tmp_path, HANDLER)
@@ -141,8 +146,8 @@ async def test_one_process_answers_many_at_once(tmp_path: Path) -> None:
 async def test_what_one_process_does_not_take_goes_to_another(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with puppet(concurrency=2, sandboxes=2) as function:  # which asks for one at a time all the same
-        slow = [asyncio.create_task(function.invoke(f"wait_for({str(gate)!r}); {PROCESS}")) for _ in range(3)]
-        await asyncio.sleep(0.3)
+        slow = [asyncio.create_task(function.invoke(_behind(gate))) for _ in range(3)]
+        await until(lambda: len(list(tmp_path.glob("gate.*"))) == 2)
         gate.touch()
         assert len(set(await asyncio.gather(*slow))) == 2
 
@@ -292,9 +297,8 @@ async def test_a_request_that_waits_in_vain_is_given_up(tmp_path: Path) -> None:
 async def test_all_processes_end_with_the_service(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with puppet(sandboxes=3, timeout=30) as function:
-        asked = [function.invoke(f"wait_for({str(gate)!r}); {PROCESS}") for _ in range(3)]
-        running = asyncio.gather(*asked)
-        await asyncio.sleep(0.4)
+        running = asyncio.gather(*(function.invoke(_behind(gate)) for _ in range(3)))
+        await until(lambda: len(list(tmp_path.glob("gate.*"))) == 3)
         gate.touch()
         processes = await running
     assert len(set(processes)) == 3
