@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import os
 import signal
@@ -30,6 +31,12 @@ def app(environ, start):
     start("200 OK", [])
     return [{word!r}.encode() + os.environ.get("COLOUR", "").encode()]
 """
+
+
+@pytest.fixture
+def serve(serve: Serve) -> Serve:
+    """Without bytecode: Python takes a module for unchanged that is changed within a second, and stays as long."""
+    return functools.partial(serve, PYTHONDONTWRITEBYTECODE="1")
 
 
 def test_a_change_starts_it_again(serve: Serve, tmp_path: Path) -> None:
