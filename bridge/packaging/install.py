@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.packaging import PackagingError
+from bridge.packaging.folders import with_copies
 from bridge.packaging.pip_options import for_uv
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def install(
     lines = list(wanted.lines)
     if wanted.project is not None:
         lines = _exported(uv, wanted.project)
-    files = [str(file) for file in wanted.files]
+    lines = with_copies(lines, wanted.folder, temporary / "folders") or lines
+    files = [_with_copies_in(file, temporary) for file in wanted.files]
     if lines:
         files.append(_written(temporary / "requirements.txt", lines))
     constraints = [_written(temporary / "constraints.txt", wanted.constraints)] if wanted.constraints else []
@@ -88,6 +90,13 @@ def install(
         _with_pip(pip, target, into, told, list(also), list(more), wanted)
     else:
         raise PackagingError("There is neither uv nor pip to install the requirements: pip install uv")
+
+
+def _with_copies_in(file: Path, temporary: Path) -> str:
+    """The requirements file, or one with copies of the folders that it names."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    lines = with_copies(text.splitlines(), file.parent, temporary / "folders")
+    return str(file) if lines is None else _written(temporary / f"copied-{file.name}", lines)
 
 
 def _with_uv(

@@ -435,16 +435,24 @@ def test_a_hash_of_a_lock_that_is_wrong_stops_it(plain: Path, cache: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_requirement_in_a_folder_is_built_and_copied_each_time(plain: Path, cache: Path) -> None:
-    build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+@pytest.mark.parametrize("backend", ["hatchling.build", "setuptools.build_meta"])
+def test_a_requirement_in_a_folder_is_built_each_time_and_the_folder_stays_as_it_was(
+    backend: str, plain: Path, cache: Path
+) -> None:
+    build = f'[build-system]\nrequires = ["{backend.partition(".")[0]}"]\nbuild-backend = "{backend}"\n'
     write(plain, {
-        "requirements.txt": "-e ./lib\n", "lib/pyproject.toml": f'[project]\nname = "mylib"\nversion = "1"\n{build}',
-        "lib/mylib/__init__.py": "A = 1\n",
+        "requirements.txt": "-e ./lib  # our own\n", "lib/mylib/__init__.py": "A = 1\n",
+        "lib/pyproject.toml": f'[project]\nname = "mylib"\nversion = "1"\n{build}',
     })  # fmt: skip
-    file = packaged(plain, cache, "app:app", "--exclude", "/lib/")
-    assert read(file, "mylib/__init__.py") == b"A = 1\n"
+    before = listing(plain)
+    for number in (1, 2):
+        (plain / "lib/mylib/__init__.py").write_text(f"A = {number}\n")
+        file = packaged(plain, cache, "app:app", "--exclude", "/lib/")
+        assert read(file, "mylib/__init__.py") == f"A = {number}\n".encode()
     assert not [name for name in names(file) if name.endswith(".pth")]
     assert b"plain" not in b"".join(read(file, name) for name in names(file) if "mylib" in name)
+    after = {name: what for name, what in listing(plain).items() if name.partition("/")[0] != "build"}
+    assert after.keys() == before.keys()
 
 
 @pytest.mark.slow
