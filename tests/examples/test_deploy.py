@@ -251,9 +251,12 @@ def test_a_policy_names_each_action_and_may_only_read_where_it_names_no_resource
 
 
 @pytest.mark.parametrize("door", ["http-api", "function-url"])
-def test_the_application_counts_behind_both_front_doors(door: str) -> None:
+def test_the_application_counts_behind_both_front_doors(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "app", raising=False)
     handler = bridge.handler(find_application(str(DEPLOY / "app.py") + ":app"))
     request = Request(path="/count", query="to=3&seconds=0", headers=[("host", "example.com")])
     answer = interpret(handler(compose(request, door), None), door, request)
     handler.close()
+    del sys.modules["app"]  # the other examples' modules are called so, too
     assert (answer.status, answer.body) == (200, b"0\n1\n2\n")
