@@ -461,7 +461,7 @@ def test_a_requirement_in_a_folder_is_built_each_time_and_the_folder_stays_as_it
     [
         ("no-such-package-of-anybody", "no-such-package-of-anybody was not found"),
         ("itsdangerous==99", "there is no version of itsdangerous==99"),
-        ("markupsafe==0.23", "A requirement has no wheel for Python 3.12 on arm64"),
+        ("markupsafe==1.1.1", "A requirement has no wheel for Python 3.12 on arm64"),
         ("==1", "cannot be installed"),
         ("-r more.txt", "more.txt"),
     ],

@@ -183,14 +183,18 @@ async def test_an_application_is_told_that_its_client_has_gone_and_goes_on(clien
 
 @pytest.mark.parametrize("source", STREAMING)
 async def test_a_process_that_ends_in_the_middle_cuts_the_response_off(
-    source: str, caplog: pytest.LogCaptureFixture
+    source: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    function = always(says(prelude(statusCode=200), b"half", end="os._exit(1)"))
+    gate = tmp_path / "gate"
+    function = always(says(prelude(statusCode=200), b"half", end=f"wait_for({str(gate)!r}); os._exit(1)"))
     async with serving(function, source) as client:
         async with client.stream("GET", "/") as answer:
             assert answer.status_code == 200
+            chunks = answer.aiter_raw()
+            assert await anext(chunks) == b"half"
+            gate.touch()
             with pytest.raises(httpx.RemoteProtocolError):
-                await answer.aread()
+                await anext(chunks)
         await until(lambda: "cut off after 4 bytes" in caplog.text)
 
 
