@@ -107,14 +107,10 @@ def _order(chosen: argparse.Namespace) -> Order:
         raise UsageError("--add-to changes the archive that it names: -o and --files mean nothing with it.")
     if chosen.fetch_python and not chosen.bytecode:
         raise UsageError("--fetch-python means nothing with --no-bytecode: nothing is compiled. Leave it out.")
-    app = (
-        ""
-        if chosen.no_app
-        else application(chosen.app, folder, framework_options(getattr(chosen, "stage", ""), chosen.opt))
-    )
+    given = framework_options(getattr(chosen, "stage", ""), chosen.opt)
     output = chosen.add_to or chosen.output or ("build/image" if chosen.image else "build/function.zip")
     return Order(
-        app=app,
+        app=None if chosen.no_app else application(chosen.app, folder, given),
         folder=folder,
         output=Path(output).absolute(),
         target=target,

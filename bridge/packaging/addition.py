@@ -34,6 +34,7 @@ def add(order: Order, tell: Callable[[str, float], None]) -> Artifact:
     try:
         tell("Adding the bridge", 0.1)
         entries = {entry.path: entry for entry in read_zip(order.output) if not entry.path.endswith("/")}
+        assert order.app is not None
         app = application.relative(order.app, order.folder)
         with zipfile.ZipFile(order.output) as archive:
             files: dict[str, Any] = {path: zipfile.Path(archive, path) for path in entries}

@@ -37,9 +37,9 @@ def relative(app: str, folder: Path) -> str:
     return f"{'' if below == '.' else below + '/'}{module}{colon}{attribute}"
 
 
-def folder_of(app: str) -> str:
-    """The folder in the artifact that the application's module is looked for in, first."""
-    return _parts(app)[3]
+def folder_of(app: str | None) -> str:
+    """The folder in the artifact that the application's module is looked for in, first; ``""`` without one."""
+    return "" if app is None else _parts(app)[3]
 
 
 def check(app: str, files: Mapping[str, Path], modules: Iterable[str], target: str) -> None:

@@ -69,7 +69,7 @@ class _Build:
             image.check_folder(order.output)
         elif order.output.is_dir():
             raise PackagingError(f"{order.output} is a folder; name a file: -o build/function.zip")
-        app = application.relative(order.app, order.folder) if order.app else ""
+        app = None if order.app is None else application.relative(order.app, order.folder)
         self._tell("Choosing files", 0)
         without = [order.output, order.layer_file, *_made_before(order.output.parent)]
         if order.listed is None:
@@ -81,9 +81,9 @@ class _Build:
             packages = installed.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
             return self._packed(app, chosen, packages)
 
-    def _packed(self, app: str, chosen: Chosen, packages: installed.Installed) -> Artifact:
+    def _packed(self, app: str | None, chosen: Chosen, packages: installed.Installed) -> Artifact:
         order = self._order
-        if app:
+        if app is not None:
             application.check(app, chosen.files, packages.modules, order.target.python)
         self._notes += notes.clashes(app, chosen, packages) + notes.left_out(
             chosen, packages, by_patterns=order.listed is not None
@@ -116,9 +116,9 @@ class _Build:
         self._tell("Done", 1)
         return Artifact(files, sizes, self._notes)
 
-    def _installation(self, app: str) -> contextlib.AbstractContextManager[Path]:
+    def _installation(self, app: str | None) -> contextlib.AbstractContextManager[Path]:
         order = self._order
-        places = dict.fromkeys([order.folder, order.folder / (application.folder_of(app) if app else "")])
+        places = dict.fromkeys([order.folder, order.folder / application.folder_of(app)])
         wanted = requirements.find(list(places), order.requirements)
         if wanted.origin == "none":
             self._notes.append(
@@ -127,11 +127,11 @@ class _Build:
         elif more := [] if order.requirements else requirements.others(wanted, list(places)):
             self._notes.append(f"{wanted.origin} says what is installed; {', '.join(more)} does not count.")
         is_wanted = wanted.names(wheel.NAME)
-        is_ours = wheel.is_local() if is_wanted else bool(app)
+        is_ours = wheel.is_local() if is_wanted else app is not None
         also = [wheel.own(self._temporary)] if is_ours else []
         return installation(wanted, order.target, self._temporary, also=also, more=order.pip_args)
 
-    def _staged(self, app: str, chosen: Chosen) -> dict[str, Path]:
+    def _staged(self, app: str | None, chosen: Chosen) -> dict[str, Path]:
         """Copies of the project's files, which nobody changes while they are packed."""
         root, files = self._temporary / "code", {}
         for path, source in chosen.files.items():
@@ -143,7 +143,7 @@ class _Build:
             file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
             files[path] = file
         root.mkdir(exist_ok=True)
-        if not app:
+        if app is None:
             return dict(sorted(files.items()))
         own = root / application.SETTINGS_FILE
         content = application.settings(app, self._order.text_types, chosen.files)

@@ -76,7 +76,7 @@ def install(
     if wanted.project is not None:
         lines = _exported(uv, wanted.project)
     lines = with_copies(lines, wanted.folder, temporary / "folders") or lines
-    files = [_with_copies_in(file, temporary) for file in wanted.files]
+    files = [_with_copies_in(file, temporary, f"copied-{place}-{file.name}") for place, file in enumerate(wanted.files)]
     if lines:
         files.append(_written(temporary / "requirements.txt", lines))
     constraints = [_written(temporary / "constraints.txt", wanted.constraints)] if wanted.constraints else []
@@ -92,11 +92,11 @@ def install(
         raise PackagingError("There is neither uv nor pip to install the requirements: pip install uv")
 
 
-def _with_copies_in(file: Path, temporary: Path) -> str:
-    """The requirements file, or one with copies of the folders that it names."""
+def _with_copies_in(file: Path, temporary: Path, name: str) -> str:
+    """The requirements file, or one called *name* with copies of the folders that it names."""
     text = file.read_text(encoding="utf-8", errors="replace")
     lines = with_copies(text.splitlines(), file.parent, temporary / "folders")
-    return str(file) if lines is None else _written(temporary / f"copied-{file.name}", lines)
+    return str(file) if lines is None else _written(temporary / name, lines)
 
 
 def _with_uv(

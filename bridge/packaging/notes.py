@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from bridge.packaging.installed import Installed
 
 
-def clashes(app: str, chosen: Chosen, packages: Installed) -> list[str]:
+def clashes(app: str | None, chosen: Chosen, packages: Installed) -> list[str]:
     """Files of the project that hide a requirement, a line each.
 
     Raises:
         PackagingError: one hides the bridge.
     """
     lines = []
-    folder = application.folder_of(app) if app else ""
+    folder = application.folder_of(app)
     tops = {path.partition("/")[0] for path in chosen.files if "/" in path or path.endswith(".py")}
     if folder:  # it is on the import path, before all else
         inner = [path.removeprefix(f"{folder}/") for path in chosen.files if path.startswith(f"{folder}/")]

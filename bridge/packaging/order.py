@@ -19,7 +19,7 @@ class Order:
     """What is wanted.
 
     Attributes:
-        app: the application, as everywhere; ``""`` if the artifact serves none.
+        app: the application, as everywhere; None if the artifact serves none.
         folder: the project.
         output: the artifact: a zip file, or the folder of an image.
         target: what it is for.
@@ -35,7 +35,7 @@ class Order:
         image: whether it is the folder of an image.
     """
 
-    app: str
+    app: str | None
     folder: Path
     output: Path
     target: Target

@@ -340,6 +340,13 @@ def test_the_projects_own_settings_file_stays_but_for_the_application(plain: Pat
     }  # fmt: skip
 
 
+def test_an_empty_name_is_no_application_and_no_wish_for_none(plain: Path, cache: Path) -> None:
+    status, out, err = package(plain, cache, "")
+    assert (status, out) == (1, "")
+    assert "Traceback" not in err
+    assert not (plain / "build").exists()
+
+
 def test_the_application_may_be_the_projects(plain: Path, cache: Path) -> None:
     write(plain, {"pyproject.toml": '[tool.bridge]\napp = "app:app"\n'})
     assert json.loads(read(packaged(plain, cache), ".serverless-wsgi")) == {"app": "app:app"}
@@ -453,6 +460,18 @@ def test_a_requirement_in_a_folder_is_built_each_time_and_the_folder_stays_as_it
     assert b"plain" not in b"".join(read(file, name) for name in names(file) if "mylib" in name)
     after = {name: what for name, what in listing(plain).items() if name.partition("/")[0] != "build"}
     assert after.keys() == before.keys()
+
+
+@pytest.mark.slow
+def test_folders_in_requirements_files_of_one_name_are_all_built(plain: Path, cache: Path) -> None:
+    build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    for name in ("one", "two"):
+        write(plain / name, {
+            "requirements.txt": "./lib\n", f"lib/of_{name}/__init__.py": "",
+            "lib/pyproject.toml": f'[project]\nname = "of-{name}"\nversion = "1"\n{build}',
+        })  # fmt: skip
+    file = packaged(plain, cache, "app:app", "-r", "one/requirements.txt", "-r", "two/requirements.txt")
+    assert {"of_one/__init__.py", "of_two/__init__.py"} <= names(file)
 
 
 @pytest.mark.slow
