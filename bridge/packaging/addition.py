@@ -8,11 +8,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.packaging import PackagingError, application, installed, interpreter, wheel
+from bridge.packaging import PackagingError, application, installed, wheel
 from bridge.packaging.archive import compressed, read_zip, write_zip
+from bridge.packaging.compiling import TASK, Compiling
 from bridge.packaging.installation import installation
 from bridge.packaging.order import Artifact, Order
-from bridge.packaging.part import Bytecode, pack
+from bridge.packaging.part import pack
 from bridge.packaging.requirements import Requirements
 from bridge.packaging.sizes import measure
 
@@ -30,6 +31,7 @@ def add(order: Order, tell: Callable[[str, float], None]) -> Artifact:
         PackagingError: it is no archive, or the application is not in it; it is as it was.
         OSError: it cannot be read or written.
     """
+    notes: list[str] = []
     temporary = Path(tempfile.mkdtemp(prefix="bridge-package-"))
     try:
         tell("Adding the bridge", 0.1)
@@ -48,7 +50,13 @@ def add(order: Order, tell: Callable[[str, float], None]) -> Artifact:
                 nothing, order.target, temporary, also=[wheel.own(temporary)], more=order.pip_args
             ) as root:
                 packages = installed.read(root, order.target, temporary)
-                packed, _ = pack(packages.files, packages.owners, _bytecode(order), temporary / "compiled", _nobody)
+                packed, _ = pack(
+                    packages.files,
+                    packages.owners,
+                    Compiling(order, notes).bytecode(TASK),
+                    temporary / "compiled",
+                    lambda share: tell("Adding the bridge", 0.1 + 0.8 * share),
+                )
             for package, own in packed.items():
                 if not any(entry.path in entries for entry in own):
                     entries |= {entry.path: entry for entry in own}
@@ -56,19 +64,8 @@ def add(order: Order, tell: Callable[[str, float], None]) -> Artifact:
                     raise PackagingError(f"{order.output.name}: files of the project hide the bridge itself.")
         tell("Writing", 0.9)
         write_zip(order.output, entries.values())
-        return Artifact([order.output], measure({"everything": list(entries.values())}))
+        return Artifact([order.output], measure({"everything": list(entries.values())}), notes)
     except zipfile.BadZipFile as error:
         raise PackagingError(f"{order.output} is no zip file: {error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _nobody(_share: float) -> None:
-    """Nobody is told of so little."""
-
-
-def _bytecode(order: Order) -> Bytecode | None:
-    if not order.bytecode:
-        return None
-    version = order.target.python
-    return Bytecode(version, "/var/task", lambda: interpreter.find(version, fetch=order.fetch_python))

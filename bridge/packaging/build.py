@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,7 +13,6 @@ from bridge.packaging import (
     application,
     image,
     installed,
-    interpreter,
     listed,
     notes,
     requirements,
@@ -22,9 +20,10 @@ from bridge.packaging import (
 )
 from bridge.packaging.archive import Entry, write_zip
 from bridge.packaging.code import Chosen, choose
+from bridge.packaging.compiling import TASK, Compiling
 from bridge.packaging.installation import installation
 from bridge.packaging.order import Artifact, Order
-from bridge.packaging.part import Bytecode, pack
+from bridge.packaging.part import pack
 from bridge.packaging.sizes import complaints, measure
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-_TASK, _LAYER = "/var/task", "/opt/python"
+_LAYER = "/opt/python"
 CODE = "your code"
 
 
@@ -62,6 +61,7 @@ class _Build:
     def __init__(self, order: Order, temporary: Path, tell: Callable[[str, float], None]) -> None:
         self._order, self._temporary, self._tell = order, temporary, tell
         self._notes: list[str] = []
+        self._compiling = Compiling(order, self._notes)
 
     def run(self) -> Artifact:
         order = self._order
@@ -89,18 +89,18 @@ class _Build:
             chosen, packages, by_patterns=order.listed is not None
         )
         code_files = self._staged(app, chosen)
-        place = _LAYER if order.layer else _TASK
+        place = _LAYER if order.layer else TASK
         needs, _ = pack(
             packages.files,
             packages.owners,
-            self._bytecode(place),
+            self._compiling.bytecode(place),
             self._temporary / "compiled-requirements",
             lambda share: self._tell("Packing requirements", 0.4 + 0.4 * share),
         )
         code, broken = pack(
             code_files,
             dict.fromkeys(code_files, CODE),
-            self._bytecode(_TASK, columns=True),
+            self._compiling.bytecode(TASK, columns=True),
             self._temporary / "compiled-code",
             lambda share: self._tell("Packing your code", 0.8 + 0.15 * share),
         )
@@ -151,22 +151,6 @@ class _Build:
         own.chmod(0o644)
         files[application.SETTINGS_FILE] = own
         return dict(sorted(files.items()))
-
-    def _bytecode(self, place: str, *, columns: bool = False) -> Bytecode | None:
-        """How a part is compiled: what underlines a line of a traceback is worth its space in the user's own code."""
-        order = self._order
-        return Bytecode(order.target.python, place, self._interpreter, columns) if order.bytecode else None
-
-    @functools.cache  # noqa: B019 - it lives no longer than its one call of run
-    def _interpreter(self) -> str | None:
-        version = self._order.target.python
-        found = interpreter.find(version, fetch=self._order.fetch_python)
-        if found is None:
-            self._notes.append(
-                f"There is no Python {version} here to compile with, so every cold start will compile again what it "
-                "imports: some 200 ms for Flask. --fetch-python lets uv bring one; --no-bytecode is content without."
-            )
-        return found
 
     def _write(self, code: list[Entry], needs: list[Entry]) -> list[Path]:
         order = self._order

@@ -46,6 +46,13 @@ def test_it_and_the_applications_name_go_in_and_what_is_there_stays(cache: Path,
     assert told == {"app": "web/app.app", "base_path": "/x", "text_mime_types": ["a/b"]}
 
 
+def test_without_an_interpreter_for_the_target_it_says_what_that_costs(cache: Path, tmp_path: Path) -> None:
+    archive(tmp_path / "shop", {"app.py": PLAIN})
+    status, _, err = package(tmp_path / "shop", cache, "app:app", "--add-to", "made.zip", "--python", "3.99")
+    assert status == 0
+    assert "There is no Python 3.99 here to compile with" in err
+
+
 def test_twice_is_as_once_to_the_byte(cache: Path, tmp_path: Path) -> None:
     file = archive(tmp_path / "shop", {"app.py": PLAIN})
     made = []
