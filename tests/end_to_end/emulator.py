@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bridge.gateway import Answer, Request, compose, interpret
+from tests.end_to_end.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ class InvocationError(Exception):
         self.payload = payload
 
 
-class Emulator:
+class Emulator(Running):
     """A function under the emulator; a context manager.
 
     Args:
@@ -113,17 +114,6 @@ class Emulator:
         self._refused = b""
         self._client.meta.events.register("response-received.lambda.Invoke", self._keep)
         self._client.meta.events.register("before-call.lambda.Invoke", _call_it_json)
-
-    def __enter__(self) -> Self:
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.end()
-            raise
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.end()
 
     def invoke(self, event: Any) -> Any:
         """What the function gives for *event*.

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
 import pytest
+
+from tests.end_to_end.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +38,7 @@ app.main()
 """
 
 
-class Ministack:
+class Ministack(Running):
     """A running ministack; a context manager. It listens on this machine only, on a port that nobody has.
 
     Args:
@@ -79,17 +81,6 @@ class Ministack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-    def __enter__(self) -> Self:
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.end()
-            raise
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.end()
 
     def client(self, service: str) -> Any:
         """boto3's client for a service."""

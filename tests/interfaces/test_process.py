@@ -39,6 +39,29 @@ handler = bridge.asgi_handler(app)
 """
 
 
+# An application whose request leaves a thread at work, which ends with the shutdown. It lies in a function's text, so
+# all lines but the first have that one's indentation.
+WORKING = textwrap.indent(
+    """
+stop = threading.Event()
+async def working(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        stop.set()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        begin()
+        asyncio.get_running_loop().run_in_executor(None, lambda: (stop.wait(), say("worker ends")))
+        await app(scope, receive, send)
+handler = bridge.asgi_handler(working)
+say(ask(handler))
+""",
+    " " * 8,
+).strip()
+
+
 def output(script: str, code: int = 0) -> list[str]:
     """What a script says, after the application above; it ends with this code, and without a word on stderr."""
     done = run(PRELUDE + textwrap.dedent(script), check=False)
@@ -84,39 +107,18 @@ class TestExit:
         assert lines == (["(200, b'/')"] if mode == "off" else ["startup", "(200, b'/')", "shutdown"])
 
     def test_a_worker_thread_that_works_until_the_shutdown_does_not_hold_it_up(self) -> None:
-        script = """
-        stop = threading.Event()
-        async def working(scope, receive, send):
-            if scope["type"] == "lifespan":
-                await receive()
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-                stop.set()
-                await send({"type": "lifespan.shutdown.complete"})
-            else:
-                asyncio.get_running_loop().run_in_executor(None, lambda: (stop.wait(), say("worker ends")))
-                await app(scope, receive, send)
-        handler = bridge.asgi_handler(working)
-        say(ask(handler))
+        script = f"""
+        def begin():
+            pass
+        {WORKING}
         """
         assert output(script) == ["(200, b'/')", "worker ends"]
 
     def test_nor_does_one_of_an_executor_that_a_request_is_the_first_to_need(self) -> None:
-        script = """
-        stop = threading.Event()
-        async def working(scope, receive, send):
-            if scope["type"] == "lifespan":
-                await receive()
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-                stop.set()
-                await send({"type": "lifespan.shutdown.complete"})
-            else:
-                say("concurrent.futures.thread" in sys.modules)
-                asyncio.get_running_loop().run_in_executor(None, lambda: (stop.wait(), say("worker ends")))
-                await app(scope, receive, send)
-        handler = bridge.asgi_handler(working)
-        say(ask(handler))
+        script = f"""
+        def begin():
+            say("concurrent.futures.thread" in sys.modules)
+        {WORKING}
         """
         assert output(script) == ["False", "(200, b'/')", "worker ends"]
 
