@@ -8,7 +8,7 @@ const path = require('path');
 const { Artifacts } = require('./lib/artifacts');
 const { commands, remotes } = require('./lib/commands');
 const { credentials } = require('./lib/credentials');
-const { Functions, HANDLER, said } = require('./lib/functions');
+const { Functions, HANDLER, hasRequirementsPlugin, said } = require('./lib/functions');
 const { Python } = require('./lib/python');
 
 class ServerlessBridge {
@@ -50,9 +50,8 @@ class ServerlessBridge {
         additionalProperties: false,
       },
     };
-    const plugins = this.serverless.service.plugins || [];
-    const hasModule = [...(plugins.modules || plugins)].includes('serverless-python-requirements');
-    if (!hasModule) properties.module = { type: 'string' }; // else it is described by that one
+    // Beside that plugin it is described by that one.
+    if (!hasRequirementsPlugin(this.serverless.service)) properties.module = { type: 'string' };
     schema.defineFunctionProperties('aws', { properties });
   }
 
@@ -64,7 +63,7 @@ class ServerlessBridge {
     for (const line of this.functions.prepare()) this.log.warning(line);
     const provider = said(service.provider);
     this.python = new Python(this.functions.custom.pythonBin, folder, String(provider.runtime || ''), this.error);
-    this.artifacts = new Artifacts(this.serverless, this.functions, this.python, this);
+    this.artifacts = new Artifacts(this.serverless, folder, this.functions, this.python, this);
     try {
       this.artifacts.prepareShared();
     } catch (problem) {

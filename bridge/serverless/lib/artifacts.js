@@ -5,20 +5,21 @@
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
-const { said } = require('./functions');
+const { hasRequirementsPlugin, said } = require('./functions');
 
-const REQUIREMENTS_PLUGIN = 'serverless-python-requirements';
 const OLDEST = 11; // of Python 3, that the bridge runs on
 
 class Artifacts {
   /**
    * @param {object} serverless the framework
+   * @param {string} folder the service's
    * @param {import('./functions').Functions} functions
    * @param {import('./python').Python} python
    * @param {{log: object, error: (message: string) => Error, options: object}} plugin
    */
-  constructor(serverless, functions, python, { log, error, options }) {
+  constructor(serverless, folder, functions, python, { log, error, options }) {
     this.serverless = serverless;
+    this.folder = folder;
     this.service = serverless.service;
     this.functions = functions;
     this.python = python;
@@ -27,16 +28,10 @@ class Artifacts {
     this.options = options;
   }
 
-  get folder() {
-    return this.serverless.serviceDir || this.serverless.config.servicePath;
-  }
-
   /** Whether requirements are this plugin's business: not where another one packs them, if nobody says so. */
   get packsRequirements() {
     const wanted = this.functions.custom.packRequirements;
-    if (typeof wanted === 'boolean') return wanted;
-    const plugins = this.service.plugins || [];
-    return ![...(plugins.modules || plugins)].includes(REQUIREMENTS_PLUGIN);
+    return typeof wanted === 'boolean' ? wanted : !hasRequirementsPlugin(this.service);
   }
 
   /** The functions that the framework would make an artifact for. */
@@ -119,12 +114,12 @@ class Artifacts {
 
   /** One call of `bridge package`. */
   async pack(name, { file, files, asked, served, module }) {
-    const inside = module && module !== '.' ? `${path.posix.normalize(module).replace(/\/$/, '')}/` : '';
+    const inside = beginning(module);
     const folder = path.join(this.folder, inside);
     const before = this.madeBefore;
     const below = (paths) => paths.filter((each) => each.startsWith(inside)).map((each) => each.slice(inside.length));
     const isServed = this.functions.served.includes(name);
-    const app = isServed ? this.functions.app(name).replace(new RegExp(`^${inside}`), '') : '';
+    const app = isServed ? from(inside, this.functions.app(name)) : '';
     const words = ['package', ...(app ? [app] : ['--no-app']), '--output', file, ...this.target(name)];
     for (const requirements of this.requirements(served, folder, inside)) words.push('--requirements', requirements);
     if (this.functions.custom.pipArgs) words.push(`--pip-args=${[this.functions.custom.pipArgs].flat().join(' ')}`);
@@ -150,10 +145,9 @@ class Artifacts {
   }
 
   async addTo(file, name) {
-    const module = this.functions.isAlone(name) ? this.functions.all[name].module : null;
-    const app = this.functions.app(name);
-    const own = module && app.startsWith(`${module}/`) ? app.slice(module.length + 1) : app;
-    await this.run(['package', own, '--add-to', file, ...this.target(name), ...this.textTypes(name)], this.folder);
+    const inside = beginning(this.functions.isAlone(name) && this.functions.all[name].module);
+    const app = from(inside, this.functions.app(name));
+    await this.run(['package', app, '--add-to', file, ...this.target(name), ...this.textTypes(name)], this.folder);
   }
 
   /** Removes what `make` leaves. @returns {string[]} the files that were there */
@@ -187,7 +181,7 @@ class Artifacts {
   requirements(names, folder, inside) {
     const apps = names.filter((name) => this.functions.served.includes(name)).map((name) => this.functions.app(name));
     if (!apps.length && this.functions.custom.app) apps.push(this.functions.custom.app);
-    const places = apps.map((app) => path.join(folder, path.dirname(app.replace(new RegExp(`^${inside}`), ''))));
+    const places = apps.map((app) => path.join(folder, path.dirname(from(inside, app))));
     const files = places.map((place) => path.join(place, 'requirements.txt')).filter((file) => fs.existsSync(file));
     return [...new Set(files)];
   }
@@ -234,6 +228,16 @@ class Artifacts {
   get packager() {
     return this.serverless.pluginManager.plugins.find((plugin) => typeof plugin.resolveFilePathsAll === 'function');
   }
+}
+
+/** What paths in a function's `module` begin with: `web/`; nothing if that is the service. */
+function beginning(module) {
+  return module && module !== '.' ? `${path.posix.normalize(module).replace(/\/$/, '')}/` : '';
+}
+
+/** A path as seen from the folder that it begins with. */
+function from(inside, place) {
+  return place.startsWith(inside) ? place.slice(inside.length) : place;
 }
 
 module.exports = { Artifacts };

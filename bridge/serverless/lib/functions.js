@@ -8,6 +8,12 @@ const WRAPPER = '/var/task/bridge/runtime/bootstrap';
 
 const said = (value) => (value && typeof value === 'object' ? value : {});
 
+/** Whether serverless-python-requirements is among the service's plugins, in either form of their list. */
+function hasRequirementsPlugin(service) {
+  const plugins = service.plugins || [];
+  return [...(plugins.modules || plugins)].includes('serverless-python-requirements');
+}
+
 class Functions {
   /**
    * @param {object} service the framework's service.
@@ -138,4 +144,4 @@ class Functions {
   }
 }
 
-module.exports = { Functions, HANDLER, said };
+module.exports = { Functions, HANDLER, hasRequirementsPlugin, said };
