@@ -11,11 +11,11 @@ from bridge.errors import InterfaceError, logger
 from bridge.interfaces import as_bytes
 from bridge.interfaces.deadline import gateway_timeout
 from bridge.interfaces.settle import settle
+from bridge.interfaces.turn import Turn, nothing
 from bridge.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
     from typing import Any
 
     from bridge.scope import Scope
@@ -30,7 +30,7 @@ _LENGTH = b"content-length"
 _lower: dict[str, bytes] = {}
 
 
-class Exchange:
+class Exchange(Turn):
     """One request and its answer: the application's ``receive`` and ``send``.
 
     Attributes:
@@ -51,8 +51,12 @@ class Exchange:
         self.response: Response | None = None
         self.complete = False
         self.task: asyncio.Task[Any] | None = None
-        self.tasks: Collection[asyncio.Task[Any]] = ()
+        self.tasks: set[asyncio.Task[Any]] = set()
         self.out_of_time = False
+        # As a Turn begins; not called, for half a microsecond.
+        self.over = False
+        self.wake = nothing
+        self._result = self._error = None
 
     async def receive(self) -> dict[str, Any]:
         """The request, whole; when the response is complete ``http.disconnect``, and not before."""
@@ -78,7 +82,10 @@ class Exchange:
             if chunk:
                 self._chunks.append(chunk if type(chunk) is bytes else as_bytes(chunk))
             if not message.get("more_body", False):
-                self._finish(self.response)
+                chunks = self._chunks
+                self.response.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self.complete = True
+                self.end()
         elif kind == "http.response.start" and self.response is None:
             status = message["status"]
             if not isinstance(status, int) or not 100 <= status <= 999:
@@ -94,12 +101,6 @@ class Exchange:
                 else "while the body is being sent"
             )
             raise InterfaceError(f"The application sent {kind!r} {when}.")
-
-    def _finish(self, response: Response) -> None:
-        chunks = self._chunks
-        response.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self.complete = True
-        self.end()
 
     def end(self) -> None:
         """There will be no more of a response; whoever waits to receive is told so."""
@@ -118,25 +119,25 @@ class Exchange:
         """What is answered when the time is over: the application's response if it is whole, else a 504."""
         return self.response if self.complete and self.response is not None else gateway_timeout()
 
-    async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> Response:
-        """Call *app* and give its answer.
+    def failed(self, scope: Scope) -> None:
+        """The application has raised what is being handled; it is logged if the response is complete.
 
         Raises:
-            InterfaceError: the application ended without a complete response.
-            BaseException: whatever it raises before its response is complete.
+            Exception: what is being handled.
         """
-        try:
-            await app(scope, self.receive, self.send)
-        except Exception:
-            if not self.complete:
-                raise
-            status = self.response.status if self.response is not None else 0
-            logger().exception(
-                "The application failed at %s %r, after its response was complete; the response, %d, stands.",
-                scope["method"],
-                scope["path"],
-                status,
-            )
+        if not self.complete:
+            raise
+        status = self.response.status if self.response is not None else 0
+        logger().exception(
+            "The application failed at %s, after its response was complete; the response, %d, stands.", scope, status
+        )
+
+    def answered(self) -> Response:
+        """The answer of an application that has come to its end.
+
+        Raises:
+            InterfaceError: it is not complete.
+        """
         if self.response is None or not self.complete:
             raise InterfaceError(
                 "The application returned without a response."
@@ -151,7 +152,8 @@ def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
 
     Beside the specification's keys: ``aws.event``, ``aws.context`` and ``bridge.scope``.
     """
-    path = scope.root_path + scope.path
+    root = scope.root_path
+    path = root + scope.path
     asgi_scope: dict[str, Any] = {
         "type": "http",
         "asgi": _ASGI.copy(),
@@ -161,7 +163,7 @@ def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
         "path": path if path.isascii() else text_of(path),
         "raw_path": None if scope.raw_path is None else scope.raw_path.encode("latin-1"),
         "query_string": scope.query.encode("latin-1"),
-        "root_path": text_of(scope.root_path),
+        "root_path": root if root.isascii() else text_of(root),
         "headers": _headers(scope),
         "client": (scope.client, 0) if scope.client else None,
         "server": (scope.server_name, int(scope.server_port)),
@@ -180,41 +182,42 @@ def text_of(native: str) -> str:
 
 
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    pairs = _usual_headers(scope)
-    if pairs is None:
-        given = [(_learn(name), value.encode("latin-1")) for name, value in scope.headers]
-        kept = [pair for pair in given if pair[0] is not _LENGTH]
-        is_told = len(kept) < len(given)
-        pairs = _with_one_cookie(kept)
-    else:
-        is_told = len(pairs) < len(scope.sent or ())
-    # The body is here: its length is known, also where a front door leaves the header out (Django reads no upload
-    # without it), and it did not come in chunks.
-    if is_told or scope.body:
-        pairs.append((_LENGTH, b"%d" % len(scope.body)))
-    return pairs
-
-
-def _usual_headers(scope: Scope) -> list[tuple[bytes, bytes]] | None:
-    """The pairs, but for those that tell of the length, straight from the event's own map; None if one is unusual.
+    """The pairs, straight from the event's own map where nothing in it is unusual: half of what a scope takes.
 
     Usual is one value for each name, and a known name. A text's UTF-8 is what the bytes of its native string are, so
     nothing is to be looked at before.
     """
     sent, cookies, lower = scope.sent, scope.cookies, _lower
     if sent is None or ("Cookie" in sent and (cookies or "cookie" in sent)):
-        return None
+        return _unusual_headers(scope)
     try:
         if scope.are_lists:
-            return [(key, value.encode()) for name, (value,) in sent.items() if (key := lower[name]) is not _LENGTH]
-        if cookies and "cookie" in sent:
-            sent = {**sent, "cookie": "; ".join(cookies)}  # which keeps its place
-        pairs = [(key, value.encode()) for name, value in sent.items() if (key := lower[name]) is not _LENGTH]
+            pairs = [(key, value.encode()) for name, (value,) in sent.items() if (key := lower[name]) is not _LENGTH]
+        else:
+            if cookies and "cookie" in sent:
+                sent = {**sent, "cookie": "; ".join(cookies)}  # which keeps its place
+            pairs = [(key, value.encode()) for name, value in sent.items() if (key := lower[name]) is not _LENGTH]
+        if scope.body or len(pairs) < len(sent):
+            pairs.append((_LENGTH, b"%d" % len(scope.body)))
         if cookies and "cookie" not in sent:
             pairs.append((b"cookie", "; ".join(cookies).encode()))
-        return pairs
     except (AttributeError, KeyError, TypeError, ValueError):  # a null, a list, a number; a new name; no Unicode
-        return None
+        return _unusual_headers(scope)
+    return pairs
+
+
+def _unusual_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The pairs, whatever they are.
+
+    The body is here: its length is known, also where a front door leaves the header out (Django reads no upload
+    without it), and it did not come in chunks.
+    """
+    given = [(_learn(name), value.encode("latin-1")) for name, value in scope.headers]
+    kept = [pair for pair in given if pair[0] is not _LENGTH]
+    pairs = _with_one_cookie(kept)
+    if scope.body or len(kept) < len(given):
+        pairs.append((_LENGTH, b"%d" % len(scope.body)))
+    return pairs
 
 
 def _learn(name: str) -> bytes:

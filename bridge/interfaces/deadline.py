@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from bridge.interfaces.asgi import Exchange
     from bridge.interfaces.lifespan import Lifespan
-    from bridge.interfaces.turn import Turn
 
 # How long an application that was cancelled may take to notice.
 _NOTICE_SECONDS = 0.02
@@ -30,7 +29,6 @@ def gateway_timeout() -> Response:
 def give_up(
     loop: asyncio.AbstractEventLoop,
     exchange: Exchange,
-    turn: Turn,
     starting: Lifespan | None,
     spares: Callable[[], bool],
     *,
@@ -41,7 +39,6 @@ def give_up(
     Args:
         loop: where the application runs.
         exchange: the request.
-        turn: what is finished when it is answered.
         starting: the lifespan that starts up, if the request has not begun.
         spares: whether what runs on the loop when it is asked, there, is another request's.
         is_shared: whether a thread of its own drives the loop, so that who waits for the answer is not in it.
@@ -55,7 +52,7 @@ def give_up(
         exchange.out_of_time = True
         if exchange.task is not None:
             exchange.task.cancel()
-            loop.call_later(_NOTICE_SECONDS, lambda: turn.finish(gateway_timeout()))
+            loop.call_later(_NOTICE_SECONDS, lambda: exchange.finish(gateway_timeout()))
         elif starting is not None:
             starting.give_up()
 
@@ -63,9 +60,9 @@ def give_up(
     if is_shared:
         sleep(_NOTICE_SECONDS)
         if not exchange.out_of_time:  # the loop is blocked
-            turn.finish(gateway_timeout())
+            exchange.finish(gateway_timeout())
     else:
-        interrupt.unless(loop, lambda: exchange.out_of_time or turn.over, spares)
+        interrupt.unless(loop, lambda: exchange.out_of_time or exchange.over, spares)
 
 
 def _await_chain(task: asyncio.Task[Any]) -> str:

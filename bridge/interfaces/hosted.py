@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from asyncio import current_task
 from contextvars import Context
 from weakref import WeakSet, ref
 
@@ -99,16 +100,15 @@ class HostedApplication:
             InterfaceError: it broke ASGI.
             BaseException: whatever it raises before its response is complete.
         """
-        turn = Turn()
         exchange = Exchange(scope.body)
-        watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
+        watched = watch.begin(scope, lambda: self._out_of_time(exchange))
         self._exchanges.add(exchange)
         try:
-            if watched is not None:
+            if watched is not None and not interrupt.is_armed:
                 interrupt.arm()
             if not self._started:
                 self.startup()
-            response: Response = self._take(turn, self._run(scope, exchange, turn))
+            response: Response = self._take(exchange, self._run(scope, exchange))
         except interrupt.BlockedError:
             response = gateway_timeout()
         except LifespanError:
@@ -135,9 +135,8 @@ class HostedApplication:
             BaseException: as :meth:`respond`.
         """
         exchange = exchange or Exchange(scope.body)
-        turn = Turn()
-        turn.wake = exchange.abandon  # finished only by who gives the request up
-        watched = watch.begin(scope, lambda: self._out_of_time(exchange, turn))
+        exchange.wake = exchange.abandon  # finished only by who gives the request up
+        watched = watch.begin(scope, lambda: self._out_of_time(exchange))
         self._exchanges.add(exchange)
         try:
             if not self._started:
@@ -145,7 +144,11 @@ class HostedApplication:
             if asyncio.get_running_loop() is not self._adopted:  # the application lives on another loop
                 return await asyncio.to_thread(self.respond, scope)
             interrupt.arm()
-            response = await self._answer(scope, exchange)
+            token = spawned.set(exchange.tasks)
+            try:
+                response = await self._answer(scope, exchange)
+            finally:
+                spawned.reset(token)
         except LifespanError:
             if not exchange.out_of_time:
                 raise
@@ -229,36 +232,37 @@ class HostedApplication:
         if not start.cancelled():
             start.exception()  # whoever waits has it
 
-    async def _run(self, scope: Scope, exchange: Exchange, turn: Turn) -> None:
+    async def _run(self, scope: Scope, exchange: Exchange) -> None:
+        spawned.set(exchange.tasks)
         try:
-            turn.finish(await self._answer(scope, exchange))
+            exchange.finish(await self._answer(scope, exchange))
         except BaseException as error:
             if exchange.out_of_time:
-                turn.finish(exchange.late_response())
+                exchange.finish(exchange.late_response())
             else:
-                turn.fail(error)
+                exchange.fail(error)
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> Response:
         """Run the application in this task, and what it leaves behind for a while."""
-        exchange.task = asyncio.current_task()
-        tasks: set[asyncio.Task[Any]] = set()
-        exchange.tasks = tasks
-        token = spawned.set(tasks)
+        exchange.task = current_task()
         state = self._lifespan.state if self._lifespan is not None else None
+        tasks = exchange.tasks
         try:
-            response = await exchange.run(self.app, asgi_scope_of(scope, state))
+            try:
+                await self.app(asgi_scope_of(scope, state), exchange.receive, exchange.send)
+            except Exception:
+                exchange.failed(scope)
+            response = exchange.answered()
         except BaseException as error:
             exchange.end()
             if isinstance(error, Exception) and tasks and not exchange.out_of_time:
                 await exchange.leave(tasks)
             raise
-        finally:
-            spawned.reset(token)
         if tasks:
             await exchange.leave(tasks)
         return response
 
-    def _out_of_time(self, exchange: Exchange, turn: Turn) -> None:
+    def _out_of_time(self, exchange: Exchange) -> None:
         """Called by the watch, in its thread, after it has logged the threads' stacks."""
         loop = self._adopted or self._own
         if loop is not None:
@@ -269,7 +273,7 @@ class HostedApplication:
                 others = [each for each in list(self._exchanges) if each is not exchange]
                 return task is not None and any(each.task is task or task in each.tasks for each in others)
 
-            give_up(loop, exchange, turn, self._starts, spares, is_shared=is_shared)
+            give_up(loop, exchange, self._starts, spares, is_shared=is_shared)
 
     def _forget_parent(self) -> None:
         """In a process that was forked: loop and lifespan are the parent's, this one starts anew if it has to."""

@@ -24,7 +24,7 @@ _SIGNAL = getattr(signal, "SIGALRM", None)
 # processor that this can take longer than _NOTICE_SECONDS, and asyncio interrupted in its middle may lose a callback.
 _LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.interfaces.loop")
 
-_is_armed = False
+is_armed = False
 _has_noticed: Callable[[], bool] | None = None
 _spares: Callable[[], bool] = bool
 _loop: AbstractEventLoop | None = None
@@ -36,15 +36,15 @@ class BlockedError(BaseException):
 
 def arm() -> None:
     """Take the signal over, once, if nobody else has it and this is the main thread."""
-    global _is_armed
+    global is_armed
     if (
-        not _is_armed
+        not is_armed
         and _SIGNAL is not None
         and threading.current_thread() is threading.main_thread()
         and signal.getsignal(_SIGNAL) is signal.SIG_DFL
     ):
         signal.signal(_SIGNAL, _raise)
-        _is_armed = True
+        is_armed = True
 
 
 def unless(loop: AbstractEventLoop, has_noticed: Callable[[], bool], spares: Callable[[], bool]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from _thread import get_ident
+from asyncio import Task, _get_running_loop, _set_running_loop
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]  # as anyio does, see Loop
 from contextvars import ContextVar
 
@@ -14,6 +16,7 @@ from bridge.interfaces.turn import BLOCKED, Turn, take_outside
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextvars import Context
     from typing import Any
 
 if sys.platform == "win32":
@@ -68,6 +71,9 @@ class Loop(_Base):
         self._waiting: set[Turn] = set()
         self.is_ending = False
         self.guest: object = None
+        self._watched = self._selector.get_map() if sys.platform != "win32" else ()  # type: ignore[attr-defined]
+        self._held: list[tuple[Context, Callable[[], object]]] = []
+        self._hooks = self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook  # type: ignore[attr-defined]
         # anyio keeps its worker threads for as long as the task lives that the loop was started with, which it knows
         # by this callback. There is none here, so one is made; else each request of FastAPI would cost new threads.
         self._root = asyncio.Task(self._stay(), loop=self, name="bridge")
@@ -97,8 +103,8 @@ class Loop(_Base):
             BridgeError: the loop that runs here is this one: it would wait for itself. Or *timeout* has passed.
             BaseException: the turn's error.
         """
-        running = asyncio._get_running_loop()
-        if running is None and self._driver is None and self._driving.acquire(blocking=False):
+        running = _get_running_loop()
+        if running is None and self._driver is None and self._driving.acquire(False):
             try:
                 self._drive(turn, coroutine)
             finally:
@@ -158,26 +164,22 @@ class Loop(_Base):
                 _open.discard(self)
 
     def _drive(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._start(coroutine) if self._is_idle() else asyncio.Task(coroutine, loop=self)
+        # Nothing to do but what comes next: no callback, no timer, no connection but the loop's own.
+        is_idle = not self._ready and not self._scheduled and len(self._watched) == 1  # type: ignore[attr-defined]
+        task = self._start(coroutine) if is_idle else Task(coroutine, loop=self)
         # run_until_complete takes two more rounds of the loop, to call back and to stop. Here the turn says stop,
         # which ends the round it is in.
-        turn.wake = self.stop
-        try:
-            while not turn.over:
-                self.run_forever()
-        except BaseException:  # Ctrl-C while the loop was waiting, or a task that ends the process
-            task.cancel()
-            raise
+        if not turn.over:
+            turn.wake = self.stop
+            try:
+                while not turn.over:
+                    self.run_forever()
+            except BaseException:  # Ctrl-C while the loop was waiting, or a task that ends the process
+                task.cancel()
+                raise
         if self._ready:  # type: ignore[attr-defined]  # such as the close of a connection
             self.stop()
             self.run_forever()
-
-    def _is_idle(self) -> bool:
-        """Whether the loop has nothing to do but what comes next: no callback, no timer, no connection."""
-        if sys.platform == "win32":
-            return False
-        watched = len(self._selector.get_map())  # type: ignore[attr-defined]
-        return not self._ready and not self._scheduled and watched <= 1  # type: ignore[attr-defined]  # 1: its own
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that has come as far as it can without waiting: to its end, for most requests.
@@ -186,19 +188,28 @@ class Loop(_Base):
         For the task it is as in a round: this loop is the running one, and the task the current one.
         """
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
-        self._thread_id = threading.get_ident()  # what is_running() looks at
-        asyncio._set_running_loop(self)
+        sys.set_asyncgen_hooks(*self._hooks)
+        self._thread_id = get_ident()  # what is_running() looks at
+        _set_running_loop(self)
         try:
             if sys.version_info >= (3, 12):
-                return asyncio.Task(coroutine, loop=self, eager_start=True)
-            task = asyncio.Task(coroutine, loop=self)
-            self._ready.pop()._run()  # type: ignore[attr-defined]  # its first step
+                return Task(coroutine, loop=self, eager_start=True)
+            self.call_soon = self._hold  # type: ignore[assignment, method-assign]  # a Handle would take 2 µs
+            try:
+                task = Task(coroutine, loop=self)
+            finally:
+                del self.call_soon
+            context, step = self._held.pop()
+            context.run(step)
             return task
         finally:
-            asyncio._set_running_loop(None)
+            _set_running_loop(None)
             self._thread_id = None  # type: ignore[assignment]
             sys.set_asyncgen_hooks(*hooks)
+
+    def _hold(self, step: Callable[[], object], *, context: Context) -> None:
+        """``call_soon`` for the first step of a task, which is taken at once."""
+        self._held.append((context, step))
 
     def _all_tasks(self) -> set[asyncio.Task[Any]]:
         # Since Python 3.14 a loop that runs is told only of those tasks that its present thread has made.

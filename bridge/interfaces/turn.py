@@ -26,7 +26,7 @@ class Turn:
 
     def __init__(self) -> None:
         self.over = False
-        self.wake: Callable[[], object] = _nothing
+        self.wake: Callable[[], object] = nothing
         self._result: Any = None
         self._error: BaseException | None = None
 
@@ -53,14 +53,13 @@ class Turn:
 
     def result(self) -> Any:
         """The result; the error is raised."""
-        error = self._error
-        if error is not None:
-            self._error = None
-            try:
-                raise error
-            finally:
-                del error  # its traceback refers to this frame
-        return self._result
+        if self._error is None:
+            return self._result
+        error, self._error = self._error, None
+        try:
+            raise error
+        finally:
+            del error  # its traceback refers to this frame
 
 
 def take_outside(
@@ -78,5 +77,5 @@ def take_outside(
         raise BridgeError(BLOCKED)
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Nobody waits yet."""

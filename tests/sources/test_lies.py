@@ -67,6 +67,12 @@ def test_the_length_of_the_body_is_not_the_client_s_word(name: str) -> None:
     assert seen.values("content-length") == [str(len(seen.body)).encode()]
 
 
+def test_the_length_of_an_empty_body_is_told_beside_cookies() -> None:
+    event = with_header("http_api", "content-length", "0") | {"cookies": ["a=1"], "body": None}
+    for _ in range(2):  # while the names are new, and when they are known
+        assert asgi_of(event).values("content-length") == [b"0"]
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_body_that_is_here_is_not_chunked(name: str) -> None:
     assert "HTTP_TRANSFER_ENCODING" not in environ_of(with_header(name, "Transfer-Encoding", "chunked"))
