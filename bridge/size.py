@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _AS_IT_IS = bytes(code for code in range(0x20, 0x7F) if code not in b'"\\')
 _IN_TWO = b'"\\\b\f\n\r\t'
 _NOT_ASCII = bytes(range(0x80, 0x100))
-_BLOCK = 65_536
+_BLOCK = 16_384
 
 
 def size_of(payload: Any) -> int:

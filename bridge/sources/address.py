@@ -49,25 +49,20 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
         host: the front door's own name, where no header tells.
         scheme: the scheme, where no header tells.
     """
-    get = headers.get
-    name: Any
-    proto: Any
-    port: Any
-    name, proto, port = get("host"), get("x-forwarded-proto"), get("x-forwarded-port")
-    if name is proto is port is None:
-        name, proto, port = get("Host"), get("X-Forwarded-Proto"), get("X-Forwarded-Port")
-    if type(name) is type(proto) is type(port) is list and name and proto and port:
-        name, proto, port = name[-1], proto[-1], port[-1]
     try:
-        server = _servers.get((name, proto, port, host, scheme))
-    except TypeError:  # a list among texts
-        server = None
-    if server is None:
-        server = _new_server(headers, host, scheme)
+        if "host" in headers:
+            name, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
+        else:
+            name, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
+        if type(name) is list and type(proto) is type(port) is list:
+            name, proto, port = name[-1], proto[-1], port[-1]
+        server = _servers[name, proto, port, host, scheme]
+    except (LookupError, TypeError):  # a new one; one of them is missing, or a list, or null
+        server = _any_server(headers, host, scheme)
     scope.scheme, scope.server_name, scope.server_port = server
 
 
-def _new_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
+def _any_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
     """Scheme, server name and server port, remembered; for headers of any spelling."""
     told = (
         header(headers, "host", "Host"),
@@ -76,9 +71,11 @@ def _new_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str
         host,
         scheme,
     )
-    server = _server_of(told[0] or host, told[1], told[2], scheme)
-    if len(_servers) < _REMEMBER:
-        _servers[told] = server
+    server = _servers.get(told)
+    if server is None:
+        server = _server_of(told[0] or host, told[1], told[2], scheme)
+        if len(_servers) < _REMEMBER:
+            _servers[told] = server
     return server
 
 
