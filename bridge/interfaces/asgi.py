@@ -9,8 +9,6 @@ import asyncio
 
 from bridge.errors import InterfaceError, logger
 from bridge.interfaces import as_bytes
-from bridge.interfaces.deadline import gateway_timeout
-from bridge.interfaces.settle import settle
 from bridge.interfaces.turn import Turn, nothing
 from bridge.response import Response
 
@@ -110,6 +108,8 @@ class Exchange(Turn):
 
     async def leave(self, tasks: set[asyncio.Task[Any]]) -> None:
         """The application has come to its end and left *tasks* behind: the answer waits for them, for a while."""
+        from bridge.interfaces.settle import settle  # few requests leave any
+
         await settle(tasks)
 
     def abandon(self) -> None:
@@ -145,6 +145,11 @@ class Exchange(Turn):
                 else "The application returned before it had sent the last part of its response."
             )
         return self.response
+
+
+def gateway_timeout() -> Response:
+    """The answer in place of the application's, when Lambda is about to end the function."""
+    return Response.plain(504, "Gateway Timeout")
 
 
 def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from time import sleep
 
 from bridge.errors import logger
 from bridge.interfaces import interrupt
-from bridge.response import Response
+from bridge.interfaces.asgi import gateway_timeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 # How long an application that was cancelled may take to notice.
 _NOTICE_SECONDS = 0.02
-
-
-def gateway_timeout() -> Response:
-    """The answer in place of the application's."""
-    return Response.plain(504, "Gateway Timeout")
 
 
 def give_up(

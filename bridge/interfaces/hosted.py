@@ -12,8 +12,7 @@ from weakref import WeakSet, ref
 from bridge.current import current
 from bridge.errors import BridgeError, InterfaceError, LifespanError
 from bridge.interfaces import interrupt
-from bridge.interfaces.asgi import Exchange, asgi_scope_of
-from bridge.interfaces.deadline import gateway_timeout, give_up
+from bridge.interfaces.asgi import Exchange, asgi_scope_of, gateway_timeout
 from bridge.interfaces.ending import at_the_end, ended, forget
 from bridge.interfaces.lifespan import PATIENCE_SECONDS, Lifespan
 from bridge.interfaces.loop import Loop, spawned
@@ -264,6 +263,8 @@ class HostedApplication:
 
     def _out_of_time(self, exchange: Exchange) -> None:
         """Called by the watch, in its thread, after it has logged the threads' stacks."""
+        from bridge.interfaces.deadline import give_up  # few requests come to this
+
         loop = self._adopted or self._own
         if loop is not None:
             is_shared = self._own is not None and self._own.is_shared

@@ -7,8 +7,7 @@ import json
 
 from bridge.adapter import failed
 from bridge.errors import FailedIntegrationError, InterfaceError, logger
-from bridge.interfaces.asgi import Exchange
-from bridge.interfaces.deadline import gateway_timeout
+from bridge.interfaces.asgi import Exchange, gateway_timeout
 from bridge.interfaces.settle import settle
 from bridge.runtime.api import ApiError
 from bridge.runtime.fault import Fault
