@@ -51,6 +51,10 @@ class Handler:
         self.settings = settings
         self.hosted = hosted
         self.wsgi_app = wsgi_app
+        # The short way of usual requests, once there is one.
+        self._usual: Callable[[Handler, Any, Any], Any] | None = None
+        as_they_are = not (settings.base_path or settings.exclude_headers or settings.request_id_header)
+        self._learns_in = 2 if wsgi_app is not None and as_they_are else 0
 
     @property
     def is_async(self) -> bool:
@@ -86,6 +90,10 @@ class Handler:
             FailedIntegrationError: a status of 300 and above for the non-proxy integration.
             BaseException: what the application raises that is no ``Exception``.
         """
+        if self._usual is not None:
+            payload = self._usual(self, event, context)
+            if payload is not None:
+                return payload
         source = self.source_of(event, context)
         if source is None:
             token = current.set(CurrentRequest(event, context))
@@ -93,6 +101,8 @@ class Handler:
                 return self.answer_other(event, context)
             finally:
                 current.reset(token)
+        if self._learns_in:
+            self._learn()
         scope = self.read(source, event, context)
         token = current.set(scope)
         try:
@@ -166,6 +176,30 @@ class Handler:
             if not surely_fits(response.body, payload, room) and (size := size_of(payload)) > scope.limit:
                 return source.write(_too_large(scope, size), scope, settings)
         return payload
+
+    def _learn(self) -> None:
+        """Take the short way from the third request on; the first one has enough to load."""
+        self._learns_in -= 1
+        if not self._learns_in:
+            from bridge.usual import answer
+
+            self._usual = answer
+
+    def scope_of(self, event: Any, context: Any) -> Scope:
+        """The request in an event that is one."""
+        source = self.source_of(event, context)
+        assert source is not None
+        return self.read(source, event, context)
+
+    def write_for(self, event: Any, context: Any, response: Response) -> Any:
+        """The payload of *response* for an event that is a request."""
+        source = self.source_of(event, context)
+        assert source is not None
+        return self.write(source, self.read(source, event, context), response)
+
+    def fail(self, event: Any, context: Any) -> Any:
+        """The payload where the application has failed; the exception that is being handled is logged."""
+        return self.write_for(event, context, failed(self.scope_of(event, context)))
 
     def answer_other(self, event: Any, context: Any) -> Any:
         """What is given for an event that is no HTTP request.

@@ -60,7 +60,7 @@ def encode(body: bytes, fields: Fields, settings: Settings) -> tuple[str, bool]:
     if not fields.is_encoded:
         content_type = fields.content_type
         try:
-            carries = _remembered[content_type]
+            carries = carried[content_type]
         except KeyError:
             carries = _remember(content_type)
         if carries is None and settings.is_text is not None and settings.is_text(content_type):
@@ -101,12 +101,12 @@ def _is_text(media: str) -> bool:
     )
 
 
-_remembered: dict[str, str | None] = {}
+carried: dict[str, str | None] = {}
 
 
 def _remember(content_type: str) -> str | None:
     """The answer for this Content-Type, kept for next time; applications have few, and no client chooses them."""
     carries = _carried_by_charset(content_type) if _is_text(media_type(content_type)) else None
-    if len(_remembered) < _REMEMBER:
-        _remembered[content_type] = carries
+    if len(carried) < _REMEMBER:
+        carried[content_type] = carries
     return carries

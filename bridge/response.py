@@ -56,7 +56,7 @@ class Response:
         self.header_size = sum([len(name) + len(value) for name, value in self.headers])
         for name, value in self.headers:
             key = _names.get(name) or _learn(name)
-            if value not in _plain_values and not _is_plain(value):
+            if value not in plain_values and not is_plain(value):
                 value = _as_json_text(name, value)
             if key in groups:
                 groups[key][1].append(value)
@@ -121,7 +121,7 @@ class Fields:
 
 # Where Content-Type and Set-Cookie are among these header names, "" for one that is not; only for names that are known,
 # all different and without Content-Encoding. An application has few such lists.
-_layouts: dict[tuple[str, ...], tuple[str, str, int]] = {}
+layouts: dict[tuple[str, ...], tuple[str, str, int]] = {}
 
 
 def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
@@ -130,13 +130,13 @@ def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
     It takes a third of the time that sorting out each header takes. None if they are to be looked at.
     """
     single: dict[str, str] = {}
-    plain = _plain_values
+    plain = plain_values
     try:
         for name, value in headers:
-            if value not in plain and not _is_plain(value):
+            if value not in plain and not is_plain(value):
                 return None
             single[name] = value
-        content_type, cookie, count = _layouts[tuple(single)]
+        content_type, cookie, count = layouts[tuple(single)]
     except (KeyError, TypeError, ValueError):  # not known together; no pairs of texts, and grouped() says what is wrong
         return None
     if count != len(headers):
@@ -155,14 +155,14 @@ def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
 _FEW, _SHORT = 32, 2048
 
 # Header values that need no second look. Most are the same in every answer; of the others only so many.
-_plain_values: set[str] = set()
+plain_values: set[str] = set()
 
 
-def _is_plain(value: str) -> bool:
+def is_plain(value: str) -> bool:
     """Whether JSON carries a header value as it is: printable ASCII, no space around it."""
     is_plain = len(value) <= _SHORT and value.isascii() and value.isprintable() and value == value.strip(" ")
-    if is_plain and len(_plain_values) < _REMEMBER:
-        _plain_values.add(value)
+    if is_plain and len(plain_values) < _REMEMBER:
+        plain_values.add(value)
     return is_plain
 
 
@@ -180,10 +180,10 @@ def _fields_of(groups: Grouped) -> Fields:
         fields.content_type = groups["content-type"][1][-1]
     if "content-encoding" in groups:
         fields.is_encoded = groups["content-encoding"][1] != ["identity"]
-    elif len(_layouts) < _REMEMBER and not fields.repeated and len(fields.cookies) < 2:
+    elif len(layouts) < _REMEMBER and not fields.repeated and len(fields.cookies) < 2:
         names = tuple(name for name, _ in groups.values())
         if len(names) <= _FEW:
-            _layouts[names] = groups.get("content-type", ("",))[0], fields.cookie_name, len(names)
+            layouts[names] = groups.get("content-type", ("",))[0], fields.cookie_name, len(names)
     return fields
 
 

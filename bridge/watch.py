@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
-    from bridge.scope import Scope
+    from bridge.current import CurrentRequest
 
     # The seconds that a request had when it began; when that was, by the monotonic clock; the thread that answers it;
     # what is called, in the watch's thread, after the report. A tuple, since each request makes one.
@@ -42,15 +42,15 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._watched: dict[Scope, Watched] = {}
+        self._watched: dict[CurrentRequest, Watched] = {}
         self._enough = float("inf")
         self._alarm: Event | None = None
 
-    def begin(self, scope: Scope, on_due: Callable[[], None] | None = None) -> Scope | None:
+    def begin(self, scope: CurrentRequest, on_due: Callable[[], None] | None = None) -> CurrentRequest | None:
         """Watch over a request whose context says how much time is left; None where it does not."""
         try:
             left = scope.context.get_remaining_time_in_millis()
-            if not 0 < left < _LONGEST or not isinstance(left, (int, float)):
+            if not (type(left) is int or isinstance(left, (int, float))) or not 0 < left < _LONGEST:
                 return None
         except Exception:  # no context, or somebody's stand-in for one; the request matters more
             return None
@@ -60,7 +60,7 @@ class Watch:
             self._wake(left)
         return scope
 
-    def end(self, scope: Scope) -> None:
+    def end(self, scope: CurrentRequest) -> None:
         """The request was answered."""
         self._watched.pop(scope, None)
 
@@ -118,7 +118,7 @@ def _due(watched: Watched) -> float:
     return began + left - _margin(left)
 
 
-def _report(scope: Scope, watched: Watched) -> None:
+def _report(scope: CurrentRequest, watched: Watched) -> None:
     from traceback import format_stack
 
     left, began, answering, _ = watched

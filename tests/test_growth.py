@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from bridge.interfaces import asgi, environ
-from bridge.sources import text
 from tests.benchmarks.applications import asgi_app, wsgi_app
 from tests.benchmarks.events import EVENTS
 from tests.benchmarks.growth import GROWING, strange
@@ -29,13 +27,6 @@ def handler(request: pytest.FixtureRequest) -> Iterator[Handler]:
     made = bridge.wsgi_handler(wsgi_app) if request.param == "wsgi" else bridge.asgi_handler(asgi_app)
     yield made
     made.close()
-
-
-@pytest.fixture
-def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests have filled would make some of the names new and others not."""
-    for module, name in ((asgi, "_lower"), (environ, "_keys"), (text, "_quoted")):
-        monkeypatch.setattr(module, name, {})
 
 
 def calls_of(handler: Handler, event: dict[str, Any]) -> int:

@@ -31,7 +31,7 @@ _REMEMBER = 1024
 # - Proxy: would be HTTP_PROXY, which HTTP clients take for a setting (https://httpoxy.org);
 # - names with `_`, which would pass for the same name with `-`, and names that are no token: upper-casing maps
 #   letters such as the long s (U+017F) onto ASCII ones.
-_keys: dict[str, str | None] = {}
+keys: dict[str, str | None] = {}
 _FIXED: dict[str, str | None] = {
     "content-type": "CONTENT_TYPE",
     "content-length": None,
@@ -58,7 +58,7 @@ class FileWrapper:
 
 
 # Each environ begins as a copy of this: memory is taken once, with room for the headers of a browser.
-_BLANK: Environ = {
+blank: Environ = {
     "REQUEST_METHOD": "",
     "SCRIPT_NAME": "",
     "PATH_INFO": "",
@@ -81,15 +81,15 @@ _BLANK: Environ = {
     "serverless.context": None,
     "serverless.authorizer": None,
 }
-_SIZE = len(_BLANK)
+SIZE = len(blank)
 # A dict grows by leaps, and a copy is as large as what it is copied from: with this one out, there is room for 20 more.
-_BLANK["room"] = None
-del _BLANK["room"]
+blank["room"] = None
+del blank["room"]
 
 
 def answer_in_threads() -> None:
     """Say from now on that several threads answer requests. Lambda has one; what plays Lambda may have more."""
-    _BLANK["wsgi.multithread"] = True
+    blank["wsgi.multithread"] = True
 
 
 def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
@@ -132,8 +132,8 @@ def _begin(scope: Scope) -> Environ:
     Usual ones are taken from the event's own map, in one pass: one value for each name, known names, plain ASCII. It
     is what most of an environ's time goes into; with pairs in between it took twice as long.
     """
-    environ: dict[Any, Any] = _BLANK.copy()
-    sent, cookies, keys = scope.sent, scope.cookies, _keys
+    environ: dict[Any, Any] = blank.copy()
+    sent, cookies, known = scope.sent, scope.cookies, keys
     if sent is None:
         return _begin_with(scope.headers)
     try:
@@ -141,13 +141,13 @@ def _begin(scope: Scope) -> Environ:
             for name, (value,) in sent.items():
                 if not value.isascii():
                     return _begin_with(scope.headers)
-                environ[keys[name]] = value
+                environ[known[name]] = value
         else:
             for name, value in sent.items():
                 if not value.isascii():
                     return _begin_with(scope.headers)
-                environ[keys[name]] = value
-        if len(environ) != _SIZE + len(sent):
+                environ[known[name]] = value
+        if len(environ) != SIZE + len(sent):
             return _begin_with(scope.headers)
         if cookies is not None:
             cookie = "; ".join(cookies)
@@ -172,14 +172,14 @@ def _begin_with(headers: Collection[tuple[str, str]]) -> Environ:
             value = fields[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
         fields[key] = value
     fields.pop(None, None)
-    environ: dict[Any, Any] = {**_BLANK, "CONTENT_TYPE": "", **fields}
+    environ: dict[Any, Any] = {**blank, "CONTENT_TYPE": "", **fields}
     return environ
 
 
 def _learn(name: str) -> str | None:
     """The key of a header name, remembered; clients choose names, so only so many."""
     try:
-        return _keys[name]
+        return keys[name]
     except KeyError:
         lower = name.lower()
         if lower in _FIXED:
@@ -190,6 +190,6 @@ def _learn(name: str) -> str | None:
                 if name and "_" not in name and TOKEN.issuperset(name)
                 else None
             )
-        if len(_keys) < _REMEMBER:
-            _keys[name] = key
+        if len(keys) < _REMEMBER:
+            keys[name] = key
         return key

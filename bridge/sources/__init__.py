@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 # One limit for everything that Lambda answers synchronously: 6 MB, which its own runtime API enforces as 6 MiB and
-# 100 bytes.
+# 100 bytes. A load balancer's is less.
 LAMBDA_LIMIT = 6_291_556
+ALB_LIMIT = 1_048_576
 
 loaded: dict[str, Source] = {}
 

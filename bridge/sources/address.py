@@ -23,7 +23,7 @@ _REMEMBER = 256
 
 # By Host, X-Forwarded-Proto and -Port and what stands in for them, for a function has few of them: a quarter of what
 # reading an event took. Clients may make some up, so only so many.
-_servers: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
+servers: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
 
 
 def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
@@ -56,7 +56,7 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
             name, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
         if type(name) is list and type(proto) is type(port) is list:
             name, proto, port = name[-1], proto[-1], port[-1]
-        server = _servers[name, proto, port, host, scheme]
+        server = servers[name, proto, port, host, scheme]
     except (LookupError, TypeError):  # a new one; one of them is missing, or a list, or null
         server = _any_server(headers, host, scheme)
     scope.scheme, scope.server_name, scope.server_port = server
@@ -71,11 +71,11 @@ def _any_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str
         host,
         scheme,
     )
-    server = _servers.get(told)
+    server = servers.get(told)
     if server is None:
         server = _server_of(told[0] or host, told[1], told[2], scheme)
-        if len(_servers) < _REMEMBER:
-            _servers[told] = server
+        if len(servers) < _REMEMBER:
+            servers[told] = server
     return server
 
 

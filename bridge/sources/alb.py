@@ -19,6 +19,7 @@ from __future__ import annotations
 from bridge.encoder import encode
 from bridge.errors import logger
 from bridge.scope import Scope
+from bridge.sources import ALB_LIMIT
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.prefix import set_path
 from bridge.sources.text import as_text, body_of, query_of
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from bridge.response import Response
     from bridge.settings import Settings
 
-LIMIT = 1_048_576
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
 _HEADERS_LIMIT = 32_768
 
@@ -42,7 +42,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     headers = multi if multi is not None else event.get("headers") or {}
 
     source = "alb" if multi is None else "alb-multi"
-    scope = Scope(source, event, context, LIMIT)
+    scope = Scope(source, event, context, ALB_LIMIT)
     scope.method = event.get("httpMethod") or "GET"
     scope.sent = headers
     scope.are_lists = multi is not None

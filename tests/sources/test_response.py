@@ -164,7 +164,7 @@ def test_content_types_without_end_are_not_remembered_without_end() -> None:
 
     for number in range(1000):
         assert encoded(b"ok", f"text/plain; n={number}") == ("ok", False)
-    assert len(encoder._remembered) <= 256
+    assert len(encoder.carried) <= 256
 
 
 @pytest.mark.parametrize(
