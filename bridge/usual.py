@@ -155,15 +155,18 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
         environ["wsgi.url_scheme"], name, environ["SERVER_PORT"] = servers[host, proto, port, domain, scheme]
         environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
         environ["REQUEST_METHOD"] = method
-        environ["SCRIPT_NAME"] = root
+        if root:
+            environ["SCRIPT_NAME"] = root
         environ["PATH_INFO"] = path
         environ["QUERY_STRING"] = query
-        environ["SERVER_PROTOCOL"] = "HTTP/1.1"
         environ["REMOTE_ADDR"] = client
         text = event.get("body")
-        body = body_of(text, event.get("isBase64Encoded")) if text else b""
-        environ["CONTENT_LENGTH"] = str(len(body))
-        environ["wsgi.input"] = BytesIO(body)
+        if text:
+            body = body_of(text, event.get("isBase64Encoded"))
+            environ["CONTENT_LENGTH"] = str(len(body))
+            environ["wsgi.input"] = BytesIO(body)
+        else:
+            environ["wsgi.input"] = BytesIO()
         environ["wsgi.errors"] = sys.stderr
         environ["serverless.event"] = event
         environ["serverless.context"] = context
