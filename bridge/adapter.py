@@ -179,11 +179,13 @@ class Handler:
 
     def _learn(self) -> None:
         """Take the short way from the third request on; the first one has enough to load."""
-        self._learns_in -= 1
-        if not self._learns_in:
-            from bridge.usual import answer
+        if self._learns_in > 1:
+            self._learns_in -= 1
+            return
+        from bridge.usual import answer
 
-            self._usual = answer
+        self._usual = answer
+        self._learns_in = 0
 
     def scope_of(self, event: Any, context: Any) -> Scope:
         """The request in an event that is one."""

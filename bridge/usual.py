@@ -4,8 +4,8 @@ Nearly all requests are alike: from API Gateway, a Function URL or a load balanc
 before, one ASCII value for each, and a path without escapes. For these no Scope has to be made and nothing sorted out,
 which takes little more than half of the time of the long way (``scripts/bench --only stages``).
 
-The long way, :mod:`bridge.adapter`, is the one that knows. This one looks up what that has learned, learns nothing
-itself, and leaves to it whatever is not as usual; the tests hold the one against the other.
+The long way, :mod:`bridge.adapter`, is the one that knows. This one looks up what that has learned, and leaves to it
+whatever is not as usual; the tests hold the one against the other.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from io import BytesIO
 
 from bridge.current import CurrentRequest, current
 from bridge.encoder import carried
-from bridge.interfaces.environ import SIZE, blank, keys
+from bridge.interfaces.environ import usual_headers
 from bridge.interfaces.wsgi import gather
 from bridge.response import is_plain, layouts, plain_values
 from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT
-from bridge.sources.address import last_hop, principal, servers
+from bridge.sources.address import last_hop, principal, server_of
 from bridge.sources.text import body_of, query_of
 from bridge.watch import watch
 
@@ -124,36 +124,11 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
         if not ("/" <= path < "0" and whole.isascii()) or "%" in whole or not method or type(client) is not str:
             return None
 
-        environ: dict[Any, Any] = blank.copy()
-        if are_lists:
-            for name, (value,) in sent.items():
-                if not value.isascii():
-                    return None
-                environ[keys[name]] = value
-        else:
-            for name, value in sent.items():
-                if not value.isascii():
-                    return None
-                environ[keys[name]] = value
-        if len(environ) != SIZE + len(sent):
+        environ = usual_headers(sent, cookies, are_lists=are_lists)
+        if environ is None:
             return None
-        environ.pop(None, None)
-        if "CONTENT_TYPE" not in environ:
-            environ["CONTENT_TYPE"] = ""
-        if cookies:
-            cookie = "; ".join(cookies)
-            if not cookie.isascii():
-                return None
-            environ["HTTP_COOKIE"] = cookie
-
-        if "host" in headers:
-            host, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
-        else:
-            host, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
-        if type(host) is list and type(proto) is type(port) is list:
-            host, proto, port = host[-1], proto[-1], port[-1]
-        environ["wsgi.url_scheme"], name, environ["SERVER_PORT"] = servers[host, proto, port, domain, scheme]
-        environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
+        environ["wsgi.url_scheme"], server, environ["SERVER_PORT"] = server_of(headers, domain, scheme)
+        environ["SERVER_NAME"] = f"[{server}]" if ":" in server else server
         environ["REQUEST_METHOD"] = method
         if root:
             environ["SCRIPT_NAME"] = root

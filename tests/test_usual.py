@@ -315,5 +315,5 @@ def test_what_ends_the_process_passes() -> None:
 
 
 def test_several_threads_are_told_of_on_both_ways(monkeypatch: pytest.MonkeyPatch, simple: tuple[Way, Way]) -> None:
-    monkeypatch.setitem(environ_module.blank, "wsgi.multithread", True)
+    monkeypatch.setitem(environ_module._BLANK, "wsgi.multithread", True)
     assert simple[0].outcome(EVENTS["alb"])[1][0]["wsgi.multithread"] is True

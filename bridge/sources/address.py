@@ -23,7 +23,7 @@ _REMEMBER = 256
 
 # By Host, X-Forwarded-Proto and -Port and what stands in for them, for a function has few of them: a quarter of what
 # reading an event took. Clients may make some up, so only so many.
-servers: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
+_servers: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
 
 
 def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
@@ -49,6 +49,11 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
         host: the front door's own name, where no header tells.
         scheme: the scheme, where no header tells.
     """
+    scope.scheme, scope.server_name, scope.server_port = server_of(headers, host, scheme)
+
+
+def server_of(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
+    """Scheme, server name and server port, as :func:`set_server` sets them; remembered."""
     try:
         if "host" in headers:
             name, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
@@ -56,14 +61,9 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
             name, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
         if type(name) is list and type(proto) is type(port) is list:
             name, proto, port = name[-1], proto[-1], port[-1]
-        server = servers[name, proto, port, host, scheme]
+        return _servers[name, proto, port, host, scheme]
     except (LookupError, TypeError):  # a new one; one of them is missing, or a list, or null
-        server = _any_server(headers, host, scheme)
-    scope.scheme, scope.server_name, scope.server_port = server
-
-
-def _any_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
-    """Scheme, server name and server port, remembered; for headers of any spelling."""
+        pass
     told = (
         header(headers, "host", "Host"),
         header(headers, "x-forwarded-proto", "X-Forwarded-Proto"),
@@ -71,15 +71,15 @@ def _any_server(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str
         host,
         scheme,
     )
-    server = servers.get(told)
+    server = _servers.get(told)
     if server is None:
-        server = _server_of(told[0] or host, told[1], told[2], scheme)
-        if len(servers) < _REMEMBER:
-            servers[told] = server
+        server = _parsed(told[0] or host, told[1], told[2], scheme)
+        if len(_servers) < _REMEMBER:
+            _servers[told] = server
     return server
 
 
-def _server_of(host: str, proto: str, port: str, scheme: str) -> tuple[str, str, str]:
+def _parsed(host: str, proto: str, port: str, scheme: str) -> tuple[str, str, str]:
     """Scheme, server name and server port."""
     name, host_port = _split(host) if ":" in host else (host, "")
     proto = proto.rpartition(",")[2].strip().lower()
