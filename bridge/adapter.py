@@ -37,7 +37,7 @@ class Handler:
         wsgi_app: the WSGI application behind *respond*.
 
     Attributes:
-        settings, hosted, wsgi_app: as given.
+        respond, settings, hosted, wsgi_app: as given.
     """
 
     def __init__(
@@ -47,14 +47,19 @@ class Handler:
         hosted: HostedApplication | None = None,
         wsgi_app: Any = None,
     ) -> None:
-        self._respond = respond
+        self.respond = respond
         self.settings = settings
         self.hosted = hosted
-        self.wsgi_app = wsgi_app
-        # The short way of usual requests, once there is one.
+        self._wsgi_app = wsgi_app
+        # The short way of usual requests, once there is one; not for who does something else on the long one.
         self._usual: Callable[[Handler, Any, Any], Any] | None = None
         as_they_are = not (settings.base_path or settings.exclude_headers or settings.request_id_header)
-        self._learns_in = 2 if wsgi_app is not None and as_they_are else 0
+        self._may_learn = as_they_are and type(self) is Handler
+        self._learns_in = 2
+
+    @property
+    def wsgi_app(self) -> Any:  # noqa: D102 - it is among the attributes
+        return self._wsgi_app
 
     @property
     def is_async(self) -> bool:
@@ -101,13 +106,13 @@ class Handler:
                 return self.answer_other(event, context)
             finally:
                 current.reset(token)
-        if self._learns_in:
+        if self._may_learn and self._usual is None:
             self._learn()
         scope = self.read(source, event, context)
         token = current.set(scope)
         try:
             try:
-                response = scope.refusal or self._respond(scope)
+                response = scope.refusal or self.respond(scope)
             except Exception:
                 response = failed(scope)
             return self.write(source, scope, response)
@@ -179,29 +184,11 @@ class Handler:
 
     def _learn(self) -> None:
         """Take the short way from the third request on; the first one has enough to load."""
-        if self._learns_in > 1:
-            self._learns_in -= 1
-            return
-        from bridge.usual import answer
+        self._learns_in -= 1
+        if self._learns_in <= 0:
+            from bridge.usual import answer
 
-        self._usual = answer
-        self._learns_in = 0
-
-    def scope_of(self, event: Any, context: Any) -> Scope:
-        """The request in an event that is one."""
-        source = self.source_of(event, context)
-        assert source is not None
-        return self.read(source, event, context)
-
-    def write_for(self, event: Any, context: Any, response: Response) -> Any:
-        """The payload of *response* for an event that is a request."""
-        source = self.source_of(event, context)
-        assert source is not None
-        return self.write(source, self.read(source, event, context), response)
-
-    def fail(self, event: Any, context: Any) -> Any:
-        """The payload where the application has failed; the exception that is being handled is logged."""
-        return self.write_for(event, context, failed(self.scope_of(event, context)))
+            self._usual = answer
 
     def answer_other(self, event: Any, context: Any) -> Any:
         """What is given for an event that is no HTTP request.

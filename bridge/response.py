@@ -137,9 +137,9 @@ def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
                 return None
             single[name] = value
         content_type, cookie, count = layouts[tuple(single)]
+        if count != len(headers):
+            return None
     except (KeyError, TypeError, ValueError):  # not known together; no pairs of texts, and grouped() says what is wrong
-        return None
-    if count != len(headers):
         return None
     fields = Fields()
     fields.single = single

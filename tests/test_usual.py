@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import bridge
 from bridge import usual
 from bridge.interfaces import environ as environ_module
+from bridge.scope import Scope
 from tests.benchmarks.events import EVENTS
 from tests.events import NAMES, load_event
 from tests.sources.test_nulls import places_in
@@ -51,7 +52,7 @@ class Way:
         for event in (*EVENTS.values(), *EVENTS.values()):  # all that is usual is known by now
             self.handler(deepcopy(event), CONTEXT)
         if not is_short:
-            self.handler._usual = lambda handler, event, context: None
+            self.handler._usual, self.handler._may_learn = None, False
 
     def outcome(self, event: Any) -> tuple[object, list[dict[str, Any]]]:
         """What it answers or raises, and what the application got for it."""
@@ -107,7 +108,10 @@ def test_every_event_has_the_same_outcome(simple: tuple[Way, Way], name: str) ->
     assert short.outcome(ALL[name]) == long.outcome(ALL[name])
 
 
-ODD = [None, "", "/", "x", "é", "%41", "//a", "a?b", 0, 1.5, True, [], ["x"], ["a", "b"], {}, {"a": "b"}, "2.0", "1.0"]
+ODD = [
+    *(None, "", "/", "x", "é", "%41", "//a", "a?b", "2.0", "1.0", "elb", 0, 1.5, True),
+    *([], ["x"], ["a", "b"], ["elb"], ["http"], {}, {"a": "b"}),
+]
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -235,7 +239,17 @@ def changing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [b"all the same"]
 
 
-OTHERS = {"failing": failing, "by write()": by_write, "changing its environ": changing}
+def with_an_iterator(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", iter([("Content-Type", "text/plain"), ("X-A", "b")]))
+    return [b"all the same"]
+
+
+OTHERS = {
+    "an iterator of headers": with_an_iterator,
+    "failing": failing,
+    "by write()": by_write,
+    "changing its environ": changing,
+}
 
 
 @pytest.mark.parametrize("answer", [*ANSWERS, *OTHERS])
@@ -249,6 +263,25 @@ def test_every_answer_becomes_the_same_payload(answer: str) -> None:
             event["requestContext"]["http"]["method"] = method
         for _ in range(2):
             assert short.outcome(event) == long.outcome(event)
+
+
+ALIKE = {
+    "/same": answering("304 Not Modified", [("Content-Type", "text/plain"), ("X-A", "b")], b"left out"),
+    "/none": answering("204 No Content", [("Content-Type", "text/plain"), ("X-A", "b")], b"left out"),
+    "/twice": answering("200 OK", [("Content-Type", "text/plain"), ("X-A", "b"), ("X-A", "c")], b"fine"),
+    "/binary": answering("200 OK", [("Content-Type", "image/png"), ("X-A", "b")], b"fine"),
+    "/usual": answering("200 OK", [("Content-Type", "text/plain"), ("X-A", "b")], b"fine"),
+}
+
+
+@pytest.mark.parametrize("path", ALIKE)
+def test_what_one_answer_has_taught_misleads_no_other(path: str) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        return ALIKE.get(environ["PATH_INFO"], ALIKE["/usual"])(environ, start_response)
+
+    short, long = ways(app)
+    for event in (with_more(HTTP, rawPath=path), with_more(ALB, path=path), with_more(MULTI, path=path)):
+        assert short.outcome(event) == long.outcome(event)
 
 
 @pytest.mark.parametrize(
@@ -274,23 +307,75 @@ def test_an_event_that_is_no_dict_is_none_of_the_short_way_s(simple: tuple[Way, 
         assert usual.answer(simple[0].handler, event, CONTEXT) is None
 
 
-def test_the_application_may_ask_for_the_request_and_its_name_is_the_path() -> None:
+def test_the_current_request_is_the_scope_that_the_long_way_reads(simple: tuple[Way, Way]) -> None:
     seen: list[Any] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        seen.append(bridge.current_request())
-        start_response("200 OK", [])
-        return []
+        request = bridge.current_request()
+        seen.append((type(request), {name: getattr(request, name) for name in (*Scope.__slots__, "context", "event")}))
+        return answering()(environ, start_response)
 
-    way = Way(app, is_short=True)
-    event = deepcopy(EVENTS["rest-api"])
-    assert is_short(way, event)
-    request = seen[-1]
-    assert isinstance(request, usual.UsualRequest)
-    assert (request.event, request.context) == (event, CONTEXT)
-    assert request.request_id == CONTEXT.aws_request_id
-    assert str(request) == f"GET {event['requestContext']['path']}"
+    short, long = ways(app)
+    for event in EVENTS.values():
+        assert is_short(short, event)
+        short.outcome(event), long.outcome(event)
+        first, second = seen[-2:]
+        assert first == second
     assert bridge.current_request() is None
+
+
+def test_an_application_may_change_its_event() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["serverless.event"].clear()
+        return [answering("200 OK", [("Content-Type", "image/png")], b"\xff"), failing][
+            environ["PATH_INFO"] == "/fail"
+        ](environ, start_response)
+
+    short, long = ways(app)
+    for event in (*EVENTS.values(), with_more(HTTP, rawPath="/fail"), with_more(ALB, path="/fail")):
+        assert short.outcome(event) == long.outcome(event)
+
+
+async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+    message = await receive()
+    seen_by_asgi.append({key: value for key, value in scope.items() if key != "bridge.scope"} | message)
+    if scope["path"] == "/fail":
+        raise ValueError("what went wrong")
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"fine"})
+
+
+seen_by_asgi: list[Any] = []
+
+
+@pytest.mark.parametrize("what", [*EVENTS, *TURNED, "fail"])
+def test_an_asgi_application_s_requests_have_the_same_outcome(what: str) -> None:
+    short, long = [bridge.asgi_handler(asgi_app, lifespan="off") for _ in range(2)]
+    long._may_learn = False
+    event = {**EVENTS, **TURNED, "fail": with_more(HTTP, rawPath="/fail")}[what]
+    outcomes = []
+    for handler in (short, long):
+        for warm in (*EVENTS.values(), *EVENTS.values()):
+            handler(deepcopy(warm), CONTEXT)
+        seen_by_asgi.clear()
+        try:
+            result: Any = handler(deepcopy(event), CONTEXT)
+        except Exception as error:
+            result = type(error), str(error)
+        outcomes.append((result, [*seen_by_asgi]))
+        handler.close()
+    assert outcomes[0] == outcomes[1]
+    assert what in TURNED or usual.read(event, CONTEXT, short.settings) is not None
+
+
+def test_who_does_something_else_on_the_long_way_keeps_it() -> None:
+    class Telling(bridge.Handler):
+        def write(self, source: Any, scope: Any, response: Any) -> Any:
+            return {**super().write(source, scope, response), "told": True}
+
+    made = bridge.wsgi_handler(answering())
+    handler = Telling(made.respond, made.settings, wsgi_app=made.wsgi_app)
+    assert all(handler(deepcopy(EVENTS["alb"]), CONTEXT)["told"] for _ in range(5))
 
 
 def test_a_failure_is_logged_with_what_was_asked_for(caplog: pytest.LogCaptureFixture) -> None:

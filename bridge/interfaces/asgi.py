@@ -202,10 +202,11 @@ def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
             if cookies and "cookie" in sent:
                 sent = {**sent, "cookie": "; ".join(cookies)}  # which keeps its place
             pairs = [(key, value.encode()) for name, value in sent.items() if (key := lower[name]) is not _LENGTH]
-        if scope.body or len(pairs) < len(sent):
-            pairs.append((_LENGTH, b"%d" % len(scope.body)))
+        is_told = scope.body or len(pairs) < len(sent)
         if cookies and "cookie" not in sent:
             pairs.append((b"cookie", "; ".join(cookies).encode()))
+        if is_told:
+            pairs.append((_LENGTH, b"%d" % len(scope.body)))
     except (AttributeError, KeyError, TypeError, ValueError):  # a null, a list, a number; a new name; no Unicode
         return _unusual_headers(scope)
     return pairs

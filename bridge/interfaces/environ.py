@@ -100,7 +100,7 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
     sent = scope.sent
-    environ = None if sent is None else usual_headers(sent, scope.cookies, are_lists=scope.are_lists)
+    environ = None if sent is None else _usual_headers(sent, scope.cookies, are_lists=scope.are_lists)
     if environ is None:
         environ = _begin_with(scope.headers)
     name = scope.server_name
@@ -129,7 +129,7 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     return environ
 
 
-def usual_headers(sent: dict[str, Any], cookies: list[Any] | None, *, are_lists: bool) -> Environ | None:
+def _usual_headers(sent: dict[str, Any], cookies: list[Any] | None, *, are_lists: bool) -> Environ | None:
     """An environ with the request's headers and no more; None if one of them is not as usual.
 
     Usual ones are taken from the event's own map, in one pass: one value for each name, known names, plain ASCII. It

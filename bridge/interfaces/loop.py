@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 from _thread import get_ident
-from asyncio import Task, _get_running_loop, _set_running_loop
+from asyncio import _get_running_loop, _set_running_loop
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]  # as anyio does, see Loop
 from contextvars import ContextVar
 
@@ -16,7 +16,6 @@ from bridge.interfaces.turn import BLOCKED, Turn, take_outside
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from contextvars import Context
     from typing import Any
 
 if sys.platform == "win32":
@@ -27,6 +26,10 @@ else:
 # How long what is left on the loop may take to end once it was cancelled; how long the end of all may take.
 END_SECONDS = 2.0
 _LAST_SECONDS = 15.0
+
+# What may be done after the answer that takes no waiting, such as closing a connection; an asynchronous generator that
+# the application has left takes three: a task is made, it runs, it is forgotten.
+_LAST_ROUNDS = 3
 
 # The tasks that the current request has started and that are not done. Tasks inherit it, so what they start is
 # the request's as well; what the lifespan starts is nobody's.
@@ -72,7 +75,6 @@ class Loop(_Base):
         self.is_ending = False
         self.guest: object = None
         self._watched = self._selector.get_map() if sys.platform != "win32" else ()  # type: ignore[attr-defined]
-        self._held: list[tuple[Context, Callable[[], object]]] = []
         self._hooks = self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook  # type: ignore[attr-defined]
         # anyio keeps its worker threads for as long as the task lives that the loop was started with, which it knows
         # by this callback. There is none here, so one is made; else each request of FastAPI would cost new threads.
@@ -166,7 +168,7 @@ class Loop(_Base):
     def _drive(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
         # Nothing to do but what comes next: no callback, no timer, no connection but the loop's own.
         is_idle = not self._ready and not self._scheduled and len(self._watched) == 1  # type: ignore[attr-defined]
-        task = self._start(coroutine) if is_idle else Task(coroutine, loop=self)
+        task = self._start(coroutine) if is_idle else asyncio.Task(coroutine, loop=self)
         # run_until_complete takes two more rounds of the loop, to call back and to stop. Here the turn says stop,
         # which ends the round it is in.
         if not turn.over:
@@ -177,7 +179,9 @@ class Loop(_Base):
             except BaseException:  # Ctrl-C while the loop was waiting, or a task that ends the process
                 task.cancel()
                 raise
-        if self._ready:  # type: ignore[attr-defined]  # such as the close of a connection
+        for _ in range(_LAST_ROUNDS):
+            if not self._ready:  # type: ignore[attr-defined]
+                break
             self.stop()
             self.run_forever()
 
@@ -193,23 +197,14 @@ class Loop(_Base):
         _set_running_loop(self)
         try:
             if sys.version_info >= (3, 12):
-                return Task(coroutine, loop=self, eager_start=True)
-            self.call_soon = self._hold  # type: ignore[assignment, method-assign]  # a Handle would take 2 µs
-            try:
-                task = Task(coroutine, loop=self)
-            finally:
-                del self.call_soon
-            context, step = self._held.pop()
-            context.run(step)
+                return asyncio.Task(coroutine, loop=self, eager_start=True)
+            task = asyncio.Task(coroutine, loop=self)
+            self._ready.pop()._run()  # type: ignore[attr-defined]  # its first step
             return task
         finally:
             _set_running_loop(None)
             self._thread_id = None  # type: ignore[assignment]
             sys.set_asyncgen_hooks(*hooks)
-
-    def _hold(self, step: Callable[[], object], *, context: Context) -> None:
-        """``call_soon`` for the first step of a task, which is taken at once."""
-        self._held.append((context, step))
 
     def _all_tasks(self) -> set[asyncio.Task[Any]]:
         # Since Python 3.14 a loop that runs is told only of those tasks that its present thread has made.

@@ -64,7 +64,7 @@ class Start(Response):
         except (KeyError, TypeError):
             self.status, self.reason = _code_of(status)
         self.line = status
-        self.headers = headers
+        self.headers = headers if type(headers) is list else list(headers)
         return self.write
 
     def write(self, data: bytes, /) -> None:

@@ -83,7 +83,7 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
 def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     """The payload without the body, which is what a stream begins with."""
     payload: dict[str, Any] = {"statusCode": status}
-    if scope.event.get("multiValueHeaders"):
+    if scope.are_lists:
         payload["multiValueHeaders"] = fields.lists()
     else:
         payload["headers"] = headers = fields.single

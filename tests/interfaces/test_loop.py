@@ -140,6 +140,54 @@ class TestAsyncio:
         ask(serve(serving(work)))
         assert "closed" in seen
 
+    def test_a_generator_that_a_request_leaves_is_closed_when_it_is_answered(self, serve: Serve) -> None:
+        closed = []
+
+        async def numbers(path: str) -> Any:
+            try:
+                yield 1
+                yield 2
+            finally:
+                await asyncio.sleep(0)
+                closed.append(path)
+
+        async def work(path: str) -> object:
+            async for number in numbers(path):
+                return number
+            return 0
+
+        handler = serve(serving(work))
+        for path in ("/a", "/b", "/c"):
+            assert ask(handler, path) == (200, b"1")
+            assert closed[-1:] == [path]
+
+    def test_what_the_garbage_collector_has_called_at_any_moment_is_called(self, serve: Serve) -> None:
+        loops: list[asyncio.AbstractEventLoop] = []
+        called: list[int] = []
+
+        class Late:
+            def __del__(self) -> None:
+                loops[0].call_soon(called.append, 1)
+
+        async def work(path: str) -> str:
+            loops.append(asyncio.get_running_loop())
+            if path == "/leave":
+                cycle: list[Any] = [Late()]
+                cycle.append(cycle)
+            return path
+
+        handler = serve(serving(work))
+        before = gc.get_threshold()
+        try:
+            for number in range(200):
+                gc.set_threshold(5 + number % 50)
+                assert ask(handler, "/leave") == (200, b"/leave")
+        finally:
+            gc.set_threshold(*before)
+        gc.collect()
+        ask(handler, "/a")
+        assert len(called) == 200
+
 
 class TestContextVariables:
     def test_what_the_caller_set_is_seen_inside(self, serve: Serve) -> None:
