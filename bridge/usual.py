@@ -2,7 +2,7 @@
 
 Nearly all requests are alike: from an API Gateway, a Function URL or a load balancer, with nothing missing, and a path
 without escapes; and so are their answers: text, with header names that were seen together before. Here no rule has to
-be applied to them, which spares a fifth of the time (``scripts/bench --only stages``).
+be applied to them, which spares a seventh of the time (``scripts/bench --only stages``).
 
 The long way, :mod:`bridge.adapter` and the sources, is the one that knows. Whatever is not as usual is left to it, and
 the tests hold the one against the other.
