@@ -220,18 +220,18 @@ class Handler:
 
 def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
     """How a WSGI application answers requests, with the watch over them."""
-    from bridge.interfaces.wsgi import respond
+    from bridge.interfaces.environ import environ_of
+    from bridge.interfaces.wsgi import gather
 
-    def watched_respond(scope: Scope) -> Response:
+    def respond(scope: Scope) -> Response:
         watched = watch.begin(scope)
-        if watched is None:
-            return respond(app, scope)
         try:
-            return respond(app, scope)
+            return gather(app, environ_of(scope))
         finally:
-            watch.end(watched)
+            if watched is not None:
+                watch.end(watched)
 
-    return watched_respond
+    return respond
 
 
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:

@@ -16,7 +16,7 @@ from bridge.encoder import carried
 from bridge.response import is_plain, layouts, plain_values
 from bridge.scope import Scope
 from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT, source_named
-from bridge.sources.address import last_hop, principal, server_of
+from bridge.sources.address import default_ports, last_hop, names, principal, server_of
 from bridge.sources.text import body_of, query_of
 
 TYPE_CHECKING = False
@@ -76,15 +76,21 @@ def read(event: Any, context: Any, settings: Settings) -> Scope | None:
         about = event["requestContext"]
         if type(about) is not dict:
             return None
-        domain = root = ""
+        domain = root = host = proto = port = ""
         if "elb" in about:
             headers = event.get("multiValueHeaders")
             if headers is None:
                 headers = event["headers"]
                 scope = Scope("alb", event, context, ALB_LIMIT)
+                host, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
             else:
                 scope = Scope("alb-multi", event, context, ALB_LIMIT)
                 scope.are_lists = True
+                (host,), (proto,), (port,) = (
+                    headers["host"],
+                    headers["x-forwarded-proto"],
+                    headers["x-forwarded-port"],
+                )
             scope.sent = headers
             scheme = "http"
             hops = headers["x-forwarded-for"]
@@ -104,6 +110,7 @@ def read(event: Any, context: Any, settings: Settings) -> Scope | None:
             scheme = "https"
             scope = Scope("function-url" if is_url else "http-api", event, context, LAMBDA_LIMIT)
             scope.sent = headers = event["headers"]
+            host, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
             if cookies:
                 if type(cookies) is not list:
                     return None
@@ -131,6 +138,8 @@ def read(event: Any, context: Any, settings: Settings) -> Scope | None:
             scope = Scope("rest-api", event, context, LAMBDA_LIMIT)
             scope.sent = sent
             scope.are_lists = True
+            if "host" not in headers:
+                host, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
             client = about["identity"]["sourceIp"]
             if settings.strip_stage:
                 root, whole = "", path
@@ -148,7 +157,10 @@ def read(event: Any, context: Any, settings: Settings) -> Scope | None:
         scope.root_path = root
         scope.path = path
         scope.client = client
-        scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain, scheme)
+        if host in names and port == default_ports.get(proto):
+            scope.scheme, scope.server_name, scope.server_port = proto, names[host], port
+        else:
+            scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain, scheme)
         body = event.get("body")
         scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     except (AttributeError, LookupError, TypeError, ValueError):

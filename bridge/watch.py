@@ -19,12 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
+    from typing import Any
 
     from bridge.current import CurrentRequest
 
     # The seconds that a request had when it began; when that was, by the monotonic clock; the thread that answers it;
-    # what is called, in the watch's thread, after the report. A tuple, since each request makes one.
-    Watched = tuple[float, float, int, Callable[[], None] | None]
+    # what is called, in the watch's thread, after the report, and with what. A tuple, since each request makes one.
+    Watched = tuple[float, float, int, Callable[[Any], None] | None, Any]
 
 _MARGIN = 0.1  # of the time that is left when the request begins …
 _LEAST_MARGIN, _MOST_MARGIN = 0.05, 1.0  # … in seconds
@@ -46,8 +47,16 @@ class Watch:
         self._enough = float("inf")
         self._alarm: Event | None = None
 
-    def begin(self, scope: CurrentRequest, on_due: Callable[[], None] | None = None) -> CurrentRequest | None:
-        """Watch over a request whose context says how much time is left; None where it does not."""
+    def begin(
+        self, scope: CurrentRequest, on_due: Callable[[Any], None] | None = None, argument: Any = None
+    ) -> CurrentRequest | None:
+        """Watch over a request whose context says how much time is left; None where it does not.
+
+        Args:
+            scope: the request.
+            on_due: what is called, in the watch's thread, when the request was reported.
+            argument: what it is called with.
+        """
         try:
             left = scope.context.get_remaining_time_in_millis()
             if not (type(left) is int or isinstance(left, (int, float))) or not 0 < left < _LONGEST:
@@ -55,7 +64,7 @@ class Watch:
         except Exception:  # no context, or somebody's stand-in for one; the request matters more
             return None
         left /= 1000
-        self._watched[scope] = left, monotonic(), get_ident(), on_due
+        self._watched[scope] = left, monotonic(), get_ident(), on_due, argument
         if left < self._enough:
             self._wake(left)
         return scope
@@ -93,9 +102,9 @@ class Watch:
                 token = current.set(scope)  # so that the log's lines have the request's id
                 try:
                     _report(scope, watched)
-                    on_due = watched[3]
+                    _, _, _, on_due, argument = watched
                     if on_due is not None:
-                        on_due()
+                        on_due(argument)
                 except Exception:  # the next request is to be watched all the same
                     logger().exception("The watch over a request that ran out of time failed.")
                 finally:
@@ -114,14 +123,14 @@ def _margin(left: float) -> float:
 
 def _due(watched: Watched) -> float:
     """When a request is reported, by the monotonic clock."""
-    left, began, _, _ = watched
+    left, began, *_ = watched
     return began + left - _margin(left)
 
 
 def _report(scope: CurrentRequest, watched: Watched) -> None:
     from traceback import format_stack
 
-    left, began, answering, _ = watched
+    left, began, answering, *_ = watched
     frames = sys._current_frames()
     own = get_ident()
     order = sorted(frames, key=lambda thread: thread != answering)

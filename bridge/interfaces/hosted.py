@@ -100,14 +100,15 @@ class HostedApplication:
             BaseException: whatever it raises before its response is complete.
         """
         exchange = Exchange(scope.body)
-        watched = watch.begin(scope, lambda: self._out_of_time(exchange))
+        watched = watch.begin(scope, self._out_of_time, exchange)
         self._exchanges.add(exchange)
         try:
             if watched is not None and not interrupt.is_armed:
                 interrupt.arm()
             if not self._started:
                 self.startup()
-            response: Response = self._take(exchange, self._run(scope, exchange))
+            take = self._take if self._own is None or self._adopted is not None else self._own.take
+            response: Response = take(exchange, self._run(scope, exchange))
         except interrupt.BlockedError:
             response = gateway_timeout()
         except LifespanError:
@@ -135,7 +136,7 @@ class HostedApplication:
         """
         exchange = exchange or Exchange(scope.body)
         exchange.wake = exchange.abandon  # finished only by who gives the request up
-        watched = watch.begin(scope, lambda: self._out_of_time(exchange))
+        watched = watch.begin(scope, self._out_of_time, exchange)
         self._exchanges.add(exchange)
         try:
             if not self._started:

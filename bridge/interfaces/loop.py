@@ -8,7 +8,7 @@ import threading
 from _thread import get_ident
 from asyncio import _get_running_loop, _set_running_loop
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]  # as anyio does, see Loop
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 
 from bridge.errors import BridgeError, logger
 from bridge.interfaces.turn import BLOCKED, Turn, take_outside
@@ -16,6 +16,7 @@ from bridge.interfaces.turn import BLOCKED, Turn, take_outside
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextvars import Context
     from typing import Any
 
 if sys.platform == "win32":
@@ -30,6 +31,8 @@ _LAST_SECONDS = 15.0
 # What may be done after the answer that takes no waiting, such as closing a connection; an asynchronous generator that
 # the application has left takes three: a task is made, it runs, it is forgotten.
 _LAST_ROUNDS = 3
+
+_TASKS_START_AT_ONCE = sys.version_info >= (3, 12)
 
 # The tasks that the current request has started and that are not done. Tasks inherit it, so what they start is
 # the request's as well; what the lifespan starts is nobody's.
@@ -76,6 +79,8 @@ class Loop(_Base):
         self.guest: object = None
         self._watched = self._selector.get_map() if sys.platform != "win32" else ()  # type: ignore[attr-defined]
         self._hooks = self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook  # type: ignore[attr-defined]
+        self._starting: Context | None = None
+        self._first_step: Callable[[], object] | None = None
         # anyio keeps its worker threads for as long as the task lives that the loop was started with, which it knows
         # by this callback. There is none here, so one is made; else each request of FastAPI would cost new threads.
         self._root = asyncio.Task(self._stay(), loop=self, name="bridge")
@@ -111,6 +116,8 @@ class Loop(_Base):
                 self._drive(turn, coroutine)
             finally:
                 self._driving.release()
+            if turn.error is None:  # as result() has it
+                return turn.outcome
         elif running is self:
             coroutine.close()
             raise BridgeError(
@@ -196,15 +203,35 @@ class Loop(_Base):
         self._thread_id = get_ident()  # what is_running() looks at
         _set_running_loop(self)
         try:
-            if sys.version_info >= (3, 12):
+            if _TASKS_START_AT_ONCE:
                 return asyncio.Task(coroutine, loop=self, eager_start=True)
-            task = asyncio.Task(coroutine, loop=self)
-            self._ready.pop()._run()  # type: ignore[attr-defined]  # its first step
+            self._starting = context = copy_context()
+            self.call_soon = self._keep_first_step  # type: ignore[method-assign]
+            try:
+                task = asyncio.Task(coroutine, loop=self, context=context)
+            finally:
+                del self.call_soon
+            first_step, self._first_step = self._first_step, None
+            assert first_step is not None
+            context.run(first_step)
             return task
         finally:
             _set_running_loop(None)
             self._thread_id = None  # type: ignore[assignment]
             sys.set_asyncgen_hooks(*hooks)
+
+    def _keep_first_step(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle | None:
+        """In place of ``call_soon`` while a task is made: its first step needs no Handle, since it is taken at once.
+
+        It is known by the task's context, which nobody else has. The garbage collector may call anything just then.
+        """
+        if context is not self._starting:
+            return super().call_soon(callback, *args, context=context)
+        self._first_step = callback
+        self._starting = None  # which is to go with the task
+        return None
 
     def _all_tasks(self) -> set[asyncio.Task[Any]]:
         # Since Python 3.14 a loop that runs is told only of those tasks that its present thread has made.

@@ -20,27 +20,30 @@ class Turn:
 
     Attributes:
         over: whether there is a result or an error.
+        outcome: the result, if it came to one.
+        error: what was raised, if it came to that, until :meth:`result` raises it.
+        wake: called when it is over, for who waits.
     """
 
-    __slots__ = ("_error", "_result", "over", "wake")
+    __slots__ = ("error", "outcome", "over", "wake")
 
     def __init__(self) -> None:
         self.over = False
         self.wake: Callable[[], object] = nothing
-        self._result: Any = None
-        self._error: BaseException | None = None
+        self.outcome: Any = None
+        self.error: BaseException | None = None
 
     def finish(self, result: Any) -> None:
         """The coroutine has come to its result."""
         if not self.over:
-            self._result = result
+            self.outcome = result
             self.over = True
             self.wake()
 
     def fail(self, error: BaseException) -> None:
         """The coroutine has come to an error, whatever its kind."""
         if not self.over:
-            self._error = error
+            self.error = error
             self.over = True
             self.wake()
 
@@ -53,9 +56,9 @@ class Turn:
 
     def result(self) -> Any:
         """The result; the error is raised."""
-        if self._error is None:
-            return self._result
-        error, self._error = self._error, None
+        if self.error is None:
+            return self.outcome
+        error, self.error = self.error, None
         try:
             raise error
         finally:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from bridge.scope import Scope
 
 _ADDRESS = frozenset("0123456789abcdefABCDEF:.")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+default_ports = {"http": "80", "https": "443"}
 _REMEMBER = 256
 
-# By Host, X-Forwarded-Proto and -Port and what stands in for them, for a function has few of them: a quarter of what
-# reading an event took. Clients may make some up, so only so many.
-_servers: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
+# The server's name by Host, for a function has few of them: parsing one takes a tenth of what reading an event does.
+# Clients may make some up, so only so many.
+names: dict[Any, str] = {}
 
 
 def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
@@ -53,42 +53,28 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
 
 
 def server_of(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
-    """Scheme, server name and server port, as :func:`set_server` sets them; remembered."""
-    try:
-        if "host" in headers:
-            name, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
-        else:
-            name, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
-        if type(name) is list and type(proto) is type(port) is list:
-            name, proto, port = name[-1], proto[-1], port[-1]
-        return _servers[name, proto, port, host, scheme]
-    except (LookupError, TypeError):  # a new one; one of them is missing, or a list, or null
-        pass
-    told = (
-        header(headers, "host", "Host"),
+    """Scheme, server name and server port, as :func:`set_server` sets them."""
+    return _parsed(
+        header(headers, "host", "Host") or host,
         header(headers, "x-forwarded-proto", "X-Forwarded-Proto"),
         header(headers, "x-forwarded-port", "X-Forwarded-Port"),
-        host,
         scheme,
     )
-    server = _servers.get(told)
-    if server is None:
-        server = _parsed(told[0] or host, told[1], told[2], scheme)
-        if len(_servers) < _REMEMBER:
-            _servers[told] = server
-    return server
 
 
 def _parsed(host: str, proto: str, port: str, scheme: str) -> tuple[str, str, str]:
     """Scheme, server name and server port."""
     name, host_port = _split(host) if ":" in host else (host, "")
+    name = native(name) or "lambda"
+    if len(names) < _REMEMBER:
+        names[host] = name
     proto = proto.rpartition(",")[2].strip().lower()
     port = port.rpartition(",")[2].strip()
-    if proto in _DEFAULT_PORTS:
+    if proto in default_ports:
         scheme = proto
     if not _is_port(port):
-        port = host_port if _is_port(host_port) else _DEFAULT_PORTS[scheme]
-    return scheme, native(name) or "lambda", port
+        port = host_port if _is_port(host_port) else default_ports[scheme]
+    return scheme, name, port
 
 
 def last_hop(forwarded_for: str) -> str:
