@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.current import CurrentRequest, current
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
-from bridge.sources import loaded, recognise, source_named
+from bridge.sources import MODULES, loaded, recognise, source_named
 from bridge.watch import watch
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ class Handler:
         self.hosted = hosted
         self._wsgi_app = wsgi_app
         # The short way of usual requests, once there is one; not for who does something else on the long one.
-        self._usual: Callable[[Handler, Any, Any], Any] | None = None
+        self._usual: Any = None
         as_they_are = not (settings.base_path or settings.exclude_headers or settings.request_id_header)
         self._may_learn = as_they_are and type(self) is Handler
         self._learns_in = 2
@@ -95,26 +95,31 @@ class Handler:
             FailedIntegrationError: a status of 300 and above for the non-proxy integration.
             BaseException: what the application raises that is no ``Exception``.
         """
-        if self._usual is not None:
-            payload = self._usual(self, event, context)
-            if payload is not None:
-                return payload
-        source = self.source_of(event, context)
-        if source is None:
-            token = current.set(CurrentRequest(event, context))
-            try:
-                return self.answer_other(event, context)
-            finally:
-                current.reset(token)
-        if self._may_learn and self._usual is None:
-            self._learn()
-        scope = self.read(source, event, context)
+        usual = self._usual
+        scope = None if usual is None else usual.read(event, context, self.settings)
+        source = None
+        if scope is None:
+            source = self.source_of(event, context)
+            if source is None:
+                token = current.set(CurrentRequest(event, context))
+                try:
+                    return self.answer_other(event, context)
+                finally:
+                    current.reset(token)
+            if usual is None and self._may_learn:
+                self._learn()
+            scope = self.read(source, event, context)
         token = current.set(scope)
         try:
             try:
                 response = scope.refusal or self.respond(scope)
             except Exception:
                 response = failed(scope)
+            if source is None:
+                payload = usual.write(response, scope)
+                if payload is not None:
+                    return payload
+                source = source_named(MODULES[scope.source])
             return self.write(source, scope, response)
         finally:
             current.reset(token)
@@ -186,9 +191,9 @@ class Handler:
         """Take the short way from the third request on; the first one has enough to load."""
         self._learns_in -= 1
         if self._learns_in <= 0:
-            from bridge.usual import answer
+            from bridge import usual
 
-            self._usual = answer
+            self._usual = usual
 
     def answer_other(self, event: Any, context: Any) -> Any:
         """What is given for an event that is no HTTP request.
@@ -224,12 +229,11 @@ def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
     from bridge.interfaces.wsgi import gather
 
     def respond(scope: Scope) -> Response:
-        watched = watch.begin(scope)
+        watch.begin(scope)
         try:
             return gather(app, environ_of(scope))
         finally:
-            if watched is not None:
-                watch.end(watched)
+            watch.end(scope)
 
     return respond
 

@@ -10,12 +10,10 @@ the tests hold the one against the other.
 
 from __future__ import annotations
 
-from bridge.adapter import failed
-from bridge.current import current
 from bridge.encoder import carried
 from bridge.response import is_plain, layouts, plain_values
 from bridge.scope import Scope
-from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT, source_named
+from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT
 from bridge.sources.address import default_ports, last_hop, names, principal, server_of
 from bridge.sources.text import body_of, query_of
 
@@ -23,46 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.adapter import Handler
     from bridge.response import Response
     from bridge.settings import Settings
-
-_MODULES = {
-    "alb": "alb",
-    "alb-multi": "alb",
-    "http-api": "http_api",
-    "function-url": "http_api",
-    "rest-api": "rest_api",
-}
-
-
-def answer(handler: Handler, event: Any, context: Any) -> Any:
-    """Answer one event, if it is a usual request.
-
-    Args:
-        handler: a handler whose settings leave requests and responses as they are.
-        event: what Lambda hands over.
-        context: Lambda's context object.
-
-    Returns:
-        The payload; None if something is not as usual, and then the application was not called.
-
-    Raises:
-        BaseException: what the application raises that is no ``Exception``.
-    """
-    scope = read(event, context, handler.settings)
-    if scope is None:
-        return None
-    token = current.set(scope)
-    try:
-        try:
-            response = handler.respond(scope)
-        except Exception:
-            response = failed(scope)
-        payload = write(response, scope)
-        return handler.write(source_named(_MODULES[scope.source]), scope, response) if payload is None else payload
-    finally:
-        current.reset(token)
 
 
 def read(event: Any, context: Any, settings: Settings) -> Scope | None:

@@ -99,7 +99,7 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
-    environ: Environ = _BLANK.copy()
+    environ: dict[Any, Any] = _BLANK.copy()
     sent, cookies, known = scope.sent, scope.cookies, _keys
     try:
         # Usual headers are taken from the event's own map, in one pass: one value for each name, known names, plain
@@ -114,7 +114,7 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
                 if not value.isascii():
                     raise ValueError
                 environ[known[name]] = value
-        if len(environ) != _SIZE + len(sent):
+        if len(environ) != _SIZE + len(sent):  # type: ignore[arg-type]
             raise ValueError
         if cookies:
             environ["HTTP_COOKIE"] = cookie = "; ".join(cookies)

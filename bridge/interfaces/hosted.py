@@ -100,10 +100,10 @@ class HostedApplication:
             BaseException: whatever it raises before its response is complete.
         """
         exchange = Exchange(scope.body)
-        watched = watch.begin(scope, self._out_of_time, exchange)
+        is_watched = watch.begin(scope, self._out_of_time, exchange)
         self._exchanges.add(exchange)
         try:
-            if watched is not None and not interrupt.is_armed:
+            if is_watched and not interrupt.is_armed:
                 interrupt.arm()
             if not self._started:
                 self.startup()
@@ -117,8 +117,7 @@ class HostedApplication:
             response = gateway_timeout()
         finally:
             self._exchanges.discard(exchange)
-            if watched is not None:
-                watch.end(watched)
+            watch.end(scope)
             ended()
         return response
 
@@ -136,7 +135,7 @@ class HostedApplication:
         """
         exchange = exchange or Exchange(scope.body)
         exchange.wake = exchange.abandon  # finished only by who gives the request up
-        watched = watch.begin(scope, self._out_of_time, exchange)
+        watch.begin(scope, self._out_of_time, exchange)
         self._exchanges.add(exchange)
         try:
             if not self._started:
@@ -161,8 +160,7 @@ class HostedApplication:
             response = exchange.late_response()
         finally:
             self._exchanges.discard(exchange)
-            if watched is not None:
-                watch.end(watched)
+            watch.end(scope)
             if exchange.out_of_time and exchange.task is not None:
                 exchange.task.uncancel()
             exchange.task = None  # which goes on, and nobody is to cancel it any more
@@ -244,7 +242,7 @@ class HostedApplication:
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> Response:
         """Run the application in this task, and what it leaves behind for a while."""
-        exchange.task = current_task()
+        exchange.task = current_task(self._adopted or self._own)  # with the loop it asks the system for nothing
         state = self._lifespan.state if self._lifespan is not None else None
         tasks = exchange.tasks
         try:
@@ -252,7 +250,9 @@ class HostedApplication:
                 await self.app(asgi_scope_of(scope, state), exchange.receive, exchange.send)
             except Exception:
                 exchange.failed(scope)
-            response = exchange.answered()
+            response = exchange.response if exchange.complete else None
+            if response is None:
+                raise exchange.incomplete()
         except BaseException as error:
             exchange.end()
             if isinstance(error, Exception) and tasks and not exchange.out_of_time:

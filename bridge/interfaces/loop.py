@@ -32,8 +32,6 @@ _LAST_SECONDS = 15.0
 # the application has left takes three: a task is made, it runs, it is forgotten.
 _LAST_ROUNDS = 3
 
-_TASKS_START_AT_ONCE = sys.version_info >= (3, 12)
-
 # The tasks that the current request has started and that are not done. Tasks inherit it, so what they start is
 # the request's as well; what the lifespan starts is nobody's.
 spawned: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge.spawned", default=None)
@@ -77,7 +75,8 @@ class Loop(_Base):
         self._waiting: set[Turn] = set()
         self.is_ending = False
         self.guest: object = None
-        self._watched = self._selector.get_map() if sys.platform != "win32" else ()  # type: ignore[attr-defined]
+        # What the loop waits for in the system: the selector's own dict, whose length is known without a call.
+        self._watched = self._selector._fd_to_key if sys.platform != "win32" else ()  # type: ignore[attr-defined]
         self._hooks = self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook  # type: ignore[attr-defined]
         self._starting: Context | None = None
         self._first_step: Callable[[], object] | None = None
@@ -174,8 +173,22 @@ class Loop(_Base):
 
     def _drive(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> None:
         # Nothing to do but what comes next: no callback, no timer, no connection but the loop's own.
-        is_idle = not self._ready and not self._scheduled and len(self._watched) == 1  # type: ignore[attr-defined]
-        task = self._start(coroutine) if is_idle else asyncio.Task(coroutine, loop=self)
+        if self._ready or self._scheduled or len(self._watched) > 1:  # type: ignore[attr-defined]
+            task = asyncio.Task(coroutine, loop=self)
+        else:
+            # The task comes as far as it can without waiting: to its end, for most requests. They are spared a round
+            # of the loop, which asks the system for news and sets itself up for that: 10 µs of 25. For the task it is
+            # as in a round: this loop is the running one, and the task the current one.
+            hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(*self._hooks)
+            self._thread_id = get_ident()  # what is_running() looks at
+            _set_running_loop(self)
+            try:
+                task = self._begun(coroutine)
+            finally:
+                _set_running_loop(None)
+                self._thread_id = None  # type: ignore[assignment]
+                sys.set_asyncgen_hooks(*hooks)
         # run_until_complete takes two more rounds of the loop, to call back and to stop. Here the turn says stop,
         # which ends the round it is in.
         if not turn.over:
@@ -186,27 +199,24 @@ class Loop(_Base):
             except BaseException:  # Ctrl-C while the loop was waiting, or a task that ends the process
                 task.cancel()
                 raise
-        for _ in range(_LAST_ROUNDS):
-            if not self._ready:  # type: ignore[attr-defined]
-                break
+        rounds = 0
+        while self._ready and rounds < _LAST_ROUNDS:  # type: ignore[attr-defined]
+            rounds += 1
             self.stop()
             self.run_forever()
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task that has come as far as it can without waiting: to its end, for most requests.
+    if sys.version_info >= (3, 12):
 
-        They are spared a round of the loop, which asks the system for news and sets itself up for that: 10 µs of 25.
-        For the task it is as in a round: this loop is the running one, and the task the current one.
-        """
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
-        self._thread_id = get_ident()  # what is_running() looks at
-        _set_running_loop(self)
-        try:
-            if _TASKS_START_AT_ONCE:
-                return asyncio.Task(coroutine, loop=self, eager_start=True)
+        def _begun(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            """A task that has taken its first step."""
+            return asyncio.Task(coroutine, loop=self, eager_start=True)
+
+    else:
+
+        def _begun(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            """A task that has taken its first step."""
             self._starting = context = copy_context()
-            self.call_soon = self._keep_first_step  # type: ignore[method-assign]
+            self.call_soon = self._keep_first_step  # type: ignore[assignment, method-assign, unused-ignore]
             try:
                 task = asyncio.Task(coroutine, loop=self, context=context)
             finally:
@@ -215,10 +225,6 @@ class Loop(_Base):
             assert first_step is not None
             context.run(first_step)
             return task
-        finally:
-            _set_running_loop(None)
-            self._thread_id = None  # type: ignore[assignment]
-            sys.set_asyncgen_hooks(*hooks)
 
     def _keep_first_step(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None

@@ -29,7 +29,7 @@ class Turn:
 
     def __init__(self) -> None:
         self.over = False
-        self.wake: Callable[[], object] = nothing
+        self.wake: Callable[[], object] | None = None
         self.outcome: Any = None
         self.error: BaseException | None = None
 
@@ -38,14 +38,16 @@ class Turn:
         if not self.over:
             self.outcome = result
             self.over = True
-            self.wake()
+            if self.wake is not None:
+                self.wake()
 
     def fail(self, error: BaseException) -> None:
         """The coroutine has come to an error, whatever its kind."""
         if not self.over:
             self.error = error
             self.over = True
-            self.wake()
+            if self.wake is not None:
+                self.wake()
 
     async def run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Await *coroutine*, whose result or error is the turn's."""
@@ -78,7 +80,3 @@ def take_outside(
     asyncio.run_coroutine_threadsafe(coroutine, loop)
     if not over.wait(timeout):
         raise BridgeError(BLOCKED)
-
-
-def nothing() -> None:
-    """Nobody waits yet."""

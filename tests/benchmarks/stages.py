@@ -45,9 +45,8 @@ def _stages(event: dict[str, Any]) -> dict[str, Contender]:
     hosted = HostedApplication(asgi_app, settings)
 
     def watched(_event: Any, _context: object) -> None:
-        begun = watch.begin(scope)
-        if begun is not None:
-            watch.end(begun)
+        watch.begin(scope)
+        watch.end(scope)
 
     long_way = bridge.wsgi_handler(wsgi_app)
     long_way._may_learn = False
