@@ -115,11 +115,6 @@ class Handler:
                 response = scope.refusal or self.respond(scope)
             except Exception:
                 response = failed(scope)
-            if source is None:
-                payload = usual.write(response, scope)
-                if payload is not None:
-                    return payload
-                source = source_named(MODULES[scope.source])
             return self.write(source, scope, response)
         finally:
             current.reset(token)
@@ -127,15 +122,21 @@ class Handler:
     async def answer(self, event: Any, context: Any = None) -> Any:
         """As a call, on the event loop that runs: for servers of many requests at once (``is_async``)."""
         assert self.hosted is not None
-        source = self.source_of(event, context)
-        if source is None:
-            token = current.set(CurrentRequest(event, context))
-            try:
-                await self.hosted.startup_here()
-                return self.answer_other(event, context)
-            finally:
-                current.reset(token)
-        scope = self.read(source, event, context)
+        usual = self._usual
+        scope = None if usual is None else usual.read(event, context, self.settings)
+        source = None
+        if scope is None:
+            source = self.source_of(event, context)
+            if source is None:
+                token = current.set(CurrentRequest(event, context))
+                try:
+                    await self.hosted.startup_here()
+                    return self.answer_other(event, context)
+                finally:
+                    current.reset(token)
+            if usual is None and self._may_learn:
+                self._learn()
+            scope = self.read(source, event, context)
         token = current.set(scope)
         try:
             try:
@@ -168,8 +169,19 @@ class Handler:
             _add_request_id(scope, settings.request_id_header)
         return scope
 
-    def write(self, source: Source, scope: Scope, response: Response) -> Any:
-        """The payload; a response that cannot be written, or is too large, becomes a 500."""
+    def write(self, source: Source | None, scope: Scope, response: Response) -> Any:
+        """The payload; a response that cannot be written, or is too large, becomes a 500.
+
+        Args:
+            source: whose payload it is; None for a request that came the short way.
+            scope: the request.
+            response: the answer to it.
+        """
+        if source is None:
+            payload = self._usual.write(response, scope)
+            if payload is not None:
+                return payload
+            source = source_named(MODULES[scope.source])
         settings = self.settings
         if scope.method == "HEAD" or response.status in (204, 304):
             response.body = b""  # RFC 9110, 6.4.1: these have no content
@@ -233,7 +245,7 @@ def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
         try:
             return gather(app, environ_of(scope))
         finally:
-            watch.end(scope)
+            watch.end(scope, None)
 
     return respond
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextvars import ContextVar
+from _contextvars import ContextVar  # what contextvars hands on, which costs a cold start as much again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -46,6 +46,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._watched: dict[CurrentRequest, Watched] = {}
+        # end(scope, None) says that the request was answered; a function of C itself, for each request calls it.
+        self.end = self._watched.pop
         self._enough = float("inf")  # seconds
         self._soonest = float("inf")  # the next look comes in time for deadlines from here on, in milliseconds
         self._alarm: Event | None = None
@@ -69,14 +71,10 @@ class Watch:
         self._watched[scope] = deadline, monotonic(), get_ident(), on_due, argument
         return deadline >= self._soonest or self._wake(scope, deadline)
 
-    def end(self, scope: CurrentRequest) -> None:
-        """The request was answered."""
-        self._watched.pop(scope, None)
-
     def _wake(self, scope: CurrentRequest, deadline: float) -> bool:
         left = deadline / 1000 - time()
         if left <= 0:
-            self.end(scope)
+            self.end(scope, None)
             return False
         self._enough = min(self._enough, max(left * _SLACK, _LEAST_ENOUGH))
         if self._alarm is None:

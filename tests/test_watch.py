@@ -211,7 +211,7 @@ class TestNormalRequests:
             odd = type("Odd", (), {"get_remaining_time_in_millis": lambda self, left=left: left})()
             scope = Scope("test", {}, odd, 0)
             watch_module.watch.begin(scope)
-            watch_module.watch.end(scope)
+            watch_module.watch.end(scope, None)
         TestWsgi().test_the_stack_is_logged_before_the_deadline(log)
 
 

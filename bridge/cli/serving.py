@@ -176,6 +176,7 @@ def _gateway(
         routes=project.routes,
         cors=project.cors_behind(source),
         observe=lambda passage: print_passage(passage, verbose=options["verbose"]),
+        shows_events=options["verbose"],
         detach=False,  # uvicorn has a task for each request
     )
 

@@ -52,8 +52,8 @@ class Passage:
 class Gateway:
     """An ASGI application that hands requests to a Lambda handler as a front door would.
 
-    Event and payload go through JSON, as they do on AWS. A :class:`bridge.gateway.service.LambdaService` is a handler,
-    too, whose answers may be streams.
+    Payloads go through JSON, as they do on AWS; events are made of nothing else than JSON is. A
+    :class:`bridge.gateway.service.LambdaService` is a handler, too, whose answers may be streams.
 
     Args:
         handler: ``(event, context) -> payload``, plain or async; or several by function name, with *routes*.
@@ -67,6 +67,7 @@ class Gateway:
         routes: explicit routes; without them every request goes to the handler.
         cors: an HTTP API's CORS configuration.
         observe: called with each :class:`Passage`.
+        shows_events: whether *observe* looks at the events, which functions may change: then it has a copy.
         detach: whether each request has a task of its own, which goes on where whoever called gives up or was answered
             before; a server that has one for each request already is spared another.
 
@@ -88,6 +89,7 @@ class Gateway:
         routes: Sequence[RouteOf] = (),
         cors: cors_rules.Cors | None = None,
         observe: Callable[[Passage], None] | None = None,
+        shows_events: bool = True,
         detach: bool = True,
     ) -> None:
         self._handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
@@ -101,6 +103,7 @@ class Gateway:
         self._routes = routes
         self._cors = cors
         self._observe = observe
+        self._copies = observe is not None and shows_events
         self._detach = detach
         self._detached: set[asyncio.Task[None]] = set()
         patience = timeout if timeout is not None else self._front_door.timeout
@@ -167,8 +170,8 @@ class Gateway:
 
         try:
             door, name = self._route(request)
-            event = through_json(self._front_door.compose(request, door))
-            payload = await self._functions.invoke(name, event, finish)
+            event = self._front_door.compose(request, door)
+            payload = await self._functions.invoke(name, through_json(event) if self._copies else event, finish)
             if isinstance(payload, Streamed):
                 await self._stream(payload, request, door, event, receive, send, began)
                 return

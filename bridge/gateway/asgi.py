@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from bridge.gateway.message import Request
 from bridge.gateway.wire import outgoing
+from bridge.interfaces.asgi import texts_of
 
 if TYPE_CHECKING:
     from bridge.gateway.message import Answer
@@ -40,7 +41,7 @@ async def request_of(scope: Any, receive: Any) -> Request | None:
         method=scope["method"],
         path=raw_path.partition(b"?")[0].decode("latin-1"),
         query=scope.get("query_string", b"").decode("latin-1"),
-        headers=[(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in scope["headers"]],
+        headers=texts_of(scope["headers"]),
         body=b"".join(chunks),
         client=client[0] if client else "127.0.0.1",
         scheme=scope.get("scheme", "http"),

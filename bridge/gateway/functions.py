@@ -106,6 +106,8 @@ class Functions:
             result = await self._result(name, event, context)
             if isinstance(result, Stream):
                 payload = await begin(result, self._front_door)
+            elif type(self._handlers[name]) is Handler:
+                payload = result  # made of what JSON knows, and no larger than Lambda takes
             else:
                 payload = through_lambda(result, self._front_door.failed)
         except (Exception, asyncio.CancelledError, SystemExit) as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # 6 MiB and 100 bytes, as Lambda's runtime API enforces it.
 LAMBDA_PAYLOAD_LIMIT = 6_291_556
 
+_REMEMBER = 1024
+_names: set[str] = set()  # those that were found to be names
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, 5.6.2
 _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
@@ -117,8 +119,13 @@ def header_pairs(pairs: Iterable[tuple[str, Any]], refuse: Answer, *, only_text:
     """
     headers: Headers = []
     for name, value in pairs:
+        if name in _names and type(value) is str and value.isascii() and value.isprintable():  # as nearly always
+            headers.append((name, value))
+            continue
         if not _TOKEN.match(name):
             raise refused(refuse, f"{name!r} is no name for a header; it must be a token, such as 'X-Name'")
+        if len(_names) < _REMEMBER:
+            _names.add(name)
         text = value
         if not isinstance(value, str):
             if only_text or isinstance(value, (dict, list)):

@@ -88,7 +88,7 @@ class Exchange(Turn):
             status = message["status"]
             if not isinstance(status, int) or not 100 <= status <= 999:
                 raise InterfaceError(f"The application's status is {status!r}; ASGI wants an integer such as 200.")
-            self.response = Response(int(status), _texts_of(message.get("headers", ())), b"")
+            self.response = Response(int(status), texts_of(message.get("headers", ())), b"")
         else:
             when = (
                 "after the response was complete"
@@ -140,7 +140,7 @@ class Exchange(Turn):
         )
 
 
-def _texts_of(headers: Any) -> list[tuple[str, str]]:
+def texts_of(headers: Any) -> list[tuple[str, str]]:
     """Header pairs of bytes as native strings."""
     if type(headers) is list:
         try:

@@ -117,7 +117,7 @@ class HostedApplication:
             response = gateway_timeout()
         finally:
             self._exchanges.discard(exchange)
-            watch.end(scope)
+            watch.end(scope, None)
             ended()
         return response
 
@@ -160,7 +160,7 @@ class HostedApplication:
             response = exchange.late_response()
         finally:
             self._exchanges.discard(exchange)
-            watch.end(scope)
+            watch.end(scope, None)
             if exchange.out_of_time and exchange.task is not None:
                 exchange.task.uncancel()
             exchange.task = None  # which goes on, and nobody is to cancel it any more

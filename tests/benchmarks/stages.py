@@ -46,7 +46,7 @@ def _stages(event: dict[str, Any]) -> dict[str, Contender]:
 
     def watched(_event: Any, _context: object) -> None:
         watch.begin(scope)
-        watch.end(scope)
+        watch.end(scope, None)
 
     long_way = bridge.wsgi_handler(wsgi_app)
     long_way._may_learn = False

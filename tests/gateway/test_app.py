@@ -381,6 +381,18 @@ async def test_a_client_that_goes_away_before_its_body_is_here_calls_nothing() -
     assert passages == []
 
 
+@pytest.mark.parametrize("source", SOURCES)
+async def test_who_looks_on_sees_the_event_that_the_function_got_whatever_it_did_to_it(source: str) -> None:
+    passages: list[Passage] = []
+
+    def clearing(event: Any, context: Any) -> Any:
+        event.clear()
+        return OK
+
+    await ask(Gateway(clearing, source, observe=passages.append), "/dogs")
+    assert passages[0].event
+
+
 async def test_who_looks_on_sees_the_whole_passage() -> None:
     passages: list[Passage] = []
     gateway = Gateway(lambda event, context: OK, observe=passages.append)
