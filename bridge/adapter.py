@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.current import CurrentRequest, current
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
-from bridge.sources import MODULES, loaded, recognise, source_named
+from bridge.sources import loaded, recognise, source_named
 from bridge.watch import watch
 
 TYPE_CHECKING = False
@@ -50,16 +50,12 @@ class Handler:
         self.respond = respond
         self.settings = settings
         self.hosted = hosted
-        self._wsgi_app = wsgi_app
+        self.wsgi_app = wsgi_app
         # The short way of usual requests, once there is one; not for who does something else on the long one.
-        self._usual: Any = None
+        self._usual: Callable[[Handler, Any, Any], Any] | None = None
         as_they_are = not (settings.base_path or settings.exclude_headers or settings.request_id_header)
         self._may_learn = as_they_are and type(self) is Handler
         self._learns_in = 2
-
-    @property
-    def wsgi_app(self) -> Any:  # noqa: D102 - it is among the attributes
-        return self._wsgi_app
 
     @property
     def is_async(self) -> bool:
@@ -95,20 +91,20 @@ class Handler:
             FailedIntegrationError: a status of 300 and above for the non-proxy integration.
             BaseException: what the application raises that is no ``Exception``.
         """
-        usual = self._usual
-        scope = None if usual is None else usual.read(event, context, self.settings)
-        source = None
-        if scope is None:
-            source = self.source_of(event, context)
-            if source is None:
-                token = current.set(CurrentRequest(event, context))
-                try:
-                    return self.answer_other(event, context)
-                finally:
-                    current.reset(token)
-            if usual is None and self._may_learn:
-                self._learn()
-            scope = self.read(source, event, context)
+        if self._usual is not None:
+            payload = self._usual(self, event, context)
+            if payload is not None:
+                return payload
+        source = self.source_of(event, context)
+        if source is None:
+            token = current.set(CurrentRequest(event, context))
+            try:
+                return self.answer_other(event, context)
+            finally:
+                current.reset(token)
+        if self._may_learn and self._usual is None:
+            self._learn()
+        scope = self.read(source, event, context)
         token = current.set(scope)
         try:
             try:
@@ -122,21 +118,15 @@ class Handler:
     async def answer(self, event: Any, context: Any = None) -> Any:
         """As a call, on the event loop that runs: for servers of many requests at once (``is_async``)."""
         assert self.hosted is not None
-        usual = self._usual
-        scope = None if usual is None else usual.read(event, context, self.settings)
-        source = None
-        if scope is None:
-            source = self.source_of(event, context)
-            if source is None:
-                token = current.set(CurrentRequest(event, context))
-                try:
-                    await self.hosted.startup_here()
-                    return self.answer_other(event, context)
-                finally:
-                    current.reset(token)
-            if usual is None and self._may_learn:
-                self._learn()
-            scope = self.read(source, event, context)
+        source = self.source_of(event, context)
+        if source is None:
+            token = current.set(CurrentRequest(event, context))
+            try:
+                await self.hosted.startup_here()
+                return self.answer_other(event, context)
+            finally:
+                current.reset(token)
+        scope = self.read(source, event, context)
         token = current.set(scope)
         try:
             try:
@@ -169,19 +159,8 @@ class Handler:
             _add_request_id(scope, settings.request_id_header)
         return scope
 
-    def write(self, source: Source | None, scope: Scope, response: Response) -> Any:
-        """The payload; a response that cannot be written, or is too large, becomes a 500.
-
-        Args:
-            source: whose payload it is; None for a request that came the short way.
-            scope: the request.
-            response: the answer to it.
-        """
-        if source is None:
-            payload = self._usual.write(response, scope)
-            if payload is not None:
-                return payload
-            source = source_named(MODULES[scope.source])
+    def write(self, source: Source, scope: Scope, response: Response) -> Any:
+        """The payload; a response that cannot be written, or is too large, becomes a 500."""
         settings = self.settings
         if scope.method == "HEAD" or response.status in (204, 304):
             response.body = b""  # RFC 9110, 6.4.1: these have no content
@@ -203,9 +182,9 @@ class Handler:
         """Take the short way from the third request on; the first one has enough to load."""
         self._learns_in -= 1
         if self._learns_in <= 0:
-            from bridge import usual
+            from bridge.usual import answer
 
-            self._usual = usual
+            self._usual = answer
 
     def answer_other(self, event: Any, context: Any) -> Any:
         """What is given for an event that is no HTTP request.

@@ -1,88 +1,112 @@
-"""The short way of usual requests: what is read and written for nearly all of them, each in one function.
+"""The short way of usual requests: what all the steps come to for nearly all of them, in one function.
 
 Nearly all requests are alike: from an API Gateway, a Function URL or a load balancer, with nothing missing, and a path
 without escapes; and so are their answers: text, with header names that were seen together before. Here no rule has to
-be applied to them, which spares a seventh of the time (``scripts/bench --only stages``).
+be applied to them, and nothing is handed from one function to the next. That matters where a call is no loop in a
+benchmark but one in a while, after a framework's own code, and every function costs anew: behind Flask the bridge's
+share is two thirds of the long way's (``scripts/bench --only frameworks``, ``--only stages``).
 
-The long way, :mod:`bridge.adapter` and the sources, is the one that knows. Whatever is not as usual is left to it, and
-the tests hold the one against the other.
+The long way, :mod:`bridge.adapter`, the sources and the interfaces, is the one that knows. Whatever is not as usual is
+left to it, and the tests hold the one against the other.
 """
 
 from __future__ import annotations
 
+import sys
+from io import BytesIO
+
+from bridge.adapter import failed
+from bridge.current import current
 from bridge.encoder import carried
+from bridge.interfaces.environ import BLANK, SIZE, keys
+from bridge.interfaces.wsgi import gather
 from bridge.response import is_plain, layouts, plain_values
 from bridge.scope import Scope
-from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT
+from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT, source_named
 from bridge.sources.address import default_ports, last_hop, names, principal, server_of
 from bridge.sources.text import body_of, query_of
+from bridge.watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.response import Response
-    from bridge.settings import Settings
+    from bridge.adapter import Handler
+
+_MODULES = {
+    "alb": "alb",
+    "alb-multi": "alb",
+    "http-api": "http_api",
+    "function-url": "http_api",
+    "rest-api": "rest_api",
+}
 
 
-def read(event: Any, context: Any, settings: Settings) -> Scope | None:
-    """The request in an event, as the ``read`` of its source has it; None if something is not as usual.
+def answer(handler: Handler, event: Any, context: Any) -> Any:
+    """Answer one event, if it is a usual request.
 
-    What is missing, or of another type than usual, raises in here.
+    Args:
+        handler: a handler whose settings leave requests and responses as they are.
+        event: what Lambda hands over.
+        context: Lambda's context object.
+
+    Returns:
+        The payload; None if something in the event is not as usual, and then the application was not called.
+
+    Raises:
+        BaseException: what the application raises that is no ``Exception``.
     """
+    # 1. The event, as the source's read() has it. What is missing, or of another type than usual, raises in here.
     try:
         if type(event) is not dict:
             return None
         about = event["requestContext"]
         if type(about) is not dict:
             return None
-        domain = root = host = proto = port = ""
+        root = domain = host = proto = port = ""
+        headers: Any
+        cookies = authorizer = None
+        are_lists = False
+        limit = LAMBDA_LIMIT
         if "elb" in about:
+            source, scheme, limit = "alb", "http", ALB_LIMIT
             headers = event.get("multiValueHeaders")
             if headers is None:
                 headers = event["headers"]
-                scope = Scope("alb", event, context, ALB_LIMIT)
                 host, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
+                client = last_hop(headers["x-forwarded-for"])
             else:
-                scope = Scope("alb-multi", event, context, ALB_LIMIT)
-                scope.are_lists = True
+                source, are_lists = "alb-multi", True
                 (host,), (proto,), (port,) = (
                     headers["host"],
                     headers["x-forwarded-proto"],
                     headers["x-forwarded-port"],
                 )
-            scope.sent = headers
-            scheme = "http"
-            hops = headers["x-forwarded-for"]
-            client = last_hop(hops[-1] if type(hops) is list else hops)
-            method, path = event["httpMethod"], event["path"]
-            whole = scope.raw_path = path
+                hops = headers["x-forwarded-for"]
+                client = last_hop(hops[-1] if type(hops) is list else hops)
+            sent, method, path = headers, event["httpMethod"], event["path"]
+            whole = raw_path = path
             parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
-            scope.query = query_of(parameters, encoded=True) if parameters else ""
+            query = query_of(parameters, encoded=True) if parameters else ""
         elif "http" in about:
+            source, scheme = "http-api", "https"
             http, domain = about["http"], about["domainName"]
-            is_url = ".lambda-url." in domain
             query, cookies, authorizer = event["rawQueryString"], event.get("cookies"), about.get("authorizer")
-            if not (is_url or about["stage"] == event["routeKey"] == "$default") or "routeArn" in event:
-                return None
-            if http["protocol"] != "HTTP/1.1" or not query.isascii():
-                return None
-            scheme = "https"
-            scope = Scope("function-url" if is_url else "http-api", event, context, LAMBDA_LIMIT)
-            scope.sent = headers = event["headers"]
-            host, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
-            if cookies:
-                if type(cookies) is not list:
-                    return None
-                scope.cookies = cookies
-            client, method = http["sourceIp"], http["method"]
             whole = path = event["rawPath"]
-            scope.raw_path = path if is_url else None
-            scope.query = query
-            if authorizer:
-                scope.authorizer = authorizer
-                scope.user = principal(authorizer)
+            raw_path = None
+            if ".lambda-url." in domain:
+                source, raw_path = "function-url", path
+            elif not about["stage"] == event["routeKey"] == "$default":
+                return None
+            if http["protocol"] != "HTTP/1.1" or not query.isascii() or "routeArn" in event:
+                return None
+            if cookies and type(cookies) is not list:
+                return None
+            sent = headers = event["headers"]
+            host, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
+            client, method = http["sourceIp"], http["method"]
         else:
+            source, scheme, are_lists = "rest-api", "https", True
             sent, headers, stage = event["multiValueHeaders"], event["headers"], about["stage"]
             domain, authorizer = about["domainName"], about.get("authorizer")
             method, path = event["httpMethod"], event["path"]
@@ -94,74 +118,140 @@ def read(event: Any, context: Any, settings: Settings) -> Scope | None:
                 return None
             if event.get("version") == "1.0":
                 return None
-            scheme = "https"
-            scope = Scope("rest-api", event, context, LAMBDA_LIMIT)
-            scope.sent = sent
-            scope.are_lists = True
             if "host" not in headers:
                 host, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
             client = about["identity"]["sourceIp"]
-            if settings.strip_stage:
+            if handler.settings.strip_stage:
                 root, whole = "", path
-            scope.raw_path = whole
+            raw_path = whole
             parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
             parameters = parameters or event.get("query")
-            scope.query = query_of(parameters) if parameters else ""
-            if authorizer:
-                scope.authorizer = authorizer
-                scope.user = principal(authorizer)
+            query = query_of(parameters) if parameters else ""
         # What is compared is the first character: that takes a third of startswith().
         if not ("/" <= path < "0" and whole.isascii()) or "%" in whole or not method or type(client) is not str:
             return None
-        scope.method = method
-        scope.root_path = root
-        scope.path = path
-        scope.client = client
         if host in names and port == default_ports.get(proto):
-            scope.scheme, scope.server_name, scope.server_port = proto, names[host], port
+            scheme, name = proto, names[host]
         else:
-            scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain, scheme)
+            scheme, name, port = server_of(headers, domain, scheme)
         body = event.get("body")
-        scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
+        body = body_of(body, event.get("isBase64Encoded")) if body else b""
+
+        # 2. The environ, as environ_of() has it.
+        app = handler.wsgi_app
+        if app is not None:
+            environ: dict[Any, Any] = BLANK.copy()
+            known = keys
+            if are_lists:
+                for header, (value,) in sent.items():
+                    if not value.isascii():
+                        return None
+                    environ[known[header]] = value
+            else:
+                for header, value in sent.items():
+                    if not value.isascii():
+                        return None
+                    environ[known[header]] = value
+            if len(environ) != SIZE + len(sent):
+                return None
+            if cookies:
+                environ["HTTP_COOKIE"] = value = "; ".join(cookies)
+                if not value.isascii():
+                    return None
+            environ.pop(None, None)
+            if "CONTENT_TYPE" not in environ:
+                environ["CONTENT_TYPE"] = ""
+            environ["REQUEST_METHOD"] = method
+            environ["PATH_INFO"] = path
+            environ["QUERY_STRING"] = query
+            environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
+            environ["SERVER_PORT"] = port
+            environ["REMOTE_ADDR"] = client
+            environ["wsgi.url_scheme"] = scheme
+            environ["wsgi.input"] = BytesIO(body)
+            environ["wsgi.errors"] = sys.stderr
+            environ["serverless.event"] = event
+            environ["serverless.context"] = context
+            if body:
+                environ["CONTENT_LENGTH"] = str(len(body))
+            if root:
+                environ["SCRIPT_NAME"] = root
+            if raw_path is not None:
+                environ["RAW_URI"] = environ["REQUEST_URI"] = f"{raw_path}?{query}" if query else raw_path
     except (AttributeError, LookupError, TypeError, ValueError):
         return None
-    return scope
 
-
-def write(response: Response, scope: Scope) -> Any:
-    """The payload, as the ``write`` of the scope's source has it; None if something is not as usual."""
-    status, body = response.status, response.body
-    # As in Handler.write; with a layout that is known, all headers are short.
-    if len(body) * 6 + 65_536 > scope.limit or scope.method == "HEAD" or status in (204, 304):
-        return None
-    headers: dict[str, Any] = {}
+    # 3. The application.
+    scope = Scope(source, event, context, limit)
+    scope.method = method
+    scope.root_path = root
+    scope.path = path
+    scope.raw_path = raw_path
+    scope.query = query
+    scope.sent = sent
+    scope.are_lists = are_lists
+    if cookies:
+        scope.cookies = cookies
+    scope.body = body
+    scope.scheme = scheme
+    scope.server_name = name
+    scope.server_port = port
+    scope.client = client
+    if authorizer:
+        scope.authorizer = authorizer
+        scope.user = principal(authorizer)
+    token = current.set(scope)
     try:
-        for name, value in response.headers:
-            if value not in plain_values and not is_plain(value):
-                return None
-            headers[name] = value
-        content_type, cookie, count = layouts[tuple(headers)]
-        if count != len(response.headers):
-            return None
-        text = body.decode(carried[headers[content_type]])  # type: ignore[arg-type]  # None raises
-    except (KeyError, TypeError, ValueError):
-        return None
-    source = scope.source
-    payload: dict[str, Any]
-    if source == "http-api" or source == "function-url":
-        payload = {"statusCode": status, "headers": headers}
-        if cookie:
-            payload["cookies"] = [headers.pop(cookie)]
-    else:
-        payload = {"statusCode": status}
-        if source != "rest-api":
-            payload["statusDescription"] = response.status_line()
-        if cookie:
-            headers[cookie] = headers.pop(cookie)
-        if scope.are_lists:
-            payload["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+        try:
+            if app is None:
+                response = handler.respond(scope)
+            else:
+                if authorizer:
+                    environ["serverless.authorizer"] = authorizer
+                    if scope.user:
+                        environ["REMOTE_USER"] = scope.user
+                watch.begin(scope)
+                try:
+                    response = gather(app, environ)
+                finally:
+                    watch.end(scope, None)
+        except Exception:
+            response = failed(scope)
+
+        # 4. The payload, as the source's write() has it.
+        try:
+            body, status = response.body, response.status
+            answered: dict[str, Any] = {}
+            for header, value in response.headers:
+                if value not in plain_values and not is_plain(value):
+                    raise ValueError
+                answered[header] = value
+            content_type, cookie, count = layouts[tuple(answered)]
+            # As in Handler.write; with a layout that is known, all headers are short.
+            if count != len(response.headers) or len(body) * 6 + 65_536 > limit or method == "HEAD":
+                raise ValueError
+            if status == 204 or status == 304:
+                raise ValueError
+            text = body.decode(carried[answered[content_type]])  # type: ignore[arg-type]  # None raises
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return handler.write(source_named(_MODULES[source]), scope, response)
+        payload: dict[str, Any]
+        if source == "http-api" or source == "function-url":
+            payload = {"statusCode": status, "headers": answered}
+            if cookie:
+                payload["cookies"] = [answered.pop(cookie)]
         else:
-            payload["headers"] = headers
-    payload["body"] = text
-    payload["isBase64Encoded"] = False
-    return payload
+            payload = {"statusCode": status}
+            if source != "rest-api":
+                payload["statusDescription"] = response.status_line()
+            if cookie:
+                answered[cookie] = answered.pop(cookie)
+            if are_lists:
+                payload["multiValueHeaders"] = {header: [value] for header, value in answered.items()}
+            else:
+                payload["headers"] = answered
+        payload["body"] = text
+        payload["isBase64Encoded"] = False
+        return payload
+    finally:
+        current.reset(token)

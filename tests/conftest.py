@@ -18,6 +18,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture
 def nothing_remembered() -> None:
     """What is remembered has its limits, and other tests may have come to them."""
-    for memory in (asgi._lower, environ._keys, text._quoted, address.names, response.layouts, encoder.carried):
+    for memory in (asgi._lower, environ.keys, text._quoted, address.names, response.layouts, encoder.carried):
         memory.clear()
     response.plain_values.clear()

@@ -188,7 +188,7 @@ def test_what_is_remembered_of_clients_and_applications_does_not_grow_without_en
         for part in range(20):
             handler(event(f"/{number}-{part}"), None)
     handler.close()
-    assert len(environ_module._keys) <= environ_module._REMEMBER < 3000
+    assert len(environ_module.keys) <= environ_module._REMEMBER < 3000
     assert len(asgi_module._lower) <= asgi_module._REMEMBER < 3000
     assert len(wsgi_module._codes) <= wsgi_module._REMEMBER < 600
 

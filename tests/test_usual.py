@@ -91,15 +91,13 @@ def simple() -> tuple[Way, Way]:
 
 
 def is_short(way: Way, event: Any) -> bool:
-    return usual.read(deepcopy(event), CONTEXT, way.handler.settings) is not None
+    return usual.answer(way.handler, deepcopy(event), CONTEXT) is not None
 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_browser_s_request_goes_the_short_way(simple: tuple[Way, Way], name: str) -> None:
     event = EVENTS[name]
-    scope = usual.read(event, CONTEXT, simple[0].handler.settings)
-    assert scope is not None
-    assert usual.write(simple[0].handler.respond(scope), scope) == simple[1].handler(event, CONTEXT)
+    assert usual.answer(simple[0].handler, event, CONTEXT) == simple[1].handler(event, CONTEXT)
     assert is_short(simple[0], {**event, "body": "a=1", "isBase64Encoded": False})
     assert is_short(simple[0], {**event, "body": "AP8=", "isBase64Encoded": True})
 
@@ -216,6 +214,7 @@ ANSWERS = {
     "not modified": answering("304 Not Modified", [("Content-Type", "text/plain"), ("ETag", '"a"')], b"left out"),
     "a line break": answering("200 OK", [("X-A", "b\r\nX-B: c")], b"abc"),
     "a name that is none": answering("200 OK", [("X A", "b")], b"abc"),
+    "bytes": answering("200 OK", [("X-A", b"b")], b"abc"),  # type: ignore[list-item]
     "a number": answering("200 OK", [("X-A", 1)], b"abc"),  # type: ignore[list-item]
     "no status": answering("fine", [], b"abc"),
     "many headers": answering("200 OK", [(f"X-{number}", "a") for number in range(40)], b"abc"),
@@ -306,7 +305,7 @@ def test_every_option_counts(options: dict[str, Any]) -> None:
 
 def test_an_event_that_is_no_dict_is_none_of_the_short_way_s(simple: tuple[Way, Way]) -> None:
     for event in (None, "requestContext", [], 5, object()):
-        assert usual.read(event, CONTEXT, simple[0].handler.settings) is None
+        assert usual.answer(simple[0].handler, event, CONTEXT) is None
 
 
 def test_the_current_request_is_the_scope_that_the_long_way_reads(simple: tuple[Way, Way]) -> None:
@@ -365,9 +364,10 @@ def test_an_asgi_application_s_requests_have_the_same_outcome(what: str) -> None
         except Exception as error:
             result = type(error), str(error)
         outcomes.append((result, [*seen_by_asgi]))
-        handler.close()
     assert outcomes[0] == outcomes[1]
-    assert what in TURNED or usual.read(event, CONTEXT, short.settings) is not None
+    assert what in TURNED or usual.answer(short, event, CONTEXT) is not None
+    short.close()
+    long.close()
 
 
 def test_who_does_something_else_on_the_long_way_keeps_it() -> None:
@@ -402,5 +402,5 @@ def test_what_ends_the_process_passes() -> None:
 
 
 def test_several_threads_are_told_of_on_both_ways(monkeypatch: pytest.MonkeyPatch, simple: tuple[Way, Way]) -> None:
-    monkeypatch.setitem(environ_module._BLANK, "wsgi.multithread", True)
+    monkeypatch.setitem(environ_module.BLANK, "wsgi.multithread", True)
     assert simple[0].outcome(EVENTS["alb"])[1][0]["wsgi.multithread"] is True

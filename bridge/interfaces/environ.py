@@ -31,7 +31,7 @@ _REMEMBER = 1024
 # - Proxy: would be HTTP_PROXY, which HTTP clients take for a setting (https://httpoxy.org);
 # - names with `_`, which would pass for the same name with `-`, and names that are no token: upper-casing maps
 #   letters such as the long s (U+017F) onto ASCII ones.
-_keys: dict[str, str | None] = {}
+keys: dict[str, str | None] = {}
 _FIXED: dict[str, str | None] = {
     "content-type": "CONTENT_TYPE",
     "content-length": None,
@@ -58,7 +58,7 @@ class FileWrapper:
 
 
 # Each environ begins as a copy of this: memory is taken once, with room for the headers of a browser.
-_BLANK: Environ = {
+BLANK: Environ = {
     "REQUEST_METHOD": "",
     "SCRIPT_NAME": "",
     "PATH_INFO": "",
@@ -81,15 +81,15 @@ _BLANK: Environ = {
     "serverless.context": None,
     "serverless.authorizer": None,
 }
-_SIZE = len(_BLANK)
+SIZE = len(BLANK)
 # A dict grows by leaps, and a copy is as large as what it is copied from: with this one out, there is room for 20 more.
-_BLANK["room"] = None
-del _BLANK["room"]
+BLANK["room"] = None
+del BLANK["room"]
 
 
 def answer_in_threads() -> None:
     """Say from now on that several threads answer requests. Lambda has one; what plays Lambda may have more."""
-    _BLANK["wsgi.multithread"] = True
+    BLANK["wsgi.multithread"] = True
 
 
 def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
@@ -99,8 +99,8 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
     ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
-    environ: dict[Any, Any] = _BLANK.copy()
-    sent, cookies, known = scope.sent, scope.cookies, _keys
+    environ: dict[Any, Any] = BLANK.copy()
+    sent, cookies, known = scope.sent, scope.cookies, keys
     try:
         # Usual headers are taken from the event's own map, in one pass: one value for each name, known names, plain
         # ASCII. It is what most of an environ's time goes into; with pairs in between it took twice as long.
@@ -114,7 +114,7 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
                 if not value.isascii():
                     raise ValueError
                 environ[known[name]] = value
-        if len(environ) != _SIZE + len(sent):  # type: ignore[arg-type]
+        if len(environ) != SIZE + len(sent):  # type: ignore[arg-type]
             raise ValueError
         if cookies:
             environ["HTTP_COOKIE"] = cookie = "; ".join(cookies)
@@ -125,29 +125,36 @@ def environ_of(scope: Scope, *, multithread: bool = False) -> Environ:
             environ["CONTENT_TYPE"] = ""
     except (AttributeError, KeyError, TypeError, ValueError):  # a null, a list, a number; a new name
         environ = _begin_with(scope.headers)
-    name = scope.server_name
+    # What most requests have as it is in BLANK costs them a question, not an entry.
     environ["REQUEST_METHOD"] = scope.method
-    environ["SCRIPT_NAME"] = scope.root_path
     environ["PATH_INFO"] = scope.path
-    environ["QUERY_STRING"] = scope.query
-    environ["CONTENT_LENGTH"] = str(len(scope.body))
-    environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
+    environ["QUERY_STRING"] = query = scope.query
+    environ["SERVER_NAME"] = name = scope.server_name
     environ["SERVER_PORT"] = scope.server_port
-    environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
     environ["REMOTE_ADDR"] = scope.client
     environ["wsgi.url_scheme"] = scope.scheme
-    environ["wsgi.input"] = BytesIO(scope.body)
     environ["wsgi.errors"] = sys.stderr
-    if multithread:
-        environ["wsgi.multithread"] = True
     environ["serverless.event"] = scope.event
     environ["serverless.context"] = scope.context
-    environ["serverless.authorizer"] = scope.authorizer
+    body = scope.body
+    environ["wsgi.input"] = BytesIO(body)
+    if body:
+        environ["CONTENT_LENGTH"] = str(len(body))
+    if scope.root_path:
+        environ["SCRIPT_NAME"] = scope.root_path
+    if ":" in name:
+        environ["SERVER_NAME"] = f"[{name}]"
+    if scope.http_version != "1.1":
+        environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
+    if scope.authorizer is not None:
+        environ["serverless.authorizer"] = scope.authorizer
     if scope.user:
         environ["REMOTE_USER"] = scope.user
-    if scope.raw_path is not None:
-        uri = f"{scope.raw_path}?{scope.query}" if scope.query else scope.raw_path
-        environ["RAW_URI"] = environ["REQUEST_URI"] = uri
+    if multithread:
+        environ["wsgi.multithread"] = True
+    raw_path = scope.raw_path
+    if raw_path is not None:
+        environ["RAW_URI"] = environ["REQUEST_URI"] = f"{raw_path}?{query}" if query else raw_path
     return environ
 
 
@@ -161,14 +168,14 @@ def _begin_with(headers: Collection[tuple[str, str]]) -> Environ:
             value = fields[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
         fields[key] = value
     fields.pop(None, None)
-    environ: dict[Any, Any] = {**_BLANK, "CONTENT_TYPE": "", **fields}
+    environ: dict[Any, Any] = {**BLANK, "CONTENT_TYPE": "", **fields}
     return environ
 
 
 def _learn(name: str) -> str | None:
     """The key of a header name, remembered; clients choose names, so only so many."""
     try:
-        return _keys[name]
+        return keys[name]
     except KeyError:
         lower = name.lower()
         if lower in _FIXED:
@@ -179,6 +186,6 @@ def _learn(name: str) -> str | None:
                 if name and "_" not in name and TOKEN.issuperset(name)
                 else None
             )
-        if len(_keys) < _REMEMBER:
-            _keys[name] = key
+        if len(keys) < _REMEMBER:
+            keys[name] = key
         return key

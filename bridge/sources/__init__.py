@@ -30,15 +30,6 @@ if TYPE_CHECKING:
 LAMBDA_LIMIT = 6_291_556
 ALB_LIMIT = 1_048_576
 
-# Where the sources of usual requests (bridge.usual) live.
-MODULES = {
-    "alb": "alb",
-    "alb-multi": "alb",
-    "http-api": "http_api",
-    "function-url": "http_api",
-    "rest-api": "rest_api",
-}
-
 loaded: dict[str, Source] = {}
 
 
