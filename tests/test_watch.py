@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
 import pytest
+from awslambdaric.lambda_context import LambdaContext
 
 import bridge
 from bridge import watch as watch_module
@@ -134,6 +135,48 @@ class TestWsgi:
         with pytest.raises(SystemExit):
             ask(bridge.wsgi_handler(app), "/", Context(60))
         assert not watch_module.watch._watched
+
+
+class TestAwsContext:
+    """AWS's own context object keeps the deadline where the watch looks for it."""
+
+    @staticmethod
+    def with_seconds(seconds: float) -> LambdaContext:
+        return LambdaContext("6c1f1f2e", None, None, int((time.time() + seconds) * 1000), "arn:aws:lambda:…")
+
+    def test_the_stack_is_logged_before_the_deadline(self, log: Log) -> None:
+        assert ask(TestWsgi().stuck(log), "/caf", self.with_seconds(SECONDS)) == (200, b"fine")
+        [report] = log.reports
+        assert "GET /caf" in report
+        assert "where_it_hangs" in report
+
+    def test_one_with_less_time_than_those_before_is_not_missed(self, log: Log) -> None:
+        handler = TestWsgi().stuck(log)
+        log.told.set()
+        for seconds in (900, 60, 3, 60):
+            ask(handler, "/before", self.with_seconds(seconds))
+        log.told.clear()
+        assert ask(handler, "/short", self.with_seconds(SECONDS)) == (200, b"fine")
+        assert ["GET /short" in report for report in log.reports] == [True]
+
+    def test_it_is_not_asked_for_the_time_by_those_that_have_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def asked(self: Any) -> int:
+            raise AssertionError("asked")
+
+        handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
+        monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", asked)
+        for _ in range(5):
+            assert ask(handler, "/", self.with_seconds(60)) == (200, b"")
+        assert not watch_module.watch._watched
+
+    @pytest.mark.parametrize("deadline", [0, -5, 1, 10**30, 2**63, None, "soon", 1e300, float("nan")])
+    def test_a_deadline_that_is_none_is_no_harm_and_the_watch_goes_on(self, deadline: Any, log: Log) -> None:
+        context = self.with_seconds(60)
+        context._epoch_deadline_time_in_ms = deadline
+        plain = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
+        assert ask(plain, "/odd", context) == (200, b"")
+        assert log.reports == []
+        self.test_the_stack_is_logged_before_the_deadline(log)
 
 
 class TestNormalRequests:
