@@ -50,12 +50,17 @@ class Handler:
         self.respond = respond
         self.settings = settings
         self.hosted = hosted
-        self.wsgi_app = wsgi_app
+        self._wsgi_app = wsgi_app
+        self._given_respond = respond
         # The short way of usual requests, once there is one; not for who does something else on the long one.
         self._usual: Callable[[Handler, Any, Any], Any] | None = None
         as_they_are = not (settings.base_path or settings.exclude_headers or settings.request_id_header)
         self._may_learn = as_they_are and type(self) is Handler
         self._learns_in = 2
+
+    @property
+    def wsgi_app(self) -> Any:  # noqa: D102 - it is among the attributes
+        return self._wsgi_app
 
     @property
     def is_async(self) -> bool:

@@ -118,7 +118,7 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
                 return None
             if event.get("version") == "1.0":
                 return None
-            if "host" not in headers:
+            if not ("host" in headers or "x-forwarded-proto" in headers or "x-forwarded-port" in headers):
                 host, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
             client = about["identity"]["sourceIp"]
             if handler.settings.strip_stage:
@@ -130,7 +130,7 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
         # What is compared is the first character: that takes a third of startswith().
         if not ("/" <= path < "0" and whole.isascii()) or "%" in whole or not method or type(client) is not str:
             return None
-        if host in names and port == default_ports.get(proto):
+        if port and port == default_ports.get(proto) and host in names:
             scheme, name = proto, names[host]
         else:
             scheme, name, port = server_of(headers, domain, scheme)
@@ -138,7 +138,7 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
         body = body_of(body, event.get("isBase64Encoded")) if body else b""
 
         # 2. The environ, as environ_of() has it.
-        app = handler.wsgi_app
+        app = handler._wsgi_app if handler.respond is handler._given_respond else None
         if app is not None:
             environ: dict[Any, Any] = BLANK.copy()
             known = keys
@@ -221,6 +221,7 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
         # 4. The payload, as the source's write() has it.
         try:
             body, status = response.body, response.status
+            text: str | None
             answered: dict[str, Any] = {}
             for header, value in response.headers:
                 if value not in plain_values and not is_plain(value):
@@ -234,6 +235,8 @@ def answer(handler: Handler, event: Any, context: Any) -> Any:
                 raise ValueError
             text = body.decode(carried[answered[content_type]])  # type: ignore[arg-type]  # None raises
         except (AttributeError, KeyError, TypeError, ValueError):
+            text = None
+        if text is None:
             return handler.write(source_named(_MODULES[source]), scope, response)
         payload: dict[str, Any]
         if source == "http-api" or source == "function-url":

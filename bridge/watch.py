@@ -2,8 +2,7 @@
 
 Lambda ends a function at its deadline without a word of where it was. Shortly before, one thread that sleeps until
 then logs the stacks. A request costs it an entry in a dict: it is woken only for one that has less time than any
-before, and looks around by itself before any other can be due. How much time is left is a question for that look, too:
-to ask AWS's context for it took a third of what the watch costs a request.
+before, and looks around by itself before any other can be due.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ if TYPE_CHECKING:
 
     from bridge.current import CurrentRequest
 
-    # When Lambda ends a request, in milliseconds since the epoch; when it began, by the monotonic clock; the thread
-    # that answers it; what is called, in the watch's thread, after the report, and with what. A tuple, since each
-    # request makes one.
+    # The seconds that a request had when it began; when that was, by the monotonic clock; the thread that answers it;
+    # what is called, in the watch's thread, after the report, and with what. A tuple, since each request makes one.
     Watched = tuple[float, float, int, Callable[[Any], None] | None, Any]
 
 _MARGIN = 0.1  # of the time that is left when the request begins …
 _LEAST_MARGIN, _MOST_MARGIN = 0.05, 1.0  # … in seconds
-_LONGEST = 1e10  # milliseconds, a third of a year: what claims more, or is no number, tells nothing
+_LONGEST = 1e7  # seconds, a third of a year: what claims more, or is no number, tells nothing
 # By how much a request may have less time than those before and need no waking: what Lambda does before it differs.
 _SLACK = 0.8
+_AWS = "awslambdaric.lambda_context"  # where AWS's own kind of context is from
 _LEAST_ENOUGH = 0.5  # seconds; one with hardly any time left is not to have the thread look around all the time
 
 
@@ -48,9 +47,10 @@ class Watch:
         self._watched: dict[CurrentRequest, Watched] = {}
         # end(scope, None) says that the request was answered; a function of C itself, for each request calls it.
         self.end = self._watched.pop
-        self._enough = float("inf")  # seconds
-        self._soonest = float("inf")  # the next look comes in time for deadlines from here on, in milliseconds
+        self._enough = float("inf")
         self._alarm: Event | None = None
+        # AWS's own kind of context, once one was seen: its arithmetic is done here, since to ask it takes longer.
+        self._aws: type | None = None
 
     def begin(self, scope: CurrentRequest, on_due: Callable[[Any], None] | None = None, argument: Any = None) -> bool:
         """Watch over a request, if its context tells how much time is left; whether it does.
@@ -60,22 +60,27 @@ class Watch:
             on_due: what is called, in the watch's thread, when the request was reported.
             argument: what it is called with.
         """
+        context: Any = scope.context
         try:
-            deadline = scope.context._epoch_deadline_time_in_ms  # as AWS's own client keeps it, and bridge.runtime
-        except AttributeError:
-            deadline = None
-        if type(deadline) is not int:
-            deadline = _asked(scope.context)
-            if deadline is None:
+            is_aws = type(context) is self._aws
+            left = context._epoch_deadline_time_in_ms / 1000 - time() if is_aws else self._ask(context)
+            if not 0 < left < _LONGEST:
                 return False
-        self._watched[scope] = deadline, monotonic(), get_ident(), on_due, argument
-        return deadline >= self._soonest or self._wake(scope, deadline)
-
-    def _wake(self, scope: CurrentRequest, deadline: float) -> bool:
-        left = deadline / 1000 - time()
-        if left <= 0:
-            self.end(scope, None)
+        except Exception:  # no context, or somebody's stand-in for one; the request matters more
             return False
+        self._watched[scope] = left, monotonic(), get_ident(), on_due, argument
+        if left < self._enough:
+            self._wake(left)
+        return True
+
+    def _ask(self, context: Any) -> float:
+        """The seconds that are left, by what a context says; 0 if that is no number."""
+        if type(context).__module__ == _AWS and hasattr(context, "_epoch_deadline_time_in_ms"):
+            self._aws = type(context)
+        left = context.get_remaining_time_in_millis()
+        return left / 1000 if isinstance(left, (int, float)) else 0
+
+    def _wake(self, left: float) -> None:
         self._enough = min(self._enough, max(left * _SLACK, _LEAST_ENOUGH))
         if self._alarm is None:
             from threading import Event, Thread
@@ -84,31 +89,26 @@ class Watch:
             Thread(target=self._run, args=(self._alarm,), name="bridge watch", daemon=True).start()
             os.register_at_fork(after_in_child=self._after_fork)
         self._alarm.set()
-        return True
 
     def _after_fork(self) -> None:
         self._alarm = None
-        self._enough = self._soonest = float("inf")
+        self._enough = float("inf")
         self._watched.clear()
 
     def _run(self, alarm: Event) -> None:
         while True:
             alarm.clear()  # who begins while this looks around wakes it again, or has enough time
             next_look = self._look()
-            alarm.wait(min(max(0.0, next_look - monotonic()), _LONGEST / 1000))
+            alarm.wait(max(0.0, next_look - monotonic()))
 
     def _look(self) -> float:
         """Report what is due; give the time of the next look. No request is held on to in between."""
         now = monotonic()
-        epoch = time() - now
-        next_look = now + self._enough - _margin(self._enough)
-        # Before the requests are looked at: whoever has compared with what was here before is among them.
-        self._soonest = (now + self._enough + epoch) * 1000
         for scope, watched in self._watched.copy().items():
-            if _due(watched, epoch) <= now and self._watched.pop(scope, None) is not None:
+            if _due(watched) <= now and self._watched.pop(scope, None) is not None:
                 token = current.set(scope)  # so that the log's lines have the request's id
                 try:
-                    _report(scope, watched, epoch)
+                    _report(scope, watched)
                     _, _, _, on_due, argument = watched
                     if on_due is not None:
                         on_due(argument)
@@ -116,7 +116,8 @@ class Watch:
                     logger().exception("The watch over a request that ran out of time failed.")
                 finally:
                     current.reset(token)
-        return min([next_look, *(_due(watched, epoch) for watched in self._watched.copy().values())])
+        next_look = now + self._enough - _margin(self._enough)
+        return min([next_look, *map(_due, self._watched.copy().values())])
 
 
 watch = Watch()
@@ -127,31 +128,16 @@ def _margin(left: float) -> float:
     return min(_MOST_MARGIN, max(_LEAST_MARGIN, left * _MARGIN), left / 2)
 
 
-def _left(watched: Watched, epoch: float) -> float:
-    """The seconds that a request had when it began; *epoch* is what the monotonic clock showed zero at."""
-    deadline, began, *_ = watched
-    return deadline / 1000 - epoch - began
-
-
-def _due(watched: Watched, epoch: float) -> float:
+def _due(watched: Watched) -> float:
     """When a request is reported, by the monotonic clock."""
-    left = _left(watched, epoch)
-    return watched[1] + left - _margin(left)
+    left, began, *_ = watched
+    return began + left - _margin(left)
 
 
-def _asked(context: Any) -> float | None:
-    """The deadline by what another context object says; None if it does not tell."""
-    try:
-        left = context.get_remaining_time_in_millis()
-        return time() * 1000 + left if isinstance(left, (int, float)) and 0 < left < _LONGEST else None
-    except Exception:  # no context, or somebody's stand-in for one; the request matters more
-        return None
-
-
-def _report(scope: CurrentRequest, watched: Watched, epoch: float) -> None:
+def _report(scope: CurrentRequest, watched: Watched) -> None:
     from traceback import format_stack
 
-    _, began, answering, *_ = watched
+    left, began, answering, *_ = watched
     frames = sys._current_frames()
     own = get_ident()
     order = sorted(frames, key=lambda thread: thread != answering)
@@ -165,6 +151,6 @@ def _report(scope: CurrentRequest, watched: Watched, epoch: float) -> None:
         "%s has run for %.1f s and Lambda will end it in %.1f s. Where it is:\n%s",
         scope,
         monotonic() - began,
-        _margin(_left(watched, epoch)),
+        _margin(left),
         stacks,
     )

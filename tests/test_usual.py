@@ -135,6 +135,8 @@ def with_more(event: Any, about: dict[str, Any] | None = None, **more: Any) -> d
 
 
 REST, HTTP, ALB, MULTI = (EVENTS[name] for name in ("rest-api", "http-api", "alb", "alb-multi"))
+TOLD = dict.fromkeys(EVENTS, ("x-forwarded-proto", "x-forwarded-port"))
+TOLD["rest-api"] = ("X-Forwarded-Proto", "X-Forwarded-Port")
 TURNED = {
     "one name in two spellings": with_more(HTTP, headers={**HTTP["headers"], "Accept": "b", "ACCEPT": "c"}),
     "one name in two spellings, lists": with_more(
@@ -154,6 +156,21 @@ TURNED = {
         REST, query={"a": "b c"}, queryStringParameters=None, multiValueQueryStringParameters=None
     ),
     "a host that is new": with_more(HTTP, {"domainName": "new.example"}, headers={"host": "x", "cookie": "a=1"}),
+    **{
+        f"neither scheme nor port, {name}": with_more(
+            event, **{kind: {**event[kind], **dict.fromkeys(TOLD[name], [None] if name == "alb-multi" else None)}}
+        )
+        for name, event in EVENTS.items()
+        for kind in (["multiValueHeaders"] if name == "alb-multi" else ["headers"])
+    },
+    "a scheme in two spellings": with_more(
+        REST,
+        headers={**REST["headers"], "x-forwarded-proto": "http", "x-forwarded-port": "8080"},
+        multiValueHeaders={**REST["multiValueHeaders"], "x-forwarded-proto": ["http"], "x-forwarded-port": ["8080"]},
+    ),
+    "a scheme in two spellings, in one map": with_more(
+        REST, headers={**REST["headers"], "x-forwarded-proto": "http", "x-forwarded-port": "8080"}
+    ),
     "no dict": UserDict(HTTP),
     **{
         f"authorized, {name}: {authorizer}": with_more(event, {"authorizer": authorizer})
@@ -378,6 +395,28 @@ def test_who_does_something_else_on_the_long_way_keeps_it() -> None:
     made = bridge.wsgi_handler(answering())
     handler = Telling(made.respond, made.settings, wsgi_app=made.wsgi_app)
     assert all(handler(deepcopy(EVENTS["alb"]), CONTEXT)["told"] for _ in range(5))
+
+
+def test_who_replaces_what_answers_is_heard() -> None:
+    handler = bridge.wsgi_handler(answering())
+    given, asked = handler.respond, []
+
+    def telling(scope: Scope) -> Any:
+        asked.append(scope.path)
+        return given(scope)
+
+    handler.respond = telling
+    for _ in range(5):
+        assert handler(deepcopy(EVENTS["alb"]), CONTEXT)["statusCode"] == 200
+    assert len(asked) == 5
+
+
+def test_what_is_wrong_with_an_answer_is_all_that_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
+    way = Way(ANSWERS["a line break"], is_short=True)
+    caplog.clear()
+    assert way.handler(deepcopy(EVENTS["http-api"]), CONTEXT)["statusCode"] == 500
+    assert "line break" in caplog.text
+    assert "During handling of the above exception" not in caplog.text
 
 
 def test_a_failure_is_logged_with_what_was_asked_for(caplog: pytest.LogCaptureFixture) -> None:

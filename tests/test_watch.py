@@ -159,15 +159,28 @@ class TestAwsContext:
         assert ask(handler, "/short", self.with_seconds(SECONDS)) == (200, b"fine")
         assert ["GET /short" in report for report in log.reports] == [True]
 
-    def test_it_is_not_asked_for_the_time_by_those_that_have_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_asked_for_the_time_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def asked(self: Any) -> int:
             raise AssertionError("asked")
 
         handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
+        ask(handler, "/", self.with_seconds(60))
         monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", asked)
         for _ in range(5):
             assert ask(handler, "/", self.with_seconds(60)) == (200, b"")
         assert not watch_module.watch._watched
+
+    def test_one_that_keeps_some_time_back_is_believed(self, log: Log) -> None:
+        class Hasty(LambdaContext):  # type: ignore[misc]  # it has no types
+            def get_remaining_time_in_millis(self) -> int:
+                left: int = super().get_remaining_time_in_millis()
+                return left - 3_600_000
+
+        context = Hasty("6c1f1f2e", None, None, int((time.time() + 3600 + SECONDS) * 1000))
+        for _ in range(2):
+            ask(bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and []), "/", context)
+        assert ask(TestWsgi().stuck(log), "/hasty", context) == (200, b"fine")
+        assert "GET /hasty" in log.text
 
     @pytest.mark.parametrize("deadline", [0, -5, 1, 10**30, 2**63, None, "soon", 1e300, float("nan")])
     def test_a_deadline_that_is_none_is_no_harm_and_the_watch_goes_on(self, deadline: Any, log: Log) -> None:
@@ -210,6 +223,7 @@ class TestNormalRequests:
             {"get_remaining_time_in_millis": 5},
             MagicMock(),
             type("Odd", (), {"get_remaining_time_in_millis": 3000}),
+            pytest.param(type("Odd", (dict,), {"__getattr__": dict.__getitem__})(), id="a dict of attributes"),
             *(
                 type("Odd", (), {"get_remaining_time_in_millis": lambda self, left=left: left})()
                 for left in (None, "3000", 0, -5, float("nan"), float("inf"), 10**30)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 import time
 from functools import lru_cache
 from itertools import chain
+from random import getrandbits
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -37,8 +37,6 @@ _NOT_PASSED = HOP_BY_HOP | {"x-forwarded-for", "x-forwarded-port", "x-forwarded-
 LAMBDA_REQUEST_LIMIT = 6_291_456
 # The most that JSON makes of one byte of a body: \u001f of a control character.
 _WORST_ESCAPE = 6
-
-_random_bits = random.Random().getrandbits  # noqa: S311 - for ids, which are no secret
 
 
 def text_of(native: str) -> str:
@@ -228,4 +226,4 @@ def request_id() -> str:
 
 def random_hex(digits: int) -> str:
     """Random hexadecimal digits for what is to be different each time, and no secret; the system is not asked."""
-    return f"{_random_bits(digits * 4):0{digits}x}"
+    return f"{getrandbits(digits * 4):0{digits}x}"

@@ -233,7 +233,7 @@ class Loop(_Base):
 
         It is known by the task's context, which nobody else has. The garbage collector may call anything just then.
         """
-        if context is not self._starting:
+        if context is None or context is not self._starting:
             return super().call_soon(callback, *args, context=context)
         self._first_step = callback
         self._starting = None  # which is to go with the task

@@ -48,11 +48,11 @@ class Context:
         self._w3c = told.pop("w3c", None) if isinstance(told, dict) else None
         self.client_context = _ClientContext(told) if isinstance(told, dict) else None
         self.identity = _Identity(invocation.identity)
-        self._epoch_deadline_time_in_ms = invocation.deadline  # where the watch looks for it
+        self._deadline = invocation.deadline
 
     def get_remaining_time_in_millis(self) -> int:
         """The milliseconds until Lambda ends the invocation, at least 0."""
-        return max(0, self._epoch_deadline_time_in_ms - int(time() * 1000))
+        return max(0, self._deadline - int(time() * 1000))
 
     def w3c(self) -> dict[str, str]:
         """The W3C trace context of the invocation."""

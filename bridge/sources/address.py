@@ -64,20 +64,19 @@ def server_of(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, 
 
 def _parsed(host: str, proto: str, port: str, scheme: str) -> tuple[str, str, str]:
     """Scheme, server name and server port."""
-    name = names.get(host)
-    if name is None:
-        name = native(_split(host)[0]) or "lambda"
-        if len(names) < _REMEMBER:
+    name, host_port = names.get(host), ""
+    if name is None or port != default_ports.get(proto):
+        name, host_port = _split(host) if ":" in host else (host, "")
+        name = native(name) or "lambda"
+        if host and len(names) < _REMEMBER:
             names[host] = name
-    if port == default_ports.get(proto):
-        return proto, name, port
     proto = proto.rpartition(",")[2].strip().lower()
     port = port.rpartition(",")[2].strip()
     if proto in default_ports:
         scheme = proto
     if not _is_port(port):
-        port = _split(host)[1]
-    return scheme, name, port if _is_port(port) else default_ports[scheme]
+        port = host_port if _is_port(host_port) else default_ports[scheme]
+    return scheme, name, port
 
 
 def last_hop(forwarded_for: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+
 from bridge.gateway.context import Context
 
 
@@ -16,6 +19,19 @@ def test_it_names_the_function() -> None:
 
 def test_each_invocation_has_an_id_of_its_own() -> None:
     assert Context.starting(1).aws_request_id != Context.starting(1).aws_request_id
+
+
+def test_processes_that_are_forked_have_ids_of_their_own() -> None:
+    reader, writer = os.pipe()
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+    child = os.fork()
+    if not child:
+        os.write(writer, Context.starting(1).aws_request_id.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 64).decode() != Context.starting(1).aws_request_id
+    os.close(reader)
+    os.close(writer)
 
 
 def test_the_time_left_counts_down_to_nothing_and_not_below() -> None:

@@ -188,6 +188,37 @@ class TestAsyncio:
         ask(handler, "/a")
         assert len(called) == 200
 
+    @pytest.mark.parametrize("args", [(), (1,)], ids=["no arguments", "arguments"])
+    def test_what_is_called_while_a_task_is_made_is_called_and_the_task_begins(
+        self, serve: Serve, args: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        called: list[tuple[int, ...]] = []
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        async def work(path: str) -> str:
+            loops.append(asyncio.get_running_loop())
+            return path
+
+        handler = serve(serving(work))
+        assert ask(handler, "/first") == (200, b"/first")
+
+        def call() -> None:
+            loops[0].call_soon(lambda *given: called.append(given), *args)
+
+        if sys.version_info < (3, 12):
+            # Where a task enters itself, once it has asked for its first step: the garbage collector may come then.
+            known: Any = asyncio.tasks._all_tasks  # type: ignore[attr-defined]
+
+            def add(task: asyncio.Task[Any]) -> None:
+                type(known).add(known, task)
+                call()
+
+            monkeypatch.setattr(known, "add", add)
+        else:  # the task is on its way before anybody can come in between
+            call()
+        assert ask(handler, "/second") == (200, b"/second")
+        assert args in called
+
 
 class TestContextVariables:
     def test_what_the_caller_set_is_seen_inside(self, serve: Serve) -> None:

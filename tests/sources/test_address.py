@@ -210,3 +210,14 @@ def test_the_front_door_s_own_name_and_scheme_stand_in_for_missing_headers() -> 
 )
 def test_whom_an_authorizer_names(authorizer: Any, user: str) -> None:
     assert principal(authorizer) == user
+
+
+@pytest.mark.parametrize(
+    "host", ["shop.example", "shop.example:8443", "[2001:db8::1]:8443", "[abc]", "[10.0.0.1]8080", ""]
+)
+@pytest.mark.parametrize("port", ["443", "9", "odd"])
+def test_what_is_remembered_of_a_host_changes_nothing(host: str, port: str, nothing_remembered: None) -> None:
+    first = server_of(Host=host, X_Forwarded_Proto="https", X_Forwarded_Port=port)
+    assert [server_of(Host=host, X_Forwarded_Proto="https", X_Forwarded_Port=port) for _ in range(2)] == [first] * 2
+    server_of(Host=host, X_Forwarded_Proto="https", X_Forwarded_Port="443")
+    assert server_of(Host=host, X_Forwarded_Proto="https", X_Forwarded_Port=port) == first
