@@ -54,6 +54,20 @@ def set_server(scope: Scope, headers: Mapping[str, Any], host: str = "", scheme:
 
 def server_of(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, str, str]:
     """Scheme, server name and server port, as :func:`set_server` sets them."""
+    try:
+        # As nearly always: one spelling, a known host, the port that goes with the scheme.
+        if "host" in headers:
+            name, proto, port = headers["host"], headers["x-forwarded-proto"], headers["x-forwarded-port"]
+        elif not ("x-forwarded-proto" in headers or "x-forwarded-port" in headers):
+            name, proto, port = headers["Host"], headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]
+        else:
+            raise LookupError
+        if type(name) is list and type(proto) is type(port) is list:
+            name, proto, port = name[-1], proto[-1], port[-1]
+        if port and port == default_ports.get(proto):
+            return proto, names[name], port
+    except (LookupError, TypeError):  # a new one; one of them is missing, or a list, or null
+        pass
     return _parsed(
         header(headers, "host", "Host") or host,
         header(headers, "x-forwarded-proto", "X-Forwarded-Proto"),
@@ -64,12 +78,10 @@ def server_of(headers: Mapping[str, Any], host: str, scheme: str) -> tuple[str, 
 
 def _parsed(host: str, proto: str, port: str, scheme: str) -> tuple[str, str, str]:
     """Scheme, server name and server port."""
-    name, host_port = names.get(host), ""
-    if name is None or port != default_ports.get(proto):
-        name, host_port = _split(host) if ":" in host else (host, "")
-        name = native(name) or "lambda"
-        if host and len(names) < _REMEMBER:
-            names[host] = name
+    name, host_port = _split(host) if ":" in host else (host, "")
+    name = native(name) or "lambda"
+    if host and len(names) < _REMEMBER:
+        names[host] = name
     proto = proto.rpartition(",")[2].strip().lower()
     port = port.rpartition(",")[2].strip()
     if proto in default_ports:
