@@ -226,18 +226,18 @@ class Loop(_Base):
             context.run(first_step)
             return task
 
-    def _keep_first_step(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle | None:
-        """In place of ``call_soon`` while a task is made: its first step needs no Handle, since it is taken at once.
+        def _keep_first_step(
+            self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        ) -> asyncio.Handle | None:
+            """In place of ``call_soon`` while a task is made: its first step needs no Handle, it is taken at once.
 
-        It is known by the task's context, which nobody else has. The garbage collector may call anything just then.
-        """
-        if context is None or context is not self._starting:
-            return super().call_soon(callback, *args, context=context)
-        self._first_step = callback
-        self._starting = None  # which is to go with the task
-        return None
+            It is known by the task's context, which nobody else has; the garbage collector may call anything then.
+            """
+            if context is None or context is not self._starting:
+                return super().call_soon(callback, *args, context=context)
+            self._first_step = callback
+            self._starting = None  # which is to go with the task
+            return None
 
     def _all_tasks(self) -> set[asyncio.Task[Any]]:
         # Since Python 3.14 a loop that runs is told only of those tasks that its present thread has made.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bridge.errors import InterfaceError, logger
 from bridge.interfaces import IF_A_HANDLER, as_bytes
-from bridge.interfaces.environ import environ_of
 from bridge.response import Response
 
 TYPE_CHECKING = False
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from bridge.interfaces.environ import Environ
-    from bridge.scope import Scope
 
 
 _REMEMBER = 256
@@ -72,11 +70,6 @@ class Start(Response):
         if data:
             self.begun = True
             self.sent.append(data if type(data) is bytes else as_bytes(data))
-
-
-def respond(app: WSGIApplication, scope: Scope) -> Response:
-    """Call *app* with the request in *scope* and gather its answer; as :func:`gather`."""
-    return gather(app, environ_of(scope))
 
 
 def gather(app: WSGIApplication, environ: Environ) -> Response:

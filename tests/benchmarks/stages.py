@@ -9,7 +9,7 @@ import bridge
 from bridge.interfaces.asgi import asgi_scope_of
 from bridge.interfaces.environ import environ_of
 from bridge.interfaces.hosted import HostedApplication
-from bridge.interfaces.wsgi import respond
+from bridge.interfaces.wsgi import gather
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
 from bridge.watch import watch
@@ -41,7 +41,7 @@ def _stages(event: dict[str, Any]) -> dict[str, Contender]:
     settings = Settings()
     source = source_named(str(recognise(event)))
     scope = source.read(event, CONTEXT, settings)
-    response = respond(wsgi_app, scope)
+    response = gather(wsgi_app, environ_of(scope))
     hosted = HostedApplication(asgi_app, settings)
 
     def watched(_event: Any, _context: object) -> None:
@@ -56,7 +56,7 @@ def _stages(event: dict[str, Any]) -> dict[str, Contender]:
         "recognise": lambda one, _context: recognise(one),
         "read": lambda one, context: source.read(one, context, settings),
         "watch": watched,
-        "WSGI: respond": lambda _event, _context: respond(wsgi_app, scope),
+        "WSGI: respond": lambda _event, _context: gather(wsgi_app, environ_of(scope)),
         "  of it environ": lambda _event, _context: environ_of(scope),
         "ASGI: respond, watched": lambda _event, _context: hosted.respond(scope),
         "  of it scope": lambda _event, _context: asgi_scope_of(scope, None),
