@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.gateway.processes import is_alive
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -183,15 +185,6 @@ def test_the_child_does_not_outlive_a_parent_that_was_killed(serve: Serve, tmp_p
     os.kill(served.process.pid, signal.SIGKILL)
     served.process.wait()
     until = time.monotonic() + 20
-    while _is_alive(child) and time.monotonic() < until:
+    while is_alive(child) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not _is_alive(child)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{process}/stat") as state:  # noqa: PTH123
-        return state.read().rpartition(")")[2].split()[0] != "Z"
+    assert not is_alive(child)

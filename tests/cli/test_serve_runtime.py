@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import sys
 import textwrap
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,9 +16,11 @@ import pytest
 
 from bridge.gateway import SOURCES
 from tests.cli.served import ASGI, WSGI, Served, run
+from tests.gateway.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Serve = Callable[..., Served]
 
@@ -72,15 +72,6 @@ def project(tmp_path: Path) -> Path:
     """A folder with an application."""
     (tmp_path / "app.py").write_text(APPLICATION)
     return tmp_path
-
-
-def is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{process}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def until(condition: Callable[[], bool]) -> None:

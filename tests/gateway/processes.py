@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -26,6 +27,21 @@ def puppet(**options: Any) -> LambdaService:
 def write(folder: Path, code: str) -> None:
     """The function's module ``app``."""
     (folder / "app.py").write_text(textwrap.dedent(code))
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process, somebody's child perhaps, has not ended; one that nobody has asked after has."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    if not Path("/proc/self/stat").exists():
+        return True
+    try:
+        state = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # asked after meanwhile
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 async def gather(stream: Any) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.gateway.service import FunctionError, LambdaService, Stream
-from tests.gateway.processes import AWS, BRIDGE, PUPPET, gather, puppet, until, write
+from tests.gateway.processes import AWS, BRIDGE, PUPPET, gather, is_alive, puppet, until, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,15 +41,6 @@ RUNTIMES = pytest.mark.parametrize(
     [(*BRIDGE, "app:handler"), pytest.param((*AWS, "app.handler"), marks=pytest.mark.aws)],
     ids=["bridge", "awslambdaric"],
 )
-
-
-def is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{process}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def _behind(gate: Path) -> str:
