@@ -52,8 +52,8 @@ class Passage:
 class Gateway:
     """An ASGI application that hands requests to a Lambda handler as a front door would.
 
-    Payloads go through JSON, as they do on AWS; events are made of nothing else than JSON is. A
-    :class:`bridge.gateway.service.LambdaService` is a handler, too, whose answers may be streams.
+    Payloads go through JSON, as they do on AWS, but for those of the bridge's own handlers, which are made of nothing
+    else, as events are. A :class:`bridge.gateway.service.LambdaService` is a handler, too; its answers may be streams.
 
     Args:
         handler: ``(event, context) -> payload``, plain or async; or several by function name, with *routes*.

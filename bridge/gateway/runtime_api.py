@@ -8,7 +8,6 @@ types that these do not tell are those of AWS's Runtime Interface Emulator.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from functools import partial
@@ -18,6 +17,7 @@ from bridge.gateway.failure import FunctionError, error_in, error_of
 from bridge.gateway.invocation import Stream
 from bridge.gateway.payload import LAMBDA_PAYLOAD_LIMIT
 from bridge.gateway.runtime_http import Call, Connection
+from bridge.gateway.wire import random_hex, trace_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class RuntimeApi:
             ("Lambda-Runtime-Trace-Id", _trace_id()),
         ]
         if self._with_id:
-            headers.append(("Lambda-Runtime-Invocation-Id", os.urandom(16).hex()))
+            headers.append(("Lambda-Runtime-Invocation-Id", random_hex(32)))
         self.invocations[context.aws_request_id] = invocation
         self.waiting.pop().reply(200, invocation.event, headers)
 
@@ -210,4 +210,4 @@ def _refuse(call: Call, status: int, kind: str, message: str) -> None:
 
 
 def _trace_id() -> str:
-    return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=0"
+    return f"{trace_root()};Parent={random_hex(16)};Sampled=0"

@@ -79,7 +79,7 @@ def forwarded(request: Request) -> Headers:
     passed.append(("x-forwarded-for", ", ".join(hops)))
     passed.append(("x-forwarded-port", host_and_port(request)[1]))
     passed.append(("x-forwarded-proto", request.scheme))
-    passed.append(("x-amzn-trace-id", f"Root=1-{int(time.time()):08x}-{random_hex(24)}"))
+    passed.append(("x-amzn-trace-id", trace_root()))
     return passed
 
 
@@ -222,6 +222,11 @@ def request_id() -> str:
     """A random UUID; the standard library's takes five times as long."""
     digits = random_hex(32)
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def trace_root() -> str:
+    """A new X-Ray trace, as a trace header begins with it."""
+    return f"Root=1-{int(time.time()):08x}-{random_hex(24)}"
 
 
 def random_hex(digits: int) -> str:

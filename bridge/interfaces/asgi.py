@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # their own (Starlette: a task less for each streaming response).
 _ASGI = {"version": "3.0", "spec_version": "2.5"}
 _REMEMBER = 1024
-_PORTS = {"80": 80, "443": 443}
 
 _LENGTH = b"content-length"
 
@@ -54,7 +53,7 @@ class Exchange(Turn):
         self.out_of_time = False
         # As a Turn begins; not called, for half a microsecond.
         self.over = False
-        self.wake = self.outcome = self.error = None
+        self.wake = self._result = self._error = None
 
     async def receive(self) -> dict[str, Any]:
         """The request, whole; when the response is complete ``http.disconnect``, and not before."""
@@ -131,13 +130,19 @@ class Exchange(Turn):
             "The application failed at %s, after its response was complete; the response, %d, stands.", scope, status
         )
 
-    def incomplete(self) -> InterfaceError:
-        """What is wrong with an application that has come to its end before its response."""
-        return InterfaceError(
-            "The application returned without a response."
-            if self.response is None
-            else "The application returned before it had sent the last part of its response."
-        )
+    def answered(self) -> Response:
+        """The answer of an application that has come to its end.
+
+        Raises:
+            InterfaceError: it is not complete.
+        """
+        if self.response is None or not self.complete:
+            raise InterfaceError(
+                "The application returned without a response."
+                if self.response is None
+                else "The application returned before it had sent the last part of its response."
+            )
+        return self.response
 
 
 def texts_of(headers: Any) -> list[tuple[str, str]]:
@@ -175,7 +180,7 @@ def asgi_scope_of(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
         "root_path": root if root.isascii() else text_of(root),
         "headers": _headers(scope),
         "client": (scope.client, 0) if scope.client else None,
-        "server": (scope.server_name, _PORTS.get(scope.server_port) or int(scope.server_port)),
+        "server": (scope.server_name, int(scope.server_port)),
         "aws.event": scope.event,
         "aws.context": scope.context,
         "bridge.scope": scope,

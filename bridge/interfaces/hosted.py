@@ -107,8 +107,7 @@ class HostedApplication:
                 interrupt.arm()
             if not self._started:
                 self.startup()
-            take = self._take if self._own is None or self._adopted is not None else self._own.take
-            response: Response = take(exchange, self._run(scope, exchange))
+            response: Response = self._take(exchange, self._run(scope, exchange))
         except interrupt.BlockedError:
             response = gateway_timeout()
         except LifespanError:
@@ -250,9 +249,7 @@ class HostedApplication:
                 await self.app(asgi_scope_of(scope, state), exchange.receive, exchange.send)
             except Exception:
                 exchange.failed(scope)
-            response = exchange.response if exchange.complete else None
-            if response is None:
-                raise exchange.incomplete()
+            response = exchange.answered()
         except BaseException as error:
             exchange.end()
             if isinstance(error, Exception) and tasks and not exchange.out_of_time:

@@ -115,8 +115,6 @@ class Loop(_Base):
                 self._drive(turn, coroutine)
             finally:
                 self._driving.release()
-            if turn.error is None:  # as result() has it
-                return turn.outcome
         elif running is self:
             coroutine.close()
             raise BridgeError(

@@ -20,23 +20,21 @@ class Turn:
 
     Attributes:
         over: whether there is a result or an error.
-        outcome: the result, if it came to one.
-        error: what was raised, if it came to that, until :meth:`result` raises it.
         wake: called when it is over, for who waits.
     """
 
-    __slots__ = ("error", "outcome", "over", "wake")
+    __slots__ = ("_error", "_result", "over", "wake")
 
     def __init__(self) -> None:
         self.over = False
         self.wake: Callable[[], object] | None = None
-        self.outcome: Any = None
-        self.error: BaseException | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
 
     def finish(self, result: Any) -> None:
         """The coroutine has come to its result."""
         if not self.over:
-            self.outcome = result
+            self._result = result
             self.over = True
             if self.wake is not None:
                 self.wake()
@@ -44,7 +42,7 @@ class Turn:
     def fail(self, error: BaseException) -> None:
         """The coroutine has come to an error, whatever its kind."""
         if not self.over:
-            self.error = error
+            self._error = error
             self.over = True
             if self.wake is not None:
                 self.wake()
@@ -58,9 +56,9 @@ class Turn:
 
     def result(self) -> Any:
         """The result; the error is raised."""
-        if self.error is None:
-            return self.outcome
-        error, self.error = self.error, None
+        if self._error is None:
+            return self._result
+        error, self._error = self._error, None
         try:
             raise error
         finally:

@@ -30,7 +30,7 @@ def write(folder: Path, code: str) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process, somebody's child perhaps, has not ended; one that nobody has asked after has."""
+    """Whether a process runs: a zombie does not."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -39,7 +39,7 @@ def is_alive(process: int) -> bool:
         return True
     try:
         state = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # asked after meanwhile
+    except (FileNotFoundError, ProcessLookupError):  # its parent has waited for it meanwhile
         return False
     return state.rpartition(")")[2].split()[0] != "Z"
 
