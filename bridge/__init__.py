@@ -18,7 +18,8 @@ if TYPE_CHECKING:
         LifespanError,
         SettingError,
     )
-    from bridge.handlers import asgi_handler, handle_request, handler, wsgi_handler
+    from bridge.handlers import asgi_handler, handler, wsgi_handler
+    from bridge.kept import handle_request
     from bridge.settings import Settings
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _MODULES = {
     "Handler": "bridge.adapter",
     "Settings": "bridge.settings",
     "current_request": "bridge.current",
+    "handle_request": "bridge.kept",
 }
 
 if not TYPE_CHECKING:  # with this in sight a type checker would let any name pass

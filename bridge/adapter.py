@@ -6,12 +6,10 @@ from bridge.current import CurrentRequest, current
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
 from bridge.sources import loaded, recognise, source_named
-from bridge.watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
     from bridge.interfaces.hosted import HostedApplication
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.sources import Source
 
-# Scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
-_WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
-# The one key of an event that asks for a command (bridge.remote): no front door's events have only one.
-_COMMAND = "_serverless-wsgi"
 # The most that JSON makes of one byte of a body: \u001f of a control character.
 _WORST_ESCAPE = 6
 
@@ -197,74 +191,9 @@ class Handler:
         Raises:
             EventError: there is nobody to take it.
         """
-        settings = self.settings
-        is_mapping = isinstance(event, dict)
-        if is_mapping and len(event) == 1 and _COMMAND in event:
-            from bridge.remote.function import answer
+        from bridge.other_events import answer  # a function that answers requests may never see one
 
-            return answer(event, context, self)
-        if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
-            logger().info("A warm-up event from %s: answered without the application.", event["source"])
-            self.startup()  # what it is sent for
-            return {}
-        if settings.other_events is not None:
-            return settings.other_events(event, context)
-        from bridge.sources.unknown import seems
-
-        what = f"with the keys {', '.join(map(str, event)) or '(none)'}" if is_mapping else f"a {type(event).__name__}"
-        raise EventError(
-            f"The event ({what}) is no HTTP request from a known source{seems(event) if is_mapping else ''}. If the "
-            "function is meant to be called with it, give the handler other_events=function, or name one in "
-            "BRIDGE_OTHER_EVENTS as module:function."
-        )
-
-
-def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
-    """How a WSGI application answers requests, with the watch over them."""
-    from bridge.interfaces.environ import environ_of
-    from bridge.interfaces.wsgi import gather
-
-    def respond(scope: Scope) -> Response:
-        watch.begin(scope)
-        try:
-            return gather(app, environ_of(scope))
-        finally:
-            watch.end(scope, None)
-
-    return respond
-
-
-def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
-    """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
-    # What every source needs: the first request is to find it.
-    import bridge.scope
-    import bridge.sources.address
-    import bridge.sources.prefix  # noqa: F401
-
-    if interface == "wsgi":
-        return Handler(wsgi_respond(app), settings, wsgi_app=app)
-    from bridge.interfaces.hosted import HostedApplication
-
-    if interface == "asgi2":
-        from asgiref.compatibility import double_to_single_callable
-
-        app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
-    hosted = HostedApplication(app, settings)
-    return Handler(hosted.respond, settings, hosted)
-
-
-def make_threaded_handler(app: Any, settings: Settings, threads: ThreadPoolExecutor | None = None) -> Handler:
-    """The handler for a WSGI application that is called on an event loop, through asgiref.
-
-    Args:
-        app: the application.
-        settings: how the handler behaves; WSGI has no lifespan, so that is switched off.
-        threads: where the application runs; None for the loop's own executor.
-    """
-    from bridge.interfaces.wsgi_to_asgi import WsgiApplication
-
-    settings.lifespan = "off"
-    return make_handler(WsgiApplication(app, threads), "asgi", settings)
+        return answer(self, event, context)
 
 
 def _add_request_id(scope: Scope, header: str) -> None:

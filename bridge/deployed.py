@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from os.path import abspath, dirname, isfile, join
 
-from bridge.adapter import Handler, make_handler
+from bridge.adapter import Handler
 from bridge.application import find_application
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.interfaces.detect import interface_of, is_lambda_handler
+from bridge.handlers import make_handler
+from bridge.interfaces import interface_by_names
 from bridge.settings import Settings
 
 TYPE_CHECKING = False
@@ -47,9 +48,14 @@ def find_handler(name: str = "") -> Any:
     if not isinstance(name, str):
         raise SettingError(f"In {_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     app = find_application(name, root)
-    if isinstance(app, Handler) or is_lambda_handler(app):
-        return app
-    return make_handler(app, interface_of(app), Settings(file=file))
+    interface = interface_by_names(app)
+    if interface is None:
+        from bridge.interfaces.detect import interface_of, is_lambda_handler  # few are to be looked at closely
+
+        if isinstance(app, Handler) or is_lambda_handler(app):
+            return app
+        interface = interface_of(app)
+    return make_handler(app, interface, Settings(file=file))
 
 
 def _roots() -> list[str]:

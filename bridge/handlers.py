@@ -1,18 +1,22 @@
-"""The handlers of the public interface."""
+"""Making handlers."""
 
 from __future__ import annotations
 
-from bridge.adapter import Handler, make_handler, make_threaded_handler
+from bridge.adapter import Handler
 from bridge.errors import InterfaceError
-from bridge.interfaces.detect import interface_of
+from bridge.interfaces import interface_of
 from bridge.settings import Settings
+from bridge.watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sys
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
+    from bridge.response import Response
+    from bridge.scope import Scope
     from bridge.settings import Options
 
     if sys.version_info >= (3, 12):
@@ -84,43 +88,52 @@ def handler(app: Any, **options: Unpack[Options]) -> Handler:
     return make_handler(app, interface_of(app), Settings(options))
 
 
-def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[Options]) -> Any:
-    """Answer one event; the handler of an application and its options is made once and kept.
+def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
+    """How a WSGI application answers requests, with the watch over them."""
+    from bridge.interfaces.environ import environ_of
+    from bridge.interfaces.wsgi import gather
+
+    def respond(scope: Scope) -> Response:
+        watch.begin(scope)
+        try:
+            return gather(app, environ_of(scope))
+        finally:
+            watch.end(scope, None)
+
+    return respond
+
+
+def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
+    """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
+    # What every source needs: the first request is to find it.
+    import bridge.encoder
+    import bridge.scope
+    import bridge.sources.address  # noqa: F401
+
+    if interface == "wsgi":
+        return Handler(wsgi_respond(app), settings, wsgi_app=app)
+    from bridge.interfaces.hosted import HostedApplication
+
+    if interface == "asgi2":
+        from asgiref.compatibility import double_to_single_callable
+
+        app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
+    hosted = HostedApplication(app, settings)
+    return Handler(hosted.respond, settings, hosted)
+
+
+def make_threaded_handler(app: Any, settings: Settings, threads: ThreadPoolExecutor | None = None) -> Handler:
+    """The handler for a WSGI application that is called on an event loop, through asgiref.
 
     Args:
-        app: a WSGI or ASGI application.
-        event: what Lambda hands over.
-        context: Lambda's context object.
-        **options: see :class:`bridge.Settings`.
+        app: the application.
+        settings: how the handler behaves; WSGI has no lifespan, so that is switched off.
+        threads: where the application runs; None for the loop's own executor.
     """
-    key = (identity_of(app), *((name, repr(value)) for name, value in sorted(options.items())))
-    return kept(key, app, lambda: handler(app, **options))(event, context)
+    from bridge.interfaces.wsgi_to_asgi import WsgiApplication
 
-
-def identity_of(app: Any) -> object:
-    """What an application is known by: a bound method is a new object each time that it is looked up."""
-    function = getattr(app, "__func__", None)
-    return id(app) if function is None else (id(app.__self__), id(function))
-
-
-_REMEMBER = 64
-_made: dict[tuple[object, ...], tuple[Any, Handler]] = {}
-
-
-def kept(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
-    """The handler that *make* makes, made once: for callers who bring the same application with every event.
-
-    Args:
-        key: what tells this handler from others; has :func:`identity_of` in it.
-        app: the application; it is kept as well, so that its id does not come to mean another one.
-        make: called if there is no handler of that key.
-    """
-    found = _made.get(key)
-    if found is None:
-        if len(_made) >= _REMEMBER:
-            _made.pop(next(iter(_made)))[1].close()
-        found = _made[key] = (app, make())
-    return found[1]
+    settings.lifespan = "off"
+    return make_handler(WsgiApplication(app, threads), "asgi", settings)
 
 
 def _check(app: Any) -> None:

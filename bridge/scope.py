@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bridge.response import Response
+    from bridge.settings import Settings
 
 
 class Scope(CurrentRequest):
@@ -120,6 +121,26 @@ class Scope(CurrentRequest):
     def headers(self, headers: Collection[tuple[str, str]]) -> None:
         self._headers = headers
         self.sent = None
+
+    def set_path(self, root: str, path: str, settings: Settings, *, raw: bool = True) -> None:
+        """Set root path, path and raw path.
+
+        Args:
+            root: the prefix that the source itself put before the path.
+            path: the rest, as it arrived.
+            settings: whose ``base_path`` may lengthen *root*.
+            raw: *path* is still as the client encoded it.
+        """
+        whole = root + path if root else path
+        # As nearly always. What is compared is the first character: that takes a third of startswith().
+        if not settings.base_path and "/" <= path < "0" and "%" not in whole and whole.isascii():
+            self.raw_path = whole if raw else None
+            self.root_path = root
+            self.path = path
+        else:
+            from bridge.sources.prefix import set_path
+
+            set_path(self, root, path, settings, raw=raw)
 
     def __str__(self) -> str:
         # For logs: a client must not write lines of its own into them.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import get_ident
+from _thread import allocate_lock, get_ident, start_new_thread
 from time import monotonic, time
 
 from bridge.current import current
@@ -17,8 +17,8 @@ from bridge.errors import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
-    from threading import Event
     from typing import Any
 
     from bridge.current import CurrentRequest
@@ -41,6 +41,9 @@ class Watch:
 
     The thread sleeps no longer than a request may run that begins just then with ``_enough`` seconds left: one that
     has as many, and a function's requests all have about the same, needs not wake it.
+
+    The first request pays for its start, so that is not threading's, which waits until the thread has begun: it takes
+    four times as long (0.25 ms instead of 0.06).
     """
 
     def __init__(self) -> None:
@@ -48,7 +51,7 @@ class Watch:
         # end(scope, None) says that the request was answered; a function of C itself, for each request calls it.
         self.end = self._watched.pop
         self._enough = float("inf")
-        self._alarm: Event | None = None
+        self._alarm: LockType | None = None  # held while there is nothing to wake the thread for
         # AWS's own kind of context, once one was seen: its arithmetic is done here, since to ask it takes longer.
         self._aws: type | None = None
 
@@ -83,23 +86,26 @@ class Watch:
     def _wake(self, left: float) -> None:
         self._enough = min(self._enough, max(left * _SLACK, _LEAST_ENOUGH))
         if self._alarm is None:
-            from threading import Event, Thread
-
-            self._alarm = Event()
-            Thread(target=self._run, args=(self._alarm,), name="bridge watch", daemon=True).start()
+            self._alarm = allocate_lock()
+            self._alarm.acquire()
+            start_new_thread(self._run, (self._alarm,))
             os.register_at_fork(after_in_child=self._after_fork)
-        self._alarm.set()
+        else:
+            try:  # noqa: SIM105 - contextlib is nothing that a cold start has
+                self._alarm.release()
+            except RuntimeError:
+                pass  # it is about to wake up anyway
 
     def _after_fork(self) -> None:
         self._alarm = None
         self._enough = float("inf")
         self._watched.clear()
 
-    def _run(self, alarm: Event) -> None:
+    def _run(self, alarm: LockType) -> None:
         while True:
-            alarm.clear()  # who begins while this looks around wakes it again, or has enough time
             next_look = self._look()
-            alarm.wait(max(0.0, next_look - monotonic()))
+            # Who has begun meanwhile has let go of it, or has enough time.
+            alarm.acquire(timeout=max(0.0, next_look - monotonic()))
 
     def _look(self) -> float:
         """Report what is due; give the time of the next look. No request is held on to in between."""
@@ -135,8 +141,10 @@ def _due(watched: Watched) -> float:
 
 
 def _report(scope: CurrentRequest, watched: Watched) -> None:
+    from threading import current_thread
     from traceback import format_stack
 
+    current_thread().name = "bridge watch"  # for logs that tell it
     left, began, answering, *_ = watched
     frames = sys._current_frames()
     own = get_ident()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -77,9 +78,9 @@ print(*sorted(set(sys.modules) - before))
 
 
 @cache
-def loaded(setup: str, *sources: str) -> frozenset[str]:
+def loaded(setup: str, *sources: str, path: str = REQUEST.path) -> frozenset[str]:
     """The modules that a new interpreter loads for *setup*, which makes handler and context, and an event of each."""
-    events = [compose(REQUEST, source) for source in sources]
+    events = [compose(replace(REQUEST, path=path), source) for source in sources]
     script = SCRIPT.format(application=APPLICATION, setup=setup, events=json.dumps(events))
     return frozenset(run(script).stdout.split())
 
@@ -118,13 +119,20 @@ def test_only_the_source_that_sent_the_event_is_loaded(source: str) -> None:
     assert loaded_sources - shared == {f"bridge.sources.{name}"}
 
 
+def test_what_only_some_handlers_need_is_not_loaded() -> None:
+    some = {"compat", "given", "kept", "other_events", "interfaces.detect", "sources.prefix", "sources.unknown", "size"}
+    assert not loaded(WSGI, "http-api", "function-url", "alb", path="/page") & {f"bridge.{module}" for module in some}
+    with_an_option = "import bridge\nhandler, context = bridge.wsgi_handler(app, base_path='/shop'), None"
+    assert {"bridge.given", "bridge.sources.prefix"} <= loaded(with_an_option, "http-api")
+
+
 def test_the_developer_s_side_is_not_loaded() -> None:
     modules = loaded(WSGI, *SOURCES)
     parts = {module.split(".")[1] for module in modules if module.startswith("bridge.")}
     assert not parts & {"gateway", "packaging", "cli", "serverless", "compat", "remote"}
 
 
-def test_the_watch_over_the_deadline_loads_only_threads() -> None:
+def test_the_watch_over_the_deadline_loads_nothing_heavy() -> None:
     setup = """
 class Context:
     def get_remaining_time_in_millis(self):
@@ -133,7 +141,7 @@ import bridge
 handler, context = bridge.wsgi_handler(app), Context()
 """
     modules = loaded(setup, "http-api")
-    assert heavy(modules) <= {"threading"}
+    assert heavy(modules) == set()
     assert foreign(modules) == set()
 
 

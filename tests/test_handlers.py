@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from bridge import handlers
+from bridge import kept
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError, SettingError
 from bridge.gateway import SOURCES, Request, compose, interpret
 
@@ -71,8 +71,8 @@ def made() -> Iterator[list[bridge.Handler]]:
 @pytest.fixture(autouse=True)
 def no_kept_handlers() -> Iterator[None]:
     yield
-    while handlers._made:
-        handlers._made.popitem()[1][1].close()
+    while kept._made:
+        kept._made.popitem()[1][1].close()
 
 
 # What each function takes
@@ -188,7 +188,7 @@ def test_handle_request_does_not_take_a_new_application_for_one_that_is_gone() -
 
 
 def test_handle_request_shuts_down_what_it_has_not_been_asked_for_longest() -> None:
-    apps = [ASGI() for _ in range(handlers._REMEMBER + 1)]
+    apps = [ASGI() for _ in range(kept._REMEMBER + 1)]
     for app in apps:
         bridge.handle_request(app, compose(Request()))
     assert apps[0].told == ["lifespan.startup", "lifespan.shutdown"]

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 import bridge
+import bridge.given
 import bridge.settings
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.settings import VARIABLES, Settings
+from bridge.given import VARIABLES
+from bridge.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -276,7 +278,7 @@ def test_a_handler_refuses_wrong_options_when_it_is_made(make: Any) -> None:
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable has been noticed yet."""
-    monkeypatch.setattr(bridge.settings, "_noticed", set())
+    monkeypatch.setattr(bridge.given, "_noticed", set())
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -313,7 +315,7 @@ def test_every_variable_that_the_bridge_reads_is_known(caplog: pytest.LogCapture
     sources = Path(bridge.__file__).parent.rglob("*.py")
     used = {name for file in sources for name in re.findall(r"\bBRIDGE_[A-Z_]+", file.read_text(encoding="utf-8"))}
     assert used >= {"BRIDGE_APP", "BRIDGE_BASE_PATH"}
-    assert used <= bridge.settings._KNOWN
+    assert used <= bridge.given._KNOWN
     Settings(environ=dict.fromkeys(used, ""))
     assert caplog.records == []
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bridge
-from bridge.adapter import Handler, make_handler
+from bridge.adapter import Handler
 from bridge.application import find_application
 from bridge.cli import CommandError
 from bridge.cli.env_file import read_env_file
 from bridge.errors import ApplicationNotFoundError, BridgeError
+from bridge.handlers import make_handler
 from bridge.interfaces.detect import interface_of, is_lambda_handler
 from bridge.settings import Settings
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from weakref import finalize
 
 from bridge.adapter import Handler
-from bridge.handlers import asgi_handler, identity_of
+from bridge.handlers import asgi_handler
+from bridge.kept import identity_of
 from bridge.scope import Scope
 from bridge.settings import Settings
 from bridge.sources import LAMBDA_LIMIT

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from bridge.encoder import media_type
-from bridge.handlers import identity_of, kept, wsgi_handler
+from bridge.handlers import wsgi_handler
+from bridge.kept import identity_of, kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

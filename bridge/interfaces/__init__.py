@@ -8,6 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# What parameters are called after PEP 3333 and ASGI, as those of nearly all applications are.
+_BY_NAMES = {
+    ("environ", "start_response"): "wsgi",
+    ("env", "start_response"): "wsgi",
+    ("scope", "receive", "send"): "asgi",
+}
+_COROUTINE = 0x80  # inspect.CO_COROUTINE
+
 # What a function of two parameters is told that answers as no WSGI application does.
 IF_A_HANDLER = (
     " (If it is a Lambda handler: one is known by its parameters' names, event and context, or named as the function's "
@@ -25,3 +33,29 @@ def as_bytes(chunk: Any) -> bytes:
         return bytes(memoryview(chunk))
     except TypeError:
         raise InterfaceError(f"The application's body has a {type(chunk).__name__}, not bytes.") from None
+
+
+def interface_of(app: Any) -> str:
+    """``"wsgi"``, ``"asgi"`` or ``"asgi2"``.
+
+    Raises:
+        InterfaceError: it is neither, or it cannot be told; the message names the explicit functions.
+    """
+    found = interface_by_names(app)
+    if found is None:
+        from bridge.interfaces import detect  # few applications have to be looked at closely
+
+        found = detect.interface_of(app)
+    return found
+
+
+def interface_by_names(app: Any) -> str | None:
+    """The interface of a function, or of an object that is called as one, whose parameters' names tell; else None."""
+    function, first = app, 0
+    if not hasattr(app, "__code__"):
+        function, first = getattr(type(app), "__call__", None), 1  # noqa: B004 - its parameters are wanted
+    code = getattr(function, "__code__", None)
+    if code is None or getattr(function, "__defaults__", None):
+        return None
+    found = _BY_NAMES.get(code.co_varnames[first : code.co_argcount])
+    return None if found == "wsgi" and code.co_flags & _COROUTINE else found

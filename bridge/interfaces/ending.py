@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from _thread import start_new_thread
 from time import sleep
 
 TYPE_CHECKING = False
@@ -111,7 +112,7 @@ def _listen() -> None:
     os.set_blocking(writer, False)
     other = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     if other == -1:
-        threading.Thread(target=_hear, args=(reader,), name="bridge ending", daemon=True).start()
+        start_new_thread(_hear, (reader,))  # as the watch is started, and as quickly
     else:  # an event loop in the main thread, which takes its signals by itself
         signal.set_wakeup_fd(other)
         os.close(reader)
@@ -120,6 +121,7 @@ def _listen() -> None:
 
 def _hear(reader: int) -> None:
     global _is_noticed
+    threading.current_thread().name = "bridge ending"  # for logs that tell it
     while True:
         if signal.SIGTERM in os.read(reader, 64):
             sleep(_NOTICE_SECONDS)

@@ -14,12 +14,12 @@ import time
 from tempfile import TemporaryFile
 
 from bridge.errors import EventError, logger
+from bridge.given import switch
 from bridge.remote import COMMANDS, KEY, VARIABLE
 from bridge.remote.capture import Capture, read
 from bridge.remote.commands import run
 from bridge.remote.state import restored
 from bridge.remote.threads import Threads
-from bridge.settings import switch
 from bridge.size import size_of
 from bridge.sources import LAMBDA_LIMIT
 

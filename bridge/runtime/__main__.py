@@ -12,9 +12,10 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from bridge.adapter import Handler, make_threaded_handler
+from bridge.adapter import Handler
 from bridge.deployed import find_handler
 from bridge.errors import SettingError
+from bridge.handlers import make_threaded_handler
 from bridge.runtime import logs
 from bridge.runtime.api import RuntimeApi
 from bridge.runtime.function import Function

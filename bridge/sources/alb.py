@@ -21,7 +21,6 @@ from bridge.errors import logger
 from bridge.scope import Scope
 from bridge.sources import ALB_LIMIT
 from bridge.sources.address import header, last_hop, set_server
-from bridge.sources.prefix import set_path
 from bridge.sources.text import as_text, body_of, query_of
 
 TYPE_CHECKING = False
@@ -50,7 +49,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     set_server(scope, headers, scheme="http")
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
-    set_path(scope, "", as_text(event.get("path")), settings)
+    scope.set_path("", as_text(event.get("path")), settings)
     parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
     scope.query = query_of(parameters, encoded=True)
     return scope

@@ -21,7 +21,6 @@ from bridge.errors import EventError
 from bridge.response import Response
 from bridge.scope import Scope
 from bridge.sources.address import header, set_server
-from bridge.sources.prefix import set_path
 from bridge.sources.text import as_text, body_of, native, tidy
 
 TYPE_CHECKING = False
@@ -64,7 +63,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         scope.refusal = Response.plain(413, "Content Too Large")
     if not request.get("uri"):
         raise EventError("The CloudFront event's request has no uri.")
-    set_path(scope, "", as_text(request["uri"]), settings)
+    scope.set_path("", as_text(request["uri"]), settings)
     scope.query = native(as_text(request.get("querystring")))
     return scope
 

@@ -21,7 +21,6 @@ from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import principal, set_server
-from bridge.sources.prefix import before_route, set_path, starts_with
 from bridge.sources.text import as_text, body_of, native, pairs_of, with_cookies
 
 TYPE_CHECKING = False
@@ -73,12 +72,12 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     if path is None:
         path = http.get("path") or "/"
     if is_url:
-        set_path(scope, "", path, settings)
+        scope.set_path("", path, settings)
     else:
         usual = about.get("stage") == "$default" and event.get("routeKey") == "$default"
         root = "" if usual else _root(event, about, path)
         stripped = settings.strip_stage and root == f"/{about.get('stage')}"
-        set_path(scope, "" if stripped else root, path[len(root) :], settings, raw=False)
+        scope.set_path("" if stripped else root, path[len(root) :], settings, raw=False)
     query = event.get("rawQueryString")
     scope.query = (query if query.isascii() else native(query)) if query else ""
     return scope
@@ -105,6 +104,8 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
 
 def _root(event: dict[str, Any], about: dict[str, Any], path: str) -> str:
     """The stage, or a custom domain's base path, at the beginning of *path*."""
+    from bridge.sources.prefix import before_route, starts_with  # most APIs have neither
+
     route = event.get("routeKey")
     if route != "$default" and route:
         root = before_route(path, route.rpartition(" ")[2], event.get("pathParameters"))

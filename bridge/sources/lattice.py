@@ -17,7 +17,6 @@ from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, last_hop, set_server
-from bridge.sources.prefix import set_path
 from bridge.sources.text import as_text, body_of, native, query_of
 
 TYPE_CHECKING = False
@@ -42,7 +41,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     set_server(scope, headers)
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
     path, _, query = as_text(event.get("raw_path" if first else "path")).partition("?")
-    set_path(scope, "", path, settings)
+    scope.set_path("", path, settings)
     parameters = event.get("query_string_parameters" if first else "queryStringParameters")
     scope.query = native(query) or query_of(parameters)
     return scope

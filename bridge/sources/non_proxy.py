@@ -13,7 +13,6 @@ from bridge.errors import FailedIntegrationError
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT, rest_api
 from bridge.sources.address import header, set_server
-from bridge.sources.prefix import set_path
 from bridge.sources.text import as_text, body_of, native, query_of
 
 TYPE_CHECKING = False
@@ -44,7 +43,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     path = "/".join([as_text(values.get(s[1:-1].rstrip("+"), s)) if s[:1] == "{" else s for s in segments])
     stage = event.get("stage")
     shown = stage and ".execute-api." in host and not settings.strip_stage
-    set_path(scope, f"/{stage}" if shown else "", path, settings)
+    scope.set_path(f"/{stage}" if shown else "", path, settings)
     scope.query = query_of(event.get("query"))
     return scope
 

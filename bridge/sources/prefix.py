@@ -17,22 +17,8 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
 
 
-def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: bool = True) -> None:
-    """Set root path, path and raw path of *scope*.
-
-    Args:
-        scope: the scope to complete.
-        root: the prefix that the source itself put before the path.
-        path: the rest, as it arrived.
-        settings: whose ``base_path`` may lengthen *root*.
-        raw: *path* is still as the client encoded it.
-    """
-    # As nearly always. What is compared is the first character: that takes a third of startswith().
-    if not (root or settings.base_path or "%" in path) and "/" <= path < "0" and path.isascii():
-        scope.raw_path = path if raw else None
-        scope.root_path = ""
-        scope.path = path
-        return
+def set_path(scope: Scope, root: str, path: str, settings: Settings, *, raw: bool) -> None:
+    """As :meth:`Scope.set_path`, whatever they are."""
     if base := settings.base_path:
         whole = root + path
         length = _length_of(base, whole) or len(root) + _length_of(base, path)

@@ -22,7 +22,6 @@ from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, principal, set_server
-from bridge.sources.prefix import before_route, set_path, starts_with
 from bridge.sources.text import as_text, body_of, native, query_of
 
 TYPE_CHECKING = False
@@ -64,7 +63,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     if "?" in path:
         path, _, query_in_path = path.partition("?")
     root, path = _split(event, about, path, headers, settings)
-    set_path(scope, root, path, settings, raw=source == "rest-api")
+    scope.set_path(root, path, settings, raw=source == "rest-api")
     parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
     scope.query = native(query_in_path) or query_of(parameters or event.get("query"))
     return scope
@@ -112,6 +111,8 @@ def _split(
     shown = "" if settings.strip_stage else stage_root
     has_stage = event.get("version") == "1.0"
     asked = about.get("path")
+    from bridge.sources.prefix import before_route, starts_with  # custom domains and imitators come here
+
     if asked:
         # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
         rest = asked[len(stage_root) :]

@@ -30,7 +30,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import bridge
-from bridge.interfaces.detect import interface_of, is_lambda_handler
+from bridge.interfaces import detect, interface_by_names, interface_of
+from bridge.interfaces.detect import is_lambda_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -307,7 +308,38 @@ def test_the_frameworks_are_recognised(apps: dict[str, Any], name: str, interfac
     app = apps[name]
     call = app if isinstance(app, types.MethodType) else app.__call__
     for seen in (app, wrapping(call), Decorator(app)):
-        assert interface_of(seen) == interface
+        assert interface_of(seen) == detect.interface_of(seen) == interface
+
+
+@pytest.mark.parametrize(
+    "name", ["flask", "django", "bottle", "falcon", "starlette", "fastapi", "quart", "django, ASGI"]
+)
+def test_the_names_of_a_framework_s_parameters_are_enough(apps: dict[str, Any], name: str) -> None:
+    assert interface_by_names(apps[name]) == interface_of(apps[name])
+    assert not is_lambda_handler(apps[name])
+
+
+class TestNames:
+    """Parameters that are called as in PEP 3333 and ASGI spare a closer look, and never tell anything else than it."""
+
+    @pytest.mark.parametrize("app", [wsgi, asgi, Wsgi(), Asgi(), Wsgi.static, Asgi.static])
+    def test_they_tell(self, app: Any) -> None:
+        assert interface_by_names(app) == detect.interface_of(app)
+
+    def test_they_do_not_of_what_is_called_otherwise_than_it_seems(self) -> None:
+        async def two(environ: Any, start_response: Any) -> Any: ...
+
+        def optional(environ: Any, start_response: Any = None) -> Any: ...
+
+        class Static:
+            @staticmethod
+            def __call__(environ: Any, start_response: Any) -> Any: ...  # of which the first may be the object itself
+
+        class Made:
+            def __init__(self, environ: Any, start_response: Any) -> None: ...  # a class that makes no response
+
+        for app in (two, optional, Static(), Made, Mock(), None, 5, "wsgi", wrapping(wsgi), functools.partial(wsgi)):
+            assert interface_by_names(app) is None
 
 
 class TestWhatCannotBeTold:

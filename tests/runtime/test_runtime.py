@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
 import json
@@ -529,7 +530,7 @@ async def test_thousands_of_invocations_leave_nothing_behind(make: Callable[[], 
             gc.collect()
 
         await ask(200)
-        tasks, threads, blocks = len(asyncio.all_tasks()), threading.active_count(), sys.getallocatedblocks()
+        tasks, threads, blocks = len(asyncio.all_tasks()), _thread._count(), sys.getallocatedblocks()
         await ask(2_400)
         assert sys.getallocatedblocks() - blocks < 240  # not an object in ten invocations, whosever it is
         tracemalloc.start()  # it is slow, but knows of objects of more than 512 bytes as well
@@ -538,6 +539,6 @@ async def test_thousands_of_invocations_leave_nothing_behind(make: Callable[[], 
         after = tracemalloc.take_snapshot()
         tracemalloc.stop()
         assert len(asyncio.all_tasks()) == tasks
-        assert threading.active_count() == threads
+        assert _thread._count() == threads
         own = [stat for stat in after.compare_to(before, "filename") if "/bridge/" in stat.traceback[0].filename]
         assert sum(stat.size_diff for stat in own) < 100_000, own[:5]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.scope import Scope
 from bridge.settings import Settings
-from bridge.sources.prefix import before_route, set_path, starts_with
+from bridge.sources.prefix import before_route, starts_with
 from tests.events import load_event
 from tests.sources.seen import asgi_of, environ_of, scope_of
 
@@ -24,7 +24,7 @@ prefixes = st.lists(st.text("abp", min_size=1, max_size=2), min_size=1, max_size
 
 def placed(root: str, path: str, base_path: str = "", *, raw: bool = True) -> tuple[str, str, str | None]:
     scope = Scope("alb", {}, None, 0)
-    set_path(scope, root, path, Settings({"base_path": base_path or None}, environ={}), raw=raw)
+    scope.set_path(root, path, Settings({"base_path": base_path or None}, environ={}), raw=raw)
     return scope.root_path, scope.path, scope.raw_path
 
 
