@@ -8,7 +8,6 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bridge.adapter import Handler
-    from bridge.current import CurrentRequest, current_request
     from bridge.errors import (
         ApplicationNotFoundError,
         BridgeError,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     )
     from bridge.handlers import asgi_handler, handler, wsgi_handler
     from bridge.kept import handle_request
+    from bridge.scope import CurrentRequest, current_request
     from bridge.settings import Settings
 
 __version__ = "0.1.0"
@@ -43,10 +43,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CurrentRequest": "bridge.current",
+    "CurrentRequest": "bridge.scope",
     "Handler": "bridge.adapter",
     "Settings": "bridge.settings",
-    "current_request": "bridge.current",
+    "current_request": "bridge.scope",
     "handle_request": "bridge.kept",
 }
 

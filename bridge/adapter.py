@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.current import CurrentRequest, current
 from bridge.errors import EventError, FailedIntegrationError, logger
 from bridge.response import Response
+from bridge.scope import CurrentRequest, current
 from bridge.sources import loaded, recognise, source_named
 
 TYPE_CHECKING = False

@@ -48,11 +48,13 @@ def find_handler(name: str = "") -> Any:
     if not isinstance(name, str):
         raise SettingError(f"In {_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     app = find_application(name, root)
+    if isinstance(app, Handler):
+        return app
     interface = interface_by_names(app)
     if interface is None:
         from bridge.interfaces.detect import interface_of, is_lambda_handler  # few are to be looked at closely
 
-        if isinstance(app, Handler) or is_lambda_handler(app):
+        if is_lambda_handler(app):
             return app
         interface = interface_of(app)
     return make_handler(app, interface, Settings(file=file))

@@ -16,12 +16,11 @@ import sys
 from io import BytesIO
 
 from bridge.adapter import failed
-from bridge.current import current
 from bridge.encoder import carried
 from bridge.interfaces.environ import BLANK, SIZE, keys
 from bridge.interfaces.wsgi import gather
 from bridge.response import is_plain, layouts, plain_values
-from bridge.scope import Scope
+from bridge.scope import Scope, current
 from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT, source_named
 from bridge.sources.address import default_ports, last_hop, names, principal, server_of
 from bridge.sources.text import body_of, query_of

@@ -12,8 +12,8 @@ import sys
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import monotonic, time
 
-from bridge.current import current
 from bridge.errors import logger
+from bridge.scope import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.current import CurrentRequest
+    from bridge.scope import CurrentRequest
 
     # The seconds that a request had when it began; when that was, by the monotonic clock; the thread that answers it;
     # what is called, in the watch's thread, after the report, and with what. A tuple, since each request makes one.
@@ -86,6 +86,8 @@ class Watch:
     def _wake(self, left: float) -> None:
         self._enough = min(self._enough, max(left * _SLACK, _LEAST_ENOUGH))
         if self._alarm is None:
+            import threading  # noqa: F401 - if the watch's thread were to load it, that would pass for the main thread
+
             self._alarm = allocate_lock()
             self._alarm.acquire()
             start_new_thread(self._run, (self._alarm,))

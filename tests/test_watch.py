@@ -264,6 +264,27 @@ class TestNormalRequests:
         time.sleep(SECONDS)
         assert len(looks) - looks.count(threading.get_ident()) < 20
 
+    def test_the_main_thread_is_still_that_where_nobody_has_loaded_threading(self) -> None:
+        """For whoever loads it first is taken for the main thread, before Python 3.13."""
+        done = run("""
+import sys
+import bridge
+from time import sleep
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 300
+def app(environ, start_response):
+    sleep(0.4)
+    start_response("200 OK", [])
+    return [b"fine"]
+event = {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/", "headers": {}}
+assert "threading" not in sys.modules
+assert bridge.wsgi_handler(app)(event, Context())["statusCode"] == 200
+import threading
+assert threading.current_thread() is threading.main_thread()
+""")
+        assert "has run for" in done.stderr
+
     def test_the_watch_goes_on_after_such_a_context(self, log: Log) -> None:
         for left in (float("nan"), float("inf"), 10**30):
             odd = type("Odd", (), {"get_remaining_time_in_millis": lambda self, left=left: left})()

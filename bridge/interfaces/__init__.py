@@ -14,7 +14,7 @@ _BY_NAMES = {
     ("env", "start_response"): "wsgi",
     ("scope", "receive", "send"): "asgi",
 }
-_COROUTINE = 0x80  # inspect.CO_COROUTINE
+COROUTINE = 0x80 | 0x100  # inspect.CO_COROUTINE, CO_ITERABLE_COROUTINE; importing inspect costs a cold start 8 ms
 
 # What a function of two parameters is told that answers as no WSGI application does.
 IF_A_HANDLER = (
@@ -50,12 +50,22 @@ def interface_of(app: Any) -> str:
 
 
 def interface_by_names(app: Any) -> str | None:
-    """The interface of a function, or of an object that is called as one, whose parameters' names tell; else None."""
-    function, first = app, 0
-    if not hasattr(app, "__code__"):
+    """The interface of a plain function, or of an object that is called as one, whose parameters' names tell.
+
+    None if they do not, or if anything else might tell: marks, wrappers, a call that is the object's own.
+    """
+    function: Any = app
+    first = 0
+    if type(app) is not _Function:
         function, first = getattr(type(app), "__call__", None), 1  # noqa: B004 - its parameters are wanted
-    code = getattr(function, "__code__", None)
-    if code is None or getattr(function, "__defaults__", None):
+        if type(function) is not _Function or "__call__" in getattr(app, "__dict__", ()) or not callable(app):
+            return None
+    is_marked = hasattr(type(app), "_asgi_single_callable") or hasattr(type(app), "_asgi_double_callable")
+    if function.__defaults__ or function.__dict__ or is_marked:
         return None
+    code = function.__code__
     found = _BY_NAMES.get(code.co_varnames[first : code.co_argcount])
-    return None if found == "wsgi" and code.co_flags & _COROUTINE else found
+    return None if found == "wsgi" and code.co_flags & COROUTINE else found
+
+
+_Function = type(interface_of)

@@ -7,12 +7,12 @@ WSGI takes ``(environ, start_response)``; ASGI 3 takes ``(scope, receive, send)`
 from __future__ import annotations
 
 from bridge.errors import InterfaceError
+from bridge.interfaces import COROUTINE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_COROUTINE = 0x80 | 0x100  # inspect.CO_COROUTINE, CO_ITERABLE_COROUTINE; importing inspect costs a cold start 8 ms
 _VARIABLE = 0x04  # inspect.CO_VARARGS
 # How inspect and asgiref mark a function that gives a coroutine though it is no coroutine function.
 _MARKS = ("_is_coroutine_marker", "_is_coroutine")
@@ -74,7 +74,7 @@ def is_lambda_handler(target: Any) -> bool:
             return False
         if least <= 2 <= len(names):
             # No application is one with two parameters but an ASGI 2 instance, (receive, send).
-            is_coroutine = code.co_flags & _COROUTINE and least and "send" not in names
+            is_coroutine = code.co_flags & COROUTINE and least and "send" not in names
             if names[0] in _EVENTS or names[1] in _CONTEXTS or is_coroutine:
                 return True
         function = getattr(function, "__wrapped__", None)
@@ -96,7 +96,7 @@ def _by_call(app: Any) -> str | None:
     most = len(names)
     if isinstance(called, type):
         return _by_making(called, least)
-    is_async = bool(code.co_flags & _COROUTINE) or any(getattr(function, mark, None) for mark in _MARKS)
+    is_async = bool(code.co_flags & COROUTINE) or any(getattr(function, mark, None) for mark in _MARKS)
     if code.co_flags & _VARIABLE and least < 2:
         if is_async:
             return "asgi"
@@ -146,7 +146,7 @@ def _by_making(made: Any, least: int) -> str | None:
     if least == 2:
         return "wsgi" if hasattr(made, "__iter__") else None
     code = getattr(made.__call__, "__code__", None)
-    return "asgi2" if least == 1 and code and code.co_flags & _COROUTINE and code.co_argcount == 3 else None
+    return "asgi2" if least == 1 and code and code.co_flags & COROUTINE and code.co_argcount == 3 else None
 
 
 def _by_count(least: int, most: int, *, is_async: bool) -> str | None:

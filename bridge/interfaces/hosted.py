@@ -9,7 +9,6 @@ from asyncio import current_task
 from contextvars import Context
 from weakref import WeakSet, ref
 
-from bridge.current import current
 from bridge.errors import BridgeError, InterfaceError, LifespanError
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import Exchange, asgi_scope_of, gateway_timeout
@@ -17,6 +16,7 @@ from bridge.interfaces.ending import at_the_end, ended, forget
 from bridge.interfaces.lifespan import PATIENCE_SECONDS, Lifespan
 from bridge.interfaces.loop import Loop, spawned
 from bridge.interfaces.turn import Turn, take_outside
+from bridge.scope import current
 from bridge.watch import watch
 
 TYPE_CHECKING = False

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 
 from bridge.adapter import Handler, failed
-from bridge.current import CurrentRequest, current
 from bridge.errors import logger
 from bridge.interfaces.call import call, call_outside, give_loop, is_async
 from bridge.runtime.api import ApiError
@@ -15,6 +14,7 @@ from bridge.runtime.context import Context
 from bridge.runtime.exchange import Posted, Streamed
 from bridge.runtime.fault import Fault
 from bridge.runtime.payload import written
+from bridge.scope import CurrentRequest, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -338,7 +338,22 @@ class TestNames:
         class Made:
             def __init__(self, environ: Any, start_response: Any) -> None: ...  # a class that makes no response
 
-        for app in (two, optional, Static(), Made, Mock(), None, 5, "wsgi", wrapping(wsgi), functools.partial(wsgi)):
+        class Meta(type):
+            def __call__(cls, environ: Any, start_response: Any) -> Any: ...
+
+        class Marked(Asgi):
+            _asgi_double_callable = True
+
+        class Own(Wsgi):
+            def __init__(self) -> None:
+                vars(self)["__call__"] = asgi
+
+        made: Any = object.__new__(types.new_class("Class", (), {"metaclass": Meta}))  # which cannot be called itself
+        methods = [types.MethodType(app, object()) for app in (wsgi, asgi)]  # the object is the first argument
+        marked = markcoroutinefunction(lambda environ, start_response: None)
+        for app in (two, optional, Static(), made, Marked(), Own(), *methods, marked):
+            assert interface_by_names(app) is None
+        for app in (Made, Mock(), None, 5, "wsgi", wrapping(wsgi), functools.partial(wsgi)):
             assert interface_by_names(app) is None
 
 
