@@ -88,17 +88,22 @@ class Watch:
         if self._alarm is None:
             import threading  # noqa: F401 - if the watch's thread were to load it, that would pass for the main thread
 
-            self._alarm = allocate_lock()
-            self._alarm.acquire()
-            start_new_thread(self._run, (self._alarm,))
-            os.register_at_fork(after_in_child=self._after_fork)
+            alarm = allocate_lock()
+            alarm.acquire()
+            self._alarm = alarm  # taken already: another request may come here at the same time
+            try:
+                start_new_thread(self._run, (alarm,))
+            except RuntimeError:  # there are too many, or Python is about to exit; the request matters more
+                self._forget()
+                return
+            os.register_at_fork(after_in_child=self._forget)
         else:
             try:  # noqa: SIM105 - contextlib is nothing that a cold start has
                 self._alarm.release()
             except RuntimeError:
                 pass  # it is about to wake up anyway
 
-    def _after_fork(self) -> None:
+    def _forget(self) -> None:
         self._alarm = None
         self._enough = float("inf")
         self._watched.clear()

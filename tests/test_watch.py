@@ -206,6 +206,7 @@ class TestNormalRequests:
         handlers = [bridge.wsgi_handler(plain), serve(nothing)]
         for handler in handlers:
             ask(handler, "/", Context(SECONDS))
+        time.sleep(0.1)  # a thread counts once it runs
         before = _thread._count()  # also of those that threading knows nothing of
         for _ in range(50):
             for handler in handlers:
@@ -263,6 +264,35 @@ class TestNormalRequests:
         ask(handler, "/", type("Late", (), {"get_remaining_time_in_millis": lambda self: 2})())
         time.sleep(SECONDS)
         assert len(looks) - looks.count(threading.get_ident()) < 20
+
+    def test_a_request_is_answered_where_no_thread_can_be_had(self, monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
+        watch = watch_module.Watch()
+        monkeypatch.setattr("bridge.handlers.watch", watch)
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
+        with monkeypatch.context() as patch:
+            patch.setattr(watch_module, "start_new_thread", fail)
+            assert ask(handler, "/", Context(60)) == (200, b"")
+        TestWsgi().test_the_stack_is_logged_before_the_deadline(log)  # and the next one tries again
+
+    def test_two_requests_that_come_first_at_the_same_time_do_not_wait_for_each_other(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The alarm is taken before the other one can see it and take it, too."""
+        watch = watch_module.Watch()
+        seen: list[object] = []
+
+        class Alarm:
+            def acquire(self) -> None:
+                seen.append(watch._alarm)
+
+        monkeypatch.setattr(watch_module, "allocate_lock", Alarm)
+        monkeypatch.setattr(watch_module, "start_new_thread", lambda *_: None)
+        watch.begin(Scope("test", {}, Context(60), 0))
+        assert seen == [None]
 
     def test_the_main_thread_is_still_that_where_nobody_has_loaded_threading(self) -> None:
         """For whoever loads it first is taken for the main thread, before Python 3.13."""

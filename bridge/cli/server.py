@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Seconds after Ctrl-C: for the requests in flight, for all the rest (the lifespan) after them, and after a second
 # Ctrl-C for everything.
 _GRACE, _REST, _HURRY = 10, 3, 1
+# Times and seconds to wait at the end for the request of a client that has just connected. Browsers connect in advance.
+_LOOKS, _LOOK = 10, 0.02
 
 
 class Server(uvicorn.Server):
@@ -126,7 +128,17 @@ class Server(uvicorn.Server):
         if self.server_state.tasks:
             left = len(self.server_state.tasks)
             say(f"Requests in flight: {left}; they have {_GRACE} s (Ctrl-C again ends them now).")
+        for server in self.servers:
+            server.close()
+        await self._hear_out()
         await super().shutdown(sockets)
+
+    async def _hear_out(self) -> None:
+        """Let clients that have connected send their request: uvicorn hangs up on who has not begun to."""
+        for _ in range(_LOOKS):
+            await asyncio.sleep(_LOOK)  # also for those that were accepted in this very round
+            if self.force_exit or all(getattr(each, "cycle", each) for each in self.server_state.connections):
+                break
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came: end in order; a second one: at once; whatever hangs: by force."""

@@ -14,6 +14,8 @@ _BY_NAMES = {
     ("env", "start_response"): "wsgi",
     ("scope", "receive", "send"): "asgi",
 }
+# The hints of asgiref.compatibility: that an application is an ASGI 3 one, or an ASGI 2 one.
+MARKS = ("_asgi_single_callable", "_asgi_double_callable")
 COROUTINE = 0x80 | 0x100  # inspect.CO_COROUTINE, CO_ITERABLE_COROUTINE; importing inspect costs a cold start 8 ms
 
 # What a function of two parameters is told that answers as no WSGI application does.
@@ -58,10 +60,12 @@ def interface_by_names(app: Any) -> str | None:
     first = 0
     if type(app) is not _Function:
         function, first = getattr(type(app), "__call__", None), 1  # noqa: B004 - its parameters are wanted
-        if type(function) is not _Function or "__call__" in getattr(app, "__dict__", ()) or not callable(app):
+        own = getattr(app, "__dict__", ())
+        if type(function) is not _Function or "__call__" in own or not callable(app):
             return None
-    is_marked = hasattr(type(app), "_asgi_single_callable") or hasattr(type(app), "_asgi_double_callable")
-    if function.__defaults__ or function.__dict__ or is_marked:
+        if any(mark in own or hasattr(type(app), mark) for mark in MARKS):
+            return None
+    if function.__defaults__ or function.__dict__:
         return None
     code = function.__code__
     found = _BY_NAMES.get(code.co_varnames[first : code.co_argcount])

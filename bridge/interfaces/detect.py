@@ -7,7 +7,7 @@ WSGI takes ``(environ, start_response)``; ASGI 3 takes ``(scope, receive, send)`
 from __future__ import annotations
 
 from bridge.errors import InterfaceError
-from bridge.interfaces import COROUTINE
+from bridge.interfaces import COROUTINE, MARKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,11 +83,9 @@ def is_lambda_handler(target: Any) -> bool:
 
 def _by_call(app: Any) -> str | None:
     """The interface, if the way *app* is called tells."""
-    # The hints of asgiref.compatibility
-    if getattr(app, "_asgi_single_callable", False) is True:
-        return "asgi"
-    if getattr(app, "_asgi_double_callable", False) is True:
-        return "asgi2"
+    for mark, interface in zip(MARKS, ("asgi", "asgi2"), strict=True):
+        if getattr(app, mark, False) is True:
+            return interface
     called, function, given, keywords = _function_of(app)
     code = getattr(function, "__code__", None)
     if code is None:

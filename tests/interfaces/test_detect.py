@@ -344,6 +344,10 @@ class TestNames:
         class Marked(Asgi):
             _asgi_double_callable = True
 
+        class MarkedItself(Wsgi):
+            def __init__(self) -> None:
+                self._asgi_single_callable = True
+
         class Own(Wsgi):
             def __init__(self) -> None:
                 vars(self)["__call__"] = asgi
@@ -351,7 +355,7 @@ class TestNames:
         made: Any = object.__new__(types.new_class("Class", (), {"metaclass": Meta}))  # which cannot be called itself
         methods = [types.MethodType(app, object()) for app in (wsgi, asgi)]  # the object is the first argument
         marked = markcoroutinefunction(lambda environ, start_response: None)
-        for app in (two, optional, Static(), made, Marked(), Own(), *methods, marked):
+        for app in (two, optional, Static(), made, Marked(), MarkedItself(), Own(), *methods, marked):
             assert interface_by_names(app) is None
         for app in (Made, Mock(), None, 5, "wsgi", wrapping(wsgi), functools.partial(wsgi)):
             assert interface_by_names(app) is None
