@@ -1,6 +1,7 @@
 """Any Python web application, WSGI or ASGI, behind any AWS Lambda front door.
 
-The names here are loaded when they are first used: a cold start pays for what it needs.
+The names here are loaded when they are first used: a cold start pays for what it needs. The function's own modules take
+their errors from here for that reason: most requests raise none.
 """
 
 from __future__ import annotations

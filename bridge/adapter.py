@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import EventError, FailedIntegrationError, logger
+import bridge
 from bridge.response import Response
 from bridge.scope import CurrentRequest, current
 from bridge.sources import loaded, recognise, source_named
@@ -153,7 +153,7 @@ class Handler:
         except (AttributeError, LookupError, TypeError) as error:
             from bridge.sources.unknown import wrong
 
-            raise EventError(wrong(recognise(event), event, error)) from error
+            raise bridge.EventError(wrong(recognise(event), event, error)) from error
         if settings.request_id_header:
             _add_request_id(scope, settings.request_id_header)
         return scope
@@ -165,7 +165,7 @@ class Handler:
             response.body = b""  # RFC 9110, 6.4.1: these have no content
         try:
             payload = source.write(response, scope, settings)
-        except FailedIntegrationError:
+        except bridge.FailedIntegrationError:
             raise
         except Exception:
             return source.write(failed(scope), scope, settings)
@@ -208,11 +208,15 @@ def _add_request_id(scope: Scope, header: str) -> None:
 
 def failed(scope: Scope) -> Response:
     """A plain 500; the exception that is being handled is logged."""
+    from bridge.errors import logger
+
     logger().exception("The application failed at %s", scope)
     return Response.plain(500, "Internal Server Error")
 
 
 def _too_large(scope: Scope, size: int) -> Response:
+    from bridge.errors import logger
+
     logger().error(
         "The response to %s is %d bytes of JSON; %s takes at most %d. It was answered 500 instead.",
         scope,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import bridge
 from bridge.adapter import Handler
-from bridge.errors import InterfaceError
 from bridge.interfaces import interface_of
 from bridge.settings import Settings
 from bridge.watch import watch
@@ -42,10 +42,12 @@ def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     _check(app)
     try:
         interface = interface_of(app)
-    except InterfaceError:
+    except bridge.InterfaceError:
         interface = "wsgi"  # as the caller says
     if interface == "asgi":
-        raise InterfaceError(f"{app!r} is an ASGI application: use bridge.asgi_handler(app), or bridge.handler(app).")
+        raise bridge.InterfaceError(
+            f"{app!r} is an ASGI application: use bridge.asgi_handler(app), or bridge.handler(app)."
+        )
     return make_handler(app, "wsgi", Settings(options))
 
 
@@ -67,7 +69,7 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     _check(app)
     try:
         interface = interface_of(app)
-    except InterfaceError:
+    except bridge.InterfaceError:
         interface = "asgi"  # as the caller says
     if interface == "wsgi":
         return make_threaded_handler(app, Settings(options))

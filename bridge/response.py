@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import InterfaceError
+import bridge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,7 +199,9 @@ def _learn(name: str) -> str:
         InterfaceError: it is no token (RFC 9110, 5.1): a line break in it would begin another header.
     """
     if not name or not TOKEN.issuperset(name):
-        raise InterfaceError(f"The application's header name {name!r} has characters that HTTP does not allow in one.")
+        raise bridge.InterfaceError(
+            f"The application's header name {name!r} has characters that HTTP does not allow in one."
+        )
     lower = name.lower()
     if len(_names) < _REMEMBER:
         _names[name] = lower
@@ -214,7 +216,9 @@ def _as_json_text(name: str, value: str) -> str:
     value = value.strip(" \t")
     if "\n" in value or "\r" in value or "\0" in value:
         # RFC 9110, 5.5: dangerous, since a recipient may take the rest for another header
-        raise InterfaceError(f"The application's header {name!r} has a line break or NUL in its value: {value!r}.")
+        raise bridge.InterfaceError(
+            f"The application's header {name!r} has a line break or NUL in its value: {value!r}."
+        )
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:

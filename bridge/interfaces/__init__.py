@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import InterfaceError
+import bridge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def as_bytes(chunk: Any) -> bytes:
     try:
         return bytes(memoryview(chunk))
     except TypeError:
-        raise InterfaceError(f"The application's body has a {type(chunk).__name__}, not bytes.") from None
+        raise bridge.InterfaceError(f"The application's body has a {type(chunk).__name__}, not bytes.") from None
 
 
 def interface_of(app: Any) -> str:

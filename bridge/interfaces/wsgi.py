@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import InterfaceError, logger
+import bridge
 from bridge.interfaces import IF_A_HANDLER, as_bytes
 from bridge.response import Response
 
@@ -51,12 +51,14 @@ class Start(Response):
             try:
                 if self.begun:
                     if exc_info[1] is None:
-                        raise InterfaceError("The application called start_response again after the body had begun.")
+                        raise bridge.InterfaceError(
+                            "The application called start_response again after the body had begun."
+                        )
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # the traceback refers to this frame
         elif self.line:
-            raise InterfaceError("The application called start_response a second time without exc_info.")
+            raise bridge.InterfaceError("The application called start_response a second time without exc_info.")
         try:
             self.status, self.reason = _codes[status]
         except (KeyError, TypeError):
@@ -87,11 +89,13 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
         for chunk in result:
             if chunk:
                 if not start.line:
-                    raise InterfaceError(f"The application sent a body before it called start_response.{IF_A_HANDLER}")
+                    raise bridge.InterfaceError(
+                        f"The application sent a body before it called start_response.{IF_A_HANDLER}"
+                    )
                 start.begun = True
                 chunks.append(chunk if type(chunk) is bytes else as_bytes(chunk))
         if not start.line:
-            raise InterfaceError(f"The application never called start_response.{IF_A_HANDLER}")
+            raise bridge.InterfaceError(f"The application never called start_response.{IF_A_HANDLER}")
         is_whole = True
     finally:
         # called whatever happened, if the iterable has it
@@ -102,6 +106,8 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
             except Exception:
                 if not is_whole:
                     raise
+                from bridge.errors import logger
+
                 logger().exception("The response was complete when its close() failed; the response stands.")
     start.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return start
@@ -113,7 +119,7 @@ def _code_of(status: str) -> tuple[int, str]:
     # A line break in the reason could end the status line.
     is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
     if not (is_code and status[3:4] in ("", " ") and status.isprintable()):
-        raise InterfaceError(f"The application's status is {status!r}; PEP 3333 wants '200 OK'.")
+        raise bridge.InterfaceError(f"The application's status is {status!r}; PEP 3333 wants '200 OK'.")
     parts = int(code), status[4:]
     if len(_codes) < _REMEMBER:
         _codes[status] = parts

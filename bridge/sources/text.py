@@ -5,7 +5,7 @@ The standard library's ``urllib.parse`` does the same and costs a cold start 5 m
 
 from __future__ import annotations
 
-from bridge.errors import EventError
+import bridge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def body_of(body: Any, is_base64: Any) -> bytes:
     if not body:
         return b""
     if not isinstance(body, str):
-        raise EventError(
+        raise bridge.EventError(
             f"The event's body is a JSON {type(body).__name__}; a front door sends text. In a test event, write the "
             "body as a string; with API Gateway's non-proxy integration, see docs/sources.md."
         )
@@ -116,7 +116,7 @@ def body_of(body: Any, is_base64: Any) -> bytes:
     try:
         return a2b_base64("".join(body.split()), strict_mode=True)  # tools break it into lines
     except ValueError as error:
-        raise EventError(f"The event says isBase64Encoded, but its body is not base64: {error}.") from None
+        raise bridge.EventError(f"The event says isBase64Encoded, but its body is not base64: {error}.") from None
 
 
 def tidy(pairs: Iterable[tuple[Any, Any]]) -> Collection[tuple[str, str]]:
