@@ -6,7 +6,7 @@ import os
 import sys
 from importlib import import_module
 
-from bridge.errors import ApplicationNotFoundError
+import bridge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,12 +47,14 @@ def find_application(name: str, root: str | None = None) -> Any:
         found = _usual(found, name)
     if is_factory:
         if not callable(found):
-            raise ApplicationNotFoundError(f"{name!r}: {attribute} is a {type(found).__name__} and cannot be called.")
+            raise bridge.ApplicationNotFoundError(
+                f"{name!r}: {attribute} is a {type(found).__name__} and cannot be called."
+            )
         found = found()
         if hasattr(found, "__await__") and not callable(found):
             if hasattr(found, "close"):
                 found.close()  # a coroutine that nobody awaits warns
-            raise ApplicationNotFoundError(
+            raise bridge.ApplicationNotFoundError(
                 f"{name!r}: {attribute} is an async function, and there is no event loop yet in which it could make an "
                 "application. Name a plain function that makes it."
             )
@@ -76,7 +78,7 @@ def _parts(name: str) -> tuple[str, str, bool, str]:
     words = [*module.split("."), *(attribute.split(".") if attribute else ())]
     is_whole = attribute or not (colon or is_factory)
     if not is_whole or not all(word.isidentifier() for word in words):
-        raise ApplicationNotFoundError(f"{name!r} does not name an application. Write it as {_FORMS}.")
+        raise bridge.ApplicationNotFoundError(f"{name!r} does not name an application. Write it as {_FORMS}.")
     return module, attribute, is_factory, folder
 
 
@@ -91,7 +93,7 @@ def _in_package(module: str, place: str, root: str, name: str) -> tuple[str, str
     """
     file = os.path.join(place, f"{module}.py")
     if not os.path.isfile(file):
-        raise ApplicationNotFoundError(f"{name!r}: there is no file {file}.")
+        raise bridge.ApplicationNotFoundError(f"{name!r}: there is no file {file}.")
     inner = place
     module, place = _climbed(module, place, root)
     if place != inner and inner not in sys.path:
@@ -130,7 +132,7 @@ def _submodule(package: Any, attribute: str, name: str) -> tuple[Any, str]:
     """The module *attribute* of a package, if it has one of that name: ``shop.wsgi`` may be a module."""
     try:
         return _import(f"{package.__name__}.{attribute}", name), ""
-    except ApplicationNotFoundError:
+    except bridge.ApplicationNotFoundError:
         return package, attribute
 
 
@@ -141,7 +143,7 @@ def _import(module: str, name: str) -> Any:
         missing = error.name or ""
         if module == missing or module.startswith(missing + "."):
             where = ", ".join(path or "." for path in sys.path[:3])
-            raise ApplicationNotFoundError(
+            raise bridge.ApplicationNotFoundError(
                 f"{name!r}: there is no module {missing!r} (looked in {where} and the installed packages). "
                 f"An application is named as {_FORMS}."
             ) from error
@@ -158,7 +160,7 @@ def _usual(module: Any, name: str) -> Any:
         return getattr(module, *likely.values())
     which = f"and several applications: {', '.join(likely.values())}" if likely else "and nothing like an application"
     place = name.strip().removesuffix(":")
-    raise ApplicationNotFoundError(
+    raise bridge.ApplicationNotFoundError(
         f"{name!r}: the module has neither {' nor '.join(_USUAL_NAMES)}, {which}. Name the application: "
         f"{place}:{next(iter(likely.values()), 'its_name')}."
     )
@@ -187,7 +189,7 @@ def _attribute(module: Any, attribute: str, name: str) -> Any:
             found = getattr(found, word)
         except AttributeError as error:
             public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-            raise ApplicationNotFoundError(
+            raise bridge.ApplicationNotFoundError(
                 f"{name!r}: {found!r} has no attribute {word!r}. Callables there: {', '.join(public[:12]) or 'none'}."
             ) from error
     return found

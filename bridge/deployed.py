@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from os.path import abspath, dirname, isfile, join
 
+import bridge
 from bridge.adapter import Handler
 from bridge.application import find_application
-from bridge.errors import ApplicationNotFoundError, SettingError
 from bridge.handlers import make_handler
 from bridge.interfaces import interface_by_names
 from bridge.settings import Settings
@@ -40,13 +40,13 @@ def find_handler(name: str = "") -> Any:
         file["text_types"] = texts
     if not name:
         Settings(file=file)  # says which variables look mistyped
-        raise ApplicationNotFoundError(
+        raise bridge.ApplicationNotFoundError(
             f"No application is named. Set the function's environment variable BRIDGE_APP to module:attribute, such "
             f'as app:app, or put {_FILE} with {{"app": "module.attribute"}} beside the code (looked in '
             f"{', '.join(_roots())})."
         )
     if not isinstance(name, str):
-        raise SettingError(f"In {_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
+        raise bridge.SettingError(f"In {_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     app = find_application(name, root)
     if isinstance(app, Handler):
         return app
@@ -77,8 +77,8 @@ def _read_file() -> tuple[str | None, dict[str, Any]]:
                 try:
                     content = load(stream)
                 except ValueError as error:
-                    raise SettingError(f"{path} is not JSON: {error}") from None
+                    raise bridge.SettingError(f"{path} is not JSON: {error}") from None
             if not isinstance(content, dict):
-                raise SettingError(f"{path} holds a JSON {type(content).__name__}, not an object.")
+                raise bridge.SettingError(f"{path} holds a JSON {type(content).__name__}, not an object.")
             return root, content
     return None, {}

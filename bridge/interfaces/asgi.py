@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.errors import InterfaceError, logger
+import bridge
 from bridge.interfaces import as_bytes
 from bridge.interfaces.turn import Turn
 from bridge.response import Response
@@ -86,7 +86,9 @@ class Exchange(Turn):
         elif kind == "http.response.start" and self.response is None:
             status = message["status"]
             if not isinstance(status, int) or not 100 <= status <= 999:
-                raise InterfaceError(f"The application's status is {status!r}; ASGI wants an integer such as 200.")
+                raise bridge.InterfaceError(
+                    f"The application's status is {status!r}; ASGI wants an integer such as 200."
+                )
             self.response = Response(int(status), texts_of(message.get("headers", ())), b"")
         else:
             when = (
@@ -96,7 +98,7 @@ class Exchange(Turn):
                 if self.response is None
                 else "while the body is being sent"
             )
-            raise InterfaceError(f"The application sent {kind!r} {when}.")
+            raise bridge.InterfaceError(f"The application sent {kind!r} {when}.")
 
     def end(self) -> None:
         """There will be no more of a response; whoever waits to receive is told so."""
@@ -126,6 +128,8 @@ class Exchange(Turn):
         if not self.complete:
             raise
         status = self.response.status if self.response is not None else 0
+        from bridge.errors import logger
+
         logger().exception(
             "The application failed at %s, after its response was complete; the response, %d, stands.", scope, status
         )
@@ -137,7 +141,7 @@ class Exchange(Turn):
             InterfaceError: it is not complete.
         """
         if self.response is None or not self.complete:
-            raise InterfaceError(
+            raise bridge.InterfaceError(
                 "The application returned without a response."
                 if self.response is None
                 else "The application returned before it had sent the last part of its response."

@@ -9,7 +9,7 @@ from asyncio import current_task
 from contextvars import Context
 from weakref import WeakSet, ref
 
-from bridge.errors import BridgeError, InterfaceError, LifespanError
+import bridge
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import Exchange, asgi_scope_of, gateway_timeout
 from bridge.interfaces.ending import at_the_end, ended, forget
@@ -85,7 +85,7 @@ class HostedApplication:
         with self._starting:
             if not self._started:
                 if self._own is not None and self._own.is_ending:
-                    raise BridgeError("This handler was closed. Make a new one.")
+                    raise bridge.BridgeError("This handler was closed. Make a new one.")
                 turn = Turn()
                 self._take(turn, turn.run(self._start_up()))
                 if self._adopted is None:
@@ -110,7 +110,7 @@ class HostedApplication:
             response: Response = self._take(exchange, self._run(scope, exchange))
         except interrupt.BlockedError:
             response = gateway_timeout()
-        except LifespanError:
+        except bridge.LifespanError:
             if not exchange.out_of_time:
                 raise
             response = gateway_timeout()
@@ -147,7 +147,7 @@ class HostedApplication:
                 response = await self._answer(scope, exchange)
             finally:
                 spawned.reset(token)
-        except LifespanError:
+        except bridge.LifespanError:
             if not exchange.out_of_time:
                 raise
             response = gateway_timeout()
@@ -201,7 +201,9 @@ class HostedApplication:
         if self._adopted is not None:
             if asyncio._get_running_loop() is self._adopted:
                 coroutine.close()
-                raise InterfaceError("This handler serves the event loop that runs here: await handler.answer(…).")
+                raise bridge.InterfaceError(
+                    "This handler serves the event loop that runs here: await handler.answer(…)."
+                )
             take_outside(self._adopted, turn, coroutine)
             return turn.result()
         if self._own is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.errors import InterfaceError, LifespanError, logger
+import bridge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ class Lifespan:
         answered = self._ask("lifespan.startup")
         self.task = asyncio.get_running_loop().create_task(self._run(state))
         answer = await answered
-        if isinstance(answer, LifespanError):
-            raise answer
         if isinstance(answer, dict):
             if answer["type"] == "lifespan.startup.complete":
                 self.state = state
@@ -66,22 +64,28 @@ class Lifespan:
             reason = str(answer.get("message") or "no reason given").strip()
             # Starlette sends the whole traceback and raises, too.
             cause = None if reason.startswith("Traceback") else self._reason
-            raise LifespanError(f"The application's lifespan failed to start up: {reason}") from cause
+            raise bridge.LifespanError(f"The application's lifespan failed to start up: {reason}") from cause
+        if self._is_last and isinstance(answer, Exception):  # it was given up
+            raise answer
         _pass_on(answer)
         if self._required:
-            raise LifespanError(
+            raise bridge.LifespanError(
                 "The application has no lifespan, or its startup broke: it "
                 + ("ended without an answer." if answer is None else f"raised {answer!r}.")
                 + ' With lifespan="auto" this is passed over.'
             ) from answer
         if answer is not None and self._messages.empty():
             # It took the message, so it knows of lifespans. The specification has the server go on without one.
+            from bridge.errors import logger
+
             logger().warning("The application's startup broke; it is served without a lifespan.", exc_info=answer)
 
     def give_up(self) -> None:
         """End a startup that takes too long."""
         if not self._answer.done():
-            self._answer.set_result(LifespanError("The application's startup has not ended before Lambda's deadline."))
+            self._answer.set_result(
+                bridge.LifespanError("The application's startup has not ended before Lambda's deadline.")
+            )
             self._is_last = True
             self.task.cancel()
 
@@ -98,8 +102,12 @@ class Lifespan:
         await self._let_end()
         _pass_on(answer)
         if isinstance(answer, BaseException):
+            from bridge.errors import logger
+
             logger().error("The application's lifespan broke while shutting down.", exc_info=answer)
         elif answer is not None and answer["type"] != "lifespan.shutdown.complete":
+            from bridge.errors import logger
+
             logger().error("The application's lifespan does not shut down: %s", answer.get("message", ""))
 
     def _ask(self, message: str) -> asyncio.Future[dict[str, Any] | BaseException | None]:
@@ -126,6 +134,8 @@ class Lifespan:
                 if isinstance(answer, dict) and answer["type"] == "lifespan.startup.failed":
                     self._reason = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
                 else:
+                    from bridge.errors import logger
+
                     logger().error("The application's lifespan broke while it ran.", exc_info=error)
             else:
                 raise
@@ -147,7 +157,7 @@ class Lifespan:
         if self._is_cancelled and self._answer.done():
             return  # Starlette answers its cancellation, too, as if it had been asked to shut down; nobody waits for it
         if self._answer.done() or kind not in (f"{self._asked}.complete", f"{self._asked}.failed"):
-            raise InterfaceError(f"The application's lifespan sent {kind!r}; it was asked for {self._asked!r}.")
+            raise bridge.InterfaceError(f"The application's lifespan sent {kind!r}; it was asked for {self._asked!r}.")
         self._is_last = kind != "lifespan.startup.complete"
         self._answer.set_result(message)
 

@@ -10,7 +10,7 @@ from asyncio import _get_running_loop, _set_running_loop
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]  # as anyio does, see Loop
 from contextvars import ContextVar, copy_context
 
-from bridge.errors import BridgeError, logger
+import bridge
 from bridge.interfaces.turn import BLOCKED, Turn, take_outside
 
 TYPE_CHECKING = False
@@ -117,7 +117,7 @@ class Loop(_Base):
                 self._driving.release()
         elif running is self:
             coroutine.close()
-            raise BridgeError(
+            raise bridge.BridgeError(
                 "The application called its own handler on the event loop that answers it, which would wait for "
                 "itself. Call it in a thread: await asyncio.to_thread(handler, event, context)."
             )
@@ -134,7 +134,7 @@ class Loop(_Base):
                 self._driving.release()
         else:
             coroutine.close()
-            raise BridgeError(BLOCKED)
+            raise bridge.BridgeError(BLOCKED)
         return turn.result()
 
     def finish(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -264,6 +264,8 @@ class Loop(_Base):
                     self.run_forever()
                 except BaseException as error:  # a task that ends the process: those who wait are to know
                     if not self._waiting:
+                        from bridge.errors import logger
+
                         logger().critical("A background task ends the process.", exc_info=error)
                     for turn in list(self._waiting):
                         turn.fail(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from bridge.errors import BridgeError
+import bridge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,4 +77,4 @@ def take_outside(
     turn.wake = over.set
     asyncio.run_coroutine_threadsafe(coroutine, loop)
     if not over.wait(timeout):
-        raise BridgeError(BLOCKED)
+        raise bridge.BridgeError(BLOCKED)
