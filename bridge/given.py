@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import bridge
 from bridge.encoder import media_type
-from bridge.errors import ApplicationNotFoundError, SettingError, logger
 from bridge.response import TOKEN
 from bridge.settings import LOCAL, OTHERS
 
@@ -42,7 +42,7 @@ def given(options: Mapping[str, Any], environ: Mapping[str, str], file: Mapping[
             _notice(name)
     for name in (*options, *file):
         if name not in VARIABLES:
-            raise SettingError(f"There is no option {name!r}. The options are: {', '.join(VARIABLES)}.")
+            raise bridge.SettingError(f"There is no option {name!r}. The options are: {', '.join(VARIABLES)}.")
 
     def find(name: str) -> tuple[str, Any]:
         if options.get(name) is not None:
@@ -76,11 +76,13 @@ def _notice(name: str) -> None:
     spelled = {known.removeprefix("BRIDGE_").replace("_", ""): known for known in _KNOWN if known not in LOCAL}
     near = get_close_matches(name.removeprefix("BRIDGE_").replace("_", ""), spelled, 1)
     if near:
+        from bridge.errors import logger
+
         logger().warning("There is no environment variable %s; did you mean %s?", name, spelled[near[0]])
 
 
-def _wrong(where: str, value: object, allowed: str) -> SettingError:
-    return SettingError(f"The {where} is {value!r}; allowed is {allowed}.")
+def _wrong(where: str, value: object, allowed: str) -> bridge.SettingError:
+    return bridge.SettingError(f"The {where} is {value!r}; allowed is {allowed}.")
 
 
 def _base_path(where: str, value: Any) -> str:
@@ -180,8 +182,8 @@ def _function(where: str, value: Any) -> OtherEvents | None:
             raise _wrong(where, value, allowed)
         try:
             value = find_application(value)
-        except ApplicationNotFoundError as error:
-            raise SettingError(f"The {where} does not name {allowed}. {error}") from error
+        except bridge.ApplicationNotFoundError as error:
+            raise bridge.SettingError(f"The {where} does not name {allowed}. {error}") from error
     if not callable(value):
         raise _wrong(where, value, "a function of event and context")
     return value  # type: ignore[no-any-return]  # the user's own function

@@ -160,6 +160,7 @@ handler, context = bridge.wsgi_handler(
     modules = loaded(setup, *SOURCES)
     assert heavy(modules) <= MEASURING
     assert foreign(modules) == set()
+    assert "bridge.errors" not in loaded(setup, "http-api")
 
 
 def test_the_entrypoint_of_a_wsgi_application_loads_nothing_heavy(tmp_path: Any) -> None:

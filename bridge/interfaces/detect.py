@@ -6,7 +6,7 @@ WSGI takes ``(environ, start_response)``; ASGI 3 takes ``(scope, receive, send)`
 
 from __future__ import annotations
 
-from bridge.errors import InterfaceError
+import bridge
 from bridge.interfaces import COROUTINE, MARKS
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def interface_of(app: Any) -> str:
         InterfaceError: it is neither, or it cannot be told; the message names the explicit functions.
     """
     if not callable(app):
-        raise InterfaceError(
+        raise bridge.InterfaceError(
             f"The application is {app!r}, a {type(app).__name__}, which cannot be called. If it is made by a "
             "function, name it with (), as in module:factory()."
         )
@@ -45,7 +45,7 @@ def interface_of(app: Any) -> str:
         inner = next((value for place in places if callable(value := getattr(inner, place, None))), None)
         if inner is None:
             break
-    raise InterfaceError(
+    raise bridge.InterfaceError(
         f"It cannot be told whether {app!r} is a WSGI or an ASGI application: it takes neither 2 arguments (WSGI) nor "
         "3 (ASGI). If it makes the application, call it, or name it with (), as in module:factory(). Else say which "
         "it is with bridge.wsgi_handler(app) or bridge.asgi_handler(app). (A Lambda handler is taken as it is where "
