@@ -101,7 +101,7 @@ class Handler:
                 return self.answer_other(event, context)
             finally:
                 current.reset(token)
-        if self._may_learn and self._usual is None:
+        if self._learns_in > 0:
             self._learn()
         scope = self.read(source, event, context)
         token = current.set(scope)
@@ -178,12 +178,19 @@ class Handler:
         return payload
 
     def _learn(self) -> None:
-        """Take the short way from the third request on; the first one has enough to load."""
+        """Load with the second request what the first one, which has enough to load, can do without.
+
+        That is the short way, if it may be taken, and what is needed when something goes wrong: an application may have
+        used up its file descriptors by then.
+        """
         self._learns_in -= 1
         if self._learns_in <= 0:
-            from bridge.usual import answer
+            import bridge.errors  # noqa: F401 - to have it
 
-            self._usual = answer
+            if self._may_learn:
+                from bridge.usual import answer
+
+                self._usual = answer
 
     def answer_other(self, event: Any, context: Any) -> Any:
         """What is given for an event that is no HTTP request.

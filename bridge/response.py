@@ -240,6 +240,8 @@ def _line_of(status: int, given: str) -> str:
 
 
 def _standard_reason(status: int) -> str:
+    if status == 500:  # what is answered when nothing else can be, perhaps because no file can be opened any more
+        return "Internal Server Error"
     from http import HTTPStatus  # a tenth of a millisecond and only an ALB asks for it
 
     try:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import logging
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -20,7 +21,7 @@ from bridge.gateway import SOURCES, Request, compose, interpret
 from bridge.interfaces import asgi as asgi_module
 from bridge.interfaces import environ as environ_module
 from bridge.interfaces import wsgi as wsgi_module
-from tests.interfaces.asking import ask, event
+from tests.interfaces.asking import ask, event, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -205,3 +206,53 @@ def test_a_handler_works_while_logging_fails(capfd: pytest.CaptureFixture[str]) 
         assert ask(bridge.wsgi_handler(wsgi), "/fail")[0] == 500
     finally:
         logging.getLogger("bridge").removeHandler(broken)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is not there on Windows")
+@pytest.mark.parametrize("options", ["", ", base_path='/shop'"])
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_an_application_that_has_used_up_its_file_descriptors_is_answered_for(interface: str, options: str) -> None:
+    """By the third request nothing has to be read from a file any more, whatever goes wrong."""
+    done = run(f"""
+import json
+import logging
+import os
+import resource
+import bridge
+
+logging.basicConfig()  # as AWS's client has it loaded
+try:
+    json.loads("")
+except ValueError:
+    logging.exception("A traceback, for which Python 3.13 loads what it needs to show lines of files")
+left = []
+
+def use_up():
+    while True:
+        left.append(os.open("/dev/null", os.O_RDONLY))
+
+def wsgi(environ, start_response):
+    if environ["PATH_INFO"] == "/leak":
+        use_up()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"fine"]
+
+async def asgi(scope, receive, send):
+    if scope["path"] == "/leak":
+        use_up()
+    await send({{"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}})
+    await send({{"type": "http.response.body", "body": b"fine"}})
+
+handler = bridge.handler({interface}, lifespan="off"{options})
+
+def status(path):
+    event = {{"requestContext": {{"elb": {{}}}}, "httpMethod": "GET", "path": path, "headers": {{}}}}
+    return handler(event, None)["statusCode"]
+
+assert [status("/"), status("/")] == [200, 200]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+assert status("/leak") == 500
+for file in left:
+    os.close(file)
+""")
+    assert "Too many open files" in done.stderr
