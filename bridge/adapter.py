@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import bridge
 from bridge.response import Response
 from bridge.scope import CurrentRequest, current
@@ -165,9 +167,9 @@ class Handler:
             response.body = b""  # RFC 9110, 6.4.1: these have no content
         try:
             payload = source.write(response, scope, settings)
-        except bridge.FailedIntegrationError:
-            raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, RuntimeError) and isinstance(error, bridge.FailedIntegrationError):
+                raise
             return source.write(failed(scope), scope, settings)
         if (len(response.body) + response.header_size) * _WORST_ESCAPE + 65_536 > scope.limit:
             from bridge.size import size_of, surely_fits
@@ -185,12 +187,15 @@ class Handler:
         """
         self._learns_in -= 1
         if self._learns_in <= 0:
-            import bridge.errors  # noqa: F401 - to have it
+            try:
+                import bridge.errors  # noqa: F401 - to have it
 
-            if self._may_learn:
-                from bridge.usual import answer
+                if self._may_learn:
+                    from bridge.usual import answer
 
-                self._usual = answer
+                    self._usual = answer
+            except OSError:  # it has, already; the next request tries again
+                self._learns_in = 1
 
     def answer_other(self, event: Any, context: Any) -> Any:
         """What is given for an event that is no HTTP request.
@@ -215,9 +220,13 @@ def _add_request_id(scope: Scope, header: str) -> None:
 
 def failed(scope: Scope) -> Response:
     """A plain 500; the exception that is being handled is logged."""
-    from bridge.errors import logger
+    error = sys.exc_info()[1]
+    try:
+        from bridge.errors import logger
 
-    logger().exception("The application failed at %s", scope)
+        logger().exception("The application failed at %s", scope)
+    except OSError:  # no file can be opened any more, not even that module
+        print(f"The application failed at {scope}: {error!r}", file=sys.stderr)
     return Response.plain(500, "Internal Server Error")
 
 

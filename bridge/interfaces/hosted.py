@@ -110,8 +110,8 @@ class HostedApplication:
             response: Response = self._take(exchange, self._run(scope, exchange))
         except interrupt.BlockedError:
             response = gateway_timeout()
-        except bridge.LifespanError:
-            if not exchange.out_of_time:
+        except Exception as error:
+            if not (exchange.out_of_time and isinstance(error, bridge.LifespanError)):
                 raise
             response = gateway_timeout()
         finally:
@@ -147,16 +147,12 @@ class HostedApplication:
                 response = await self._answer(scope, exchange)
             finally:
                 spawned.reset(token)
-        except bridge.LifespanError:
-            if not exchange.out_of_time:
-                raise
-            response = gateway_timeout()
         except interrupt.BlockedError:
             response = gateway_timeout()
-        except BaseException:
+        except BaseException as error:
             if not exchange.out_of_time:  # whoever called has given up, or the application failed
                 raise
-            response = exchange.late_response()
+            response = gateway_timeout() if isinstance(error, bridge.LifespanError) else exchange.late_response()
         finally:
             self._exchanges.discard(exchange)
             watch.end(scope, None)
