@@ -80,7 +80,11 @@ class Server(uvicorn.Server):
         if scope["type"] == "http" and not self._has_websockets and _asks_for_websocket(scope):
             await _refuse_websocket(scope, send)
         elif scope["type"] == "lifespan":
-            await self._app(scope, receive, partial(self._hear, send))
+            try:
+                await self._app(scope, receive, partial(self._hear, send))
+            except asyncio.CancelledError:
+                if not self.force_exit:  # uvicorn has its traceback written, and who pressed Ctrl-C twice knows why
+                    raise
         else:
             await self._app(scope, receive, send)
 
@@ -131,6 +135,11 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         await self._hear_out()
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", self)
+            is_idle = cycle is None or getattr(cycle, "response_complete", False)
+            if is_idle and connection.transport.get_extra_info("ssl_object") is not None:
+                connection.transport.abort()  # uvicorn's close() waits for the client's part in it, as long as it may
         await super().shutdown(sockets)
 
     async def _hear_out(self) -> None:

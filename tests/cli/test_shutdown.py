@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -60,6 +62,24 @@ def test_without_requests_it_ends_silently(serve: Serve) -> None:
         assert served.status() == 0
         assert served.out == "lifespan.startup\nlifespan.shutdown\n"
         assert len(served.err.splitlines()) == 1
+
+
+def test_a_client_that_keeps_its_encrypted_connection_holds_nothing_up(serve: Serve) -> None:
+    served = serve(WSGI, "--no-reload", "--ssl-adhoc")
+    assert served.client.get("/").status_code == 200
+    served.ctrl_c()
+    assert served.status() == 0
+    assert "ERROR" not in served.err  # which uvicorn logs when the ten seconds are over
+
+
+def test_ctrl_c_twice_in_quick_succession_needs_no_traceback(serve: Serve) -> None:
+    served = serve(WSGI, "--no-reload")
+    with socket.create_connection(("localhost", httpx.URL(served.url).port)):  # as browsers connect, in advance
+        served.ctrl_c()
+        time.sleep(0.05)
+        served.ctrl_c()
+        served.status()
+    assert "Traceback" not in served.err
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ async def test_a_process_that_ends_between_two_requests_is_missed_by_nobody() ->
 
 async def test_a_process_that_ends_while_it_streams_cuts_the_stream_off() -> None:
     async with puppet() as function:
-        stream = await function.invoke("sock = dial(); begin(sock); chunk(sock, b'half'); os._exit(3)")
+        stream = await function.invoke("sock = dial(); begin(sock); chunk(sock, b'half'); time.sleep(0.3); os._exit(3)")
         assert await anext(stream) == b"half"
         with pytest.raises(FunctionError):
             await anext(stream)
