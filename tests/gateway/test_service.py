@@ -111,7 +111,7 @@ async def test_another_runtime_answers_many_at_once_with_processes_of_its_own(tm
         gate.touch()
         processes = {(await answer)["pid"] for answer in asked}
     assert len(processes) == 3
-    assert not any(map(is_alive, processes))
+    await until(lambda: not any(map(is_alive, processes)))  # children of others, gone a moment later
 
 
 async def test_one_process_answers_many_at_once(tmp_path: Path) -> None:
