@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import bridge
+from bridge import logger
 from bridge.response import Response
 from bridge.scope import CurrentRequest, current
 from bridge.sources import loaded, recognise, source_named
@@ -222,17 +223,13 @@ def failed(scope: Scope) -> Response:
     """A plain 500; the exception that is being handled is logged."""
     error = sys.exc_info()[1]
     try:
-        from bridge.errors import logger
-
         logger().exception("The application failed at %s", scope)
-    except OSError:  # no file can be opened any more, not even that module
+    except OSError:  # no file can be opened any more, not even that of logging
         print(f"The application failed at {scope}: {error!r}", file=sys.stderr)
     return Response.plain(500, "Internal Server Error")
 
 
 def _too_large(scope: Scope, size: int) -> Response:
-    from bridge.errors import logger
-
     logger().error(
         "The response to %s is %d bytes of JSON; %s takes at most %d. It was answered 500 instead.",
         scope,

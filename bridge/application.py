@@ -168,7 +168,7 @@ def _usual(module: Any, name: str) -> Any:
 
 def _is_application(value: Any) -> bool:
     """Whether an object is certainly an application: many functions, and all classes, only take as many arguments."""
-    from bridge.interfaces.detect import interface_of
+    from bridge.interfaces import interface_of
 
     try:
         code = getattr(value, "__code__", None)

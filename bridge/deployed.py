@@ -9,7 +9,7 @@ import bridge
 from bridge.adapter import Handler
 from bridge.application import find_application
 from bridge.handlers import make_handler
-from bridge.interfaces import interface_by_names
+from bridge.interfaces import interface_of, is_lambda_handler
 from bridge.settings import Settings
 
 TYPE_CHECKING = False
@@ -48,16 +48,9 @@ def find_handler(name: str = "") -> Any:
     if not isinstance(name, str):
         raise bridge.SettingError(f"In {_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     app = find_application(name, root)
-    if isinstance(app, Handler):
+    if isinstance(app, Handler) or is_lambda_handler(app):
         return app
-    interface = interface_by_names(app)
-    if interface is None:
-        from bridge.interfaces.detect import interface_of, is_lambda_handler  # few are to be looked at closely
-
-        if is_lambda_handler(app):
-            return app
-        interface = interface_of(app)
-    return make_handler(app, interface, Settings(file=file))
+    return make_handler(app, interface_of(app), Settings(file=file))
 
 
 def _roots() -> list[str]:

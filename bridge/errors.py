@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from logging import Logger
-
 
 class BridgeError(Exception):
     """The base of every error that the bridge raises itself."""
@@ -36,14 +32,3 @@ class FailedIntegrationError(BridgeError, RuntimeError):
 
     Its text is the payload as JSON: API Gateway picks the status by matching a pattern against it.
     """
-
-
-def logger() -> Logger:
-    """The logger ``bridge``; logging is loaded when there is something to say, which spares a cold start 5 ms."""
-    import logging
-
-    found = logging.getLogger("bridge")
-    if found.level == logging.NOTSET:
-        # Lambda's root logger lets warnings pass only; what the bridge says at INFO is rare and meant to be read.
-        found.setLevel(logging.INFO)
-    return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bridge
+from bridge import logger
 from bridge.encoder import media_type
 from bridge.response import TOKEN
-from bridge.settings import LOCAL, OTHERS
+from bridge.settings import LOCAL, OTHERS, VARIABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,17 +15,6 @@ if TYPE_CHECKING:
 
     from bridge.settings import OtherEvents
 
-# The variables that set an option, the first one found counts. The second names are serverless-wsgi's.
-VARIABLES = {
-    "base_path": ("BRIDGE_BASE_PATH", "API_GATEWAY_BASE_PATH"),
-    "strip_stage": ("BRIDGE_STRIP_STAGE", "STRIP_STAGE_PATH"),
-    "text_types": ("BRIDGE_TEXT_TYPES",),
-    "exclude_headers": ("BRIDGE_EXCLUDE_HEADERS",),
-    "lifespan": ("BRIDGE_LIFESPAN",),
-    "request_id_header": ("BRIDGE_REQUEST_ID_HEADER",),
-    "other_events": ("BRIDGE_OTHER_EVENTS",),
-    "warm_up": ("BRIDGE_WARM_UP",),
-}
 _KNOWN = frozenset((*OTHERS, *LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "on"})
@@ -76,8 +66,6 @@ def _notice(name: str) -> None:
     spelled = {known.removeprefix("BRIDGE_").replace("_", ""): known for known in _KNOWN if known not in LOCAL}
     near = get_close_matches(name.removeprefix("BRIDGE_").replace("_", ""), spelled, 1)
     if near:
-        from bridge.errors import logger
-
         logger().warning("There is no environment variable %s; did you mean %s?", name, spelled[near[0]])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.errors import EventError, logger
+from bridge import logger
+from bridge.errors import EventError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

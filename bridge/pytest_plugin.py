@@ -38,7 +38,7 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
     from bridge.gateway.message import Door
     from bridge.gateway.transport import HandlerTransport
     from bridge.handlers import handler as handler_for
-    from bridge.interfaces.detect import is_lambda_handler
+    from bridge.interfaces import is_lambda_handler
 
     opened: list[Any] = []
     known = [field.name for field in fields(Door)]

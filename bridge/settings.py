@@ -25,12 +25,22 @@ if TYPE_CHECKING:
         warm_up: bool
 
 
+# The variables that set an option, the first one found counts. The second names are serverless-wsgi's.
+VARIABLES = {
+    "base_path": ("BRIDGE_BASE_PATH", "API_GATEWAY_BASE_PATH"),
+    "strip_stage": ("BRIDGE_STRIP_STAGE", "STRIP_STAGE_PATH"),
+    "text_types": ("BRIDGE_TEXT_TYPES",),
+    "exclude_headers": ("BRIDGE_EXCLUDE_HEADERS",),
+    "lifespan": ("BRIDGE_LIFESPAN",),
+    "request_id_header": ("BRIDGE_REQUEST_ID_HEADER",),
+    "other_events": ("BRIDGE_OTHER_EVENTS",),
+    "warm_up": ("BRIDGE_WARM_UP",),
+}
+
 # The bridge's other variables: the application, how the runtime answers, remote commands; and what the local server
 # tells its child.
 OTHERS = ("BRIDGE_APP", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
 LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG", "BRIDGE_DESCRIPTORS", "BRIDGE_CHILD_BEFORE")
-# serverless-wsgi's names, which set options.
-OLD = ("API_GATEWAY_BASE_PATH", "STRIP_STAGE_PATH")
 
 
 class Settings:
@@ -38,8 +48,8 @@ class Settings:
 
     Args:
         options: keyword arguments as the user gave them.
-        environ: variables that stand in for missing options (see :data:`bridge.given.VARIABLES`); lists are
-            separated by commas, and an empty variable counts as none.
+        environ: variables that stand in for missing options (see :data:`VARIABLES`); lists are separated by commas,
+            and an empty variable counts as none.
         file: the settings of a file, for what is in neither.
 
     Attributes:
@@ -106,6 +116,6 @@ class Settings:
 def _has_any(environ: Mapping[str, str]) -> bool:
     """Whether there is a variable that sets an option, or looks as if it should."""
     for name in environ:
-        if (name.startswith("BRIDGE_") and name not in OTHERS and name not in LOCAL) or name in OLD:
+        if name.startswith("BRIDGE_") and name not in OTHERS and name not in LOCAL:
             return True
-    return False
+    return any(second in environ for _, *more in VARIABLES.values() for second in more)

@@ -12,6 +12,7 @@ import sys
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import monotonic, time
 
+from bridge import logger
 from bridge.scope import current
 
 TYPE_CHECKING = False
@@ -125,8 +126,6 @@ class Watch:
                     if on_due is not None:
                         on_due(argument)
                 except Exception:  # the next request is to be watched all the same
-                    from bridge.errors import logger
-
                     logger().exception("The watch over a request that ran out of time failed.")
                 finally:
                     current.reset(token)
@@ -151,8 +150,6 @@ def _due(watched: Watched) -> float:
 def _report(scope: CurrentRequest, watched: Watched) -> None:
     from threading import current_thread
     from traceback import format_stack
-
-    from bridge.errors import logger
 
     current_thread().name = "bridge watch"  # for logs that tell it
     left, began, answering, *_ = watched

@@ -14,8 +14,7 @@ import bridge
 import bridge.given
 import bridge.settings
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.given import VARIABLES
-from bridge.settings import Settings
+from bridge.settings import VARIABLES, Settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 

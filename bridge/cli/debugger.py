@@ -7,8 +7,8 @@ import logging
 import traceback
 from typing import Any
 
+from bridge import logger
 from bridge.cli.page import page_of
-from bridge.errors import logger
 from bridge.interfaces.wsgi import gather
 
 _WHY = "You see this because bridge serve runs with its debugger; on Lambda the client gets a plain 500."

@@ -15,7 +15,7 @@ from bridge.cli import CommandError
 from bridge.cli.env_file import read_env_file
 from bridge.errors import ApplicationNotFoundError, BridgeError
 from bridge.handlers import make_handler
-from bridge.interfaces.detect import interface_of, is_lambda_handler
+from bridge.interfaces import interface_of, is_lambda_handler
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bridge import logger
 from bridge.cli.ending import THREADS, leave, leave_if_stuck
 from bridge.cli.load import say
 from bridge.cli.page import text_of
 from bridge.cli.server_log import make_clear
-from bridge.errors import logger
 from bridge.interfaces.loop import new_task
 
 if TYPE_CHECKING:
@@ -135,19 +136,22 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         await self._hear_out()
-        for connection in list(self.server_state.connections):
-            cycle = getattr(connection, "cycle", self)
-            is_idle = cycle is None or getattr(cycle, "response_complete", False)
-            if is_idle and connection.transport.get_extra_info("ssl_object") is not None:
-                connection.transport.abort()  # uvicorn's close() waits for the client's part in it, as long as it may
+        for each in self._connections():
+            is_idle = each.cycle is None or each.cycle.response_complete
+            if is_idle and each.transport.get_extra_info("ssl_object") is not None:
+                each.transport.abort()  # uvicorn's close() waits for the client's part in it, as long as it may
         await super().shutdown(sockets)
 
     async def _hear_out(self) -> None:
         """Let clients that have connected send their request: uvicorn hangs up on who has not begun to."""
         for _ in range(_LOOKS):
             await asyncio.sleep(_LOOK)  # also for those that were accepted in this very round
-            if self.force_exit or all(getattr(each, "cycle", each) for each in self.server_state.connections):
+            if self.force_exit or all(each.cycle is not None for each in self._connections()):
                 break
+
+    def _connections(self) -> list[H11Protocol]:
+        """Those of HTTP; WebSockets are not."""
+        return [each for each in self.server_state.connections if isinstance(each, H11Protocol)]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came: end in order; a second one: at once; whatever hangs: by force."""

@@ -8,7 +8,8 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import SettingError, logger
+from bridge import logger
+from bridge.errors import SettingError
 from bridge.gateway import cors as cors_rules
 from bridge.gateway import front_door
 from bridge.gateway.asgi import request_of, send_answer

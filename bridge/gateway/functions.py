@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from bridge import logger
 from bridge.adapter import Handler
-from bridge.errors import logger
 from bridge.gateway.context import Context
 from bridge.gateway.failure import FunctionError
 from bridge.gateway.invocation import Stream

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
-from bridge.errors import logger
+from bridge import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

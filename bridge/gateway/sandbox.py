@@ -8,7 +8,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from bridge.errors import logger
+from bridge import logger
 from bridge.gateway.failure import FunctionError
 from bridge.gateway.runtime_api import RuntimeApi
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import logger
+from bridge import logger
 from bridge.gateway.asgi import head_of
 from bridge.gateway.failure import FunctionError
 from bridge.gateway.payload import LAMBDA_PAYLOAD_LIMIT, json_name

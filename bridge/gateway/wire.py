@@ -11,7 +11,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from bridge.errors import logger
+from bridge import logger
 from bridge.gateway.message import Answer, RefusedError
 
 if TYPE_CHECKING:

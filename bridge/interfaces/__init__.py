@@ -72,4 +72,13 @@ def interface_by_names(app: Any) -> str | None:
     return None if found == "wsgi" and code.co_flags & COROUTINE else found
 
 
+def is_lambda_handler(target: Any) -> bool:
+    """Whether *target* takes ``(event, context)``: a Lambda handler, which could pass for a WSGI application."""
+    if interface_by_names(target) is not None:
+        return False
+    from bridge.interfaces import detect
+
+    return detect.is_lambda_handler(target)
+
+
 _Function = type(interface_of)

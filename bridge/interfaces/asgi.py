@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 import bridge
+from bridge import logger
 from bridge.interfaces import as_bytes
 from bridge.interfaces.turn import Turn
 from bridge.response import Response
@@ -128,8 +129,6 @@ class Exchange(Turn):
         if not self.complete:
             raise
         status = self.response.status if self.response is not None else 0
-        from bridge.errors import logger
-
         logger().exception(
             "The application failed at %s, after its response was complete; the response, %d, stands.", scope, status
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import sleep
 
-from bridge.errors import logger
+from bridge import logger
 from bridge.interfaces import interrupt
 from bridge.interfaces.asgi import gateway_timeout
 

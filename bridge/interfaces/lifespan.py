@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 import bridge
+from bridge import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ class Lifespan:
             ) from answer
         if answer is not None and self._messages.empty():
             # It took the message, so it knows of lifespans. The specification has the server go on without one.
-            from bridge.errors import logger
-
             logger().warning("The application's startup broke; it is served without a lifespan.", exc_info=answer)
 
     def give_up(self) -> None:
@@ -102,12 +101,8 @@ class Lifespan:
         await self._let_end()
         _pass_on(answer)
         if isinstance(answer, BaseException):
-            from bridge.errors import logger
-
             logger().error("The application's lifespan broke while shutting down.", exc_info=answer)
         elif answer is not None and answer["type"] != "lifespan.shutdown.complete":
-            from bridge.errors import logger
-
             logger().error("The application's lifespan does not shut down: %s", answer.get("message", ""))
 
     def _ask(self, message: str) -> asyncio.Future[dict[str, Any] | BaseException | None]:
@@ -134,8 +129,6 @@ class Lifespan:
                 if isinstance(answer, dict) and answer["type"] == "lifespan.startup.failed":
                     self._reason = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
                 else:
-                    from bridge.errors import logger
-
                     logger().error("The application's lifespan broke while it ran.", exc_info=error)
             else:
                 raise

@@ -11,6 +11,7 @@ from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defi
 from contextvars import ContextVar, copy_context
 
 import bridge
+from bridge import logger
 from bridge.interfaces.turn import BLOCKED, Turn, take_outside
 
 TYPE_CHECKING = False
@@ -264,8 +265,6 @@ class Loop(_Base):
                     self.run_forever()
                 except BaseException as error:  # a task that ends the process: those who wait are to know
                     if not self._waiting:
-                        from bridge.errors import logger
-
                         logger().critical("A background task ends the process.", exc_info=error)
                     for turn in list(self._waiting):
                         turn.fail(error)

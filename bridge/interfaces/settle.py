@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from bridge.errors import logger
+from bridge import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bridge
+from bridge import logger
 from bridge.interfaces import IF_A_HANDLER, as_bytes
 from bridge.response import Response
 
@@ -106,8 +107,6 @@ def gather(app: WSGIApplication, environ: Environ) -> Response:
             except Exception:
                 if not is_whole:
                     raise
-                from bridge.errors import logger
-
                 logger().exception("The response was complete when its close() failed; the response stands.")
     start.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return start

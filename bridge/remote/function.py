@@ -13,7 +13,8 @@ import threading
 import time
 from tempfile import TemporaryFile
 
-from bridge.errors import EventError, logger
+from bridge import logger
+from bridge.errors import EventError
 from bridge.given import switch
 from bridge.remote import COMMANDS, KEY, VARIABLE
 from bridge.remote.capture import Capture, read

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 
-from bridge.errors import BridgeError, logger
+from bridge import logger
+from bridge.errors import BridgeError
 from bridge.runtime.connection import Connection
 from bridge.runtime.fault import Fault
 from bridge.runtime.invocation import Invocation

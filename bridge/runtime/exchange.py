@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
+from bridge import logger
 from bridge.adapter import failed
-from bridge.errors import FailedIntegrationError, InterfaceError, logger
+from bridge.errors import FailedIntegrationError, InterfaceError
 from bridge.interfaces.asgi import Exchange, gateway_timeout
 from bridge.interfaces.settle import settle
 from bridge.runtime.api import ApiError

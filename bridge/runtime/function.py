@@ -6,8 +6,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 
+from bridge import logger
 from bridge.adapter import Handler, failed
-from bridge.errors import logger
 from bridge.interfaces.call import call, call_outside, give_loop, is_async
 from bridge.runtime.api import ApiError
 from bridge.runtime.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bridge.errors import logger
+from bridge import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import contextvars
 import os
 import signal
 
-from bridge.errors import ApplicationNotFoundError, logger
+from bridge import logger
+from bridge.errors import ApplicationNotFoundError
 from bridge.interfaces.loop import new_task
 from bridge.runtime.api import ApiError, RuntimeApi
 from bridge.runtime.fault import Fault

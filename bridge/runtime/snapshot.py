@@ -9,7 +9,7 @@ import os
 from functools import partial
 from inspect import isawaitable
 
-from bridge.errors import logger
+from bridge import logger
 from bridge.interfaces.call import call_outside
 from bridge.runtime.fault import Fault
 

@@ -16,6 +16,7 @@ limit          1 MB of JSON; 32 KB of headers, and for more the client gets 502,
 
 from __future__ import annotations
 
+from bridge import logger
 from bridge.encoder import encode
 from bridge.scope import Scope
 from bridge.sources import ALB_LIMIT
@@ -58,8 +59,6 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
     """The payload, in the form that the event's headers had."""
     fields = response.fields(settings.exclude_headers)
     if response.header_size > _HEADERS_LIMIT:
-        from bridge.errors import logger
-
         logger().warning(
             "The response to %s %s has headers of %d characters. A load balancer takes 32 KB of them and answers 502 "
             "for more: send less in cookies and other headers.",

@@ -13,7 +13,7 @@ from bridge.adapter import Handler
 from bridge.compat.mangum import Mangum
 from bridge.errors import LifespanError, SettingError
 from bridge.gateway import SOURCES, Request, compose, interpret
-from bridge.given import VARIABLES
+from bridge.settings import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
