@@ -21,3 +21,8 @@ def nothing_remembered() -> None:
     for memory in (asgi._lower, environ.keys, text._quoted, address.names, response.layouts, encoder.carried):
         memory.clear()
     response.plain_values.clear()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--update-snapshots``."""
+    parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew")
