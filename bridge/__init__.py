@@ -20,9 +20,9 @@ if TYPE_CHECKING:
         LifespanError,
         SettingError,
     )
+    from bridge.handler_cache import handle_request
     from bridge.handlers import asgi_handler, handler, wsgi_handler
-    from bridge.kept import handle_request
-    from bridge.scope import CurrentRequest, current_request
+    from bridge.request import CurrentRequest, current_request
     from bridge.settings import Settings
 
 __version__ = "0.1.0"
@@ -46,11 +46,11 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CurrentRequest": "bridge.scope",
+    "CurrentRequest": "bridge.request",
     "Handler": "bridge.adapter",
     "Settings": "bridge.settings",
-    "current_request": "bridge.scope",
-    "handle_request": "bridge.kept",
+    "current_request": "bridge.request",
+    "handle_request": "bridge.handler_cache",
 }
 
 if not TYPE_CHECKING:  # with this in sight a type checker would let any name pass

@@ -6,8 +6,8 @@ import sys
 
 import bridge
 from bridge import logger
+from bridge.request import CurrentRequest, current
 from bridge.response import Response
-from bridge.scope import CurrentRequest, current
 from bridge.sources import loaded, recognise, source_named
 
 TYPE_CHECKING = False
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.interfaces.hosted import HostedApplication
-    from bridge.scope import Scope
+    from bridge.asgi.application import HostedApplication
+    from bridge.request import Scope
     from bridge.settings import Settings
     from bridge.sources import Source
 
@@ -204,7 +204,7 @@ class Handler:
         Raises:
             EventError: there is nobody to take it.
         """
-        from bridge.other_events import answer  # a function that answers requests may never see one
+        from bridge.non_http import answer  # a function that answers requests may never see one
 
         return answer(self, event, context)
 

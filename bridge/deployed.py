@@ -7,9 +7,9 @@ from os.path import abspath, dirname, isfile, join
 
 import bridge
 from bridge.adapter import Handler
-from bridge.application import find_application
 from bridge.handlers import make_handler
 from bridge.interfaces import interface_of, is_lambda_handler
+from bridge.loading import find_application
 from bridge.settings import Settings
 
 TYPE_CHECKING = False

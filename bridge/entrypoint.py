@@ -1,6 +1,6 @@
 """The Lambda handler ``bridge.entrypoint.handler``: a deployed application without a line of code.
 
-The application is the one that ``BRIDGE_APP`` names (see :func:`bridge.application.find_application`), or else the
+The application is the one that ``BRIDGE_APP`` names (see :func:`bridge.loading.find_application`), or else the
 one in a ``.serverless-wsgi`` file beside the code: JSON with ``app`` and perhaps ``text_mime_types``, as
 serverless-wsgi packages it, and any option of :class:`bridge.Settings`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bridge
 from bridge import logger
-from bridge.encoder import media_type
+from bridge.bodies import media_type
 from bridge.response import TOKEN
 from bridge.settings import LOCAL, OTHERS, VARIABLES
 
@@ -163,7 +163,7 @@ def _function(where: str, value: Any) -> OtherEvents | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        from bridge.application import find_application
+        from bridge.loading import find_application
 
         allowed = "a function of event and context, as text module:function"
         if ":" not in value and "." not in value:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bridge
 from bridge.adapter import Handler
+from bridge.deadline import watch
 from bridge.interfaces import interface_of
 from bridge.settings import Settings
-from bridge.watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
+    from bridge.request import Scope
     from bridge.response import Response
-    from bridge.scope import Scope
     from bridge.settings import Options
 
     if sys.version_info >= (3, 12):
@@ -92,8 +92,8 @@ def handler(app: Any, **options: Unpack[Options]) -> Handler:
 
 def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
     """How a WSGI application answers requests, with the watch over them."""
-    from bridge.interfaces.environ import environ_of
-    from bridge.interfaces.wsgi import gather
+    from bridge.wsgi.call import gather
+    from bridge.wsgi.environ import environ_of
 
     def respond(scope: Scope) -> Response:
         watch.begin(scope)
@@ -108,13 +108,13 @@ def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
     """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
     # What every source needs: the first request is to find it.
-    import bridge.encoder
-    import bridge.scope
+    import bridge.bodies
+    import bridge.request
     import bridge.sources.address  # noqa: F401
 
     if interface == "wsgi":
         return Handler(wsgi_respond(app), settings, wsgi_app=app)
-    from bridge.interfaces.hosted import HostedApplication
+    from bridge.asgi.application import HostedApplication
 
     if interface == "asgi2":
         from asgiref.compatibility import double_to_single_callable
@@ -132,7 +132,7 @@ def make_threaded_handler(app: Any, settings: Settings, threads: ThreadPoolExecu
         settings: how the handler behaves; WSGI has no lifespan, so that is switched off.
         threads: where the application runs; None for the loop's own executor.
     """
-    from bridge.interfaces.wsgi_to_asgi import WsgiApplication
+    from bridge.wsgi.on_event_loop import WsgiApplication
 
     settings.lifespan = "off"
     return make_handler(WsgiApplication(app, threads), "asgi", settings)

@@ -22,7 +22,7 @@ class Response:
     Attributes:
         status: the status code, an integer.
         reason: the reason phrase, such as ``"OK"``; ``""`` where the application gave none.
-        headers: name and value pairs, in order, native strings (see :mod:`bridge.scope`).
+        headers: name and value pairs, in order, native strings (see :mod:`bridge.request`).
         body: the whole body.
         header_size: the characters of the headers, once they were sorted out, if there may be many.
     """

@@ -16,15 +16,15 @@ import sys
 from io import BytesIO
 
 from bridge.adapter import failed
-from bridge.encoder import carried
-from bridge.interfaces.environ import BLANK, SIZE, keys
-from bridge.interfaces.wsgi import gather
+from bridge.bodies import carried
+from bridge.deadline import watch
+from bridge.request import Scope, current
 from bridge.response import is_plain, layouts, plain_values
-from bridge.scope import Scope, current
 from bridge.sources import ALB_LIMIT, LAMBDA_LIMIT, source_named
 from bridge.sources.address import default_ports, last_hop, names, principal, server_of
 from bridge.sources.text import body_of, query_of
-from bridge.watch import watch
+from bridge.wsgi.call import gather
+from bridge.wsgi.environ import BLANK, SIZE, keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import bridge
-from bridge.application import find_application
-from bridge.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.loading import find_application
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = {"flask": "app:app", "django": "teashop.wsgi:application", "fastapi": "app:app"}

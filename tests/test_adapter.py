@@ -17,11 +17,11 @@ from weakref import ref
 import pytest
 
 import bridge
-from bridge.gateway import SOURCES, Request, compose, interpret
-from bridge.interfaces import asgi as asgi_module
-from bridge.interfaces import environ as environ_module
-from bridge.interfaces import wsgi as wsgi_module
-from tests.interfaces.asking import ask, event, run
+from bridge.asgi import cycle as asgi_module
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.wsgi import call as wsgi_module
+from bridge.wsgi import environ as environ_module
+from tests.asgi.asking import ask, event, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

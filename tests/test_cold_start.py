@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bridge.gateway import SOURCES, Request, compose
+from bridge.dev.gateway import SOURCES, Request, compose
 from bridge.sources import recognise
-from tests.interfaces.asking import run
+from tests.asgi.asking import run
 
 # What the answer to a WSGI application's request must not load: each of these costs milliseconds.
 HEAVY = {

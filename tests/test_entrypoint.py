@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
+from bridge.dev.gateway import Request, compose
 from bridge.errors import ApplicationNotFoundError, InterfaceError, LifespanError, SettingError
-from bridge.gateway import Request, compose
 
 if TYPE_CHECKING:
     from pathlib import Path

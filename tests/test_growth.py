@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from tests.benchmarks.applications import asgi_app, wsgi_app
-from tests.benchmarks.events import EVENTS
-from tests.benchmarks.growth import GROWING, strange
+from benchmarks.applications import asgi_app, wsgi_app
+from benchmarks.events import EVENTS
+from benchmarks.growth import GROWING, strange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

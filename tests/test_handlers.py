@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from bridge import kept
+from bridge import handler_cache as kept
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError, SettingError
-from bridge.gateway import SOURCES, Request, compose, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

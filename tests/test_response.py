@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.encoder import encode, media_type
+from bridge.bodies import encode, media_type
 from bridge.errors import InterfaceError
 from bridge.response import Response
 from bridge.settings import Settings

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import check
-from tests.benchmarks.__main__ import PARTS
+from benchmarks import check
+from benchmarks.__main__ import PARTS
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -23,7 +23,7 @@ def test_the_demo_says_what_it_does() -> None:
 
 
 def test_the_benchmark_names_its_parts() -> None:
-    command = [sys.executable, "-m", "tests.benchmarks", "--help"]
+    command = [sys.executable, "-m", "benchmarks", "--help"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20, cwd=SCRIPTS.parent)
     for part in PARTS:
         assert part in done.stdout

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bridge
-from bridge.encoder import encode
-from bridge.gateway import Request, compose
+from bridge.bodies import encode
+from bridge.dev.gateway import Request, compose
 from bridge.response import Response
 from bridge.settings import Settings
 from bridge.size import size_of, surely_fits

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bridge
+from benchmarks.events import EVENTS
 from bridge import usual
-from bridge.interfaces import environ as environ_module
-from bridge.scope import Scope
-from tests.benchmarks.events import EVENTS
+from bridge.request import Scope
+from bridge.wsgi import environ as environ_module
 from tests.events import NAMES, load_event
 from tests.sources.test_nulls import places_in
 
@@ -356,7 +356,7 @@ def test_an_application_may_change_its_event() -> None:
 
 async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     message = await receive()
-    seen_by_asgi.append({key: value for key, value in scope.items() if key != "bridge.scope"} | message)
+    seen_by_asgi.append({key: value for key, value in scope.items() if key != "bridge.request"} | message)
     if scope["path"] == "/fail":
         raise ValueError("what went wrong")
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})

@@ -8,9 +8,9 @@ from __future__ import annotations
 from weakref import finalize
 
 from bridge.adapter import Handler
+from bridge.handler_cache import identity_of
 from bridge.handlers import asgi_handler
-from bridge.kept import identity_of
-from bridge.scope import Scope
+from bridge.request import Scope
 from bridge.settings import Settings
 from bridge.sources import LAMBDA_LIMIT
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Literal
 
-    from bridge.interfaces.hosted import HostedApplication
+    from bridge.asgi.application import HostedApplication
     from bridge.response import Response
     from bridge.settings import Options
     from bridge.sources import Source
@@ -155,7 +155,7 @@ class _WithCustomScopes:
         self._inner = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        read = scope.get("bridge.scope")
+        read = scope.get("bridge.request")
         if isinstance(read, _CustomScope):
             scope = {**read.asgi, "state": scope["state"]} if "state" in scope else read.asgi
         await self._inner(scope, receive, send)

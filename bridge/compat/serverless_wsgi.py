@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from bridge.encoder import media_type
+from bridge.bodies import media_type
+from bridge.handler_cache import identity_of, kept
 from bridge.handlers import wsgi_handler
-from bridge.kept import identity_of, kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import sleep
 
 from bridge import logger
+from bridge.asgi.cycle import gateway_timeout
 from bridge.interfaces import interrupt
-from bridge.interfaces.asgi import gateway_timeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.interfaces.asgi import Exchange
-    from bridge.interfaces.lifespan import Lifespan
+    from bridge.asgi.cycle import Exchange
+    from bridge.asgi.lifespan import Lifespan
 
 # How long an application that was cancelled may take to notice.
 _NOTICE_SECONDS = 0.02

@@ -22,7 +22,7 @@ _TRIES = 10
 _SIGNAL = getattr(signal, "SIGALRM", None)
 # Where the main thread is while the loop runs by itself: it will notice. A small function gets so little of a
 # processor that this can take longer than _NOTICE_SECONDS, and asyncio interrupted in its middle may lose a callback.
-_LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.interfaces.loop")
+_LOOPS_OWN = ("selectors", "asyncio.base_events", "bridge.asgi.loop")
 
 is_armed = False
 _has_noticed: Callable[[], bool] | None = None

@@ -2,7 +2,7 @@
 
 The event is serverless-wsgi's: ``{"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}``, answered with
 ``[status, output]``. :mod:`bridge.remote.function` is the function's side, loaded when such an event comes;
-:mod:`bridge.remote.caller` the other one.
+:mod:`bridge.dev.cli.remote_caller` the other one.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _application(handler: Handler) -> Any:
     app = handler.wsgi_app
     if app is None and handler.hosted is not None:
         app = handler.hosted.app
-        if type(app).__module__ == "bridge.interfaces.wsgi_to_asgi":
+        if type(app).__module__ == "bridge.wsgi.on_event_loop":
             app = app.wsgi_application
     return app
 

@@ -11,9 +11,9 @@ from base64 import b64encode
 from bridge import logger
 from bridge.errors import BridgeError
 from bridge.runtime.connection import Connection
-from bridge.runtime.fault import Fault
+from bridge.runtime.error_report import Fault
 from bridge.runtime.invocation import Invocation
-from bridge.runtime.reply import LostError, Reply
+from bridge.runtime.protocol import LostError, Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.runtime.reply import LostError, Reply, take_reply
+from bridge.runtime.protocol import LostError, Reply, take_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ from inspect import isawaitable
 from bridge import logger
 from bridge.adapter import Handler, failed
 from bridge.interfaces.call import call, call_outside, give_loop, is_async
+from bridge.request import CurrentRequest, current
 from bridge.runtime.api import ApiError
 from bridge.runtime.context import Context
-from bridge.runtime.exchange import Posted, Streamed
-from bridge.runtime.fault import Fault
+from bridge.runtime.error_report import Fault
 from bridge.runtime.payload import written
-from bridge.scope import CurrentRequest, current
+from bridge.runtime.response_stream import Posted, Streamed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.interfaces.hosted import HostedApplication
+    from bridge.asgi.application import HostedApplication
     from bridge.runtime.api import RuntimeApi
     from bridge.runtime.invocation import Invocation
 

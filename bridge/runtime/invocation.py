@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.runtime.reply import Reply
+    from bridge.runtime.protocol import Reply
 
 
 class Invocation:

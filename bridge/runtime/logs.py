@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from bridge.scope import current
+from bridge.request import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

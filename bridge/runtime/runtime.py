@@ -8,10 +8,10 @@ import os
 import signal
 
 from bridge import logger
+from bridge.asgi.loop import new_task
 from bridge.errors import ApplicationNotFoundError
-from bridge.interfaces.loop import new_task
 from bridge.runtime.api import ApiError, RuntimeApi
-from bridge.runtime.fault import Fault
+from bridge.runtime.error_report import Fault
 from bridge.runtime.snapshot import take_snapshot
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from inspect import isawaitable
 
 from bridge import logger
 from bridge.interfaces.call import call_outside
-from bridge.runtime.fault import Fault
+from bridge.runtime.error_report import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from bridge.request import Scope
     from bridge.response import Response
-    from bridge.scope import Scope
     from bridge.settings import Settings
 
     class Source(Protocol):

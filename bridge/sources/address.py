@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from bridge.scope import Scope
+    from bridge.request import Scope
 
 _ADDRESS = frozenset("0123456789abcdefABCDEF:.")
 default_ports = {"http": "80", "https": "443"}

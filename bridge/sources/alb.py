@@ -17,8 +17,8 @@ limit          1 MB of JSON; 32 KB of headers, and for more the client gets 502,
 from __future__ import annotations
 
 from bridge import logger
-from bridge.encoder import encode
-from bridge.scope import Scope
+from bridge.bodies import encode
+from bridge.request import Scope
 from bridge.sources import ALB_LIMIT
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.text import as_text, body_of, query_of

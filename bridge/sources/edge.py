@@ -16,10 +16,10 @@ limit          40 KB (viewer) or 1 MB (origin), headers included
 
 from __future__ import annotations
 
-from bridge.encoder import encode
+from bridge.bodies import encode
 from bridge.errors import EventError
+from bridge.request import Scope
 from bridge.response import Response
-from bridge.scope import Scope
 from bridge.sources.address import header, set_server
 from bridge.sources.text import as_text, body_of, native, tidy
 

@@ -17,8 +17,8 @@ payload        repeated headers joined by commas, ``Set-Cookie`` in ``cookies``
 
 from __future__ import annotations
 
-from bridge.encoder import encode
-from bridge.scope import Scope
+from bridge.bodies import encode
+from bridge.request import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import principal, set_server
 from bridge.sources.text import as_text, body_of, native, pairs_of, with_cookies

@@ -13,8 +13,8 @@ payload        one value for a header; cookies in ``cookies``, as AWS's Powertoo
 
 from __future__ import annotations
 
-from bridge.encoder import encode
-from bridge.scope import Scope
+from bridge.bodies import encode
+from bridge.request import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, last_hop, set_server
 from bridge.sources.text import as_text, body_of, native, query_of

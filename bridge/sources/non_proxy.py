@@ -8,9 +8,9 @@ Its users map a status of 300 and above by a pattern on the error message, so su
 
 from __future__ import annotations
 
-from bridge.encoder import media_type
+from bridge.bodies import media_type
 from bridge.errors import FailedIntegrationError
-from bridge.scope import Scope
+from bridge.request import Scope
 from bridge.sources import LAMBDA_LIMIT, rest_api
 from bridge.sources.address import header, set_server
 from bridge.sources.text import as_text, body_of, native, query_of

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from bridge.scope import Scope
+    from bridge.request import Scope
     from bridge.settings import Settings
 
 

@@ -18,8 +18,8 @@ Imitators: serverless-offline; Kong, Scaleway Functions and Express Gateway, whi
 
 from __future__ import annotations
 
-from bridge.encoder import encode
-from bridge.scope import Scope
+from bridge.bodies import encode
+from bridge.request import Scope
 from bridge.sources import LAMBDA_LIMIT
 from bridge.sources.address import header, principal, set_server
 from bridge.sources.text import as_text, body_of, native, query_of

@@ -9,8 +9,8 @@ import pytest
 
 from bridge.adapter import Handler
 from bridge.compat.apig_wsgi import make_lambda_handler
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import InterfaceError
-from bridge.gateway import SOURCES, Request, compose, interpret
 
 
 class Application:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from bridge.compat import apig_wsgi, mangum, serverless_wsgi
-from bridge.gateway import Request, compose, interpret
+from bridge.dev.gateway import Request, compose, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ import pytest
 import bridge.compat.mangum as module
 from bridge.adapter import Handler
 from bridge.compat.mangum import Mangum
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import LifespanError, SettingError
-from bridge.gateway import SOURCES, Request, compose, interpret
 from bridge.settings import VARIABLES
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 
 import bridge
 from bridge.compat import serverless_wsgi
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import EventError, SettingError
-from bridge.gateway import SOURCES, Request, compose, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from tests.cli.packages import HOST, packaged
+from tests.dev.cli.packages import HOST, packaged
 from tests.end_to_end.front_doors import BASE_PATH
 from tests.examples.shops import SHOPS
 

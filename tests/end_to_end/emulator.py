@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bridge.gateway import Answer, Request, compose, interpret
+from bridge.dev.gateway import Answer, Request, compose, interpret
 from tests.end_to_end.running import Running
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bridge.gateway import Answer, Request, compose, interpret
+from bridge.dev.gateway import Answer, Request, compose, interpret
 
 if TYPE_CHECKING:
     from tests.end_to_end.emulator import Emulator

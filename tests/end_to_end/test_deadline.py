@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.gateway import Request
+from bridge.dev.gateway import Request
 from tests.end_to_end.emulator import InvocationError
 
 if TYPE_CHECKING:

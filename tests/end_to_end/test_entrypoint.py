@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from bridge.gateway import Request, compose
+from bridge.dev.gateway import Request, compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bridge.gateway import Request, compose
+from bridge.dev.gateway import Request, compose
 from tests.end_to_end.emulator import InvocationError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import SOURCES, Request, compose, interpret
 
 if TYPE_CHECKING:
     from tests.end_to_end.emulator import Emulator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.gateway import SOURCES, Answer, Request, compose
+from bridge.dev.gateway import SOURCES, Answer, Request, compose
 from tests.end_to_end.emulator import BRIDGE_CLIENT, InvocationError
 from tests.end_to_end.runtimes import APPS, FRAMEWORKS, STREAMING_SOURCES, ask_stream, stream_of
 

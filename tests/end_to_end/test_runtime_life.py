@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.gateway import Answer, Request, compose
+from bridge.dev.gateway import Answer, Request, compose
 from tests.end_to_end.emulator import BRIDGE_CLIENT, InvocationError
 from tests.end_to_end.runtimes import APPS, FRAMEWORKS, ask_stream
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.gateway import Request, compose
+from bridge.dev.gateway import Request, compose
 from tests.end_to_end.conftest import FUNCTIONS
 from tests.end_to_end.managed_instances import ManagedInstances, missing
 from tests.end_to_end.runtimes import stream_of

@@ -16,7 +16,7 @@ import asgiref
 import pytest
 
 import bridge
-from bridge.gateway import Request
+from bridge.dev.gateway import Request
 from tests.end_to_end.emulator import ALONE, BRIDGE_CLIENT, InvocationError
 from tests.end_to_end.runtimes import FRAMEWORKS, ask_stream
 

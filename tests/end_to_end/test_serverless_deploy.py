@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.packages import HOST
+from tests.dev.cli.packages import HOST
+from tests.dev.serverless_plugin.conftest import framework as framework
+from tests.dev.serverless_plugin.conftest import frameworks as frameworks
 from tests.end_to_end.front_doors import FrontDoor
 from tests.end_to_end.ministack import CREDENTIALS, REGION
 from tests.end_to_end.ministack import ministack as ministack
 from tests.examples.shops import EXAMPLES
 from tests.remote.lambdas import NOTHING
-from tests.serverless.conftest import framework as framework
-from tests.serverless.conftest import frameworks as frameworks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
+    from tests.dev.serverless_plugin.framework import Framework, Project, Ran
     from tests.end_to_end.ministack import Ministack
-    from tests.serverless.framework import Framework, Project, Ran
 
 pytestmark = [
     pytest.mark.aws,

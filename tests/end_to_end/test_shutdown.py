@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.gateway import Request
+from bridge.dev.gateway import Request
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import Start

@@ -7,7 +7,7 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from bridge.gateway import Answer, Request, compose, interpret
+from bridge.dev.gateway import Answer, Request, compose, interpret
 
 if TYPE_CHECKING:
     from bridge import Handler

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.gateway import SOURCES
+from bridge.dev.gateway import SOURCES
 from tests.examples.browser import Browser
 from tests.examples.shops import SHOPS, WAYS, Shop, Way
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import bridge
-from bridge.application import find_application
+from bridge.loading import find_application
 
 if TYPE_CHECKING:
     from bridge.settings import Options

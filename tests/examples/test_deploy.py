@@ -17,10 +17,10 @@ import hcl2
 import pytest
 
 import bridge
-from bridge.application import find_application
-from bridge.cli.project import find_project
-from bridge.cli.yaml_file import load
-from bridge.gateway import Request, compose, interpret
+from bridge.dev.gateway import Request, compose, interpret
+from bridge.dev.projects.project import find_project
+from bridge.dev.projects.yaml_file import load
+from bridge.loading import find_application
 from tests.examples.shops import EXAMPLES
 
 DEPLOY = EXAMPLES / "deploy"

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bridge.gateway import Request, compose
+from bridge.dev.gateway import Request, compose
 from tests.examples.browser import HOST
 from tests.examples.shops import EXAMPLES, SHOPS, Shop
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from tests.examples.browser import HOST, Browser
 
 if TYPE_CHECKING:
-    from bridge.gateway import Answer
+    from bridge.dev.gateway import Answer
     from tests.examples.shops import Way
 
 EVERY_BYTE = bytes(range(256))

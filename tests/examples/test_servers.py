@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from bridge.interfaces.wsgi_to_asgi import WsgiApplication
+from bridge.wsgi.on_event_loop import WsgiApplication
 from tests.examples.shops import SHOPS, Shop, load
 
 WSGI = [shop for shop in SHOPS if shop.interface == "wsgi"]

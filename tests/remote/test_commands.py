@@ -14,8 +14,8 @@ from flask import Flask, current_app
 
 import bridge
 from bridge.remote import event_of
+from tests.asgi.asking import Context
 from tests.examples.shops import SHOPS, load
-from tests.interfaces.asking import Context
 from tests.remote.asking import Function, wsgi
 
 if TYPE_CHECKING:

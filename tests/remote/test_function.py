@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge.gateway import SOURCES, Request, compose
+from bridge.dev.gateway import SOURCES, Request, compose
 from bridge.remote import KEY, event_of
 from bridge.sources import LAMBDA_LIMIT
-from tests.interfaces.asking import Context, run
+from tests.asgi.asking import Context, run
 from tests.remote.asking import Function, wsgi
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from bridge.dev.cli.remote_caller import Outcome, RemoteError, client, invoke
 from bridge.remote import event_of
-from bridge.remote.caller import Outcome, RemoteError, client, invoke
-from tests.cli.served import run
+from tests.dev.cli.served import run
 from tests.end_to_end.emulator import AWS_CLIENT, BRIDGE_CLIENT
 from tests.examples.shops import EXAMPLES
 from tests.remote.lambdas import CREDENTIALS, NOTHING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_lambda import LambdaClient
 
-    from bridge.gateway import Request
+    from bridge.dev.gateway import Request
     from tests.end_to_end.conftest import Start
     from tests.end_to_end.emulator import Emulator
 
@@ -69,7 +69,7 @@ def deployed(request: pytest.FixtureRequest, start_for_module: Start) -> Iterato
 
 @pytest.fixture
 def page() -> Request:
-    from bridge.gateway import Request
+    from bridge.dev.gateway import Request
 
     return Request(path="/", headers=[("host", "example.com")])
 

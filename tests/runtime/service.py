@@ -9,11 +9,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from bridge.gateway import Request, compose
+from bridge.dev.gateway import Request, compose
 from bridge.handlers import handler as handler_of
-from bridge.interfaces.wsgi_to_asgi import WsgiApplication
 from bridge.runtime.function import Function
 from bridge.runtime.runtime import Runtime
+from bridge.wsgi.on_event_loop import WsgiApplication
 from tests.runtime.scripted import OK, Asked, invocation, read_body, read_head, refusal
 
 if TYPE_CHECKING:

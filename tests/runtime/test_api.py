@@ -12,8 +12,8 @@ import pytest
 
 from bridge.runtime import api as api_module
 from bridge.runtime.api import ApiError, RuntimeApi
-from bridge.runtime.fault import Fault
-from bridge.runtime.reply import LostError
+from bridge.runtime.error_report import Fault
+from bridge.runtime.protocol import LostError
 from tests.runtime.scripted import OK, Asked, invocation, listening, refusal, scripted
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.request import CurrentRequest, current
 from bridge.runtime import logs
-from bridge.scope import CurrentRequest, current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

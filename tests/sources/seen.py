@@ -12,7 +12,7 @@ from bridge.settings import Settings
 from bridge.sources import recognise, source_named
 
 if TYPE_CHECKING:
-    from bridge.scope import Scope
+    from bridge.request import Scope
 
 Pairs = list[tuple[str, str]]
 Environ = dict[str, Any]

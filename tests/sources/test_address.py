@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.scope import Scope
+from bridge.request import Scope
 from bridge.sources.address import header, last_hop, principal, set_server
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.scope import Scope
+from bridge.request import Scope
 from bridge.settings import Settings
 from bridge.sources.prefix import before_route, starts_with
 from tests.events import load_event

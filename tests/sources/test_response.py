@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.encoder import encode, media_type
+from bridge.bodies import encode, media_type
 from bridge.response import Fields, Response
 from bridge.settings import Settings
 
@@ -160,7 +160,7 @@ def test_the_user_adds_text_types_by_a_function_that_cannot_make_bytes_text() ->
 
 
 def test_content_types_without_end_are_not_remembered_without_end() -> None:
-    from bridge import encoder
+    from bridge import bodies as encoder
 
     for number in range(1000):
         assert encoded(b"ok", f"text/plain; n={number}") == ("ok", False)

@@ -38,7 +38,7 @@ app = FastAPI(lifespan=lifespan)
 async def echo(request: Request) -> dict[str, object]:
     global requests
     requests += 1
-    authorizer = request.scope["bridge.scope"].user
+    authorizer = request.scope["bridge.request"].user
     return {
         "process": os.getpid(),
         "requests": requests,

@@ -1,0 +1,1 @@
+"""Reading what a project says about its functions: serverless.yml, SAM templates, pyproject.toml, .env."""

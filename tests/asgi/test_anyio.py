@@ -1,0 +1,136 @@
+"""anyio and sniffio, on which Starlette, FastAPI and Litestar stand, find what they need on the loop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import pytest
+import sniffio
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
+
+from tests.asgi.asking import ask
+from tests.asgi.test_loop import serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.conftest import Serve
+
+
+def test_task_groups_and_cancel_scopes_work(serve: Serve) -> None:
+    async def work(path: str) -> list[str]:
+        found: list[str] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 100)
+            with anyio.move_on_after(0.01) as scope:
+                await anyio.sleep_forever()
+            found.append(str(scope.cancelled_caught))
+            with pytest.raises(TimeoutError), anyio.fail_after(0.01):
+                await anyio.sleep_forever()
+            group.cancel_scope.cancel()
+        return [*found, sniffio.current_async_library()]
+
+    handler = serve(serving(work))
+    assert [ask(handler) for _ in range(2)] == [(200, b"['True', 'asyncio']")] * 2
+
+
+def test_threads_call_the_loop_and_the_loop_calls_threads(serve: Serve) -> None:
+    async def work(path: str) -> int:
+        async def two() -> int:
+            await anyio.sleep(0)
+            return 2
+
+        def in_thread() -> int:
+            return anyio.from_thread.run(two) + anyio.from_thread.run_sync(lambda: 1)
+
+        return await anyio.to_thread.run_sync(in_thread)
+
+    handler = serve(serving(work))
+    assert [ask(handler) for _ in range(2)] == [(200, b"3")] * 2
+
+
+def test_worker_threads_serve_one_request_after_another(serve: Serve) -> None:
+    async def work(path: str) -> int:
+        return await anyio.to_thread.run_sync(threading.get_ident)
+
+    handler = serve(serving(work), lifespan="off")
+    assert len({ask(handler) for _ in range(5)}) == 1
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+def test_worker_threads_end_with_the_handler(serve: Serve, mode: str) -> None:
+    threads: list[threading.Thread] = []
+
+    async def work(path: str) -> None:
+        threads.append(await anyio.to_thread.run_sync(threading.current_thread))
+
+    handler = serve(serving(work), lifespan=mode)
+    ask(handler)
+    handler.close()
+    threads[0].join(10)
+    assert not threads[0].is_alive()
+
+
+def starlette() -> Starlette:
+    def plain(request: Any) -> PlainTextResponse:
+        return PlainTextResponse(f"thread {threading.get_ident()}")
+
+    def stream(request: Any) -> StreamingResponse:
+        def chunks() -> Iterator[str]:
+            for number in range(5):
+                yield f"{number} "
+
+        return StreamingResponse(chunks())
+
+    def async_stream(request: Any) -> StreamingResponse:
+        async def chunks() -> AsyncIterator[str]:
+            for number in range(5):
+                await anyio.sleep(0)
+                yield f"{number} "
+
+        return StreamingResponse(chunks())
+
+    def background(request: Any) -> PlainTextResponse:
+        return PlainTextResponse("fine", background=BackgroundTask(request.app.state.done.append, True))
+
+    async def passing(request: Any, call_next: Any) -> Any:
+        response = await call_next(request)
+        response.headers["x-passed"] = "1"
+        return response
+
+    app = Starlette(
+        routes=[
+            Route("/plain", plain),
+            Route("/stream", stream),
+            Route("/async-stream", async_stream),
+            Route("/background", background),
+        ],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=passing)],
+    )
+    app.state.done = []
+    return app
+
+
+@pytest.mark.parametrize("path", ["/stream", "/async-stream"])
+def test_a_starlette_stream_arrives_whole(serve: Serve, path: str) -> None:
+    assert ask(serve(starlette()), path) == (200, b"0 1 2 3 4 ")
+
+
+def test_starlette_s_background_tasks_end_before_the_answer(serve: Serve) -> None:
+    app = starlette()
+    assert ask(serve(app), "/background") == (200, b"fine")
+    assert app.state.done == [True]
+
+
+def test_starlette_s_plain_functions_keep_their_thread(serve: Serve) -> None:
+    handler = serve(starlette())
+    assert len({ask(handler, "/plain") for _ in range(5)}) == 1

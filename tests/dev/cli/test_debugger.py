@@ -1,0 +1,181 @@
+"""What a developer sees of an exception."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.dev.cli.debugger import TracebackPage
+from tests.dev.cli.served import ASGI, WSGI, Served
+from tests.examples.shops import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    Serve = Callable[..., Served]
+
+
+@pytest.mark.parametrize("options", [["--source", "alb"], ["--plain"]], ids=" ".join)
+def test_werkzeugs_console_works_for_wsgi(serve: Serve, options: list[str]) -> None:
+    served = serve(WSGI, "--no-reload", *options)
+    page = served.client.get("/error")
+    assert page.status_code == 500
+    assert "This error is on purpose: &lt;b&gt;" in page.text
+    style = re.search(r'href="(\?__debugger__=yes&amp;cmd=resource&amp;f=style.css)"', page.text)
+    assert style is not None
+    assert served.client.get("/error" + style[1].replace("&amp;", "&")).headers["content-type"].startswith("text/css")
+    secret = re.search(r'SECRET = "(\w+)"', page.text)
+    frame = re.findall(r'id="frame-(\d+)"', page.text)[-1]
+    assert secret is not None
+    ask = {"__debugger__": "yes", "s": secret[1]}
+    served.client.get("/error", params=ask | {"cmd": "printpin"})
+    pin = served.said(r"Debugger pin code: ([\d-]+)")[1]
+    assert served.client.get("/error", params=ask | {"cmd": "pinauth", "pin": pin}).json()["auth"]
+    told = served.client.get("/error", params=ask | {"cmd": "path + '!'", "frm": frame})
+    assert "/error!" in told.text
+
+
+@pytest.mark.parametrize("options", [[], ["--plain"]], ids=["gateway", "plain"])
+def test_asgi_gets_a_page_with_the_applications_traceback(serve: Serve, options: list[str]) -> None:
+    served = serve(ASGI, "--no-reload", *options)
+    page = served.client.get("/error?cup=1")
+    assert page.status_code == 500
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<h1>RuntimeError: This error is on purpose: &lt;b&gt;</h1>" in page.text
+    assert "tests/dev/cli/applications.py" in page.text
+    assert "bridge/dev/cli" not in page.text
+    served.printed(r"^GET /error\?cup=1 500 ")
+    assert served.err.count("RuntimeError: This error is on purpose: <b>") == 1
+    served.said("ERROR bridge: The application failed at GET /error")
+
+
+@pytest.mark.parametrize("app", [WSGI, ASGI], ids=["wsgi", "asgi"])
+def test_plain_without_the_debugger_is_a_plain_500(serve: Serve, app: str) -> None:
+    served = serve(app, "--plain", "--no-reload", "--no-debugger")
+    page = served.client.get("/error")
+    assert (page.status_code, page.text) == (500, "Internal Server Error")
+    served.said("RuntimeError: This error is on purpose")
+    served.printed("^GET /error 500 ")
+
+
+@pytest.mark.parametrize(("framework", "says"), [("fastapi", "Traceback"), ("flask", "Werkzeug Debugger")])
+def test_frameworks_show_their_exceptions(serve: Serve, framework: str, says: str) -> None:
+    served = serve(f"{EXAMPLES / framework / 'app.py'}:app", "--no-reload")
+    page = served.client.get("/error", headers={"accept": "text/html"})
+    assert page.status_code == 500
+    assert "This error is on purpose" in page.text
+    assert says in page.text
+
+
+class Client:
+    """Asks an ASGI application once."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    async def receive(self) -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def ask(self, app: Any, *, streams: bool = False) -> list[Any]:
+        page = TracebackPage(app, streams=streams)
+        await page({"type": "http", "method": "GET", "path": "/é"}, self.receive, self.send)
+        return self.sent
+
+
+def start(status: int, content_type: bytes) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]}
+
+
+async def test_a_frameworks_own_page_stands_and_its_plain_500_does_not() -> None:
+    for content_type, expected in ((b"text/html; charset=utf-8", b"its own"), (b"text/plain", b"RuntimeError: tea")):
+
+        async def app(scope: Any, receive: Any, send: Any, content_type: bytes = content_type) -> None:
+            await send(start(500, content_type))
+            await send({"type": "http.response.body", "body": b"its own"})
+            raise RuntimeError("tea")
+
+        sent = await Client().ask(app)
+        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        assert expected in sent[1]["body"]
+
+
+async def test_a_500_that_no_exception_follows_is_the_applications_answer() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(500, b"text/plain"))
+        await send({"type": "http.response.body", "body": b"sorry", "more_body": True})
+        await send({"type": "http.response.body", "body": b"!"})
+
+    assert [message.get("body") for message in await Client().ask(app)] == [None, b"sorry", b"!"]
+
+
+async def test_an_exception_in_the_middle_of_a_response_that_streams_goes_on_to_the_server() -> None:
+    client = Client()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(200, b"text/plain"))
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await client.ask(app, streams=True)
+    assert [message["type"] for message in client.sent] == ["http.response.start"]
+
+
+async def test_an_exception_after_the_whole_response_leaves_it_as_it_is() -> None:
+    client = Client()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(200, b"text/plain"))
+        await send({"type": "http.response.body", "body": b"tea"})
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await client.ask(app)
+    assert client.sent[1]["body"] == b"tea"
+
+
+async def test_an_application_that_waits_for_the_client_to_go_has_its_response_sent() -> None:
+    client = Client()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(500, b"text/plain"))
+        await send({"type": "http.response.body", "body": b"sorry"})
+        assert not client.sent
+        await receive()
+        assert client.sent
+
+    assert [message.get("body") for message in await client.ask(app)] == [None, b"sorry"]
+
+
+CUT = """
+def wsgi_app(environ, start):
+    start("200 OK", [("Content-Type", "text/html"), ("Content-Length", "6")])
+    if environ["PATH_INFO"] == "/at-once":
+        raise RuntimeError("no tea")
+    yield b"tea"
+    raise RuntimeError("no tea")
+
+async def asgi_app(scope, receive, send):
+    assert scope["type"] == "http"
+    headers = [(b"content-type", b"text/html"), (b"content-length", b"6")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if scope["path"] != "/at-once":
+        await send({"type": "http.response.body", "body": b"tea", "more_body": True})
+    raise RuntimeError("no tea")
+"""
+
+
+@pytest.mark.parametrize("app", ["wsgi_app", "asgi_app"])
+def test_a_response_that_breaks_off_is_a_page_with_the_traceback(serve: Serve, tmp_path: Path, app: str) -> None:
+    (tmp_path / "cut.py").write_text(CUT)
+    served = serve(f"cut:{app}", "--no-reload")
+    for path in ("/", "/at-once"):
+        page = served.client.get(path)
+        assert page.status_code == 500
+        assert "RuntimeError: no tea" in page.text

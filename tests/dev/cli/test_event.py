@@ -1,0 +1,200 @@
+"""``bridge event``: one request, described as for curl, to the event that AWS sends."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.dev.cli import main
+from tests.dev.cli.served import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Event = Callable[..., Any]
+    Fail = Callable[..., tuple[Any, str]]
+
+
+@pytest.fixture
+def event(capsys: pytest.CaptureFixture[str]) -> Event:
+    def make(*arguments: str) -> Any:
+        with pytest.raises(SystemExit) as ended:
+            main(["event", *arguments])
+        assert ended.value.code == 0
+        return json.loads(capsys.readouterr().out)
+
+    return make
+
+
+@pytest.fixture
+def fail(capsys: pytest.CaptureFixture[str]) -> Fail:
+    def make(*arguments: str) -> tuple[Any, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["event", *arguments])
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return ended.value.code, captured.err
+
+    return make
+
+
+def test_without_anything_it_is_a_get_of_the_home_page(event: Event) -> None:
+    made = event()
+    assert made["requestContext"]["http"]["method"] == "GET"
+    assert made["rawPath"] == "/"
+    assert made["headers"]["host"] == "localhost"
+    assert "body" not in made
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "query", "host"),
+    [
+        ("/tea?cup=1", "/tea", "cup=1", "localhost"),
+        ("tea", "/tea", "", "localhost"),
+        ("//tea//cup", "//tea//cup", "", "localhost"),
+        ("https://shop.example/tea?x=%20", "/tea", "x=%20", "shop.example"),
+        ("http://shop.example:8080", "/", "", "shop.example:8080"),
+        ("/login?next=https://shop.example/tea", "/login", "next=https://shop.example/tea", "localhost"),
+        ("/café?q=é#part", "/caf%C3%A9", "q=%C3%A9", "localhost"),
+        ("/a%20b", "/a%20b", "", "localhost"),
+        ("/a b", "/a%20b", "", "localhost"),
+        ("/\udcff", "/%FF", "", "localhost"),  # a byte that is no UTF-8, as the shell hands it over
+    ],
+)
+def test_the_url_is_a_path_or_a_whole_one(event: Event, url: str, path: str, query: str, host: str) -> None:
+    made = event(url, "--source", "function-url")
+    assert (made["rawPath"], made["rawQueryString"], made["headers"]["host"]) == (path, query, host)
+
+
+def test_the_scheme_of_the_url_is_the_clients(event: Event) -> None:
+    assert event("http://shop.example/")["headers"]["x-forwarded-proto"] == "http"
+    assert event("https://shop.example/")["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_method_and_headers_are_written_as_for_curl(event: Event) -> None:
+    made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example", "-H", "X-None;")
+    assert made["requestContext"]["http"]["method"] == "PUT"
+    assert (made["headers"]["x-cup"], made["headers"]["x-none"]) == ("a,b", "")
+    assert made["headers"]["host"] == "shop.example"
+
+
+def test_a_header_beyond_ascii_arrives_as_utf_8(event: Event) -> None:
+    assert event("-H", "X-Cup: für")["headers"]["x-cup"] == "für"
+
+
+def test_data_is_a_posted_form(event: Event, tmp_path: Path) -> None:
+    (tmp_path / "form").write_text("c=3\r\n&d=4\n")
+    made = event("/tea", "-d", "a=1", "-d", "b=2", "--data", f"@{tmp_path}/form", "--source", "rest-api")
+    assert made["httpMethod"] == "POST"
+    assert made["body"] == "a=1&b=2&c=3&d=4"
+    assert made["headers"]["content-type"] == "application/x-www-form-urlencoded"
+
+
+def test_binary_data_is_left_as_it_is(event: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(range(256)) + b"\r\n"
+    (tmp_path / "image").write_bytes(content)
+    made = event("--data-binary", f"@{tmp_path}/image", "-H", "Content-Type: image/png")
+    assert made["isBase64Encoded"]
+    assert base64.b64decode(made["body"]) == content
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert base64.b64decode(event("--data-binary", "@-")["body"]) == content
+
+
+def test_the_front_doors_set_up_is_in_the_event(event: Event) -> None:
+    made = event("/prod/tea", "--source", "rest-api", "--stage", "prod")
+    assert (made["path"], made["requestContext"]["stage"]) == ("/tea", "prod")
+    kept = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain")
+    assert (kept["body"], kept["isBase64Encoded"]) == ("x", False)
+    types = ("--binary-media-types", "image/png, text/*")
+    made = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain", *types)
+    assert (made["body"], made["isBase64Encoded"]) == ("eA==", True)
+
+
+REST = """
+functions:
+  dogs: {handler: a.dogs, events: [http: 'GET dogs/{id}', http: {path: cats, method: post, cors: true}]}
+provider: {apiGateway: {binaryMediaTypes: ['image/*']}}
+"""
+
+
+def test_the_front_door_is_that_of_the_project_with_its_routes_and_types(
+    event: Event, fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BRIDGE_APP", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serverless.yml").write_text(REST)
+    made = event("/dogs/7", "--stage", "")
+    assert (made["resource"], made["pathParameters"]) == ("/dogs/{id}", {"id": "7"})
+    assert event("/cats", "--data-binary", "x", "-H", "Content-Type: image/png")["isBase64Encoded"]
+    assert event("/prod/dogs/7", "--stage", "prod")["requestContext"]["stage"] == "prod"
+    assert event("/dogs/7", "--source", "alb")["path"] == "/dogs/7"
+    status, said = fail("/nowhere")
+    assert (status, "rest-api answers 403 by itself: no route takes it" in said) == (1, True)
+    status, said = fail("/cats", "-X", "OPTIONS")
+    assert (status, "rest-api answers 200 by itself: it is a preflight" in said) == (1, True)
+    (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.b, url: true}}")
+    assert ".lambda-url." in event("/")["requestContext"]["domainName"]
+    status, said = fail("/", "--stage", "prod")
+    assert (status, "--stage prod means nothing to function-url" in said) == (2, True)
+
+
+def test_options_and_words_may_stand_in_any_order(event: Event) -> None:
+    for arguments in (("/tea", "-X", "PUT"), ("-X", "PUT", "/tea"), ("--source", "http-api", "/tea", "-X", "PUT")):
+        made = event(*arguments)
+        assert (made["rawPath"], made["requestContext"]["http"]["method"]) == ("/tea", "PUT")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("-H", "no colon"), 2, "-H 'no colon': write a header as 'Name: value'."),
+        (("-H", ";"), 2, "write a header as 'Name: value'."),
+        (("-H", ": x"), 2, "write a header as 'Name: value'."),
+        (("-H", "Bad Name: x"), 2, "-H 'Bad Name: x': HTTP allows no such name"),
+        (("-H", "X-É: x"), 2, "HTTP allows no such name"),
+        (("-H", "X: a\r\nY: b"), 2, "no line break in a value"),
+        (("-X", "G ET"), 2, "-X 'G ET' is no method"),
+        (("-X", "GET\r\n"), 2, "is no method"),
+        (("-X", ""), 2, "-X '' is no method"),
+        (("http://[::1",), 2, "'http://[::1' is no URL: Invalid IPv6 URL."),
+        (("--stage", "a/b", "--source", "rest-api"), 2, "'a/b' is no stage: a stage has letters, digits, - and _"),
+        (("-d", "@/nowhere/at-all"), 2, "/nowhere/at-all cannot be read: No such file or directory."),
+        (("--data-binary", "@/nowhere/at-all"), 2, "/nowhere/at-all cannot be read"),
+        (("--data-binary", "x", "-d", "y"), 2, "not allowed with argument"),
+        (("--source", "nginx"), 2, "invalid choice: 'nginx' (choose from"),
+        (("/tea", "/cup"), 2, "unrecognized arguments: /cup"),
+        (("--bogus",), 2, "unrecognized arguments: --bogus"),
+        (("--timeout", "soon"), 2, "'soon' is not a number above 0"),
+        (("/tea", "--stage", "prod", "--source", "rest-api"), 1, "rest-api answers 403 by itself"),
+        (("/" + "x" * 20_000,), 1, "http-api answers 431 by itself"),
+    ],
+)
+def test_what_cannot_be_is_one_message(fail: Fail, arguments: tuple[str, ...], status: int, says: str) -> None:
+    code, message = fail(*arguments)
+    assert code == status
+    assert says in message
+    assert "Traceback" not in message
+
+
+def test_letters_that_the_output_cannot_show_are_escaped(tmp_path: Path) -> None:
+    for encoding, shown in (("utf-8", "für"), ("ascii", "f\\u00fcr")):
+        status, out, _ = run(tmp_path, "event", "-H", "X-Cup: für", PYTHONIOENCODING=encoding)
+        assert status == 0
+        assert f'"x-cup": "{shown}"' in out
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    import subprocess
+
+    from tests.dev.cli.served import BRIDGE
+
+    command = f"{BRIDGE} event /tea --data-binary @large | head -c 10"
+    (tmp_path / "large").write_bytes(b"x" * 1_000_000)
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True)
+    assert (len(done.stdout), done.stderr) == (10, b"")

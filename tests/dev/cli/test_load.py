@@ -1,0 +1,226 @@
+"""Importing applications: every way to name one, with the environment that it will have."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.dev.cli.served import Served, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APP = """
+import os
+SEEN = {name: os.environ.get(name) for name in ("IS_OFFLINE", "A", "B", "C", "D")}
+def app(environ, start):
+    import json
+    start("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(SEEN).encode()]
+application = app
+class Holder:
+    app = staticmethod(app)
+def make():
+    return app
+"""
+
+
+def seen(folder: Path, *arguments: str, **env: str) -> Any:
+    status, out, err = run(folder, "invoke", *arguments, **env)
+    assert status == 0, err
+    return json.loads(json.loads(out)["body"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["app:app", "app", "./app.py:app", "app:make()", "shop.web.app", "shop/web.py", "{folder}/shop/web.py:Holder.app"],
+)
+def test_an_application_is_named_in_many_ways(tmp_path: Path, name: str) -> None:
+    (tmp_path / "shop").mkdir()
+    for file in ("app.py", "shop/web.py"):
+        (tmp_path / file).write_text(APP)
+    assert seen(tmp_path, name.format(folder=tmp_path))["IS_OFFLINE"] == "True"
+
+
+def test_variables_are_there_when_the_application_is_imported_and_the_env_file_has_the_last_word(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text("""
+        provider: {environment: {A: provider, B: provider, C: provider}}
+        functions: {api: {handler: wsgi_handler.handler, environment: {B: function}}}
+        custom: {wsgi: {app: app.app}}
+        """)
+    (tmp_path / ".env").write_text("C=file\n")
+    expected = {"IS_OFFLINE": "True", "A": "provider", "B": "function", "C": "file", "D": "shell"}
+    assert seen(tmp_path, "/", "--env-file", ".env", A="shell", D="shell") == expected
+    assert seen(tmp_path, "app:app", "/", "--env-file", ".env", A="shell", D="shell") == expected
+
+
+def test_variables_that_only_a_deployment_knows_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "serverless.yml").write_text("""
+        provider: {environment: {A: '${cf:x.y}', B: !Ref Table, C: '${ssm:/x}', D: "${opt:stage, 'none'}"}}
+        functions: {api: {handler: app.app}}
+        """)
+    (tmp_path / ".env").write_text("B=file\n")
+    words = ("invoke", "app:app", "--env-file", ".env", "--source", "alb", "--opt", "stage=prod")
+    status, out, err = run(tmp_path, *words, C="shell")
+    assert (status, err) == (
+        0,
+        "Only a deployment knows the variable A: not set here. Give values with --env-file.\n",
+    )
+    assert json.loads(json.loads(out)["body"]) == {
+        "IS_OFFLINE": "True", "A": None, "B": "file", "C": "shell", "D": "prod",
+    }  # fmt: skip
+
+
+def test_an_import_error_is_the_applications_part_of_the_traceback_and_one_line(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import helper\n")
+    (tmp_path / "helper.py").write_text("import not_there_at_all\n")
+    status, out, err = run(tmp_path, "invoke", "app:app")
+    assert (status, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].startswith(f'  File "{tmp_path}/app.py", line 1')
+    assert "bridge/" not in err
+    assert lines[-2:] == [
+        "ModuleNotFoundError: No module named 'not_there_at_all'",
+        "bridge: app:app cannot be imported; the traceback above says why.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["app:app", "app:app()"])
+def test_a_syntax_error_is_shown_where_it_is_and_nothing_else(tmp_path: Path, name: str) -> None:
+    (tmp_path / "app.py").write_text("def app(:\n")
+    status, _, err = run(tmp_path, "invoke", name)
+    assert status == 1
+    lines = err.splitlines()
+    assert lines[0] == f'  File "{tmp_path}/app.py", line 1'
+    assert "def app(:" in lines[1]
+    assert lines[-2:] == [
+        "SyntaxError: invalid syntax",
+        f"bridge: {name} cannot be imported; the traceback above says why.",
+    ]
+
+
+def test_a_factory_that_raises_is_told_as_one_with_its_own_part_of_the_traceback(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "def make():\n    return connect()\ndef connect():\n    raise OSError('no database')\n"
+    )
+    status, out, err = run(tmp_path, "invoke", "app:make()")
+    assert (status, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[:2] == ["Traceback (most recent call last):", f'  File "{tmp_path}/app.py", line 2, in make']
+    assert "bridge/" not in err
+    assert lines[-2:] == [
+        "OSError: no database",
+        "bridge: the factory app:make() raised OSError; what is above says where.",
+    ]
+
+
+def test_a_factory_that_wants_arguments_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def make(config): ...\n")
+    status, _, err = run(tmp_path, "invoke", "app:make()")
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "TypeError: make() missing 1 required positional argument: 'config'",
+            "bridge: the factory app:make() raised TypeError; what is above says where.",
+        ],
+    )
+
+
+def test_a_module_that_raises_before_its_factory_is_called_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("1 / 0\ndef make(): ...\n")
+    status, _, err = run(tmp_path, "invoke", "app:make()")
+    assert status == 1
+    assert err.splitlines()[-1] == "bridge: app:make() cannot be imported; the traceback above says why."
+
+
+DJANGO = """
+from shop.settings import NAME
+def application(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [NAME.encode()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("", "shop/shop/wsgi.py:application"),
+        ("shop", "shop/wsgi.py"),
+        ("shop", "shop.wsgi"),
+        ("other", "{0}/shop/shop/wsgi.py"),
+    ],
+)
+def test_a_file_in_a_package_is_a_part_of_it(tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / "shop" / "shop").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for file, text in (("__init__", ""), ("settings", "NAME = 'the shop'"), ("wsgi", DJANGO)):
+        (tmp_path / "shop" / "shop" / f"{file}.py").write_text(text)
+    status, out, err = run(tmp_path / folder, "invoke", name.format(tmp_path))
+    assert (status, json.loads(out)["body"]) == (0, "the shop"), err
+    with Served(tmp_path / folder, name.format(tmp_path), "--no-reload") as running:
+        assert running.client.get("/").text == "the shop"
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for command in (["invoke"], ["serve", "--port", "0", "--no-reload"]):
+        for name in ("/no_such/app.py:app", "no_such/app.py"):
+            status, out, err = run(tmp_path, *command, name)
+            assert (status, out) == (1, "")
+            file = tmp_path / name.partition(":")[0]
+            assert err == f"bridge: {name!r}: there is no file {file}.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("app = 7", "which cannot be called"),
+        ("def app(one, two, three, four): ...", "It cannot be told whether"),
+    ],
+)
+def test_what_is_no_application_is_one_message(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "app.py").write_text(text)
+    status, _, err = run(tmp_path, "invoke", "app:app")
+    assert status == 1
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_a_lambda_handler_with_slashes_is_a_module_in_a_package(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "words.py").write_text("WORD = 'packaged'\n")
+    text = "from .words import WORD\ndef handler(event, context):\n    return {'statusCode': 200, 'body': WORD}\n"
+    (tmp_path / "shop" / "web.py").write_text(text)
+    (tmp_path / "serverless.yml").write_text("functions: {api: {handler: shop/web.handler}}")
+    status, out, err = run(tmp_path, "invoke", "/")
+    assert (status, json.loads(out)["body"]) == (0, "packaged"), err
+
+
+def test_functions_with_folders_of_their_own_may_have_modules_of_the_same_name(tmp_path: Path) -> None:
+    for name in ("dogs", "cats"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "words.py").write_text(f"WORD = '{name}'\n")
+        (tmp_path / name / "app.py").write_text(
+            "import os, words\nON_IMPORT = os.environ['KIND']\ndef handler(event, context):\n"
+            "    return {'statusCode': 200, 'body': words.WORD + ' ' + ON_IMPORT}\n"
+        )
+    function = (
+        "{{Type: AWS::Serverless::Function, Properties: {{Handler: app.handler, CodeUri: {0}/, "
+        "Environment: {{Variables: {{KIND: {0}}}}}, Events: {{A: {{Type: HttpApi, Properties: {{Path: /{0}}}}}}}}}}}"
+    )
+    resources = "\n".join(f"  {name.title()}: {function.format(name)}" for name in ("dogs", "cats"))
+    (tmp_path / "template.yaml").write_text(f"Resources:\n{resources}\n")
+    for name in ("dogs", "cats"):
+        status, out, err = run(tmp_path, "invoke", f"/{name}")
+        assert (status, out and json.loads(out)["body"]) == (0, f"{name} {name}"), err
+
+
+def test_a_handler_that_the_project_makes_itself_is_served_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(f"import bridge\n{APP}\nhandler = bridge.handler(app, base_path='/shop')\n")
+    assert seen(tmp_path, "app:handler", "/shop/tea")["IS_OFFLINE"] == "True"

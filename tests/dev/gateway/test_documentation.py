@@ -1,0 +1,36 @@
+"""docs/gateway.md tells of every source, and with docs/packaging.md of every key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.dev.gateway import SOURCES
+from bridge.dev.projects import pyproject
+
+DOCS = Path(__file__).parents[3] / "docs"
+TEXT = (DOCS / "gateway.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("title", ["| | request too large |", "| | binary request bodies |"])
+def test_the_tables_have_each_source_once(title: str) -> None:
+    table = TEXT[TEXT.index(title) :].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    named = [name for row in rows for name in re.findall("`(.*?)`", row)]
+    assert sorted(named) == sorted(SOURCES)
+
+
+def test_the_option_source_has_all_of_them() -> None:
+    (row,) = re.findall(r"^\| `--source` \| (.*?) \|", TEXT, re.MULTILINE)
+    assert sorted(re.findall("`(.*?)`", row)) == sorted(SOURCES)
+
+
+def test_the_examples_have_every_key_of_pyproject_toml_with_a_right_value(tmp_path: Path) -> None:
+    keys: list[str] = []
+    for text in (TEXT, (DOCS / "packaging.md").read_text(encoding="utf-8")):
+        (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        (tmp_path / "pyproject.toml").write_text(example)
+        keys += [key for key in pyproject.read(tmp_path) if key not in keys]
+    assert keys == list(pyproject.KEYS)

@@ -1,0 +1,1 @@
+"""What the pieces of packaging do by themselves; tests/dev/cli/test_package.py has the command."""

@@ -1,0 +1,95 @@
+"""Zip files: what others read of them, and that they are whole or not there."""
+
+from __future__ import annotations
+
+import random
+import struct
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.dev.packaging import PackagingError, archive
+from bridge.dev.packaging.archive import compressed, read_zip, write_zip
+
+ENTRIES = [
+    compressed("b/café.txt", b"tea " * 1000),
+    compressed("a.py", b"x"),
+    compressed("bridge/runtime/bootstrap", b"#!/bin/sh\n" * 9, is_program=True),
+    compressed("empty", b""),
+    compressed("noise", random.Random(1).randbytes(5000)),
+]
+
+
+def test_python_reads_what_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "function.zip"
+    write_zip(file, ENTRIES)
+    with ZipFile(file) as read:
+        assert read.testzip() is None
+        assert read.namelist() == ["a.py", "b/café.txt", "bridge/runtime/bootstrap", "empty", "noise"]
+        assert read.read("b/café.txt") == b"tea " * 1000
+        assert {info.date_time for info in read.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        modes = {info.filename: info.external_attr >> 16 for info in read.infolist()}
+    assert modes["bridge/runtime/bootstrap"] == 0o100755
+    assert modes["a.py"] == 0o100644
+
+
+def test_unzip_gives_files_with_their_modes(tmp_path: Path) -> None:
+    write_zip(tmp_path / "function.zip", ENTRIES)
+    done = subprocess.run(["unzip", "-q", "function.zip", "-d", "out"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "bridge/runtime/bootstrap").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "out" / "a.py").read_bytes() == b"x"
+
+
+def test_the_order_in_which_files_come_changes_nothing(tmp_path: Path) -> None:
+    write_zip(tmp_path / "a.zip", ENTRIES)
+    write_zip(tmp_path / "b.zip", ENTRIES[::-1])
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+@given(st.dictionaries(st.text("abcdé/", min_size=1), st.binary(max_size=300), max_size=5))
+def test_what_was_written_is_read_again(files: dict[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "a.zip")
+        entries = [compressed(name, data) for name, data in sorted(files.items())]
+        write_zip(file, entries)
+        assert read_zip(file) == entries
+        assert {entry.path: entry.content() for entry in entries} == files
+
+
+def test_an_error_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "function.zip"
+    file.write_bytes(b"the one before")
+    broken = replace(ENTRIES[0], path="z", size=-1)  # what comes before it is written already
+    with pytest.raises(struct.error):
+        write_zip(file, [*ENTRIES, broken])
+    assert file.read_bytes() == b"the one before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_error_leaves_no_new_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), archive.whole_file(tmp_path / "build" / "out" / "function.zip"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_files_than_the_format_counts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert archive._MOST_ENTRIES == 65_535
+    monkeypatch.setattr(archive, "_MOST_ENTRIES", 4)
+    with pytest.raises(PackagingError, match="more than 4 files"):
+        write_zip(tmp_path / "function.zip", ENTRIES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_zip_or_cut_off_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "a.zip"
+    write_zip(file, ENTRIES)
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(BadZipFile):
+        read_zip(file)

@@ -1,0 +1,161 @@
+"""What a project needs, from whichever file says it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.dev.packaging import PackagingError, requirements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POETRY_LOCK = """
+[[package]]
+name = "click"
+version = "8.1.7"
+groups = ["main"]
+files = [{file = "click-8.1.7.tar.gz", hash = "sha256:aa"}, {file = "click-8.1.7-py3-none-any.whl", hash = "sha256:bb"}]
+
+[[package]]
+name = "numpy"
+version = "1.26.4"
+groups = ["main"]
+markers = "python_version < '3.12'"
+files = []
+
+[[package]]
+name = "numpy"
+version = "2.3.1"
+groups = ["main"]
+markers = "python_version >= '3.12'"
+files = []
+
+[[package]]
+name = "ours"
+version = "0.1"
+files = []
+[package.source]
+type = "directory"
+url = "../ours"
+
+[metadata]
+lock-version = "2.1"
+"""
+
+
+def test_requirements_txt_comes_before_locks_and_those_before_pyproject(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\nversion = "1"\ndependencies = ["flask>=3"]\n')
+    assert requirements.find([tmp_path]).lines == ["flask>=3"]
+    (tmp_path / "Pipfile.lock").write_text('{"default": {"flask": {"version": "==3.1.0"}}}')
+    assert requirements.find([tmp_path]).lines == ["flask==3.1.0"]
+    (tmp_path / "poetry.lock").write_text(POETRY_LOCK)
+    assert requirements.find([tmp_path]).origin == "poetry.lock"
+    (tmp_path / "uv.lock").write_text("version = 1\n")
+    assert requirements.find([tmp_path]).project == tmp_path
+    (tmp_path / "requirements.txt").write_text("flask\n")
+    found = requirements.find([tmp_path])
+    assert found.files == [tmp_path / "requirements.txt"]
+    assert requirements.others(found, [tmp_path]) == ["uv.lock", "poetry.lock", "Pipfile.lock"]
+
+
+def test_the_applications_own_folder_is_looked_in_after_the_projects(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "requirements.txt").write_text("flask\n")
+    found = requirements.find([tmp_path, tmp_path / "web"])
+    assert (found.folder, found.origin) == (tmp_path / "web", "requirements.txt")
+
+
+def test_a_pyproject_that_says_nothing_of_a_project_is_none(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\n")
+    assert requirements.find([tmp_path]).origin == "none"
+
+
+def test_dependencies_that_only_a_build_knows_are_told(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\ndynamic = ["dependencies"]\n')
+    with pytest.raises(PackagingError, match="dynamic"):
+        requirements.find([tmp_path])
+
+
+def test_poetrys_lock_pins_what_its_project_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "poetry.lock").write_text(POETRY_LOCK)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.poetry.dependencies]\npython = "^3.11"\nclick = "^8.1"\nnumpy = "*"\nours = {path = "../ours"}\n'
+        'dev = {version = "1", optional = true}\nhttpx = {version = ">=0.27,<1", extras'
+        ' = ["http2"], python = "<3.13"}\n'
+        'far = {git = "git@example.com:a/far.git", tag = "v1"}\n'
+    )
+    found = requirements.find([tmp_path])
+    assert found.lines == [
+        "click>=8.1,<9",
+        "numpy",
+        "ours @ ../ours",
+        "httpx[http2]>=0.27,<1 ; python_version < '3.13'",
+        "far @ git+ssh://git@example.com/a/far.git@v1",
+    ]
+    assert found.constraints == [
+        "click==8.1.7 --hash=sha256:aa --hash=sha256:bb",
+        "numpy==1.26.4 ; python_version < '3.12'",
+        "numpy==2.3.1 ; python_version >= '3.12'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("poetry", "line"),
+    [("^1.2.3", "a>=1.2.3,<2"), ("^0.2.3", "a>=0.2.3,<0.3"), ("^0.0.3", "a>=0.0.3,<0.0.4"), ("^0", "a>=0,<1"),
+     ("~1.2.3", "a>=1.2.3,<1.3"), ("~1", "a>=1,<2"), ("1.2.*", "a==1.2.*"), ("1.2", "a==1.2"), ("=1.2", "a==1.2"),
+     ("*", "a"), (">=1, <2", "a>=1,<2"), ("~=1.4", "a~=1.4"), ("!=1.5", "a!=1.5")],
+)  # fmt: skip
+def test_poetrys_ranges_are_those_of_pep_440(poetry: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.poetry.dependencies]\na = "{poetry}"\n')
+    assert requirements.find([tmp_path]).lines == [line]
+
+
+def test_pipenvs_lock_is_taken_with_hashes_conditions_and_sources(tmp_path: Path) -> None:
+    lock = {
+        "_meta": {"sources": [{"url": "https://pypi.org/simple"}, {"url": "https://${USER}@own.example/simple"}]},
+        "default": {
+            "flask": {"version": "==3.1.0", "hashes": ["sha256:aa"], "markers": "python_version >= '3.9'"},
+            "httpx": {"version": "==0.28.1", "extras": ["http2"]},
+            "ours": {"path": "./ours", "editable": True},
+            "far": {"git": "https://example.com/far.git", "ref": "abc"},
+        },
+        "develop": {"pytest": {"version": "==8"}},
+    }
+    (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
+    assert requirements.find([tmp_path]).lines == [
+        "--index-url https://pypi.org/simple",
+        "flask==3.1.0 ; python_version >= '3.9' --hash=sha256:aa",
+        "httpx[http2]==0.28.1",
+        "./ours",
+        "far @ git+https://example.com/far.git@abc",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Pipfile.lock", "{"),
+        ("Pipfile.lock", "[]"),
+        ("pyproject.toml", "[project"),
+        ("poetry.lock", ""),
+        ("uv.lock", ""),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(PackagingError, match=name):
+        requirements.find([tmp_path])
+
+
+def test_only_the_files_that_are_named_count(tmp_path: Path) -> None:
+    for name in ("requirements.txt", "prod.txt", "more.txt", "uv.lock"):
+        (tmp_path / name).write_text("flask\n")
+    found = requirements.find([tmp_path], [tmp_path / "prod.txt", tmp_path / "more.txt"])
+    assert found.files == [tmp_path / "prod.txt", tmp_path / "more.txt"]
+    with pytest.raises(PackagingError, match="there is no such file"):
+        requirements.find([tmp_path], [tmp_path / "none.txt"])
+    with pytest.raises(PackagingError, match=r"uv\.lock stands alone"):
+        requirements.find([tmp_path], [tmp_path / "prod.txt", tmp_path / "uv.lock"])

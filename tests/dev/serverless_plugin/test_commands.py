@@ -1,0 +1,266 @@
+"""``sls wsgi``: serving, artifacts, and commands in the function or on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.dev.cli.packages import listing, names
+from tests.remote.lambdas import CREDENTIALS, NOTHING, Lambda
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.dev.serverless_plugin.framework import Framework, Project
+
+pytestmark = pytest.mark.slow
+
+APP = """
+import os
+
+from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.get("/")
+def index():
+    return f"{os.environ['COLOUR']} {os.environ.get('IS_OFFLINE')} {request.environ['serverless.event']['rawPath']}"
+
+
+@app.cli.command("tea")
+def tea():
+    print("a cup")
+"""
+SETTINGS = "SECRET_KEY = 'k'\nINSTALLED_APPS = []\n"
+WSGI = """
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_settings")
+application = get_wsgi_application()
+"""
+CONFIG: dict[str, Any] = {
+    "provider": {"environment": {"COLOUR": "red"}, "region": "eu-west-1"},
+    "custom": {"wsgi": {"app": "web/app.app"}},
+    "functions": {
+        "shop": {
+            "handler": "wsgi_handler.handler",
+            "environment": {"COLOUR": "green"},
+            "events": [{"httpApi": "GET /"}, {"httpApi": "GET /more/{proxy+}"}],
+        },
+        "admin": {
+            "handler": "wsgi_handler.handler",
+            "wsgi": {"app": "web/site_wsgi:application"},
+            "environment": {"TABLE": {"Ref": "Table"}},
+        },
+        "job": {"handler": "job.run"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def project(framework: Framework, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A shop of Flask, and an administration of Django."""
+    files = {"web/app.py": APP, "web/site_wsgi.py": WSGI, "web/site_settings.py": SETTINGS, "job.py": ""}
+    return framework.project(tmp_path_factory.mktemp("commands") / "shop", files, CONFIG)
+
+
+@pytest.fixture
+def lambdas() -> Iterator[Lambda]:
+    serving = Lambda()
+    yield serving
+    serving.close()
+
+
+def account(lambdas: Lambda) -> dict[str, str]:
+    return {**CREDENTIALS, **NOTHING, "AWS_ENDPOINT_URL": lambdas.url}
+
+
+def test_alone_it_prints_help(project: Project) -> None:
+    ran = project.sls("wsgi")
+    assert ran.status == 0
+    for command in ("serve", "install", "clean", "exec", "exec local", "command", "manage", "flask local"):
+        assert re.search(rf"^wsgi {command}  +\S", ran.out, re.MULTILINE), ran.out
+
+
+def test_code_runs_on_this_machine_with_the_functions_environment_and_its_own_output_and_status(
+    project: Project,
+) -> None:
+    code = "import os, sys; print(app, os.environ['COLOUR']); sys.exit(3)"
+    ran = project.sls("wsgi", "exec", "local", "--command", code)
+    assert (ran.status, ran.out) == (3, "<Flask 'app'> green\n")
+
+
+def test_a_file_is_run_and_a_function_chosen(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("print(type(app).__name__)\nraise KeyError('tea')\n")
+    ran = project.sls("wsgi", "exec", "local", "-f", str(tmp_path / "code.py"), "--function", "admin")
+    assert ran.status == 1
+    assert ran.out.startswith("WSGIHandler\nTraceback")
+    assert ran.out.endswith("KeyError: 'tea'\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "out"),
+    [
+        (("command", "local", "--command", "echo $COLOUR; exit 4"), 4, "green\n"),
+        (("flask", "local", "--command", "tea"), 0, "a cup\n"),
+        (("manage", "local", "-f", "admin", "--command", "diffsettings --output unified"), 0, "+ SECRET_KEY"),
+    ],
+    ids=["command", "flask", "manage"],
+)
+def test_the_others_do_so_too(words: tuple[str, ...], status: int, out: str, project: Project) -> None:
+    ran = project.sls("wsgi", *words)
+    assert ran.status == status, ran.err
+    assert out in ran.out
+
+
+def test_the_deployed_function_is_asked_in_the_services_region_and_its_status_and_output_come_back(
+    project: Project, lambdas: Lambda
+) -> None:
+    lambdas.answer([5, "whole ☕\n"])
+    ran = project.sls("wsgi", "exec", "--command", "print(1)", "--stage", "live", **account(lambdas))
+    assert (ran.status, ran.out) == (5, "whole ☕\n")
+    event = {"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}
+    assert lambdas.asked == [("/2015-03-31/functions/shop-live-shop/invocations", event)]
+
+
+def test_each_command_of_each_function_is_asked_for_by_its_name(project: Project, lambdas: Lambda) -> None:
+    lambdas.answer([0, ""])
+    words = {"command": ["--command", "df"], "manage": ["--command=check -v 2"], "flask": ["--command", "tea"]}
+    for command, given in words.items():
+        assert project.sls("wsgi", command, *given, "--function", "admin", **account(lambdas)).status == 0
+    path = "/2015-03-31/functions/shop-dev-admin/invocations"
+    data = {"command": "df", "manage": "check -v 2", "flask": "tea"}
+    assert lambdas.asked == [
+        (path, {"_serverless-wsgi": {"command": command, "data": said}}) for command, said in data.items()
+    ]
+
+
+def test_a_function_that_has_commands_off_is_a_hint(project: Project, lambdas: Lambda) -> None:
+    lambdas.answer({"errorType": "EventError", "errorMessage": "off (keys _serverless-wsgi)"}, error=True)
+    ran = project.sls("wsgi", "manage", "--command", "check", **account(lambdas))
+    assert (ran.status, ran.out) == (1, "")
+    assert "keys _serverless-wsgi" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("exec", "local"), "Give one of the two: --command"),
+        (("exec", "local", "--function", "nothing", "--command", "1"), 'Function "nothing" not found. There are: shop'),
+        (("exec", "local", "--function", "job", "--command", "1"), 'Function "job" serves no application'),
+    ],
+    ids=["nothing", "no function", "no application"],
+)
+def test_wrong_options_are_one_message(words: tuple[str, ...], message: str, project: Project) -> None:
+    ran = project.sls("wsgi", *words)
+    assert ran.status == 1
+    assert message in ran.out + ran.err
+
+
+def test_the_application_is_served_behind_the_front_door_that_its_events_name(project: Project) -> None:
+    with _started(project, "wsgi", "serve", "--port", "0") as log:
+        address = _said(log, r"behind http-api at (http://\S+)")
+        with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
+            assert client.get("/").text == "green True /"
+            assert client.get("/elsewhere").json() == {"message": "Not Found"}  # no event leads there
+
+
+def test_artifacts_are_made_and_removed_without_a_deployment(project: Project) -> None:
+    before = listing(project.folder)
+    ran = project.sls("wsgi", "install")
+    assert ran.status == 0, ran.out + ran.err
+    zips = list((project.folder / ".serverless").glob("*.zip"))
+    assert [file.name for file in zips] == ["shop.zip"]
+    assert "web/app.py" in names(zips[0])
+    assert project.sls("wsgi", "clean").status == 0
+    assert not zips[0].exists()
+    assert {name: what for name, what in listing(project.folder).items() if name != ".serverless"} == before
+
+
+def test_invoke_local_runs_the_function(project: Project) -> None:
+    if "serverless-3" in project.framework.home.name and sys.version_info >= (3, 12):
+        pytest.skip("Serverless 3.40 runs Python 3.12 and later in Docker only")
+    event = {
+        "version": "2.0",
+        "rawPath": "/",
+        "rawQueryString": "",
+        "headers": {},
+        "requestContext": {"http": {"method": "GET", "path": "/"}, "stage": "$default"},
+        "isBase64Encoded": False,
+    }
+    ran = project.sls("invoke", "local", "--function", "shop", "--data", json.dumps(event))
+    assert ran.status == 0, ran.out + ran.err
+    answer = json.loads(ran.out)
+    assert (answer["statusCode"], answer["body"]) == (200, "green None /")
+
+
+def test_serverless_offline_plays_api_gateway_in_front_of_it(framework: Framework, tmp_path: Path) -> None:
+    config = {**CONFIG, "plugins": ["serverless-offline"], "functions": {"shop": CONFIG["functions"]["shop"]}}
+    project = framework.project(tmp_path / "shop", {"web/app.py": APP}, config)
+    before = listing(project.folder)
+    with contextlib.ExitStack() as stack:
+        ports = [str(stack.enter_context(_held_port())) for _ in range(3)]
+        options = ["--httpPort", ports[0], "--lambdaPort", ports[1], "--albPort", ports[2], "--noPrependStageInUrl"]
+        log = stack.enter_context(_started(project, "offline", "start", *options))
+        _said(log, r"Server ready: (http://\S+)")
+        with httpx.Client(base_url=f"http://localhost:{ports[0]}", trust_env=False, timeout=60) as client:
+            assert client.get("/").text == "green true /"
+    after = {name: what for name, what in listing(project.folder).items() if "__pycache__" not in name}
+    assert after == before
+
+
+@contextlib.contextmanager
+def _started(project: Project, *words: str) -> Iterator[Path]:
+    """A command that runs until Ctrl-C, which must end it well; gives the file with what it says."""
+    log = project.folder.parent / f"said-by-{words[0]}"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [str(project.framework.program), *words],
+            cwd=project.folder,
+            env=project.framework.environment(project.folder),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield log
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        assert process.wait(30) == 0, log.read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _said(log: Path, pattern: str) -> str:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if found := re.search(pattern, log.read_text()):
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError(f"No {pattern!r}: {log.read_text()}")
+
+
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that another process can listen on: bound, but not listened on, nobody gets it by chance."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

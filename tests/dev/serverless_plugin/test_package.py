@@ -1,0 +1,362 @@
+"""``sls package`` with the plugin: what is in the artifacts, and that they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.dev.gateway import Request
+from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, listing, names, unpacked
+from tests.end_to_end.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.dev.serverless_plugin.framework import Framework, Packaged
+
+pytestmark = [pytest.mark.slow]
+
+HANDLER = "bridge.entrypoint.handler"
+# Serverless 3.40 knows the names of Lambda's runtimes up to its own end: what is unknown is a warning.
+PLAIN = """
+def app(environ, start_response):
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [b"tea"]
+"""
+SIX = FLASK.replace("from flask import Flask", "import six, typing_extensions\nfrom flask import Flask")
+DJANGO = {
+    "site/manage.py": "",
+    "site/shop/__init__.py": "",
+    "site/shop/settings.py": "SECRET_KEY = 'k'\nALLOWED_HOSTS = ['*']\nROOT_URLCONF = 'shop.urls'\n",
+    "site/shop/urls.py": "from django.http import HttpResponse\nfrom django.urls import path\n"
+    "urlpatterns = [path('', lambda request: HttpResponse('django'))]\n",
+    "site/shop/wsgi.py": "import os\nfrom django.core.wsgi import get_wsgi_application\n"
+    "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\napplication = get_wsgi_application()\n",
+    "site/requirements.txt": "django\n",
+}
+
+
+class Answers:
+    """Runs a function of an artifact by AWS's client and by ours, and asks it from several front doors."""
+
+    def __init__(self, rie: Path, folder: Path) -> None:
+        self._rie, self._folder, self._count = rie, folder, 0
+
+    def check(self, packaged: Packaged, name: str, body: str) -> None:
+        if HOST is None:
+            pytest.skip("this processor is none of Lambda's, so nothing made for Lambda runs here")
+        assert packaged.function(name)["Handler"] == HANDLER
+        root = unpacked(packaged.artifact(name), self._folder / f"unpacked-{name}")
+        client = aws_client(self._folder / f"client-{name}")
+        for module in ("awslambdaric", "bridge.runtime"):
+            variables = {**packaged.variables(name), "PYTHONPYCACHEPREFIX": "", "PYTHONPATH": str(client)}
+            variables.pop("AWS_LAMBDA_EXEC_WRAPPER", None)  # Lambda's part; the client is named below
+            variables.pop("BRIDGE_RESPONSE_MODE", None)
+            command = [*bare_python(), "-m", module]
+            self._count += 1
+            log = self._folder / f"log-{self._count}"
+            with Emulator(self._rie, root, HANDLER, log, variables=variables, command=command) as function:
+                for source in ("http-api", "rest-api", "alb"):
+                    got = function.ask(Request("GET", "/"), source)
+                    assert (got.status, got.body.decode()) == (200, body), function.log
+
+
+@pytest.fixture
+def answers(rie: Path, tmp_path: Path) -> Answers:
+    return Answers(rie, tmp_path)
+
+
+def config(functions: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A configuration for the processor that the tests run on."""
+    architecture = {"architecture": HOST} if HOST else {}
+    return {"functions": dict(functions), **more, "provider": {**architecture, **more.get("provider", {})}}
+
+
+@pytest.mark.aws
+def test_what_serverless_wsgis_users_have_works_and_leaves_their_tree_alone(
+    framework: Framework, answers: Answers, tmp_path: Path
+) -> None:
+    """An application in a folder, `!**`, the old handler's name, modules of one file, a function beside it."""
+    files = {
+        "web/app.py": SIX,
+        "web/data.txt": "tea",
+        "web/.env": "SECRET=1",
+        "web/notes.md": "notes",
+        "web/requirements.txt": "flask==3.1.2\nsix\ntyping_extensions\n",
+        "requirements.txt": "no-such-requirement-anywhere\n",  # serverless-wsgi reads the one beside the application
+        "other.py": "def handler(event, context):\n    return 1\n",
+        "unseen.py": "",
+    }
+    functions = {
+        "api": {"handler": "wsgi.handler", "events": [{"http": "ANY /"}, {"http": "ANY /{proxy+}"}]},
+        "other": {"handler": "other.handler"},
+    }
+    custom = {"wsgi": {"app": "web/app.app", "textMimeTypes": ["application/custom"], "pipArgs": "--no-cache-dir"}}
+    patterns = {"patterns": ["!**", "web/**", "!web/*.md", "other.py"]}
+    project = framework.project(tmp_path / "shop", files, config(functions, custom=custom, package=patterns))
+    before = listing(project.folder)
+    packaged = project.package()
+    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    assert after == before
+    assert 'The handler "wsgi.handler" is an old name' in packaged.ran.err
+    assert "Left out, for secrets do not belong into an artifact: web/.env." in packaged.ran.err
+    found = names(packaged.artifact("api"))
+    own = {name for name in found if name.startswith(("web/", "other", "unseen", "node_modules")) and "__" not in name}
+    assert own == {"web/app.py", "web/data.txt", "web/requirements.txt", "other.py"}
+    assert {"six.py", "typing_extensions.py", "flask-3.1.2.dist-info/METADATA"} <= found
+    assert packaged.artifact("other") == packaged.artifact("api")
+    assert packaged.function("other")["Handler"] == "other.handler"
+    answers.check(packaged, "api", "flask 3.1.2 tea")
+
+
+@pytest.mark.aws
+def test_several_applications_share_an_artifact_and_each_function_serves_its_own(
+    framework: Framework, answers: Answers, tmp_path: Path
+) -> None:
+    files = {**DJANGO, "api/main.py": FASTAPI, "api/requirements.txt": "fastapi\npydantic\n"}
+    functions = {
+        "site": {"handler": "wsgi_handler.handler", "events": [{"httpApi": "*"}]},
+        "api": {"handler": HANDLER, "wsgi": {"app": "api/main:app", "textMimeTypes": ["application/x-tea"]}},
+        "live": {"handler": HANDLER, "wsgi": {"app": "api/main:app"}, "url": {"invokeMode": "RESPONSE_STREAM"}},
+    }
+    custom = {"wsgi": {"app": "site/shop.wsgi.application"}}
+    packaged = framework.project(tmp_path / "shop", files, config(functions, custom=custom)).package()
+    assert packaged.variables("site") == {}
+    assert packaged.variables("api") == {"BRIDGE_APP": "api/main:app", "BRIDGE_TEXT_TYPES": "application/x-tea"}
+    assert packaged.variables("live") == {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap",
+        "BRIDGE_APP": "api/main:app",
+        "BRIDGE_RESPONSE_MODE": "stream",
+    }
+    answers.check(packaged, "site", "django")
+    answers.check(packaged, "api", '{"cups":2}')
+
+
+@pytest.mark.aws
+def test_functions_packaged_individually_each_have_their_module_and_its_requirements(
+    framework: Framework, answers: Answers, tmp_path: Path
+) -> None:
+    files = {
+        "web/app.py": FLASK,
+        "web/data.txt": "alone",
+        "web/requirements.txt": "flask==3.1.2\n",
+        "plain/app.py": PLAIN,
+        "jobs/job.py": "def run(event, context):\n    return 1\n",
+    }
+    functions = {
+        "web": {"handler": "wsgi_handler.handler", "module": "web", "package": {"patterns": ["!**/*.md", "web/**"]}},
+        "plain": {"handler": "wsgi_handler.handler", "module": "plain", "wsgi": {"app": "plain/app.app"}},
+        "job": {"handler": "job.run", "module": "jobs"},
+    }
+    custom = {"wsgi": {"app": "web/app.app"}}
+    package = {"individually": True}
+    packaged = framework.project(tmp_path / "shop", files, config(functions, custom=custom, package=package)).package()
+    found = {name: names(packaged.artifact(name)) for name in functions}
+    assert {"app.py", "data.txt", "flask/app.py"} <= found["web"]
+    assert "flask/app.py" not in found["plain"]
+    assert found["job"] == {name for name in found["job"] if "job" in name}
+    answers.check(packaged, "web", "flask 3.1.2 alone")
+    answers.check(packaged, "plain", "tea")
+
+
+@pytest.mark.aws
+@pytest.mark.parametrize("options", [{}, {"zip": True}], ids=["folders", "zip"])
+def test_beside_serverless_python_requirements_that_one_packs_the_requirements(
+    framework: Framework, answers: Answers, python_with_pip: str, options: dict[str, bool], tmp_path: Path
+) -> None:
+    files = {"web/app.py": FLASK, "web/data.txt": "both", "requirements.txt": "flask==3.1.2\n"}
+    custom = {"wsgi": {"app": "web/app.app"}, "pythonRequirements": {"pythonBin": python_with_pip, **options}}
+    functions = {"api": {"handler": "wsgi_handler.handler"}}
+    more = {"custom": custom, "plugins": ["serverless-python-requirements"]}
+    packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
+    found = names(packaged.artifact("api"))
+    assert ("flask/app.py" in found) is not options.get("zip", False)
+    assert "bridge/entrypoint.py" in found
+    answers.check(packaged, "api", "flask 3.1.2 both")
+
+
+@pytest.mark.aws
+def test_beside_it_individually_the_module_is_the_artifacts_root(
+    framework: Framework, answers: Answers, python_with_pip: str, tmp_path: Path
+) -> None:
+    files = {"web/app.py": FLASK, "web/data.txt": "own", "web/requirements.txt": "flask==3.1.2\n"}
+    more = {
+        "custom": {"wsgi": {"app": "web/app.app"}, "pythonRequirements": {"pythonBin": python_with_pip}},
+        "plugins": ["serverless-python-requirements"],
+        "package": {"individually": True},
+    }
+    functions = {"api": {"handler": "wsgi_handler.handler", "module": "web"}}
+    packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
+    found = {path.name: names(path) for path in (tmp_path / "shop" / ".serverless").glob("*.zip")}
+    (made,) = [name for name, own in found.items() if "bridge/entrypoint.py" in own]
+    assert packaged.artifact("api").name == made
+    assert "app.py" in found[made]
+    answers.check(packaged, "api", "flask 3.1.2 own")
+
+
+def test_native_requirements_are_for_the_functions_processor_and_python(framework: Framework, tmp_path: Path) -> None:
+    files = {"main.py": FASTAPI, "requirements.txt": "fastapi\npydantic\n"}
+    # What pip needed to be told of the target, and what uv has no option for.
+    told = "--platform manylinux2014_x86_64 --only-binary=:all: --prefer-binary --timeout 60"
+    more = {
+        "custom": {"wsgi": {"app": "main.app", "pipArgs": told}},
+        "provider": {"runtime": "python3.11", "architecture": "arm64"},
+    }
+    functions = {"api": {"handler": "wsgi_handler.handler"}, "job": {"handler": "job.run", "runtime": "python3.12"}}
+    packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
+    assert 'Functions "api" and "job" share an artifact, and differ in runtime or architecture' in packaged.ran.err
+    native = [name for name in names(packaged.artifact("api")) if name.endswith(".so")]
+    assert native
+    assert all(name.endswith("cpython-311-aarch64-linux-gnu.so") for name in native)
+
+
+def test_a_pattern_that_names_a_secret_or_a_node_module_takes_it_in(framework: Framework, tmp_path: Path) -> None:
+    files = {"app.py": PLAIN, ".env": "A=1", "keys/a.pem": "", "keys/b.pem": "", "tests/data.json": "{}"}
+    patterns = {"patterns": [".env", "keys/a.pem", "node_modules/htmx/**"]}
+    more = {"custom": {"wsgi": {"app": "app.app"}}, "package": patterns}
+    project = framework.project(tmp_path / "shop", files, config({"api": {"handler": "wsgi_handler.handler"}}, **more))
+    for name in ("htmx", "other"):
+        (project.folder / "node_modules" / name).mkdir()
+        (project.folder / "node_modules" / name / "index.js").write_text("")
+    packaged = project.package()
+    found = names(packaged.artifact("api"))
+    kept = {name for name in found if name.startswith((".env", "keys", "node_modules", "tests"))}
+    assert kept == {".env", "keys/a.pem", "node_modules/htmx/index.js", "tests/data.json"}
+    assert "keys/b.pem" in packaged.ran.err
+
+
+def test_without_an_application_it_packs_requirements_alone(framework: Framework, tmp_path: Path) -> None:
+    files = {"job.py": "import six\n\ndef run(event, context):\n    return 1\n", "requirements.txt": "six\n"}
+    made = {"made/job.zip": "from last time"}  # where the framework is to put what it makes
+    own = {"bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'}
+    more = {"custom": {"wsgi": {"pythonBin": "bin/python"}}}
+    project = framework.project(tmp_path / "shop", files | made | own, config({"job": {"handler": "job.run"}}, **more))
+    (project.folder / "bin" / "python").chmod(0o755)
+    packaged = project.package("--package", "made")
+    found = names(packaged.artifact("job"))
+    assert {"job.py", "six.py"} <= found
+    assert not [name for name in found if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
+
+
+def test_zips_and_handlers_of_the_users_own_are_left_alone_and_their_application_runs_here(
+    framework: Framework, tmp_path: Path
+) -> None:
+    handler = "def handler(event, context):\n    return 1\n"
+    files = {"app.py": PLAIN, "wsgi_handler.py": handler, "own.zip": "whatever is in it"}
+    functions = {
+        "own": {"handler": "wsgi_handler.handler"},  # there is one, and no application is named
+        "made": {"handler": "wsgi_handler.handler", "wsgi": {"app": "app.app"}, "package": {"artifact": "own.zip"}},
+    }
+    project = framework.project(tmp_path / "shop", files, config(functions))
+    packaged = project.package()
+    assert [packaged.function(name)["Handler"] for name in functions] == ["wsgi_handler.handler"] * 2
+    assert "wsgi_handler.py" in names(packaged.artifact("own"))
+    assert (project.folder / "own.zip").read_text() == "whatever is in it"
+    ran = project.sls("wsgi", "exec", "local", "--command", "print(app.__name__)")
+    assert (ran.status, ran.out) == (0, "app\n"), ran.err
+
+
+FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
+    "no application": ({}, {}, 'Function "api" has the handler of an application, and none is named'),
+    "no module": ({}, {"custom": {"wsgi": {"app": "nowhere.app"}}}, "there is no module 'nowhere'"),
+    "no requirement": (
+        {"requirements.txt": "no-such-requirement-anywhere==1\n"},
+        {"custom": {"wsgi": {"app": "app.app"}}},
+        "no-such-requirement-anywhere",
+    ),
+    "no python": (
+        {},
+        {"custom": {"wsgi": {"app": "app.app", "pythonBin": "/no/python"}}},
+        'pythonBin is "/no/python"',
+    ),
+    "old runtime": (
+        {},
+        {"custom": {"wsgi": {"app": "app.app"}}, "provider": {"runtime": "python3.10"}},
+        'Function "api" has the runtime python3.10; an application needs python3.11 or later.',
+    ),
+    "no runtime": (
+        {},
+        {"custom": {"wsgi": {"app": "app.app"}}, "provider": {"runtime": None}},
+        'Function "api" has no runtime; an application needs python3.11 or later.',
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework, failure: str, tmp_path: Path) -> None:
+    files, more, message = FAILURES[failure]
+    project = framework.project(
+        tmp_path / "shop",
+        {"app.py": PLAIN, **files},
+        config({"api": {"handler": "wsgi_handler.handler"}}, **more),
+    )
+    before = listing(project.folder)
+    ran = project.sls("package")
+    assert ran.status == 1
+    said = ran.out + ran.err  # the framework prints errors on its standard output
+    assert message in said
+    assert "Traceback" not in said
+    assert "    at " not in said  # nor node's
+    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    assert after == before
+
+
+def test_commands_that_need_no_application_go_on_without(framework: Framework, tmp_path: Path) -> None:
+    project = framework.project(tmp_path / "shop", {}, config({"api": {"handler": "wsgi_handler.handler"}}))
+    ran = project.sls("print")
+    assert ran.status == 0, ran.out + ran.err
+    ran = project.sls("wsgi", "exec", "local", "--command", "1")
+    assert ran.status == 1
+    assert "and none is named" in ran.out + ran.err
+
+
+def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:  # of packages; it never answers
+        index.settimeout(60)
+        custom = {"wsgi": {"app": "app.app", "pipArgs": f"--index-url http://127.0.0.1:{index.getsockname()[1]}/"}}
+        functions = {"api": {"handler": "wsgi_handler.handler"}}
+        project = framework.project(tmp_path / "shop", {"app.py": PLAIN}, config(functions, custom=custom))
+        before = listing(project.folder)
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        with subprocess.Popen(
+            [str(framework.program), "package"],
+            cwd=project.folder,
+            env=framework.environment(project.folder, TMPDIR=str(temporary)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            connection, _ = index.accept()
+            os.killpg(process.pid, signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+            connection.close()
+    assert process.returncode == -signal.SIGINT
+    assert said.endswith("Stopped; nothing was packaged.\n")
+    assert "    at " not in said
+    assert not list(temporary.glob("bridge*"))  # the framework leaves a folder of its own
+    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    assert after == before
+
+
+def test_the_npm_package_has_the_plugin_and_nothing_else(frameworks: list[Path], tmp_path: Path) -> None:
+    from bridge import __version__
+    from tests.dev.serverless_plugin.framework import PLUGIN
+
+    told = json.loads((PLUGIN / "package.json").read_text())
+    assert (told["name"], told["version"]) == ("serverless-bridge", __version__)
+    packed = subprocess.run(
+        ["npm", "pack", "--dry-run", "--json", "--loglevel=error"], cwd=PLUGIN, capture_output=True, text=True
+    )
+    files = {entry["path"] for entry in json.loads(packed.stdout)[0]["files"]}
+    assert files == {"package.json", "README.md", "index.js", *(f"lib/{path.name}" for path in PLUGIN.glob("lib/*.js"))}
