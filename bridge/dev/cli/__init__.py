@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bridge import __version__
+from bridge.dev.errors import CommandError
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -28,18 +29,6 @@ _COMMANDS = {
     "manage": "remote",
     "flask": "remote",
 }
-
-
-class CommandError(BridgeError):
-    """A command cannot go on; the message says why and what to do."""
-
-    status = 1
-
-
-class UsageError(CommandError):
-    """Options that mean nothing, alone or together, on the command line or in the project's file."""
-
-    status = 2
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,6 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = 141
     except BridgeError as error:
         print(f"bridge: {error}", file=sys.stderr)
-        status = error.status if isinstance(error, CommandError) else 1
+        status = error.exit_status if isinstance(error, CommandError) else 1
     leave_if_stuck(status)
     sys.exit(status)

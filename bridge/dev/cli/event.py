@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from bridge.dev.cli import CommandError, UsageError
 from bridge.dev.cli.access import as_json
 from bridge.dev.cli.options import (
     DEFAULT_SOURCE,
@@ -20,12 +19,13 @@ from bridge.dev.cli.options import (
     media_types,
     settle,
 )
+from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.gateway import Answer, Door, RefusedError, Request, front_door
 from bridge.dev.gateway.cors import UrlCors, is_preflight
 from bridge.dev.gateway.http import below_prefix
 from bridge.dev.gateway.routes import match
 from bridge.dev.projects import pyproject
-from bridge.dev.projects.project import NoApplicationError, Project, find_project
+from bridge.dev.projects.project import Project, find_project
 from bridge.response import TOKEN
 
 if TYPE_CHECKING:

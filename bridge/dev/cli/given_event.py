@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError, UsageError
+from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway import SOURCES, Request
 from bridge.errors import EventError
 from bridge.settings import Settings

@@ -10,14 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError, UsageError
 from bridge.dev.cli.load import say
 from bridge.dev.cli.options import add_framework_options, framework_options
 from bridge.dev.cli.package import application
 from bridge.dev.deploying.plan import TOOLS, Plan, checked_folder, checked_name, checked_python, name_of
+from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
-from bridge.dev.projects.project import NoApplicationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

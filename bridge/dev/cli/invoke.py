@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.adapter import Handler
-from bridge.dev.cli import CommandError
 from bridge.dev.cli.access import as_json
 from bridge.dev.cli.event import door_of, request_of
 from bridge.dev.cli.given_event import check_alone, read_event, request_in, source_of
@@ -26,6 +25,7 @@ from bridge.dev.cli.options import (
     framework_options,
     settle,
 )
+from bridge.dev.errors import CommandError
 from bridge.dev.gateway import RefusedError, front_door
 from bridge.dev.gateway.app import Gateway, Passage
 from bridge.dev.gateway.context import Context

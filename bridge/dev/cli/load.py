@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bridge
 from bridge.adapter import Handler
-from bridge.dev.cli import CommandError
+from bridge.dev.errors import CommandError
 from bridge.dev.projects.env_file import read_env_file
 from bridge.errors import ApplicationNotFoundError, BridgeError
 from bridge.handlers import make_handler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import UsageError
+from bridge.dev.errors import UsageError
 from bridge.dev.gateway import SOURCES
 from bridge.dev.projects.pyproject import RESPONSE_MODES, is_stage
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError, UsageError
 from bridge.dev.cli.load import say
 from bridge.dev.cli.options import add_framework_options, framework_options, media_types
+from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES, Target
 

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError
 from bridge.dev.cli.load import tell_of_unknown
 from bridge.dev.cli.options import framework_options
+from bridge.dev.errors import CommandError, NoApplicationError
 from bridge.dev.gateway import front_door
 from bridge.dev.gateway.service import LambdaService
 from bridge.dev.projects.env_file import read_env_file
-from bridge.dev.projects.project import Function, NoApplicationError, Project, find_project
+from bridge.dev.projects.project import Function, Project, find_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

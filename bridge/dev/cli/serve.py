@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError, UsageError
 from bridge.dev.cli.load import needs
 from bridge.dev.cli.options import THREADS, add_application, add_front_door, add_runtime
+from bridge.dev.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

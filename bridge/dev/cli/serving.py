@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.adapter import Handler
-from bridge.dev.cli import CommandError
 from bridge.dev.cli.access import AccessLines, print_passage
 from bridge.dev.cli.error_app import Broken, ended, trace_of
 from bridge.dev.cli.load import load_functions, say
 from bridge.dev.cli.options import DEFAULT_SOURCE, base_path, framework_options, media_types, settle_front_door
 from bridge.dev.cli.server import Server
+from bridge.dev.errors import CommandError
 from bridge.dev.gateway import Door
 from bridge.dev.gateway.app import Gateway
 from bridge.dev.projects import pyproject
@@ -227,6 +227,6 @@ def child() -> None:
         sys.exit(serve(listener, options, stays=before == "changed"))
     except BridgeError as error:
         say(f"bridge: {error}")
-        sys.exit(error.status if isinstance(error, CommandError) else 1)
+        sys.exit(error.exit_status if isinstance(error, CommandError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from bridge.dev.cli import UsageError
+from bridge.dev.errors import UsageError
 
 # Of Lambda's runtimes those that the bridge runs on:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from bridge.dev.cli import CommandError, UsageError
+from bridge.dev.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,17 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.dev.cli import CommandError
+from bridge.dev.errors import NoApplicationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bridge.dev.gateway.cors import Cors, UrlCors
     from bridge.dev.gateway.routes import RouteOf
-
-
-class NoApplicationError(CommandError):
-    """No application is named anywhere."""
 
 
 @dataclass(slots=True)

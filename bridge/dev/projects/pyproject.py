@@ -8,7 +8,7 @@ import tomllib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError, UsageError
+from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway import SOURCES
 from bridge.dev.packaging.target import MACHINES
 

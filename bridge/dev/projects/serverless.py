@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import UsageError
+from bridge.dev.errors import UsageError
 from bridge.dev.gateway.routes import RouteOf
 from bridge.dev.projects import cors
 from bridge.dev.projects.project import Function, Project, other_doors

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli import CommandError, UsageError
+from bridge.dev.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from bridge.dev.cli import UsageError, main
+from bridge.dev.cli import main
 from bridge.dev.cli import serve as serve_module
 from bridge.dev.cli.serve import _listen
+from bridge.dev.errors import UsageError
 from bridge.dev.gateway import SOURCES
 from tests.dev.cli.served import ASGI, BRIDGE, WSGI, Served, environment
 from tests.dev.cli.test_robustness import ANSWERS

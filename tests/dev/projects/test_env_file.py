@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.cli import CommandError, UsageError
+from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.projects.env_file import read_env_file
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.cli import CommandError
+from bridge.dev.errors import CommandError
 from bridge.dev.gateway.routes import RouteOf
 from bridge.dev.projects.project import Project, find_project
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.cli import UsageError, main
+from bridge.dev.cli import main
+from bridge.dev.errors import UsageError
 from bridge.dev.projects import pyproject
 from tests.dev.cli.served import WSGI, run
 
