@@ -55,7 +55,7 @@ def test_quotes_that_do_not_end_are_named(tmp_path: Path, line: str) -> None:
         read(tmp_path, f"B=1\n{line}\nC=2\n")
     reason = f"line 2: the quotes of {line!r} do not end, or something comes after them."
     assert str(caught.value) == f"{tmp_path / 'env'}, {reason}"
-    assert caught.value.status == 2
+    assert caught.value.exit_status == 2
 
 
 def test_without_python_dotenv_it_is_told_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
