@@ -1,8 +1,8 @@
-"""Commands inside a deployed function: ``exec``, ``command``, ``manage`` and ``flask``, and who asks for them.
+"""Remote commands: ``exec``, ``command``, ``manage`` and ``flask``, run inside a deployed function.
 
-The event is serverless-wsgi's: ``{"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}``, answered with
-``[status, output]``. :mod:`bridge.remote.function` is the function's side, loaded when such an event comes;
-:mod:`bridge.dev.cli.remote_caller` the other one.
+The event is compatible with serverless-wsgi: ``{"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}``. The
+function returns ``[exit status, output]``. :mod:`bridge.remote.function` handles the event, and is imported with the
+first one; :mod:`bridge.dev.cli.lambda_client` sends it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-KEY = "_serverless-wsgi"  # adapter.py knows it, too, so that a function without commands does not load this
+# The only key of a command's event.
+EVENT_KEY = "_serverless-wsgi"
 COMMANDS = ("exec", "command", "manage", "flask")
+# The environment variable that enables remote commands in a function.
 VARIABLE = "BRIDGE_REMOTE_COMMANDS"
 
 
-def event_of(command: str, data: str) -> dict[str, Any]:
-    """The event that has a function run a command."""
-    return {KEY: {"command": command, "data": data}}
+def command_event(command: str, data: str) -> dict[str, Any]:
+    """Return the event that makes a function run *command*.
+
+    Args:
+        command: one of ``COMMANDS``.
+        data: Python code for ``exec``, a shell command line for ``command``, else the arguments as a shell would
+            write them.
+    """
+    return {EVENT_KEY: {"command": command, "data": data}}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dev.cli.served import ASGI, WSGI, Served
+from tests.dev.cli.serve_process import ASGI, WSGI, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

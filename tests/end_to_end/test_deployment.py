@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from tests.dev.cli.packages import HOST, bare_python
-from tests.dev.cli.served import run
+from tests.dev.cli.serve_process import run
 from tests.end_to_end.deployed import VARIABLES, Packager, Shops, deploy
 from tests.end_to_end.front_doors import DOORS, FrontDoor, function_url, http_api
 from tests.end_to_end.ministack import CREDENTIALS

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from bridge.dev.cli.remote_caller import Outcome, RemoteError, client, invoke
+from bridge.dev.cli.lambda_client import Outcome, RemoteError, client, invoke
 from bridge.remote import event_of
-from tests.dev.cli.served import run
+from tests.dev.cli.serve_process import run
 from tests.end_to_end.emulator import AWS_CLIENT, BRIDGE_CLIENT
 from tests.examples.shops import EXAMPLES
 from tests.remote.lambdas import CREDENTIALS, NOTHING

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 # The module of each.
 _COMMANDS = {
-    "serve": "serve",
-    "invoke": "invoke",
-    "event": "event",
+    "serve": "commands.serve",
+    "invoke": "commands.invoke",
+    "event": "commands.event",
     "package": "package",
-    "init": "init",
-    "plugin": "plugin",
-    "exec": "remote",
-    "command": "remote",
-    "manage": "remote",
-    "flask": "remote",
+    "init": "commands.init",
+    "plugin": "commands.plugin",
+    "exec": "commands.remote",
+    "command": "commands.remote",
+    "manage": "commands.remote",
+    "flask": "commands.remote",
 }
 
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after ``bridge``; those of the process if None.
     """
-    from bridge.dev.cli.hard_exit import leave_if_stuck
+    from bridge.dev.cli.process_exit import leave_if_stuck
 
     parser = argparse.ArgumentParser(prog="bridge", description="Python applications behind AWS Lambda front doors.")
     parser.add_argument("--version", action="version", version=f"bridge {__version__}")

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.load import say
+from bridge.dev.cli.function_loader import say
 from bridge.dev.cli.options import add_framework_options, framework_options, media_types
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-from tests.dev.cli.served import run
+from tests.dev.cli.serve_process import run
 
 HOST = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine())
 

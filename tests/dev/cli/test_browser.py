@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dev.cli.served import Served
+from tests.dev.cli.serve_process import Served
 from tests.dev.cli.webdriver import Chromium, missing
-from tests.examples.shops import EXAMPLES
+from tests.examples.applications import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.dev.cli import main
-from tests.dev.cli.served import run
+from tests.dev.cli.serve_process import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +192,7 @@ def test_letters_that_the_output_cannot_show_are_escaped(tmp_path: Path) -> None
 def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     import subprocess
 
-    from tests.dev.cli.served import BRIDGE
+    from tests.dev.cli.serve_process import BRIDGE
 
     command = f"{BRIDGE} event /tea --data-binary @large | head -c 10"
     (tmp_path / "large").write_bytes(b"x" * 1_000_000)

@@ -34,10 +34,10 @@ from tests.dev.cli.packages import (
     uv_cache,
     write,
 )
-from tests.dev.cli.served import BRIDGE, environment
+from tests.dev.cli.serve_process import BRIDGE, environment
 from tests.end_to_end.conftest import rie as rie
 from tests.end_to_end.emulator import Emulator
-from tests.examples.shops import EXAMPLES
+from tests.examples.applications import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dev.cli.served import ASGI, BRIDGE, WSGI, environment, run
+from tests.dev.cli.serve_process import ASGI, BRIDGE, WSGI, environment, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bridge
-from tests.dev.cli.served import run
+from tests.dev.cli.serve_process import run
 
 PLUGIN = Path(bridge.__file__).parent / "dev" / "serverless_plugin"
 

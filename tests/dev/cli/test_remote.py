@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.remote.function import OFF
-from tests.dev.cli.served import ASGI, WSGI, run
+from tests.dev.cli.serve_process import ASGI, WSGI, run
 from tests.remote.lambdas import CREDENTIALS, NOTHING, Lambda
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import httpx
 import pytest
 
 from bridge.dev.cli import main
-from bridge.dev.cli import serve as serve_module
-from bridge.dev.cli.serve import _listen
+from bridge.dev.cli.commands import serve as serve_module
+from bridge.dev.cli.commands.serve import _listen
 from bridge.dev.errors import UsageError
 from bridge.dev.gateway import SOURCES
-from tests.dev.cli.served import ASGI, BRIDGE, WSGI, Served, environment
-from tests.dev.cli.test_robustness import ANSWERS
+from tests.dev.cli.serve_process import ASGI, BRIDGE, WSGI, Served, environment
+from tests.dev.cli.test_serve_robustness import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

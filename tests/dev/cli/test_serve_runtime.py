@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from bridge.dev.gateway import SOURCES
-from tests.dev.cli.served import ASGI, WSGI, Served, run
+from tests.dev.cli.serve_process import ASGI, WSGI, Served, run
 from tests.dev.gateway.processes import is_alive
 
 if TYPE_CHECKING:

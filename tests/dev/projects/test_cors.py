@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.dev.projects.project import Project
-    from tests.dev.cli.served import Served
+    from tests.dev.cli.serve_process import Served
 
     Serve = Callable[..., Served]
 

@@ -10,12 +10,12 @@ import pytest
 from bridge.dev.cli import main
 from bridge.dev.errors import UsageError
 from bridge.dev.projects import pyproject
-from tests.dev.cli.served import WSGI, run
+from tests.dev.cli.serve_process import WSGI, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.dev.cli.served import Served
+    from tests.dev.cli.serve_process import Served
 
 
 def write(folder: Path, table: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.dev.cli.packages import uv_cache, write
-from tests.dev.cli.served import environment
+from tests.dev.cli.serve_process import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from bridge.dev.cli.page import page_of, text_of
+from bridge.dev.cli.server.page import page_of, text_of
 from bridge.errors import BridgeError
 
 _TITLE = "The application cannot be served"

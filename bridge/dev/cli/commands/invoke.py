@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.adapter import Handler
-from bridge.dev.cli.access import as_json
-from bridge.dev.cli.event import door_of, request_of
-from bridge.dev.cli.given_event import check_alone, read_event, request_in, source_of
-from bridge.dev.cli.load import load_functions, say
+from bridge.dev.cli.commands.event import door_of, request_of
+from bridge.dev.cli.commands.given_event import check_alone, read_event, request_in, source_of
+from bridge.dev.cli.function_loader import load_functions, say
 from bridge.dev.cli.options import (
     DEFAULT_SOURCE,
     add_application,
@@ -25,6 +24,7 @@ from bridge.dev.cli.options import (
     framework_options,
     settle,
 )
+from bridge.dev.cli.server.access_log import as_json
 from bridge.dev.errors import CommandError
 from bridge.dev.gateway import RefusedError, front_door
 from bridge.dev.gateway.app import Gateway, Passage

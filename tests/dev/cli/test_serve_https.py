@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from werkzeug.serving import make_ssl_devcert
 
-from tests.dev.cli.served import ASGI, Served
+from tests.dev.cli.serve_process import ASGI, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.dev.cli.served import ASGI, WSGI, Served
+from tests.dev.cli.serve_process import ASGI, WSGI, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.load import tell_of_unknown
+from bridge.dev.cli.function_loader import tell_of_unknown
 from bridge.dev.cli.options import framework_options
 from bridge.dev.errors import CommandError, NoApplicationError
 from bridge.dev.gateway import front_door

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dev.cli.served import Served, run
+from tests.dev.cli.serve_process import Served, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.dev.cli.served import Served
+    from tests.dev.cli.serve_process import Served
 
     Serve = Callable[..., Served]
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.load import say
+from bridge.dev.cli.function_loader import say
 from bridge.dev.cli.options import add_framework_options, framework_options
 from bridge.dev.cli.package import application
 from bridge.dev.deploying.plan import TOOLS, Plan, checked_folder, checked_name, checked_python, name_of

@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from bridge import logger
-from bridge.dev.cli.page import page_of
+from bridge.dev.cli.server.page import page_of
 from bridge.wsgi.call import gather
 
 _WHY = "You see this because bridge serve runs with its debugger; on Lambda the client gets a plain 500."

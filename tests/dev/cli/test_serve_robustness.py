@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.dev.cli.served import ASGI, Served
+from tests.dev.cli.serve_process import ASGI, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bridge
-from bridge.dev.cli.load import say
+from bridge.dev.cli.function_loader import say
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +23,7 @@ _CHILD = (
     sys.executable,
     "-P",
     "-c",
-    "import sys; sys.path.append(sys.argv.pop()); from bridge.dev.cli.serving import child; child()",
+    "import sys; sys.path.append(sys.argv.pop()); from bridge.dev.cli.server.process import child; child()",
     str(Path(bridge.__file__).parents[1]),
 )
 # Seconds that a child may take to end its requests: after Ctrl-C more than it gives them itself, before it starts again

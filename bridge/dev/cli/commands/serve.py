@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.load import needs
+from bridge.dev.cli.function_loader import needs
 from bridge.dev.cli.options import THREADS, add_application, add_front_door, add_runtime
 from bridge.dev.errors import CommandError, UsageError
 
@@ -60,11 +60,11 @@ def run(chosen: argparse.Namespace) -> int:
         listener = ending.enter_context(_listen(chosen.host, chosen.port))
         options["port"] = listener.getsockname()[1]
         if chosen.reload:
-            from bridge.dev.cli.reload import supervise
+            from bridge.dev.cli.server.reloader import supervise
 
             os.environ["BRIDGE_SERVE"] = json.dumps(options)
             return supervise(listener, _folders(chosen.app))
-        from bridge.dev.cli.serving import serve
+        from bridge.dev.cli.server.process import serve
 
         return serve(listener, options)
 

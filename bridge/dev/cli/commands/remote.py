@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.adapter import Handler
-from bridge.dev.cli.load import load_functions, needs, say
+from bridge.dev.cli.function_loader import load_functions, needs, say
+from bridge.dev.cli.lambda_client import Outcome, RemoteError, client, invoke, outcome
 from bridge.dev.cli.options import add_framework_options, framework_options
-from bridge.dev.cli.remote_caller import Outcome, RemoteError, client, invoke, outcome
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway.context import Context
 from bridge.dev.projects import pyproject

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from bridge.dev.cli.access import as_json
 from bridge.dev.cli.options import (
     DEFAULT_SOURCE,
     add_front_door,
@@ -19,6 +18,7 @@ from bridge.dev.cli.options import (
     media_types,
     settle,
 )
+from bridge.dev.cli.server.access_log import as_json
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.gateway import Answer, Door, RefusedError, Request, front_door
 from bridge.dev.gateway.cors import UrlCors, is_preflight

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
-from bridge.dev.cli.server import Server
+from bridge.dev.cli.server.uvicorn_server import Server
 
 OPTIONS = {"plain": True, "threads": 1, "ssl_certfile": None, "ssl_keyfile": None}
 

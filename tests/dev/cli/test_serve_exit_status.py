@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.cli import main
-from tests.dev.cli.served import ASGI, WSGI, Served, run
+from tests.dev.cli.serve_process import ASGI, WSGI, Served, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bridge import logger
 from bridge.asgi.loop import new_task
-from bridge.dev.cli.hard_exit import THREADS, leave, leave_if_stuck
-from bridge.dev.cli.load import say
-from bridge.dev.cli.page import text_of
-from bridge.dev.cli.server_log import make_clear
+from bridge.dev.cli.function_loader import say
+from bridge.dev.cli.process_exit import THREADS, leave, leave_if_stuck
+from bridge.dev.cli.server.page import text_of
+from bridge.dev.cli.server.server_log import make_clear
 
 if TYPE_CHECKING:
     import socket

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.adapter import Handler
-from bridge.dev.cli.access import AccessLines, print_passage
-from bridge.dev.cli.error_app import Broken, ended, trace_of
-from bridge.dev.cli.load import load_functions, say
+from bridge.dev.cli.function_loader import load_functions, say
 from bridge.dev.cli.options import DEFAULT_SOURCE, base_path, framework_options, media_types, settle_front_door
-from bridge.dev.cli.server import Server
+from bridge.dev.cli.server.access_log import AccessLines, print_passage
+from bridge.dev.cli.server.error_page import Broken, ended, trace_of
+from bridge.dev.cli.server.uvicorn_server import Server
 from bridge.dev.errors import CommandError
 from bridge.dev.gateway import Door
 from bridge.dev.gateway.app import Gateway
@@ -111,7 +111,7 @@ def _prefix_hint(options: dict[str, Any]) -> str:
 
 def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
     """What uvicorn serves, the words for it, and whether it is asked for WebSockets."""
-    from bridge.dev.cli.debugger import with_debugger
+    from bridge.dev.cli.server.debugger import with_debugger
 
     if options["runtime"]:
         return _in_processes(options)
@@ -133,7 +133,7 @@ def _application(options: dict[str, Any]) -> tuple[Any, str, bool]:
 
 def _in_processes(options: dict[str, Any]) -> tuple[Any, str, bool]:
     """The same with the functions in processes of their own, which end by their timeouts themselves."""
-    from bridge.dev.cli import runtime
+    from bridge.dev.cli.server import function_processes as runtime
 
     project = runtime.project_of(options, Path.cwd())
     source = _source(options, project)
@@ -215,7 +215,7 @@ def _end_with(parent: int) -> None:
 
 
 def child() -> None:
-    """Serve as the child of :mod:`bridge.dev.cli.reload`, which says in the environment what and where."""
+    """Serve as the child of :mod:`bridge.dev.cli.server.reloader`, which says in the environment what and where."""
     inherited, pipe = map(int, os.environ.pop("BRIDGE_DESCRIPTORS").split())
     threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
     listener, options = socket.socket(fileno=inherited), json.loads(os.environ.pop("BRIDGE_SERVE"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dev.cli.served import Served
+from tests.dev.cli.serve_process import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from bridge.dev.cli.remote_caller import RemoteError, client, invoke
+from bridge.dev.cli.lambda_client import RemoteError, client, invoke
 from bridge.remote import event_of
 from tests.remote.lambdas import CREDENTIALS, NOTHING, Lambda
 
@@ -129,7 +129,7 @@ def test_no_region_of_the_environment_is_left_out(lambdas: Lambda, monkeypatch: 
 
 
 def test_an_answer_that_does_not_come_is_not_asked_for_again(lambdas: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.dev.cli.remote_caller._READ_SECONDS", 0.05)
+    monkeypatch.setattr("bridge.dev.cli.lambda_client._READ_SECONDS", 0.05)
     lambdas.is_silent = True
     assert "Whether the command has come to its end is in the function's log." in refused(lambdas.url)
     assert len(lambdas.asked) == 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.cli.debugger import TracebackPage
-from tests.dev.cli.served import ASGI, WSGI, Served
+from bridge.dev.cli.server.debugger import TracebackPage
+from tests.dev.cli.serve_process import ASGI, WSGI, Served
 from tests.examples.shops import EXAMPLES
 
 if TYPE_CHECKING:

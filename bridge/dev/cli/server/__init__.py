@@ -1,0 +1,1 @@
+"""The server of ``bridge serve``: uvicorn, the reloader, the debugger, the access log and the error page."""
