@@ -12,7 +12,7 @@ from tests.dev.serverless_plugin.conftest import frameworks as frameworks
 from tests.end_to_end.front_doors import FrontDoor
 from tests.end_to_end.ministack import CREDENTIALS, REGION
 from tests.end_to_end.ministack import ministack as ministack
-from tests.examples.shops import EXAMPLES
+from tests.examples.applications import EXAMPLES
 from tests.remote.lambdas import NOTHING
 
 if TYPE_CHECKING:

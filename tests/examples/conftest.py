@@ -1,64 +1,69 @@
-"""Every test of the examples runs for each way to call each of them, through each front door."""
+"""Handlers of the examples, and HTTP clients that reach them through the local gateway."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
-from bridge.dev.gateway import SOURCES
-from tests.examples.browser import Browser
-from tests.examples.shops import SHOPS, WAYS, Shop, Way
+from bridge.dev.gateway.httpx_transport import HandlerTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge import Handler
+    from tests.examples.applications import Variant
 
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "way" in metafunc.fixturenames:
-        metafunc.parametrize("way", WAYS, ids=str, scope="session")
-    if "source" in metafunc.fixturenames:
-        metafunc.parametrize("source", SOURCES)
+ORIGIN = "https://shop.example.com"
 
 
 class Handlers:
-    """The handlers, one at a time for each application: a process has one, and one lifespan."""
+    """At most one open handler for each variant: a framework keeps the state of one lifespan in its application."""
 
     def __init__(self) -> None:
-        self._made: dict[Shop, tuple[object, Handler]] = {}
+        self._open: dict[Variant, tuple[dict[str, Any], Handler]] = {}
 
-    def find(self, way: Way, **options: Any) -> Handler:
-        """The handler for *way* with *options*, made if the application's current one is another."""
-        key = (way, options)
-        if self._made.get(way.shop, (None,))[0] != key:
-            self.make(way, **options)
-        return self._made[way.shop][1]
+    def get(self, variant: Variant, **options: Any) -> Handler:
+        """Return the open handler; one with other *options* is closed and replaced."""
+        if self._open.get(variant, (None,))[0] != options:
+            self.close(variant)
+            self._open[variant] = (options, variant.make_handler(**options))
+        return self._open[variant][1]
 
-    def make(self, way: Way, **options: Any) -> Handler:
-        """A new handler for *way*; the application's current one is closed."""
-        self.close(way.shop)
-        handler = way.handler(**options)
-        self._made[way.shop] = ((way, options), handler)
-        return handler
+    def close(self, variant: Variant) -> None:
+        """Close the open handler, if there is one."""
+        if variant in self._open:
+            self._open.pop(variant)[1].close()
 
-    def close(self, shop: Shop) -> None:
-        """Close the current handler of *shop*, if it has one."""
-        if shop in self._made:
-            self._made.pop(shop)[1].close()
+    def close_all(self) -> None:
+        """Close every handler."""
+        for variant in [*self._open]:
+            self.close(variant)
 
 
 @pytest.fixture(scope="session")
 def handlers() -> Iterator[Handlers]:
-    """The handlers of all tests."""
-    made = Handlers()
-    yield made
-    for shop in SHOPS:
-        made.close(shop)
+    opened = Handlers()
+    yield opened
+    opened.close_all()
 
 
 @pytest.fixture
-def browser(way: Way, source: str, handlers: Handlers) -> Browser:
-    """A new visitor."""
-    return Browser(handlers.find(way), source)
+def client(variant: Variant, source: str, handlers: Handlers) -> httpx.Client:
+    """A client of *variant* behind *source*, both of which the test is parametrised with."""
+    return client_of(handlers.get(variant), source)
+
+
+def client_of(handler: Handler, source: str, prefix: str = "", **door: Any) -> httpx.Client:
+    """Return a client of *handler*.
+
+    Args:
+        handler: the handler.
+        source: the front door between.
+        prefix: the beginning of every path that the client requests: a stage, or a base path.
+        **door: the front door's configuration; see :class:`bridge.dev.gateway.Door`.
+    """
+    # Without binary media types a REST API answers in base64 unless the Accept header begins with one of them.
+    door = {"binary_media_types": ("*/*",), **door}
+    return httpx.Client(transport=HandlerTransport(handler, source, **door), base_url=f"{ORIGIN}{prefix}")

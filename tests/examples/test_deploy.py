@@ -21,7 +21,7 @@ from bridge.dev.gateway import Request, compose, interpret
 from bridge.dev.projects.project import find_project
 from bridge.dev.projects.yaml_file import load
 from bridge.loading import find_application
-from tests.examples.shops import EXAMPLES
+from tests.examples.applications import EXAMPLES
 
 DEPLOY = EXAMPLES / "deploy"
 PACKAGED_HERE = ("sam", "cdk", "terraform", "image")

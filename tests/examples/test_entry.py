@@ -1,4 +1,4 @@
-"""Each example runs as it is deployed: its folder as the function's code, named by BRIDGE_APP."""
+"""Every example runs as it is deployed: its folder is the function's code, and ``BRIDGE_APP`` names the application."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import sys
 import pytest
 
 from bridge.dev.gateway import Request, compose
-from tests.examples.browser import HOST
-from tests.examples.shops import EXAMPLES, SHOPS, Shop
+from tests.examples.applications import ALL, EXAMPLES, Example
 
 FUNCTION = """
 import json, sys
@@ -19,16 +18,17 @@ from bridge.entrypoint import handler
 print(json.dumps(handler(json.load(sys.stdin), None)))
 """
 
+each_example = pytest.mark.parametrize("example", ALL, ids=lambda example: example.name)
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shop", SHOPS, ids=lambda shop: shop.name)
-def test_an_example_answers_by_the_ready_made_entry_point(shop: Shop) -> None:
-    event = compose(Request(path="/items/sencha", headers=[("host", HOST)]), "function-url")
-    environment = {**os.environ, "BRIDGE_APP": shop.app.partition("/")[2], "PYTHONPATH": str(EXAMPLES.parent)}
+@each_example
+def test_an_example_answers_through_the_entry_point(example: Example) -> None:
+    event = compose(Request(path="/items/sencha", headers=[("host", "shop.example.com")]), "function-url")
     run = subprocess.run(
         [sys.executable, "-c", FUNCTION],
-        cwd=shop.folder,
-        env=environment,
+        cwd=example.folder,
+        env={**os.environ, "BRIDGE_APP": example.path.partition("/")[2], "PYTHONPATH": str(EXAMPLES.parent)},
         input=json.dumps(event),
         capture_output=True,
         text=True,
@@ -38,14 +38,14 @@ def test_an_example_answers_by_the_ready_made_entry_point(shop: Shop) -> None:
     assert run.returncode == 0, run.stderr
     payload = json.loads(run.stdout)
     assert payload["statusCode"] == 200
-    url = f"https://{HOST}/items/sencha"
+    url = "https://shop.example.com/items/sencha"
     assert json.loads(payload["body"]) == {"id": "sencha", "name": "Sencha", "url": url}
 
 
-@pytest.mark.parametrize("shop", SHOPS, ids=lambda shop: shop.name)
-def test_an_example_says_what_it_needs_and_how_it_is_deployed(shop: Shop) -> None:
-    framework = shop.name.partition("-")[0]
-    assert framework in (shop.folder / "requirements.txt").read_text()
-    readme = (shop.folder / "README.md").read_text()
-    assert shop.app.partition("/")[2] in readme
+@each_example
+def test_an_example_documents_its_requirements_and_its_deployment(example: Example) -> None:
+    framework = example.name.partition("-")[0]
+    assert framework in (example.folder / "requirements.txt").read_text()
+    readme = (example.folder / "README.md").read_text()
+    assert example.path.partition("/")[2] in readme
     assert "bridge.entrypoint.handler" in readme

@@ -1,4 +1,4 @@
-"""What ASGI applications open at the start is there for every request, and closed at the end."""
+"""Resources that an ASGI example opens in its lifespan are open for every request, and are closed with the handler."""
 
 from __future__ import annotations
 
@@ -7,47 +7,48 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.examples.browser import Browser
-from tests.examples.shops import WAYS, Way
+from tests.examples.applications import ASGI
+from tests.examples.conftest import client_of
 
 if TYPE_CHECKING:
+    from tests.examples.applications import Variant
     from tests.examples.conftest import Handlers
 
-LASTING = [way for way in WAYS if way.call == "asgi" and way.shop.name != "django-asgi"]
+(DJANGO,) = (variant for variant in ASGI if variant.example.name == "django-asgi")
+with_lifespan = pytest.mark.parametrize("variant", [variant for variant in ASGI if variant is not DJANGO], ids=str)
 
 
-@pytest.fixture(params=LASTING, ids=str)
-def lasting(request: pytest.FixtureRequest) -> Way:
-    """A shop with a lifespan."""
-    way: Way = request.param
-    return way
-
-
-def test_what_the_lifespan_opened_is_open_until_close(
-    lasting: Way, handlers: Handlers, caplog: pytest.LogCaptureFixture
+@with_lifespan
+def test_the_lifespan_is_open_from_startup_to_close(
+    variant: Variant, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handler = handlers.make(lasting, lifespan="on")
+    handlers.close(variant)
+    caplog.clear()
+    handler = handlers.get(variant, lifespan="on")
     with caplog.at_level(logging.INFO):
         handler.startup()
-        browser = Browser(handler, "http-api")
-        assert [browser.get("/items/sencha").status for _ in range(3)] == [200, 200, 200]
+        client = client_of(handler, "http-api")
+        assert [client.get("/items/sencha").status_code for _ in range(3)] == [200, 200, 200]
         assert "The shop is closed." not in caplog.text
-        handlers.close(lasting.shop)
+        handlers.close(variant)
     assert caplog.text.count("The shop is closed.") == 1
 
 
-def test_a_background_task_has_run_when_the_function_returns(
-    lasting: Way, handlers: Handlers, caplog: pytest.LogCaptureFixture
+@with_lifespan
+def test_a_background_task_is_finished_when_the_handler_returns(
+    variant: Variant, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handler = handlers.find(lasting)
+    client = client_of(handlers.get(variant), "function-url")
     with caplog.at_level(logging.INFO):
-        assert Browser(handler, "function-url").upload("/upload", "order.txt", b"two cups").status == 200
+        assert client.post("/upload", files={"file": ("order.txt", b"two cups")}).status_code == 200
         assert "order.txt was filed away." in caplog.text
 
 
-def test_django_has_no_lifespan_and_needs_none(handlers: Handlers, caplog: pytest.LogCaptureFixture) -> None:
-    (way,) = [way for way in WAYS if way.shop.name == "django-asgi"]
-    handler = handlers.make(way)
-    assert Browser(handler, "http-api").get("/").status == 200
-    handlers.close(way.shop)
-    assert not caplog.records
+def test_django_is_served_without_a_lifespan_and_without_a_warning(
+    handlers: Handlers, caplog: pytest.LogCaptureFixture
+) -> None:
+    handlers.close(DJANGO)
+    caplog.clear()
+    assert client_of(handlers.get(DJANGO), "http-api").get("/").status_code == 200
+    handlers.close(DJANGO)
+    assert not [record for record in caplog.records if record.name != "httpx"]

@@ -1,51 +1,58 @@
-"""URLs that the application makes lead back to it: below a stage, below a base path."""
+"""URLs that an application writes lead back to it below a stage and below a base path."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
-from tests.examples.browser import ORIGIN, Browser
+from bridge.dev.gateway import SOURCES
+from tests.examples.applications import VARIANTS, Variant, pair
+from tests.examples.conftest import ORIGIN, client_of
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.examples.conftest import Handlers
-    from tests.examples.shops import Way
 
 STAGES = [("rest-api", "prod"), ("http-api", "prod"), ("http-api-v1", "prod"), ("http-api", "dev-1_x")]
 
 
-def visit(browser: Browser, prefix: str) -> None:
-    """See that every kind of URL has *prefix*."""
+def check_urls(client: httpx.Client, prefix: str) -> None:
+    """Assert that every kind of URL begins with *prefix*."""
     for path in ("/items/sencha", "/items/gr%C3%BCn"):
-        answer = browser.get(path)
-        assert answer.status == 200, answer
-        url = json.loads(answer.body)["url"]
+        answer = client.get(path)
+        assert answer.status_code == 200, answer
+        url = answer.json()["url"]
         assert quote(url, safe=":/%") == f"{ORIGIN}{prefix}{path}"  # Starlette leaves the encoding to the client
-    page = browser.get("/").body.decode()
+    page = client.get("/").text
     assert f"{prefix}/items/earl-grey" in page
     assert f"{prefix}/login" in page
-    echo = json.loads(browser.get("/echo/a%20b").body)
+    echo = client.get("/echo/a%20b").json()
     assert (echo["root_path"], echo["path"]) == (prefix, "/echo/a b")
-    answer = browser.submit("/login", name="Ann")
-    assert json.loads(browser.follow(answer, at="/login").body)["name"] == "Ann"
+    profile = client.post("/login", data={"name": "Ann"}, follow_redirects=True)
+    assert str(profile.url) == f"{ORIGIN}{prefix}/me"
+    assert profile.json()["name"] == "Ann"
 
 
-def test_urls_of_a_front_door_without_a_stage(browser: Browser) -> None:
-    visit(browser, "")
+@pytest.mark.parametrize(("variant", "source"), pair(VARIANTS, [*SOURCES]), ids=str)
+def test_urls_behind_a_front_door_without_a_stage(client: httpx.Client) -> None:
+    check_urls(client, "")
 
 
-@pytest.mark.parametrize(("door", "stage"), STAGES)
-def test_urls_below_a_stage(way: Way, door: str, stage: str, handlers: Handlers) -> None:
-    visit(Browser(handlers.find(way), door, f"/{stage}", stage=stage), f"/{stage}")
+@pytest.mark.parametrize(("variant", "api"), pair(VARIANTS, STAGES), ids=str)
+def test_urls_below_a_stage(variant: Variant, api: tuple[str, str], handlers: Handlers) -> None:
+    source, stage = api
+    check_urls(client_of(handlers.get(variant), source, f"/{stage}", stage=stage), f"/{stage}")
 
 
-def test_urls_below_the_base_path_of_a_custom_domain_that_the_event_tells(way: Way, handlers: Handlers) -> None:
-    visit(Browser(handlers.find(way), "rest-api", "/shop", base_path="/shop", stage=""), "/shop")
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_urls_below_the_base_path_of_a_custom_domain_that_is_in_the_event(variant: Variant, handlers: Handlers) -> None:
+    check_urls(client_of(handlers.get(variant), "rest-api", "/shop", base_path="/shop"), "/shop")
 
 
-def test_urls_below_a_base_path_that_an_option_tells(way: Way, source: str, handlers: Handlers) -> None:
-    handler = handlers.find(way, base_path="/shop/tea")
-    visit(Browser(handler, source, "/shop/tea", base_path="/shop/tea"), "/shop/tea")
+@pytest.mark.parametrize(("variant", "source"), pair(VARIANTS, [*SOURCES], 4), ids=str)
+def test_urls_below_a_base_path_that_is_an_option(variant: Variant, source: str, handlers: Handlers) -> None:
+    handler = handlers.get(variant, base_path="/shop/tea")
+    check_urls(client_of(handler, source, "/shop/tea", base_path="/shop/tea"), "/shop/tea")
