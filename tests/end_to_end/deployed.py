@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.dev.cli.packages import HOST, packaged
 from tests.end_to_end.front_doors import BASE_PATH
-from tests.examples.shops import SHOPS
+from tests.examples.applications import ALL_EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,8 +88,9 @@ class Shops:
     def artifact(self, name: str) -> Path:
         """A shop's zip."""
         if name not in self._artifacts:
-            (shop,) = (shop for shop in SHOPS if shop.name == name)
-            self._artifacts[name] = self._package(shop.folder, shop.app.partition("/")[2], *_OPTIONS.get(name, ()))
+            (example,) = (example for example in ALL_EXAMPLES if example.name == name)
+            app = example.path.partition("/")[2]
+            self._artifacts[name] = self._package(example.folder, app, *_OPTIONS.get(name, ()))
         return self._artifacts[name]
 
     def function(self, name: str) -> str:

@@ -16,7 +16,7 @@ from tests.end_to_end.deployed import VARIABLES, Packager, Shops, deploy
 from tests.end_to_end.front_doors import DOORS, FrontDoor, function_url, http_api
 from tests.end_to_end.ministack import CREDENTIALS
 from tests.end_to_end.ministack import ministack as ministack
-from tests.examples.shops import EXAMPLES
+from tests.examples.applications import EXAMPLES
 from tests.remote.lambdas import NOTHING
 
 if TYPE_CHECKING:

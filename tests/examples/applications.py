@@ -48,7 +48,7 @@ class Example:
         return next(self.folder.rglob("tea.png")).read_bytes()
 
 
-ALL = (
+ALL_EXAMPLES = (
     Example("bottle", "bottle/app:app", "wsgi"),
     Example("django-wsgi", "django/teashop.wsgi:application", "wsgi"),
     Example("falcon", "falcon/app:app", "wsgi"),
@@ -79,10 +79,10 @@ class Variant:
         return bridge.wsgi_handler(app, **typed) if self.handler == "wsgi" else bridge.asgi_handler(app, **typed)
 
 
-ASGI = tuple(Variant(example, "asgi") for example in ALL if example.interface == "asgi")
+ASGI = tuple(Variant(example, "asgi") for example in ALL_EXAMPLES if example.interface == "asgi")
 WSGI = tuple(
     Variant(example, handler)
-    for example in ALL
+    for example in ALL_EXAMPLES
     if example.interface == "wsgi"
     for handler in ("wsgi", "wsgi-on-event-loop")
 )

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bridge.dev.gateway import Request, compose
-from tests.examples.applications import ALL, EXAMPLES, Example
+from tests.examples.applications import ALL_EXAMPLES, EXAMPLES, Example
 
 FUNCTION = """
 import json, sys
@@ -18,7 +18,7 @@ from bridge.entrypoint import handler
 print(json.dumps(handler(json.load(sys.stdin), None)))
 """
 
-each_example = pytest.mark.parametrize("example", ALL, ids=lambda example: example.name)
+each_example = pytest.mark.parametrize("example", ALL_EXAMPLES, ids=lambda example: example.name)
 
 
 @pytest.mark.slow

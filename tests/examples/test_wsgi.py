@@ -11,7 +11,7 @@ import pytest
 import bridge
 from bridge.dev.gateway import SOURCES
 from bridge.wsgi.on_event_loop import WsgiApplication
-from tests.examples.applications import ALL, VARIANTS, WSGI, Example, Variant, load, pair
+from tests.examples.applications import ALL_EXAMPLES, VARIANTS, WSGI, Example, Variant, load, pair
 from tests.examples.conftest import client_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ REQUESTS = [
 ]
 
 each_example = pytest.mark.parametrize(
-    "example", [example for example in ALL if example.interface == "wsgi"], ids=lambda example: example.name
+    "example", [example for example in ALL_EXAMPLES if example.interface == "wsgi"], ids=lambda example: example.name
 )
 
 

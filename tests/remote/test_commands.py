@@ -15,13 +15,13 @@ from flask import Flask, current_app
 import bridge
 from bridge.remote import event_of
 from tests.asgi.asking import Context
-from tests.examples.shops import SHOPS, load
+from tests.examples.applications import ALL_EXAMPLES, load
 from tests.remote.asking import Function, wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-shops = {shop.name: shop for shop in SHOPS}
+examples = {example.name: example for example in ALL_EXAMPLES}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_line_that_takes_too_long_is_ended_while_there_is_time_to_say_so(funct
 
 @pytest.mark.parametrize("shop", ["django-wsgi", "django-asgi"])
 def test_manage_runs_djangos_commands(on: None, shop: str) -> None:
-    function = Function(load(shops[shop]))
+    function = Function(load(examples[shop]))
     assert function.run("manage", "check") == (0, "System check identified no issues (0 silenced).\n")
     status, output = function.run("manage", "check --tag nothing")
     assert (status, output.splitlines()[-1]) == (1, 'CommandError: There is no system check with the "nothing" tag.')
@@ -126,7 +126,7 @@ def test_manage_runs_djangos_commands(on: None, shop: str) -> None:
 
 
 async def test_manage_is_not_run_where_a_loop_runs(on: None) -> None:
-    handler = bridge.handler(load(shops["django-asgi"]), lifespan="off")
+    handler = bridge.handler(load(examples["django-asgi"]), lifespan="off")
     code = "from django.utils.asyncio import async_unsafe\nprint(async_unsafe(lambda: 'safe')())"
     assert await handler.answer(event_of("exec", code)) == [0, "safe\n"]
     await handler.hosted.close_here()  # type: ignore[union-attr]
