@@ -35,8 +35,8 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
     from dataclasses import fields
 
     from bridge.adapter import Handler
-    from bridge.dev.gateway.message import Door
-    from bridge.dev.gateway.transport import HandlerTransport
+    from bridge.dev.gateway.httpx_transport import HandlerTransport
+    from bridge.dev.gateway.models import Door
     from bridge.handlers import handler as handler_for
     from bridge.interfaces import is_lambda_handler
 

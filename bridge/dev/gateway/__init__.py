@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway import alb, edge, function_url, http_api, lattice, rest_api
-from bridge.dev.gateway.message import Answer, Door, RefusedError, Request, Route
+from bridge.dev.gateway.models import Answer, Door, RefusedError, Request, Route
 from bridge.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.dev.gateway.app import Gateway
+    from bridge.dev.gateway.gateway import Gateway
 
 __all__ = [
     "SOURCES",
@@ -38,7 +38,7 @@ if not TYPE_CHECKING:  # with this in sight a type checker would let any name pa
         """``Gateway``, when it is asked for: who only composes events needs no handler."""
         if name != "Gateway":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from bridge.dev.gateway.app import Gateway
+        from bridge.dev.gateway.gateway import Gateway
 
         return Gateway
 

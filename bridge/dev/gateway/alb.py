@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
-from bridge.dev.gateway.http import (
+from bridge.dev.gateway.events import (
     HOP_BY_HOP,
     all_values,
     event_body,
@@ -20,13 +20,22 @@ from bridge.dev.gateway.http import (
     query_pairs,
     refused,
 )
-from bridge.dev.gateway.message import Answer, Request
-from bridge.dev.gateway.payload import body_of, header_pairs, length_of, lists_of, map_of, object_of, size_of, status_of
+from bridge.dev.gateway.models import Answer, Request
+from bridge.dev.gateway.payloads import (
+    body_of,
+    header_pairs,
+    length_of,
+    lists_of,
+    map_of,
+    object_of,
+    size_of,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.message import Door, Headers
+    from bridge.dev.gateway.models import Door, Headers
 
 FAILED = html_answer(502, "Bad Gateway")
 TIMED_OUT = FAILED  # the guide: 502 also when the function does not respond before its timeout

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
-from bridge.dev.gateway.http import request_id
+from bridge.dev.gateway.events import request_id
 
 
-class Context:
+class LocalContext:
     """What Lambda tells a function of its invocation.
 
     Args:
@@ -37,7 +37,7 @@ class Context:
         self.aws_request_id = request_id()
 
     @classmethod
-    def starting(cls, seconds: float, function_name: str = "bridge") -> Context:
+    def starting(cls, seconds: float, function_name: str = "bridge") -> LocalContext:
         """The context of an invocation that begins now and has *seconds* to live."""
         return cls(time.monotonic() + seconds, function_name)
 

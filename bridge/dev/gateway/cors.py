@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bridge.dev.gateway.message import Answer
+from bridge.dev.gateway.models import Answer
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.message import Headers, Request
+    from bridge.dev.gateway.models import Headers, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Cors:
 
 
 @dataclass(frozen=True, slots=True)
-class UrlCors(Cors):
+class FunctionUrlCors(Cors):
     """A Function URL's. It answers with the origin that asks even where any is allowed, as people have seen it do."""
 
     def allows(self, origin: str) -> bool:
@@ -60,7 +60,7 @@ def add(cors: Cors, request: Request, answer: Answer) -> Answer:
 
     An HTTP API ignores what the function says of CORS; a Function URL sends both.
     """
-    if isinstance(cors, UrlCors):
+    if isinstance(cors, FunctionUrlCors):
         added = _added(cors, request)
         note = "added a second access-control-allow-origin to the function's own, which browsers refuse"
         is_double = bool(added) and bool(answer.header("access-control-allow-origin"))
@@ -74,7 +74,7 @@ def mock(cors: Cors, request: Request) -> Answer:
 
     A REST API's mock integration sends the first origin, unless that of the request is another one.
     """
-    if isinstance(cors, UrlCors):
+    if isinstance(cors, FunctionUrlCors):
         return Answer(200, _added(cors, request))
     origin = request.header("origin")
     headers = [
@@ -91,7 +91,7 @@ def is_preflight(request: Request) -> bool:
 
 
 def _lists(cors: Cors) -> bool:
-    return cors.origins != ("*",) or isinstance(cors, UrlCors)
+    return cors.origins != ("*",) or isinstance(cors, FunctionUrlCors)
 
 
 def _added(cors: Cors, request: Request) -> Headers:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.http import HOP_BY_HOP, html_answer, refused, text_of
-from bridge.dev.gateway.message import Answer, Request
-from bridge.dev.gateway.payload import body_of, header_pairs, lists_of, object_of, status_of
+from bridge.dev.gateway.events import HOP_BY_HOP, html_answer, refused, text_of
+from bridge.dev.gateway.models import Answer, Request
+from bridge.dev.gateway.payloads import body_of, header_pairs, lists_of, object_of, status_of
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.message import Door
+    from bridge.dev.gateway.models import Door
 
 FAILED = html_answer(502, "Bad Gateway")
 TIMED_OUT = html_answer(503, "Service Unavailable")

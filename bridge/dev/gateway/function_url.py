@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.dev.gateway import http_api
-from bridge.dev.gateway.http import check_event_size, json_answer
-from bridge.dev.gateway.message import Answer, Request
+from bridge.dev.gateway.events import check_event_size, json_answer
+from bridge.dev.gateway.models import Answer, Request
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.message import Door
+    from bridge.dev.gateway.models import Door
 
 FAILED = Answer(502, [("content-type", "application/json")], b"Internal Server Error")
 TIMED_OUT = FAILED

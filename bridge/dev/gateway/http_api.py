@@ -12,10 +12,9 @@ from urllib.parse import unquote
 
 from bridge.bodies import media_type
 from bridge.dev.gateway import rest_api
-from bridge.dev.gateway.http import (
+from bridge.dev.gateway.events import (
     HOP_BY_HOP,
     all_values,
-    below_prefix,
     check_event_size,
     event_body,
     forwarded,
@@ -27,15 +26,16 @@ from bridge.dev.gateway.http import (
     query_pairs,
     refused,
     request_id,
+    strip_prefix,
     text_of,
 )
-from bridge.dev.gateway.message import Answer, Request
-from bridge.dev.gateway.payload import body_of, header_pairs, length_of, lists_of, map_of, object_of, status_of
+from bridge.dev.gateway.models import Answer, Request
+from bridge.dev.gateway.payloads import body_of, header_pairs, length_of, lists_of, map_of, object_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.message import Door
+    from bridge.dev.gateway.models import Door
 
 FAILED = json_answer(500, {"message": "Internal Server Error"})
 TIMED_OUT = json_answer(503, {"message": "Service Unavailable"})
@@ -56,7 +56,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
         RefusedError: the request is larger than API Gateway takes.
     """
     _check_size(request)
-    below_prefix(request, door, NO_ROUTE)
+    strip_prefix(request, door, NO_ROUTE)
     path = decode_path(request.path)
     route = f"{door.route.method} {door.route.template}" if door.route is not None else "$default"
     event = event_of(request, door, path, path, route, door.stage or "$default")
@@ -76,7 +76,7 @@ def compose_v1(request: Request, door: Door) -> dict[str, Any]:
     """
     _check_size(request)
     path = decode_path(request.path)
-    event = rest_api.event_of(request, door, path, below_prefix(request, door, NO_ROUTE), version="1.0")
+    event = rest_api.event_of(request, door, path, strip_prefix(request, door, NO_ROUTE), version="1.0")
     event["requestContext"]["path"] = path
     body, event["isBase64Encoded"] = event_body(request.body, is_text=is_text(request))
     event["body"] = body or None

@@ -6,18 +6,37 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from bridge.dev.gateway.failure import FunctionError
+from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.dev.gateway.context import Context
+    from bridge.dev.gateway.context import LocalContext
 
 # More of a stream than this is not taken from the function before somebody reads it; below the second, more is.
 _ENOUGH, _LITTLE = 65_536, 16_384
 
 
-class Stream:
+class FunctionError(BridgeError):
+    """The function failed: it said so, its process ended, or it took too long.
+
+    Args:
+        kind: the error's type, such as ``"ValueError"`` or ``"Runtime.ExitError"``.
+        message: for people.
+        stack: the lines of its stack.
+
+    Attributes:
+        kind, message, stack: as given.
+    """
+
+    def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+        self.stack = stack or []
+
+
+class ReceivedStream:
     """An answer that comes while the function makes it: an async iterator of its chunks.
 
     What is not read is not taken from the function, which then waits. Iterating raises :class:`FunctionError` where
@@ -67,7 +86,7 @@ class Stream:
             self._hang_up()
         self._chunks.clear()
 
-    def __aiter__(self) -> Stream:
+    def __aiter__(self) -> ReceivedStream:
         return self
 
     async def __anext__(self) -> bytes:
@@ -103,11 +122,11 @@ class Invocation:
         answer: what came back: a payload, a stream, or an error.
     """
 
-    def __init__(self, event: bytes, content_type: str, context: Context) -> None:
+    def __init__(self, event: bytes, content_type: str, context: LocalContext) -> None:
         self.event = event
         self.content_type = content_type
         self.context = context
-        self.answer: asyncio.Future[bytes | Stream | FunctionError]
+        self.answer: asyncio.Future[bytes | ReceivedStream | FunctionError]
         self.answer = asyncio.get_running_loop().create_future()
 
     @property
@@ -115,11 +134,11 @@ class Invocation:
         """Whether an answer has come, or has begun to."""
         return self.answer.done()
 
-    def take(self, answer: bytes | Stream | FunctionError) -> None:
+    def take(self, answer: bytes | ReceivedStream | FunctionError) -> None:
         """An answer has come; another one does not count any more, but an error ends a stream."""
         if not self.answer.done():
             self.answer.set_result(answer)
         elif isinstance(answer, FunctionError) and not self.answer.cancelled():
             begun = self.answer.result()
-            if isinstance(begun, Stream):
+            if isinstance(begun, ReceivedStream):
                 begun.finish(answer)

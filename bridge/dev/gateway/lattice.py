@@ -9,12 +9,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway import http_api
-from bridge.dev.gateway.http import all_values, check_event_size, event_body, forwarded, joined_values, query_pairs
-from bridge.dev.gateway.message import Answer, Request
-from bridge.dev.gateway.payload import object_of
+from bridge.dev.gateway.events import all_values, check_event_size, event_body, forwarded, joined_values, query_pairs
+from bridge.dev.gateway.models import Answer, Request
+from bridge.dev.gateway.payloads import object_of
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.message import Door
+    from bridge.dev.gateway.models import Door
 
 FAILED = Answer(500, [("content-type", "text/plain")], b"Internal Server Error")
 TIMED_OUT = Answer(504, [("content-type", "text/plain")], b"Gateway Timeout")

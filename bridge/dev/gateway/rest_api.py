@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
-from bridge.dev.gateway.http import (
+from bridge.dev.gateway.events import (
     all_values,
-    below_prefix,
     check_event_size,
     event_body,
     forwarded,
@@ -22,13 +21,14 @@ from bridge.dev.gateway.http import (
     query_pairs,
     refused,
     request_id,
+    strip_prefix,
     text_of,
 )
-from bridge.dev.gateway.message import Answer, Request
-from bridge.dev.gateway.payload import body_of, header_pairs, json_name, lists_of, map_of, object_of, status_of
+from bridge.dev.gateway.models import Answer, Request
+from bridge.dev.gateway.payloads import body_of, header_pairs, json_name, lists_of, map_of, object_of, status_of
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.message import Door, Headers
+    from bridge.dev.gateway.models import Door, Headers
 
 FAILED = json_answer(
     502, {"message": "Internal server error"}, headers=[("x-amzn-errortype", "InternalServerErrorException")]
@@ -67,7 +67,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
         RefusedError: the request is larger than API Gateway takes, or begins with neither stage nor base path.
     """
     _check_size(request)
-    rest = below_prefix(request, door, NO_ROUTE)
+    rest = strip_prefix(request, door, NO_ROUTE)
     event = event_of(request, door, _one_slash(rest if door.stage else request.path), rest)
     check_event_size(event, request, _TOO_LONG)
     return event

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.dev.gateway.message import Route
+from bridge.dev.gateway.models import Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ _FIXED, _VARIABLE, _GREEDY = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class RouteOf:
+class FunctionRoute:
     """A route and the function behind it.
 
     Attributes:
@@ -37,7 +37,9 @@ class RouteOf:
     preflight: Cors | None = None
 
 
-def match(routes: Sequence[RouteOf], method: str, path: str, *, rest: bool) -> tuple[RouteOf, Route | None] | None:
+def match(
+    routes: Sequence[FunctionRoute], method: str, path: str, *, rest: bool
+) -> tuple[FunctionRoute, Route | None] | None:
     """The route that takes a request, and what its variables matched.
 
     Args:
@@ -58,7 +60,9 @@ def match(routes: Sequence[RouteOf], method: str, path: str, *, rest: bool) -> t
     allowed = [candidate for candidate in candidates if candidate[1].method in (method, "ANY")]
     if allowed:
 
-        def order(candidate: tuple[tuple[int, ...], RouteOf, dict[str, str]]) -> tuple[bool, tuple[int, ...], bool]:
+        def order(
+            candidate: tuple[tuple[int, ...], FunctionRoute, dict[str, str]],
+        ) -> tuple[bool, tuple[int, ...], bool]:
             rank, route, _ = candidate
             return not rest and rank[-1] == _GREEDY, rank, route.method == "ANY"
 

@@ -11,22 +11,22 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from bridge import logger
-from bridge.dev.gateway.asgi import head_of
-from bridge.dev.gateway.failure import FunctionError
-from bridge.dev.gateway.http import refused
-from bridge.dev.gateway.payload import LAMBDA_PAYLOAD_LIMIT, json_name
+from bridge.dev.gateway.asgi_messages import head_of
+from bridge.dev.gateway.events import refused
+from bridge.dev.gateway.invocation import FunctionError
+from bridge.dev.gateway.payloads import LAMBDA_PAYLOAD_LIMIT, json_name
 
 if TYPE_CHECKING:
     from bridge.dev.gateway import FrontDoor
-    from bridge.dev.gateway.invocation import Stream
-    from bridge.dev.gateway.message import Answer, Request
+    from bridge.dev.gateway.invocation import ReceivedStream
+    from bridge.dev.gateway.models import Answer, Request
 
 _PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response"
 _PRELUDE_LIMIT = 16_384
 _DELIMITER = b"\0" * 8
 
 
-class Streamed:
+class StreamedAnswer:
     """An answer of which the beginning has come.
 
     Args:
@@ -39,7 +39,7 @@ class Streamed:
         size: how many bytes of the body were sent.
     """
 
-    def __init__(self, prelude: dict[str, Any], first: bytes, stream: Stream) -> None:
+    def __init__(self, prelude: dict[str, Any], first: bytes, stream: ReceivedStream) -> None:
         self.prelude = prelude
         self.size = 0
         self._first = first
@@ -89,8 +89,8 @@ class Streamed:
         self._stream.close()
 
 
-async def begin(stream: Stream, front_door: FrontDoor) -> Any:
-    """What a front door makes of a stream: a :class:`Streamed`, or the payload where it only takes whole ones.
+async def begin(stream: ReceivedStream, front_door: FrontDoor) -> Any:
+    """What a front door makes of a stream: a :class:`StreamedAnswer`, or the payload where it only takes whole ones.
 
     Raises:
         RefusedError: it cannot make anything of it.
@@ -100,14 +100,14 @@ async def begin(stream: Stream, front_door: FrontDoor) -> Any:
         if front_door.begin is None:
             return await _whole(stream, front_door.failed)
         if front_door.takes_bare_streams and stream.content_type != _PRELUDE_TYPE:
-            return Streamed({"headers": {"content-type": stream.content_type}}, b"", stream)
+            return StreamedAnswer({"headers": {"content-type": stream.content_type}}, b"", stream)
         return await _begun(stream, front_door.failed)
     except BaseException:
         stream.close()
         raise
 
 
-async def _begun(stream: Stream, refuse: Answer) -> Streamed:
+async def _begun(stream: ReceivedStream, refuse: Answer) -> StreamedAnswer:
     received = b""
     async for chunk in stream:
         received += chunk
@@ -119,14 +119,14 @@ async def _begun(stream: Stream, refuse: Answer) -> Streamed:
                 raise refused(refuse, f"what the stream begins with is no JSON: {error}") from None
             if not isinstance(prelude, dict):
                 raise refused(refuse, f"the stream begins with a JSON {json_name(prelude)}; it must be an object")
-            return Streamed(prelude, received[end + len(_DELIMITER) :], stream)
+            return StreamedAnswer(prelude, received[end + len(_DELIMITER) :], stream)
         if len(received) >= _PRELUDE_LIMIT:
             break
     why = f"there is no end of status and headers, 8 NUL bytes, in the first {_PRELUDE_LIMIT} bytes of the stream"
     raise refused(refuse, f"{why}; send less in headers and cookies, or stream them as the Lambda guide describes it")
 
 
-async def _whole(stream: Stream, refuse: Answer) -> Any:
+async def _whole(stream: ReceivedStream, refuse: Answer) -> Any:
     received = bytearray()
     async for chunk in stream:
         received += chunk

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.cors import Cors, UrlCors
-from bridge.dev.gateway.routes import RouteOf
+from bridge.dev.gateway.cors import Cors, FunctionUrlCors
+from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects.yaml_file import mapping
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _URL_HEADERS = (*_HEADERS[:-1], "X-Amzn-Trace-Id")
 _ALL = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
-def serverless_http_api(said: Any, routes: Iterable[RouteOf]) -> Cors | None:
+def serverless_http_api(said: Any, routes: Iterable[FunctionRoute]) -> Cors | None:
     """``provider.httpApi.cors``: ``true``, or a mapping."""
     if not said:
         return None
@@ -37,7 +37,7 @@ def serverless_http_api(said: Any, routes: Iterable[RouteOf]) -> Cors | None:
     )
 
 
-def serverless_rest_api(said: Any, routes: Sequence[RouteOf]) -> Cors:
+def serverless_rest_api(said: Any, routes: Sequence[FunctionRoute]) -> Cors:
     """``cors`` of the ``http`` events of one path: ``true``, or a mapping."""
     said = mapping(said)
     return Cors(
@@ -64,7 +64,7 @@ def sam_http_api(said: Any) -> Cors | None:
     )
 
 
-def sam_rest_api(said: Any, routes: Sequence[RouteOf]) -> Cors:
+def sam_rest_api(said: Any, routes: Sequence[FunctionRoute]) -> Cors:
     """``Cors`` of an ``AWS::Serverless::Api``: an origin, or a mapping; values stand in quotes of their own."""
     said = mapping(said) or {"AllowOrigin": said}
     return Cors(
@@ -76,12 +76,12 @@ def sam_rest_api(said: Any, routes: Sequence[RouteOf]) -> Cors:
     )
 
 
-def serverless_url(said: Any) -> UrlCors | None:
+def serverless_url(said: Any) -> FunctionUrlCors | None:
     """``url.cors``: ``true``, or a mapping; a value of null takes a default away."""
     if not said:
         return None
     said = {"allowedOrigins": ["*"], "allowedMethods": ["*"], "allowedHeaders": list(_URL_HEADERS), **mapping(said)}
-    return UrlCors(
+    return FunctionUrlCors(
         _texts(said["allowedOrigins"]),
         _texts(said["allowedMethods"]),
         _texts(said["allowedHeaders"]),
@@ -91,11 +91,11 @@ def serverless_url(said: Any) -> UrlCors | None:
     )
 
 
-def sam_url(said: Any) -> UrlCors | None:
+def sam_url(said: Any) -> FunctionUrlCors | None:
     """``Cors`` of a ``FunctionUrlConfig``: what is not said is not allowed."""
     if not mapping(said):
         return None
-    return UrlCors(
+    return FunctionUrlCors(
         _texts(said.get("AllowOrigins")),
         _texts(said.get("AllowMethods")),
         _texts(said.get("AllowHeaders")),
@@ -110,7 +110,7 @@ def add_preflight(functions: Iterable[Function], template: str, cors: Cors) -> N
     here = [(function, route) for function in functions for route in function.routes if route.template == template]
     if all(route.method != "OPTIONS" for _, route in here):
         function = here[0][0]
-        function.routes.append(RouteOf("OPTIONS", template, function.name, cors))
+        function.routes.append(FunctionRoute("OPTIONS", template, function.name, cors))
 
 
 def _methods(named: Iterable[str]) -> tuple[str, ...]:

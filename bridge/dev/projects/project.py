@@ -12,8 +12,8 @@ from bridge.dev.errors import NoApplicationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.dev.gateway.cors import Cors, UrlCors
-    from bridge.dev.gateway.routes import RouteOf
+    from bridge.dev.gateway.cors import Cors, FunctionUrlCors
+    from bridge.dev.gateway.routes import FunctionRoute
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class Function:
     folder: Path = field(default_factory=Path.cwd)
     is_handler: bool = False
     environment: dict[str, str] = field(default_factory=dict)
-    routes: list[RouteOf] = field(default_factory=list)
+    routes: list[FunctionRoute] = field(default_factory=list)
     timeout: float | None = None
     has_url: bool = False
-    url_cors: UrlCors | None = None
+    url_cors: FunctionUrlCors | None = None
     unknown: list[str] = field(default_factory=list)
 
     @property
@@ -76,7 +76,7 @@ class Project:
     mixed: list[str] = field(default_factory=list)
 
     @property
-    def routes(self) -> list[RouteOf]:
+    def routes(self) -> list[FunctionRoute]:
         """The routes of all functions."""
         return [route for function in self.functions for route in function.routes]
 
@@ -87,7 +87,7 @@ class Project:
         return self.cors if source in ("http-api", "http-api-v1") else None
 
     @property
-    def _url_cors(self) -> UrlCors | None:
+    def _url_cors(self) -> FunctionUrlCors | None:
         """That of the one function that is served; with routes a Function URL is none of them."""
         return self.functions[0].url_cors if len(self.functions) == 1 and not self.functions[0].routes else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.routes import RouteOf
+from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects import cors
 from bridge.dev.projects.project import Function, Project, other_doors
 from bridge.dev.projects.yaml_file import is_python, listing, load, mapping, route_method, seconds, unknown, variables
@@ -121,11 +121,11 @@ def _function(name: str, described: dict[str, Any], shared: dict[str, Any], fold
     return Function(name, app, place, named is None, environment, timeout=timeout, unknown=unknown(*said))
 
 
-def _route(event: dict[str, Any], function: str) -> RouteOf:
+def _route(event: dict[str, Any], function: str) -> FunctionRoute:
     """The route of an ``Api`` or ``HttpApi`` event; one without a path is HTTP API's ``$default``."""
     properties = mapping(event.get("Properties"))
     path = properties.get("Path")
     if not isinstance(path, str) or path == "$default":
-        return RouteOf("ANY", "$default", function)
+        return FunctionRoute("ANY", "$default", function)
     method = route_method(properties.get("Method", "ANY"), f"{_NAMES[0]}: Resources.{function}, the event for {path},")
-    return RouteOf(method, "/" + path.strip("/"), function)
+    return FunctionRoute(method, "/" + path.strip("/"), function)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
-from bridge.dev.gateway.routes import RouteOf
+from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects import cors
 from bridge.dev.projects.project import Function, Project, other_doors
 from bridge.dev.projects.references import Resolver
@@ -121,7 +121,7 @@ def _add_cors(found: Project, content: dict[str, Any], functions: dict[str, Any]
     routes = [route for function in found.functions for route in function.routes]
     settings = mapping(mapping(content.get("provider")).get("httpApi"))
     found.cors = cors.serverless_http_api(settings.get("cors"), routes)
-    said: dict[str, list[tuple[Any, RouteOf]]] = {}
+    said: dict[str, list[tuple[Any, FunctionRoute]]] = {}
     for function in found.functions:
         for event in listing(mapping(functions.get(function.name)).get("events")):
             http = mapping(mapping(event).get("http"))
@@ -168,10 +168,10 @@ def _function(name: str, described: dict[str, Any], content: dict[str, Any], fol
     )
 
 
-def _routes(event: Any, function: str) -> list[RouteOf]:
+def _routes(event: Any, function: str) -> list[FunctionRoute]:
     """The routes of an ``http`` or ``httpApi`` event, in their short and long forms."""
     if event == "httpApi":
-        return [RouteOf("ANY", "$default", function)]
+        return [FunctionRoute("ANY", "$default", function)]
     event = mapping(event)
     kind = next((kind for kind in ("http", "httpApi") if kind in event), None)
     if kind is None:
@@ -190,5 +190,5 @@ def _routes(event: Any, function: str) -> list[RouteOf]:
         allowed = "a method and a path, as in 'GET /dogs', or a mapping of both, indented below it"
         raise UsageError(f"{place} is {'empty' if described is None else repr(described)}; it must be {allowed}.")
     if path in ("*", "$default"):
-        return [RouteOf("ANY", "$default", function)]
-    return [RouteOf(route_method(method, f"{place}: {path}"), "/" + path.strip("/"), function)]
+        return [FunctionRoute("ANY", "$default", function)]
+    return [FunctionRoute(route_method(method, f"{place}: {path}"), "/" + path.strip("/"), function)]

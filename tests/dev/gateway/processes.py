@@ -9,12 +9,12 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.service import LambdaService
+from bridge.dev.gateway.lambda_service import LambdaService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PUPPET = (sys.executable, str(Path(__file__).with_name("puppet.py")))
+PUPPET = (sys.executable, str(Path(__file__).with_name("scripted_runtime.py")))
 BRIDGE = (sys.executable, "-m", "bridge.runtime")
 AWS = (sys.executable, "-m", "awslambdaric")
 

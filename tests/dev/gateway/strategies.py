@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from bridge.dev.gateway import Request
-from tests.dev.gateway.recorders import Given
+from tests.dev.gateway.recording_apps import Given
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from tests.dev.gateway.recorders import Pairs
+    from tests.dev.gateway.recording_apps import Pairs
 
 _TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ESCAPES = (

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bridge.dev.gateway import Answer, Request
-from bridge.dev.gateway.app import Gateway
-from bridge.dev.gateway.cors import Cors, UrlCors, add, mock, preflight
-from bridge.dev.gateway.routes import RouteOf
-from tests.dev.gateway.test_app import ask
+from bridge.dev.gateway.cors import Cors, FunctionUrlCors, add, mock, preflight
+from bridge.dev.gateway.gateway import Gateway
+from bridge.dev.gateway.routes import FunctionRoute
+from tests.dev.gateway.test_gateway import ask
 
 RULES = Cors(
     ("https://shop.example.com", "https://*.example.org"),
@@ -106,7 +106,7 @@ ASKED = [(b"origin", OURS.encode()), (b"access-control-request-method", b"GET")]
 
 
 async def test_behind_an_http_api_a_preflight_goes_to_a_route_that_takes_it() -> None:
-    routes = [RouteOf("GET", "/dogs", "bridge"), RouteOf("ANY", "/cats", "bridge")]
+    routes = [FunctionRoute("GET", "/dogs", "bridge"), FunctionRoute("ANY", "/cats", "bridge")]
     gateway = Gateway({"bridge": answers}, routes=routes, cors=RULES)
     for path, status, body in (("/dogs", 204, b""), ("/nowhere", 204, b""), ("/cats", 200, b"the function's")):
         got = await ask(gateway, path, "OPTIONS", headers=ASKED)
@@ -120,7 +120,7 @@ async def test_behind_an_http_api_a_preflight_goes_to_a_route_that_takes_it() ->
 
 
 async def test_behind_a_rest_api_a_preflight_goes_to_its_own_route_and_the_function_sends_its_own_headers() -> None:
-    routes = [RouteOf("ANY", "/dogs", "bridge"), RouteOf("OPTIONS", "/dogs", "bridge", RULES)]
+    routes = [FunctionRoute("ANY", "/dogs", "bridge"), FunctionRoute("OPTIONS", "/dogs", "bridge", RULES)]
     gateway = Gateway({"bridge": answers}, "rest-api", routes=routes)
     got = await ask(gateway, "/dogs", "OPTIONS", headers=ASKED)
     assert (got.status, got.body, got.values("content-length")) == (200, b"", [b"0"])
@@ -129,7 +129,7 @@ async def test_behind_a_rest_api_a_preflight_goes_to_its_own_route_and_the_funct
     assert got.values("access-control-allow-origin") == [b"https://of-the-function.example"]
 
 
-URL_RULES = UrlCors((OURS,), ("GET", "POST"), ("Content-Type",), ("x-colour",), credentials=True, max_age=600)
+URL_RULES = FunctionUrlCors((OURS,), ("GET", "POST"), ("Content-Type",), ("x-colour",), credentials=True, max_age=600)
 
 
 def test_a_function_url_answers_a_preflight_with_what_it_was_told() -> None:
@@ -146,13 +146,16 @@ def test_a_function_url_answers_a_preflight_with_what_it_was_told() -> None:
 
 
 def test_a_function_url_that_allows_any_origin_sends_the_one_that_asks() -> None:
-    answer = add(UrlCors(("*",)), request("GET"), Answer(200))
+    answer = add(FunctionUrlCors(("*",)), request("GET"), Answer(200))
     assert cors_of(answer) == {"allow-origin": OURS}
     assert answer.note == ""
 
 
 def test_a_function_url_knows_whole_origins_only() -> None:
-    assert cors_of(add(UrlCors(("https://*.example.org",)), request("GET", "https://a.example.org"), Answer(200))) == {}
+    assert (
+        cors_of(add(FunctionUrlCors(("https://*.example.org",)), request("GET", "https://a.example.org"), Answer(200)))
+        == {}
+    )
 
 
 def test_a_function_url_adds_to_what_the_function_says_of_cors_which_is_told() -> None:
@@ -166,7 +169,9 @@ def test_a_function_url_adds_to_what_the_function_says_of_cors_which_is_told() -
 
 
 async def test_a_gateway_answers_a_function_url_s_preflight_and_hands_other_options_on() -> None:
-    gateway = Gateway(lambda event, context: {"statusCode": 203}, "function-url", cors=UrlCors(("*",), ("GET",)))
+    gateway = Gateway(
+        lambda event, context: {"statusCode": 203}, "function-url", cors=FunctionUrlCors(("*",), ("GET",))
+    )
     preflight = [(b"origin", b"https://a.example"), (b"access-control-request-method", b"GET")]
     answered = await ask(gateway, "/", "OPTIONS", headers=preflight)
     assert (answered.status, answered.values("access-control-allow-methods")) == (200, [b"GET"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.dev.gateway import Request, interpret
-from tests.dev.gateway.asking import event_of, refused_payload
+from tests.dev.gateway.helpers import event_of, refused_payload
 
 
 def sent(request: Request) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.dev.gateway import Request, interpret
-from tests.dev.gateway.asking import event_of, message_of, refused_payload, refused_request, values
+from tests.dev.gateway.helpers import event_of, message_of, refused_payload, refused_request, values
 
 
 def test_the_raw_path_is_as_sent_and_the_other_one_decoded() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.dev.gateway import Request, Route, interpret
-from tests.dev.gateway.asking import event_of, message_of, refused_payload, refused_request
+from tests.dev.gateway.helpers import event_of, message_of, refused_payload, refused_request
 
 BOTH = ("http-api", "http-api-v1")
 

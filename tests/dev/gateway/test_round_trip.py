@@ -14,15 +14,23 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.dev.gateway import SOURCES, Door, Request, compose, interpret
-from tests.dev.gateway import exceptions
-from tests.dev.gateway.exceptions import REQUEST_RULES, RESPONSE_RULES, TRACE, Answered, Asked, answered_with, asked_by
-from tests.dev.gateway.recorders import INTERFACES, Given, Recorder
+from tests.dev.gateway import documented_losses
+from tests.dev.gateway.documented_losses import (
+    REQUEST_RULES,
+    RESPONSE_RULES,
+    TRACE,
+    Answered,
+    Asked,
+    answered_with,
+    asked_by,
+)
+from tests.dev.gateway.recording_apps import INTERFACES, Given, Recorder
 from tests.dev.gateway.strategies import answers, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.dev.gateway.recorders import Seen
+    from tests.dev.gateway.recording_apps import Seen
 
 EVERYTHING_IS_BINARY = ("*/*",)
 DOORS = {
@@ -67,7 +75,7 @@ def test_a_rest_api_without_binary_media_types_takes_any_body_and_answers_base64
 
 
 def test_the_table_names_what_the_test_knows_and_nothing_else() -> None:
-    rows = exceptions.table()
+    rows = documented_losses.table()
     assert [row.id for row in rows if row.direction == "request"] == list(REQUEST_RULES)
     assert [row.id for row in rows if row.direction == "response"] == list(RESPONSE_RULES)
     assert {row.direction for row in rows} == {"request", "response"}
@@ -76,10 +84,11 @@ def test_the_table_names_what_the_test_knows_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "source"), [pytest.param(row, s, id=f"{row.id} {s}") for row in exceptions.table() for s in row.sources]
+    ("row", "source"),
+    [pytest.param(row, s, id=f"{row.id} {s}") for row in documented_losses.table() for s in row.sources],
 )
 def test_each_row_of_the_table_is_true_of_each_of_its_sources(
-    row: exceptions.Row, source: str, recorders: list[Recorder]
+    row: documented_losses.Row, source: str, recorders: list[Recorder]
 ) -> None:
     rule: Any = (REQUEST_RULES if row.direction == "request" else RESPONSE_RULES)[row.id]
     check(source, rule.door, rule.request, rule.given, recorders)
@@ -87,19 +96,19 @@ def test_each_row_of_the_table_is_true_of_each_of_its_sources(
     asked = asked_by(rule.request, "")
     answered = answered_with(rule.given, rule.request.method)
     if row.direction == "request":
-        carried = exceptions.carried(asked, source, rule.door)
-        other = exceptions.carried(asked, source, rule.door, but=row.id)
+        carried = documented_losses.carried(asked, source, rule.door)
+        other = documented_losses.carried(asked, source, rule.door, but=row.id)
         assert (in_scope(carried), in_environ(carried)) != (in_scope(other), in_environ(other))
     else:
-        back = exceptions.carried_back(answered, source, rule.door)
-        assert back != exceptions.carried_back(answered, source, rule.door, but=row.id)
+        back = documented_losses.carried_back(answered, source, rule.door)
+        assert back != documented_losses.carried_back(answered, source, rule.door, but=row.id)
 
 
 def check(source: str, door: Door, request: Request, given_: Given, recorders: list[Recorder]) -> None:
     """Send *request* the whole road through each interface, with *given_* as the answer."""
     setup = {"stage": door.stage, "base_path": door.base_path, "binary_media_types": door.binary_media_types}
-    asked = exceptions.carried(asked_by(request, root_of(door)), source, door)
-    answered = exceptions.carried_back(answered_with(given_, request.method), source, door)
+    asked = documented_losses.carried(asked_by(request, root_of(door)), source, door)
+    answered = documented_losses.carried_back(answered_with(given_, request.method), source, door)
     for recorder in recorders:
         recorder.given = given_
         # An HTTP API's event does not tell a custom domain's base path, so the option must.
@@ -112,7 +121,7 @@ def check(source: str, door: Door, request: Request, given_: Given, recorders: l
 
         view = in_scope if recorder.interface == "asgi" else in_environ
         assert without_trace_id(recorder.seen) == view(asked), recorder.interface
-        assert Answered(answer.status, exceptions.fields_of(answer.headers), answer.body) == answered
+        assert Answered(answer.status, documented_losses.fields_of(answer.headers), answer.body) == answered
 
 
 def root_of(door: Door) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.dev.gateway.routes import RouteOf, match
+from bridge.dev.gateway.routes import FunctionRoute, match
 
 # The example in API Gateway's developer guide, "Create routes for HTTP APIs", and a few routes more.
 PETS = (
@@ -30,9 +30,9 @@ def found(routes: tuple[str, ...], asked: str, *, rest: bool = False) -> tuple[s
     return route.function.removeprefix("function of "), None if matched is None else dict(matched.parameters)
 
 
-def route_of(text: str) -> RouteOf:
+def route_of(text: str) -> FunctionRoute:
     method, _, template = text.rpartition(" ")
-    return RouteOf(method or "ANY", template, f"function of {text}")
+    return FunctionRoute(method or "ANY", template, f"function of {text}")
 
 
 @pytest.mark.parametrize("rest", [False, True])

@@ -12,14 +12,14 @@ import pytest
 import uvicorn
 
 from bridge.dev.gateway import SOURCES, Gateway
-from bridge.dev.gateway.service import LambdaService
+from bridge.dev.gateway.lambda_service import LambdaService
 from tests.dev.gateway.processes import BRIDGE, puppet, until, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from bridge.dev.gateway.app import Passage
+    from bridge.dev.gateway.gateway import AccessRecord
 
 STREAMING = ("function-url", "rest-api")
 WHOLE = tuple(source for source in SOURCES if source not in STREAMING)
@@ -30,12 +30,12 @@ FAILED = {"function-url": 502, "rest-api": 502, "http-api": 500, "http-api-v1": 
 class Client(httpx.AsyncClient):
     """A client of a gateway; and what the gateway saw."""
 
-    passages: list[Passage]
+    passages: list[AccessRecord]
 
 
 @contextlib.asynccontextmanager
 async def serving(function: LambdaService, source: str, **options: Any) -> AsyncIterator[Client]:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     gateway = Gateway(function, source, observe=passages.append, **options)
     config = uvicorn.Config(gateway, port=0, http="h11", lifespan="on", log_config=None, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)

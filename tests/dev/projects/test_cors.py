@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.gateway.cors import Cors, UrlCors
+from bridge.dev.gateway.cors import Cors, FunctionUrlCors
 from tests.dev.projects.test_project import sam, serverless
 
 if TYPE_CHECKING:
@@ -163,13 +163,13 @@ def test_a_function_url_of_serverless_yml(tmp_path: Path) -> None:
     text = "functions: {f: {handler: a.b, url: %s}}"
     defaults = (*HEADERS[:-1], "X-Amzn-Trace-Id")
     for said, cors in (
-        ("{cors: true}", UrlCors(("*",), ("*",), defaults)),
+        ("{cors: true}", FunctionUrlCors(("*",), ("*",), defaults)),
         ("true", None),
         ("{cors: false}", None),
         (
             "{cors: {allowedOrigins: [https://a.example], allowedMethods: [GET], allowedHeaders: null,"
             " exposedResponseHeaders: [X-B], allowCredentials: true, maxAge: 6}}",
-            UrlCors(("https://a.example",), ("GET",), (), ("X-B",), True, 6),
+            FunctionUrlCors(("https://a.example",), ("GET",), (), ("X-B",), True, 6),
         ),
     ):
         project = serverless(tmp_path, text % said)
@@ -185,9 +185,9 @@ def test_a_function_url_of_a_template(tmp_path: Path) -> None:
     )
     said = "{AllowOrigins: [https://a.example], AllowMethods: [GET], AllowHeaders: [X-A], ExposeHeaders: [X-B],"
     project = sam(tmp_path, text % (said + " AllowCredentials: true, MaxAge: 600}"))
-    cors = UrlCors(("https://a.example",), ("GET",), ("X-A",), ("X-B",), True, 600)
+    cors = FunctionUrlCors(("https://a.example",), ("GET",), ("X-A",), ("X-B",), True, 600)
     assert project.cors_behind("function-url") == cors
-    assert sam(tmp_path, text % "{AllowOrigins: ['*']}").cors_behind("function-url") == UrlCors(("*",))
+    assert sam(tmp_path, text % "{AllowOrigins: ['*']}").cors_behind("function-url") == FunctionUrlCors(("*",))
 
 
 def test_a_browser_of_another_origin_is_answered_by_a_function_url(serve: Serve, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.errors import CommandError
-from bridge.dev.gateway.routes import RouteOf
+from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects.project import Project, find_project
 
 if TYPE_CHECKING:
@@ -558,8 +558,8 @@ def test_a_sam_templates_functions(tmp_path: Path) -> None:
     assert (dogs.environment, dogs.timeout) == ({"SHARED": "1", "OWN": "2"}, 7)
     assert (cats.name, cats.app, cats.is_handler, cats.folder) == ("Cats", "app:app", False, tmp_path / "cats")
     assert (cats.environment, cats.timeout) == ({"SHARED": "1", "BRIDGE_APP": "app:app"}, 3)
-    assert dogs.routes == [RouteOf("GET", "/dogs/{id}", "Dogs")]
-    assert cats.routes == [RouteOf("ANY", "/cats/{proxy+}", "Cats")]
+    assert dogs.routes == [FunctionRoute("GET", "/dogs/{id}", "Dogs")]
+    assert cats.routes == [FunctionRoute("ANY", "/cats/{proxy+}", "Cats")]
     assert (project.source, project.binary_media_types) == ("rest-api", ("image/png", "*/*"))
 
 

@@ -21,8 +21,8 @@ from bridge.dev.cli.options import (
 from bridge.dev.cli.server.access_log import as_json
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.gateway import Answer, Door, RefusedError, Request, front_door
-from bridge.dev.gateway.cors import UrlCors, is_preflight
-from bridge.dev.gateway.http import below_prefix
+from bridge.dev.gateway.cors import FunctionUrlCors, is_preflight
+from bridge.dev.gateway.events import strip_prefix
 from bridge.dev.gateway.routes import match
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.project import Project, find_project
@@ -68,10 +68,10 @@ def compose(request: Request, source: str, door: Door, project: Project) -> Any:
     rules = front_door(source)
     routes = project.routes
     try:
-        if isinstance(project.cors_behind(source), UrlCors) and is_preflight(request):
+        if isinstance(project.cors_behind(source), FunctionUrlCors) and is_preflight(request):
             raise RefusedError(Answer(200, why=_PREFLIGHT))
         if routes:
-            path = below_prefix(request, door, rules.no_route) or "/"
+            path = strip_prefix(request, door, rules.no_route) or "/"
             found = match(routes, request.method, path, rest=source == "rest-api")
             if found is None or found[0].preflight is not None:
                 why = "no route takes it" if found is None else _PREFLIGHT

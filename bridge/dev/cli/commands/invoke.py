@@ -27,8 +27,8 @@ from bridge.dev.cli.options import (
 from bridge.dev.cli.server.access_log import as_json
 from bridge.dev.errors import CommandError
 from bridge.dev.gateway import RefusedError, front_door
-from bridge.dev.gateway.app import Gateway, Passage
-from bridge.dev.gateway.context import Context
+from bridge.dev.gateway.context import LocalContext
+from bridge.dev.gateway.gateway import AccessRecord, Gateway
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.project import find_project
 
@@ -88,9 +88,9 @@ def _is_url(text: str) -> bool:
     return text.startswith(("http://", "https://")) or (text.startswith("/") and not is_file)
 
 
-async def _passed(request: Request, project: Project, chosen: argparse.Namespace) -> Passage:
+async def _passed(request: Request, project: Project, chosen: argparse.Namespace) -> AccessRecord:
     """The request's way through the gateway."""
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     door = door_of(chosen)
     gateway = Gateway(
         load_functions(project, chosen.env_file, settings={"base_path": door.base_path or None}),
@@ -140,7 +140,7 @@ def _answer_event(event: Any, project: Project, chosen: argparse.Namespace) -> A
     project.functions = project.functions[:1]
     settings = {"base_path": door_of(chosen).base_path or None}
     ((name, handler),) = load_functions(project, chosen.env_file, settings=settings).items()
-    context = Context.starting(chosen.timeout or front_door(chosen.source).timeout, name)
+    context = LocalContext.starting(chosen.timeout or front_door(chosen.source).timeout, name)
     try:
         payload = handler(event, context)
         if inspect.iscoroutine(payload):

@@ -18,11 +18,11 @@ from bridge.dev.cli.function_loader import load_functions, needs, say
 from bridge.dev.cli.lambda_client import Outcome, RemoteError, client, invoke, outcome
 from bridge.dev.cli.options import add_framework_options, framework_options
 from bridge.dev.errors import CommandError, UsageError
-from bridge.dev.gateway.context import Context
+from bridge.dev.gateway.context import LocalContext
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.project import find_project
 from bridge.errors import EventError
-from bridge.remote import VARIABLE, event_of
+from bridge.remote import VARIABLE, command_event
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +73,7 @@ def run(command: str, chosen: argparse.Namespace) -> int:
     if chosen.function is None and chosen.local is None:
         raise UsageError("Where? --function NAME is a deployed function, --local APP an application here.")
     _check(chosen)
-    event = event_of(command, _text(chosen))
+    event = command_event(command, _text(chosen))
     try:
         status, output = _remotely(chosen, event) if chosen.function is not None else _locally(chosen, event)
     except RemoteError as error:
@@ -151,7 +151,7 @@ def _locally(chosen: argparse.Namespace, event: dict[str, Any]) -> Outcome:
         ((name, handler),) = load_functions(project, chosen.env_file).items()
         os.environ[VARIABLE] = "on"
         try:
-            payload = _answer(handler, event, Context.starting(_LOCAL_SECONDS, name))
+            payload = _answer(handler, event, LocalContext.starting(_LOCAL_SECONDS, name))
         except EventError as error:
             raise RemoteError(f"{project.functions[0].app}: {error}") from None
         finally:
@@ -160,6 +160,6 @@ def _locally(chosen: argparse.Namespace, event: dict[str, Any]) -> Outcome:
     return outcome(payload, project.functions[0].app)
 
 
-def _answer(handler: Callable[[Any, Any], Any], event: dict[str, Any], context: Context) -> Any:
+def _answer(handler: Callable[[Any, Any], Any], event: dict[str, Any], context: LocalContext) -> Any:
     payload = handler(event, context)
     return asyncio.run(payload) if inspect.iscoroutine(payload) else payload

@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.app import Passage
+    from bridge.dev.gateway.gateway import AccessRecord
 
 # More of a path or of a text in an event is not read by anybody, and takes long to colour.
 _LONGEST_PATH = 200
 _LONGEST_TEXT = 2_000
 
 
-def print_passage(passage: Passage, *, verbose: bool) -> None:
+def print_passage(passage: AccessRecord, *, verbose: bool) -> None:
     """Print method, path, status, time, size and encoding of the body; with *verbose* event and payload before it."""
     if verbose:
         _print_json("event", passage.event)

@@ -12,7 +12,7 @@ from bridge.dev.cli.function_loader import tell_of_unknown
 from bridge.dev.cli.options import framework_options
 from bridge.dev.errors import CommandError, NoApplicationError
 from bridge.dev.gateway import front_door
-from bridge.dev.gateway.service import LambdaService
+from bridge.dev.gateway.lambda_service import LambdaService
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Function, Project, find_project
 

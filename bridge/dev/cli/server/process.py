@@ -22,7 +22,7 @@ from bridge.dev.cli.server.error_page import Broken, ended, trace_of
 from bridge.dev.cli.server.uvicorn_server import Server
 from bridge.dev.errors import CommandError
 from bridge.dev.gateway import Door
-from bridge.dev.gateway.app import Gateway
+from bridge.dev.gateway.gateway import Gateway
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.project import find_project
 from bridge.errors import BridgeError

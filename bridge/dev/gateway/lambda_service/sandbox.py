@@ -9,15 +9,15 @@ import signal
 from typing import TYPE_CHECKING
 
 from bridge import logger
-from bridge.dev.gateway.failure import FunctionError
-from bridge.dev.gateway.runtime_api import RuntimeApi
+from bridge.dev.gateway.invocation import FunctionError
+from bridge.dev.gateway.lambda_service.runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.dev.gateway.invocation import Invocation
-    from bridge.dev.gateway.process_reaper import Warden
-    from bridge.dev.gateway.program import Program
+    from bridge.dev.gateway.lambda_service.process_reaper import ProcessReaper
+    from bridge.dev.gateway.lambda_service.program import Program
 
 # Lambda gives the init ten seconds and then tries once more, within the function's timeout.
 _INIT_SECONDS = 10.0
@@ -39,7 +39,7 @@ class Sandbox:
         is_over: whether it takes no more.
     """
 
-    def __init__(self, program: Program, warden: Warden, changed: Callable[[Sandbox], None]) -> None:
+    def __init__(self, program: Program, warden: ProcessReaper, changed: Callable[[Sandbox], None]) -> None:
         self._program = program
         self._warden = warden
         self._changed = changed

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bridge.asgi.cycle import texts_of
-from bridge.dev.gateway.http import outgoing
-from bridge.dev.gateway.message import Request
+from bridge.dev.gateway.events import outgoing
+from bridge.dev.gateway.models import Request
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.message import Answer
+    from bridge.dev.gateway.models import Answer
 
 # More of a body than any front door takes is counted, not kept.
 _KEEP = 16 * 1024 * 1024

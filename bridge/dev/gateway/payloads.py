@@ -8,13 +8,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.http import native_of, refused
+from bridge.dev.gateway.events import native_of, refused
 from bridge.dev.gateway.json_text import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.message import Answer, Headers
+    from bridge.dev.gateway.models import Answer, Headers
 
 # 6 MiB and 100 bytes, as Lambda's runtime API enforces it.
 LAMBDA_PAYLOAD_LIMIT = 6_291_556

@@ -8,17 +8,16 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.context import Context
-from bridge.dev.gateway.failure import FunctionError
-from bridge.dev.gateway.invocation import Invocation, Stream
-from bridge.dev.gateway.process_reaper import Warden
-from bridge.dev.gateway.program import Program
-from bridge.dev.gateway.sandbox import Sandbox
+from bridge.dev.gateway.context import LocalContext
+from bridge.dev.gateway.invocation import FunctionError, Invocation, ReceivedStream
+from bridge.dev.gateway.lambda_service.process_reaper import ProcessReaper
+from bridge.dev.gateway.lambda_service.program import Program
+from bridge.dev.gateway.lambda_service.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FunctionError", "LambdaService", "Stream"]
+__all__ = ["FunctionError", "LambdaService", "ReceivedStream"]
 
 # A process that has answered asks for more in a moment; a new one takes longer to start.
 _PATIENCE_SECONDS = 0.1
@@ -59,7 +58,7 @@ class LambdaService:
         self._sandboxes: list[Sandbox] = []
         self._pending: deque[Invocation] = deque()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._warden: Warden | None = None
+        self._warden: ProcessReaper | None = None
         self._looking: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> LambdaService:
@@ -72,7 +71,7 @@ class LambdaService:
     async def startup_here(self) -> None:
         """Be ready; the first invocation starts the first process."""
         if self._warden is None:
-            self._warden = Warden()
+            self._warden = ProcessReaper()
 
     async def close_here(self) -> None:
         """End all processes; two seconds after SIGTERM, by force."""
@@ -96,7 +95,7 @@ class LambdaService:
             content_type: what they are.
 
         Returns:
-            The payload as it comes out of JSON, or its bytes if it is none; or a :class:`Stream`.
+            The payload as it comes out of JSON, or its bytes if it is none; or a :class:`ReceivedStream`.
 
         Raises:
             FunctionError: the function failed, its process ended, or the time is over.
@@ -104,7 +103,7 @@ class LambdaService:
         if self._warden is None:
             await self.startup_here()
         content = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
-        invocation = Invocation(content, content_type, Context.starting(self._program.timeout, self._program.name))
+        invocation = Invocation(content, content_type, LocalContext.starting(self._program.timeout, self._program.name))
         self._pending.append(invocation)
         self._dispatch()
         try:
@@ -115,7 +114,7 @@ class LambdaService:
         answer = invocation.answer.result()
         if isinstance(answer, FunctionError):
             raise answer
-        if isinstance(answer, Stream):
+        if isinstance(answer, ReceivedStream):
             return answer
         try:
             return json.loads(answer)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.gateway.service import FunctionError, LambdaService, Stream
+from bridge.dev.gateway.lambda_service import FunctionError, LambdaService, ReceivedStream
 from tests.dev.gateway.processes import gather, puppet
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ async def test_an_error_of_the_start_is_that_of_the_invocation(phase: str) -> No
 # Streams
 
 
-async def streamed(function: LambdaService, text: str) -> Stream:
+async def streamed(function: LambdaService, text: str) -> ReceivedStream:
     stream = await function.invoke(f"sock = dial(); begin(sock); {text}")
-    assert isinstance(stream, Stream)
+    assert isinstance(stream, ReceivedStream)
     return stream
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from bridge import logger
-from bridge.dev.gateway.message import Answer, RefusedError
+from bridge.dev.gateway.models import Answer, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.message import Door, Headers, Request
+    from bridge.dev.gateway.models import Door, Headers, Request
 
 # RFC 9110, 7.6.1, and what HTTP/1.1 proxies keep to themselves
 HOP_BY_HOP = frozenset(
@@ -146,7 +146,7 @@ def check_event_size(event: dict[str, Any], request: Request, refuse: Answer) ->
         )
 
 
-def below_prefix(request: Request, door: Door, refuse: Answer) -> str:
+def strip_prefix(request: Request, door: Door, refuse: Answer) -> str:
     """The path without the stage or base path that it must begin with, as whole segments.
 
     Raises:

@@ -23,7 +23,7 @@ for group in groups:
 """
 
 
-class Warden:
+class ProcessReaper:
     """Ends process groups when this process is gone, or when it is closed."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bridge import wsgi_handler
 from bridge.dev.gateway import SOURCES
-from bridge.dev.gateway.transport import HandlerTransport
+from bridge.dev.gateway.httpx_transport import HandlerTransport
 from bridge.errors import SettingError
 
 if TYPE_CHECKING:

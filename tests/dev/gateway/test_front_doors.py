@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.dev.gateway import SOURCES, Answer, Door, RefusedError, Request, compose, interpret
-from bridge.dev.gateway.http import json_answer
-from bridge.dev.gateway.payload import LAMBDA_PAYLOAD_LIMIT, through_lambda
+from bridge.dev.gateway.events import json_answer
+from bridge.dev.gateway.payloads import LAMBDA_PAYLOAD_LIMIT, through_lambda
 from bridge.errors import SettingError
 
 FAILED = json_answer(500, {"message": "failed"})

@@ -8,22 +8,25 @@ types that these do not tell are those of AWS's Runtime Interface Emulator.
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
+import json
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bridge.dev.gateway.failure import FunctionError, error_in, error_of
-from bridge.dev.gateway.http import random_hex, trace_root
-from bridge.dev.gateway.invocation import Stream
-from bridge.dev.gateway.payload import LAMBDA_PAYLOAD_LIMIT
-from bridge.dev.gateway.runtime_http import Call, Connection
+from bridge.dev.gateway.events import random_hex, trace_root
+from bridge.dev.gateway.invocation import FunctionError, ReceivedStream
+from bridge.dev.gateway.lambda_service.http_server import Call, Connection
+from bridge.dev.gateway.payloads import LAMBDA_PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bridge.dev.gateway.invocation import Invocation
 
+_TYPE, _BODY = "lambda-runtime-function-error-type", "lambda-runtime-function-error-body"
 _BASE = "/2018-06-01/runtime/"
 _TAKEN = {"status": "OK"}
 # The kernel keeps no more of a stream that nobody reads, so that the application notices soon.
@@ -159,7 +162,7 @@ class RuntimeApi:
             stream.finish(FunctionError("Runtime.TruncatedResponse", why))
             self._over(invocation)
 
-        stream = Stream(call.headers.get("content-type", "application/octet-stream"), call.hold, hang_up)
+        stream = ReceivedStream(call.headers.get("content-type", "application/octet-stream"), call.hold, hang_up)
         call.on_data, call.on_end, call.on_lost = stream.feed, end, lost
         invocation.take(stream)
 
@@ -178,7 +181,7 @@ class RuntimeApi:
         """The invocation; without one, or if its answer streams already, the call is refused."""
         invocation = self.invocations.get(request_id)
         is_streaming = (
-            invocation is not None and invocation.is_answered and isinstance(invocation.answer.result(), Stream)
+            invocation is not None and invocation.is_answered and isinstance(invocation.answer.result(), ReceivedStream)
         )
         if invocation is None or is_streaming:
             _refuse(call, 400, "InvalidRequestID", f"Invalid request ID: {request_id[:100]}")
@@ -211,3 +214,27 @@ def _refuse(call: Call, status: int, kind: str, message: str) -> None:
 
 def _trace_id() -> str:
     return f"{trace_root()};Parent={random_hex(16)};Sampled=0"
+
+
+def error_of(body: bytes, headers: Mapping[str, str]) -> FunctionError:
+    """An error as a runtime posts it: an object, more or less, and a type in the headers."""
+    try:
+        told: Any = json.loads(body)
+    except ValueError:
+        told = {"errorMessage": body[:1000].decode("utf-8", "replace")}
+    told = told if isinstance(told, dict) else {}
+    stack = told.get("stackTrace") or told.get("trace")  # Node's name for it
+    lines = [str(line) for line in stack] if isinstance(stack, list) else []
+    kind = str(told.get("errorType") or headers.get(_TYPE) or "Unknown")
+    return FunctionError(kind, str(told.get("errorMessage") or ""), lines)
+
+
+def error_in(trailers: Mapping[str, str]) -> FunctionError | None:
+    """The error that ends a stream; None if it ended as it should."""
+    if _TYPE not in trailers and _BODY not in trailers:
+        return None
+    try:
+        body = base64.b64decode(trailers.get(_BODY, ""), validate=True)
+    except binascii.Error:
+        body = trailers[_BODY].encode()
+    return error_of(body, trailers)

@@ -10,11 +10,11 @@ import httpx
 
 from bridge.asgi.loop import Loop
 from bridge.dev.gateway import front_door
-from bridge.dev.gateway.context import Context
-from bridge.dev.gateway.http import log_own, outgoing
+from bridge.dev.gateway.context import LocalContext
+from bridge.dev.gateway.events import log_own, outgoing
 from bridge.dev.gateway.json_text import through_json
-from bridge.dev.gateway.message import Door, RefusedError, Request
-from bridge.dev.gateway.payload import through_lambda
+from bridge.dev.gateway.models import Door, RefusedError, Request
+from bridge.dev.gateway.payloads import through_lambda
 from bridge.interfaces.turn import Turn
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class HandlerTransport(httpx.BaseTransport):
         )
         try:
             event = through_json(self._front_door.compose(asked, self._door))
-            context = Context.starting(self._front_door.timeout)
+            context = LocalContext.starting(self._front_door.timeout)
             payload = through_lambda(self._called(event, context), self._front_door.failed)
             answer = self._front_door.interpret(payload, asked, self._door)
         except RefusedError as refusal:

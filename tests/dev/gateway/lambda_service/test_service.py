@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.gateway.service import FunctionError, LambdaService, Stream
+from bridge.dev.gateway.lambda_service import FunctionError, LambdaService, ReceivedStream
 from tests.dev.gateway.processes import AWS, BRIDGE, PUPPET, gather, is_alive, puppet, until, write
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ async def test_what_a_process_leaves_behind_ends_with_it() -> None:
 def test_no_process_is_left_if_the_server_is_killed(tmp_path: Path) -> None:
     code = f"""
         import asyncio
-        from bridge.dev.gateway.service import LambdaService
+        from bridge.dev.gateway.lambda_service import LambdaService
 
         async def main():
             async with LambdaService({PUPPET!r}) as function:
@@ -361,7 +361,7 @@ async def test_an_application_streams(tmp_path: Path) -> None:
     async with LambdaService((*BRIDGE, "app:app"), **options) as function:
         for _ in range(3):
             stream = await function.invoke(event)
-            assert isinstance(stream, Stream)
+            assert isinstance(stream, ReceivedStream)
             prelude, _, body = (await gather(stream)).partition(b"\0" * 8)
             assert prelude == b'{"statusCode": 200, "headers": {"content-type": "text/plain"}}'
             assert body == b"0;1;2;3;4;end"

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bridge import logger
 from bridge.adapter import Handler
-from bridge.dev.gateway.context import Context
-from bridge.dev.gateway.failure import FunctionError
-from bridge.dev.gateway.invocation import Stream
-from bridge.dev.gateway.message import Answer, RefusedError
-from bridge.dev.gateway.payload import through_lambda
-from bridge.dev.gateway.streaming import Streamed, begin
+from bridge.dev.gateway.context import LocalContext
+from bridge.dev.gateway.invocation import FunctionError, ReceivedStream
+from bridge.dev.gateway.models import Answer, RefusedError
+from bridge.dev.gateway.payloads import through_lambda
+from bridge.dev.gateway.streaming import StreamedAnswer, begin
 from bridge.interfaces.call import call, give_loop
 
 if TYPE_CHECKING:
@@ -89,14 +88,14 @@ class Functions:
             give_up: answers the client when the time is over and the function still runs.
 
         Returns:
-            The payload, through JSON; or a :class:`Streamed`.
+            The payload, through JSON; or a :class:`StreamedAnswer`.
 
         Raises:
             RefusedError: the function failed, or answered more than Lambda takes, or the server had to end.
             TooLateError: *give_up* was called.
         """
         own = self._timeouts.get(name, self._timeout + 1)
-        context = Context.starting(own, name)
+        context = LocalContext.starting(own, name)
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
@@ -104,7 +103,7 @@ class Functions:
         payload: Any = None
         try:
             result = await self._result(name, event, context)
-            if isinstance(result, Stream):
+            if isinstance(result, ReceivedStream):
                 payload = await begin(result, self._front_door)
             elif type(self._handlers[name]) is Handler:
                 payload = result  # made of what JSON knows, and no larger than Lambda takes
@@ -119,12 +118,12 @@ class Functions:
             self.late.discard(task)
             if task.cancelling():  # by _end, which was heard
                 task.uncancel()
-            if isinstance(payload, Streamed):
+            if isinstance(payload, StreamedAnswer):
                 payload.close()
             raise TooLateError
         return payload
 
-    async def _result(self, name: str, event: Any, context: Context) -> Any:
+    async def _result(self, name: str, event: Any, context: LocalContext) -> Any:
         handler = self._handlers[name]
         if isinstance(handler, Handler) and handler.is_async:
             return await handler.answer(event, context)

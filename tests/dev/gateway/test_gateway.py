@@ -13,8 +13,8 @@ import pytest
 
 from bridge import asgi_handler, wsgi_handler
 from bridge.dev.gateway import SOURCES
-from bridge.dev.gateway.app import Gateway, Passage
-from bridge.dev.gateway.routes import RouteOf
+from bridge.dev.gateway.gateway import AccessRecord, Gateway
+from bridge.dev.gateway.routes import FunctionRoute
 from bridge.errors import SettingError
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ async def test_each_call_has_a_context_of_its_own() -> None:
         contexts.append(context)
         return OK
 
-    gateway = Gateway({"shop": handler}, timeout=100, routes=[RouteOf("ANY", "$default", "shop")])
+    gateway = Gateway({"shop": handler}, timeout=100, routes=[FunctionRoute("ANY", "$default", "shop")])
     await ask(gateway)
     await ask(gateway)
     first, second = contexts
@@ -273,7 +273,7 @@ async def test_a_request_that_is_refused_never_reaches_the_function(caplog: pyte
 
 
 async def test_more_than_16_mb_of_a_body_is_counted_and_not_kept() -> None:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     chunk = b"a" * 1_048_576
     got = await ask(Gateway(raising(AssertionError("called")), observe=passages.append), "/", "POST", [chunk] * 20)
     assert got.status == 413
@@ -374,7 +374,7 @@ async def test_a_plain_function_that_does_not_answer_in_time_holds_up_no_other()
 
 
 async def test_a_client_that_goes_away_before_its_body_is_here_calls_nothing() -> None:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     gateway = Gateway(raising(AssertionError("called")), observe=passages.append)
     got = await ask(gateway, "/", "POST", [b"hel"], stays=False)
     assert got.messages == []
@@ -383,7 +383,7 @@ async def test_a_client_that_goes_away_before_its_body_is_here_calls_nothing() -
 
 @pytest.mark.parametrize("source", SOURCES)
 async def test_who_looks_on_sees_the_event_that_the_function_got_whatever_it_did_to_it(source: str) -> None:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
 
     def clearing(event: Any, context: Any) -> Any:
         event.clear()
@@ -394,7 +394,7 @@ async def test_who_looks_on_sees_the_event_that_the_function_got_whatever_it_did
 
 
 async def test_who_looks_on_sees_the_whole_passage() -> None:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     gateway = Gateway(lambda event, context: OK, observe=passages.append)
     await ask(gateway, "/dogs?a=1", "PUT", [b"x"])
     passage = passages[0]
@@ -406,7 +406,7 @@ async def test_who_looks_on_sees_the_whole_passage() -> None:
 
 
 async def test_who_looks_on_sees_what_the_front_door_answers_by_itself() -> None:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     await ask(Gateway(lambda event, context: OK, stage="prod", observe=passages.append), "/dogs")
     await ask(Gateway(lambda event, context: {"statusCode": "x"}, observe=passages.append))
     outside, malformed = passages
@@ -461,7 +461,7 @@ async def test_the_length_is_counted_and_a_date_is_kept() -> None:
     ],
 )
 async def test_the_path_is_the_one_on_the_wire(raw_path: bytes | None, path: str, seen: str) -> None:
-    passages: list[Passage] = []
+    passages: list[AccessRecord] = []
     gateway = Gateway(lambda event, context: OK, "function-url", observe=passages.append)
     await ask(gateway, path=path, raw_path=raw_path, client=None)
     assert passages[0].request.path == passages[0].event["rawPath"] == seen
@@ -476,7 +476,7 @@ def named(name: str) -> Any:
 
 
 SHOP = {"dogs": named("dogs"), "rest": named("rest")}
-ROUTES = [RouteOf("GET", "/dogs/{id}", "dogs"), RouteOf("ANY", "/{proxy+}", "rest")]
+ROUTES = [FunctionRoute("GET", "/dogs/{id}", "dogs"), FunctionRoute("ANY", "/{proxy+}", "rest")]
 
 
 @pytest.mark.parametrize("source", ["http-api", "http-api-v1", "rest-api"])
@@ -515,7 +515,10 @@ async def test_what_no_route_takes_gets_api_gateways_own_answer(
         ({"handler": named("one"), "source": "http-ape"}, "no source 'http-ape'"),
         ({"handler": SHOP}, "2 functions and no routes: give routes, or one function"),
         ({"handler": {}}, "0 functions and no routes"),
-        ({"handler": SHOP, "routes": [RouteOf("GET", "/", "cats")]}, "names the function 'cats'; there is dogs, rest"),
+        (
+            {"handler": SHOP, "routes": [FunctionRoute("GET", "/", "cats")]},
+            "names the function 'cats'; there is dogs, rest",
+        ),
     ],
 )
 def test_a_set_up_that_cannot_work_is_refused_at_once(arguments: dict[str, Any], message: str) -> None:
@@ -562,7 +565,7 @@ class Server:
 async def test_the_lifespan_of_every_application_is_run() -> None:
     notes: list[str] = []
     functions = {name: asgi_handler(Lifespan(name, notes)) for name in ("one", "two")}
-    gateway = Gateway(functions, routes=[RouteOf("ANY", "/1", "one"), RouteOf("ANY", "/2", "two")])
+    gateway = Gateway(functions, routes=[FunctionRoute("ANY", "/1", "one"), FunctionRoute("ANY", "/2", "two")])
     server = Server(gateway)
     assert await server.tell("lifespan.startup") == {"type": "lifespan.startup.complete"}
     assert notes == ["one starts", "two starts"]
@@ -578,7 +581,7 @@ async def test_if_one_application_does_not_start_up_the_others_are_shut_down() -
         "one": asgi_handler(Lifespan("one", notes)),
         "two": asgi_handler(Lifespan("two", notes, starts=False)),
     }
-    server = Server(Gateway(functions, routes=[RouteOf("ANY", "/1", "one"), RouteOf("ANY", "/2", "two")]))
+    server = Server(Gateway(functions, routes=[FunctionRoute("ANY", "/1", "one"), FunctionRoute("ANY", "/2", "two")]))
     answer = await server.tell("lifespan.startup")
     assert answer["type"] == "lifespan.startup.failed"
     assert "no database" in answer["message"]
@@ -626,7 +629,7 @@ async def test_a_function_that_nobody_waits_for_is_ended_before_the_lifespan_is(
             raise
 
     functions: dict[str, Any] = {"late": late, "app": asgi_handler(application)}
-    routes = [RouteOf("ANY", "/late", "late"), RouteOf("ANY", "/app", "app")]
+    routes = [FunctionRoute("ANY", "/late", "late"), FunctionRoute("ANY", "/app", "app")]
     gateway = Gateway(functions, routes=routes, timeout=60 if goes_away else 0.01)
     server = Server(gateway)
     await server.tell("lifespan.startup")

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 
 from bridge import wsgi_handler
 from bridge.dev.gateway import SOURCES, Door, Request, compose
-from tests.dev.gateway.recorders import Given
+from tests.dev.gateway.recording_apps import Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from bridge import logger
 from bridge.dev.gateway import cors as cors_rules
 from bridge.dev.gateway import front_door
-from bridge.dev.gateway.asgi import request_of, send_answer
-from bridge.dev.gateway.functions import Functions, TooLateError
-from bridge.dev.gateway.http import below_prefix, json_answer, log_own, refused
+from bridge.dev.gateway.asgi_messages import request_of, send_answer
+from bridge.dev.gateway.events import json_answer, log_own, refused, strip_prefix
+from bridge.dev.gateway.invoker import Functions, TooLateError
 from bridge.dev.gateway.json_text import through_json
-from bridge.dev.gateway.message import Answer, Door, RefusedError, Request
+from bridge.dev.gateway.models import Answer, Door, RefusedError, Request
 from bridge.dev.gateway.routes import match
-from bridge.dev.gateway.streaming import Streamed
+from bridge.dev.gateway.streaming import StreamedAnswer
 from bridge.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from bridge.dev.gateway.routes import RouteOf
+    from bridge.dev.gateway.routes import FunctionRoute
     from bridge.interfaces.call import LambdaHandler
 
 
@@ -32,7 +32,7 @@ _NO_CONNECT = json_answer(405, {"message": "Method Not Allowed"})
 
 
 @dataclass(slots=True)
-class Passage:
+class AccessRecord:
     """One request's way through the front door, for whoever looks on.
 
     Attributes:
@@ -68,7 +68,7 @@ class Gateway:
         threads: how many requests a plain handler answers at once.
         routes: explicit routes; without them every request goes to the handler.
         cors: an HTTP API's CORS configuration.
-        observe: called with each :class:`Passage`.
+        observe: called with each :class:`AccessRecord`.
         shows_events: whether *observe* looks at the events, which functions may change: then it has a copy.
         detach: whether each request has a task of its own, which goes on where whoever called gives up or was answered
             before; a server that has one for each request already is spared another.
@@ -88,9 +88,9 @@ class Gateway:
         timeout: float | None = None,
         timeouts: Mapping[str, float] | None = None,
         threads: int = 16,
-        routes: Sequence[RouteOf] = (),
+        routes: Sequence[FunctionRoute] = (),
         cors: cors_rules.Cors | None = None,
-        observe: Callable[[Passage], None] | None = None,
+        observe: Callable[[AccessRecord], None] | None = None,
         shows_events: bool = True,
         detach: bool = True,
     ) -> None:
@@ -168,13 +168,13 @@ class Gateway:
             await send_answer(answer, request, send)
             log_own(answer, request, self._source)
             if self._observe is not None:
-                self._observe(Passage(request, answer, event, payload, time.perf_counter() - began))
+                self._observe(AccessRecord(request, answer, event, payload, time.perf_counter() - began))
 
         try:
             door, name = self._route(request)
             event = self._front_door.compose(request, door)
             payload = await self._functions.invoke(name, through_json(event) if self._copies else event, finish)
-            if isinstance(payload, Streamed):
+            if isinstance(payload, StreamedAnswer):
                 await self._stream(payload, request, door, event, receive, send, began)
                 return
             answer = self._front_door.interpret(payload, request, door)
@@ -187,7 +187,7 @@ class Gateway:
         await finish(answer)
 
     async def _stream(
-        self, streamed: Streamed, request: Request, door: Door, event: Any, receive: Any, send: Any, began: float
+        self, streamed: StreamedAnswer, request: Request, door: Door, event: Any, receive: Any, send: Any, began: float
     ) -> None:
         assert self._front_door.begin is not None
         try:
@@ -202,17 +202,17 @@ class Gateway:
         finally:
             if self._observe is not None:
                 seconds = time.perf_counter() - began
-                self._observe(Passage(request, answer, event, streamed.prelude, seconds, streamed.size))
+                self._observe(AccessRecord(request, answer, event, streamed.prelude, seconds, streamed.size))
 
     def _route(self, request: Request) -> tuple[Door, str]:
         """The set-up for this request and the name of its function."""
         if request.method == "CONNECT":  # any other answer would begin a tunnel
             raise refused(_NO_CONNECT, "a front door is no proxy, so it takes no CONNECT; use another method")
-        if isinstance(self._cors, cors_rules.UrlCors) and cors_rules.is_preflight(request):
+        if isinstance(self._cors, cors_rules.FunctionUrlCors) and cors_rules.is_preflight(request):
             raise RefusedError(cors_rules.mock(self._cors, request))
         if not self._routes:
             return self._door, next(iter(self._handlers))
-        path = below_prefix(request, self._door, self._front_door.no_route) or "/"
+        path = strip_prefix(request, self._door, self._front_door.no_route) or "/"
         found = match(self._routes, request.method, path, rest=self._source == "rest-api")
         if found is None:
             if self._cors is not None and (answer := cors_rules.preflight(self._cors, request)) is not None:

@@ -1,0 +1,8 @@
+"""The Lambda service on this machine: processes of a function behind a Runtime API of their own."""
+
+from __future__ import annotations
+
+from bridge.dev.gateway.invocation import FunctionError, ReceivedStream
+from bridge.dev.gateway.lambda_service.service import LambdaService
+
+__all__ = ["FunctionError", "LambdaService", "ReceivedStream"]
