@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.dev.packaging.install import find_uv
+from bridge.dev.packaging.installer import find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

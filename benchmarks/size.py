@@ -13,9 +13,9 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 
 from benchmarks.table import table
-from bridge.dev.packaging.installed import read
+from bridge.dev.packaging.bridge_wheel import NAME, make_wheel
+from bridge.dev.packaging.requirement_files import read
 from bridge.dev.packaging.target import Target
-from bridge.dev.packaging.wheel import NAME, make_wheel
 
 PEERS = ("apig-wsgi", "mangum", "serverless-wsgi")
 INSTALLED, TRAVELS = NAME, f"{NAME}, what `bridge package` packs"

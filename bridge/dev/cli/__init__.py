@@ -21,7 +21,7 @@ _COMMANDS = {
     "serve": "commands.serve",
     "invoke": "commands.invoke",
     "event": "commands.event",
-    "package": "package",
+    "package": "commands.package",
     "init": "commands.init",
     "plugin": "commands.plugin",
     "exec": "commands.remote",

@@ -1,7 +1,7 @@
 """An application and its requirements, made into an artifact for AWS Lambda.
 
-The steps: :mod:`~bridge.dev.packaging.code` chooses the project's files,
-:mod:`~bridge.dev.packaging.requirements` finds what the application needs, :mod:`~bridge.dev.packaging.install`
+The steps: :mod:`~bridge.dev.packaging.project_files` chooses the project's files,
+:mod:`~bridge.dev.packaging.requirements` finds what the application needs, :mod:`~bridge.dev.packaging.installer`
 installs that for the target, :mod:`~bridge.dev.packaging.compression` compiles and compresses each of the two, or
 takes it from the cache, and :mod:`~bridge.dev.packaging.archive` writes the zip.
 """

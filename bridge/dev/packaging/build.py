@@ -8,14 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
-from bridge.dev.packaging import PackagingError, application, image, installed, listed, notes, requirements, wheel
+from bridge.dev.packaging import (
+    PackagingError,
+    application,
+    bridge_wheel,
+    image,
+    listed,
+    notes,
+    requirement_files,
+    requirements,
+)
 from bridge.dev.packaging.archive import Entry, write_zip
-from bridge.dev.packaging.code import Chosen, choose
-from bridge.dev.packaging.compiling import TASK, Compiling
+from bridge.dev.packaging.bytecode import TASK, Compiling
 from bridge.dev.packaging.compression import pack
-from bridge.dev.packaging.installation import installation
-from bridge.dev.packaging.request import Artifact, Order
-from bridge.dev.packaging.sizes import complaints, measure
+from bridge.dev.packaging.install_cache import installation
+from bridge.dev.packaging.options import Artifact, Order
+from bridge.dev.packaging.project_files import Chosen, choose
+from bridge.dev.packaging.report import complaints, measure
 
 if TYPE_CHECKING:
     import contextlib
@@ -69,10 +78,10 @@ class _Build:
             chosen = listed.choose(order.folder, order.listed, without, order.patterns)
         self._tell("Installing requirements", 0.05)
         with self._installation(app) as root:
-            packages = installed.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
+            packages = requirement_files.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
             return self._packed(app, chosen, packages)
 
-    def _packed(self, app: str | None, chosen: Chosen, packages: installed.Installed) -> Artifact:
+    def _packed(self, app: str | None, chosen: Chosen, packages: requirement_files.Installed) -> Artifact:
         order = self._order
         if app is not None:
             application.check(app, chosen.files, packages.modules, order.target.python)
@@ -117,9 +126,9 @@ class _Build:
             )
         elif more := [] if order.requirements else requirements.others(wanted, list(places)):
             self._notes.append(f"{wanted.origin} says what is installed; {', '.join(more)} does not count.")
-        is_wanted = wanted.names(wheel.NAME)
-        is_ours = wheel.is_local() if is_wanted else app is not None
-        also = [wheel.own(self._temporary)] if is_ours else []
+        is_wanted = wanted.names(bridge_wheel.NAME)
+        is_ours = bridge_wheel.is_local() if is_wanted else app is not None
+        also = [bridge_wheel.own(self._temporary)] if is_ours else []
         return installation(wanted, order.target, self._temporary, also=also, more=order.pip_args)
 
     def _staged(self, app: str | None, chosen: Chosen) -> dict[str, Path]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.code import SECRETS, TOOLS, Chosen, is_certificate, is_text
-from bridge.dev.packaging.ignore import rule, rules, verdict
+from bridge.dev.packaging.gitignore import rule, rules, verdict
+from bridge.dev.packaging.project_files import SECRETS, TOOLS, Chosen, is_certificate, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ def choose(folder: Path, listed: Listed, without: Sequence[Path] = (), patterns:
         folder: the project.
         listed: the files.
         without: files that are left out: the artifact itself.
-        patterns: the user's own, as :func:`bridge.dev.packaging.code.choose` has them: they count most.
+        patterns: the user's own, as :func:`bridge.dev.packaging.project_files.choose` has them: they count most.
 
     Raises:
         PackagingError: a file is not in the project.

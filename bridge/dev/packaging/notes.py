@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bridge.dev.packaging import PackagingError, application
 
 if TYPE_CHECKING:
-    from bridge.dev.packaging.code import Chosen
-    from bridge.dev.packaging.installed import Installed
+    from bridge.dev.packaging.project_files import Chosen
+    from bridge.dev.packaging.requirement_files import Installed
 
 
 def clashes(app: str | None, chosen: Chosen, packages: Installed) -> list[str]:

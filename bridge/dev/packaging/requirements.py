@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.packaging import PackagingError, pipenv, poetry
+from bridge.dev.packaging import PackagingError, lock_files, pipenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,8 +100,8 @@ def _poetry_lock(file: Path) -> Requirements:
     beside = file.parent / "pyproject.toml"
     if not beside.is_file():
         raise PackagingError(f"{file} has no pyproject.toml beside it.")
-    lines = poetry.requirements(_toml(beside))
-    return Requirements(file.parent, file.name, lines=lines, constraints=poetry.pins(_toml(file)))
+    lines = lock_files.requirements(_toml(beside))
+    return Requirements(file.parent, file.name, lines=lines, constraints=lock_files.pins(_toml(file)))
 
 
 def _pipfile_lock(file: Path) -> Requirements:
@@ -116,7 +116,7 @@ def _pyproject(file: Path) -> Requirements | None:
     content = _toml(file)
     if "project" not in content:
         has_poetry = "poetry" in content.get("tool", {})
-        return Requirements(file.parent, file.name, lines=poetry.requirements(content)) if has_poetry else None
+        return Requirements(file.parent, file.name, lines=lock_files.requirements(content)) if has_poetry else None
     project: dict[str, Any] = content["project"]
     if "dependencies" in project.get("dynamic", []):
         raise PackagingError(

@@ -20,7 +20,7 @@ from bridge.dev.cli import main
 from bridge.dev.deploying.detect import applications
 from bridge.dev.deploying.plan import TOOLS, checked_name, name_of
 from bridge.dev.gateway import Request
-from bridge.dev.packaging.wheel import make_wheel
+from bridge.dev.packaging.bridge_wheel import make_wheel
 from bridge.dev.projects.yaml_file import load
 from tests.dev.cli.packages import (
     FLASK,

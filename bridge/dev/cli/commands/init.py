@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.cli.commands.package import application
 from bridge.dev.cli.function_loader import say
 from bridge.dev.cli.options import add_framework_options, framework_options
-from bridge.dev.cli.package import application
 from bridge.dev.deploying.plan import TOOLS, Plan, checked_folder, checked_name, checked_python, name_of
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.packaging import PackagingError
@@ -127,7 +127,7 @@ def _check_application(app: str, folder: Path, python: str) -> None:
         PackagingError: so it is.
     """
     from bridge.dev.packaging.application import check
-    from bridge.dev.packaging.code import choose
+    from bridge.dev.packaging.project_files import choose
 
     top = app.partition(":")[0].partition(".")[0]
     is_installed = top.isidentifier() and find_spec(top) is not None

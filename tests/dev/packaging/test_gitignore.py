@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.packaging.code import choose
-from bridge.dev.packaging.ignore import rule, rules, verdict
+from bridge.dev.packaging.gitignore import rule, rules, verdict
+from bridge.dev.packaging.project_files import choose
 
 if TYPE_CHECKING:
     from pathlib import Path

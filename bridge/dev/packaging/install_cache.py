@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import cache
-from bridge.dev.packaging.install import install, installer
+from bridge.dev.packaging.installer import install, installer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

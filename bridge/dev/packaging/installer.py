@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.folders import with_copies
+from bridge.dev.packaging.local_projects import with_copies
 from bridge.dev.packaging.pip_options import for_uv
 
 if TYPE_CHECKING:

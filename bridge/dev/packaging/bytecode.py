@@ -9,7 +9,7 @@ from bridge.dev.packaging import interpreter
 from bridge.dev.packaging.compression import Bytecode
 
 if TYPE_CHECKING:
-    from bridge.dev.packaging.request import Order
+    from bridge.dev.packaging.options import Order
 
 # Where Lambda has a function's code.
 TASK = "/var/task"

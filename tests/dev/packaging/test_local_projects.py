@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.packaging.folders import with_copies
+from bridge.dev.packaging.local_projects import with_copies
 from tests.dev.cli.packages import write
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from bridge.dev.packaging.target import MACHINES, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from bridge.dev.packaging.request import Artifact, Order
+    from bridge.dev.packaging.options import Artifact, Order
 
 
 class _Pattern(argparse.Action):
@@ -71,7 +71,7 @@ def add_to(commands: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Make the artifact, print what is in it."""
-    from bridge.dev.packaging.addition import add
+    from bridge.dev.packaging.add_to_zip import add
     from bridge.dev.packaging.build import build
 
     order = _order(chosen)
@@ -91,7 +91,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _order(chosen: argparse.Namespace) -> Order:
     from bridge.dev.packaging import listed
-    from bridge.dev.packaging.request import Order
+    from bridge.dev.packaging.options import Order
 
     folder = Path.cwd()
     try:
@@ -146,7 +146,7 @@ def application(app: str | None, folder: Path, given: Mapping[str, str]) -> str:
 
 
 def _print(artifact: Artifact) -> None:
-    from bridge.dev.packaging.sizes import readable, table
+    from bridge.dev.packaging.report import readable, table
 
     print("\n".join(table(artifact.sizes)))
     for note in artifact.notes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.ignore import Rule, rules, verdict
+from bridge.dev.packaging.gitignore import Rule, rules, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

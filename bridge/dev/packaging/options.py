@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.dev.packaging.listed import Listed
-    from bridge.dev.packaging.sizes import Size
+    from bridge.dev.packaging.report import Size
     from bridge.dev.packaging.target import Target
 
 

@@ -8,14 +8,14 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.packaging import PackagingError, application, installed, wheel
+from bridge.dev.packaging import PackagingError, application, bridge_wheel, requirement_files
 from bridge.dev.packaging.archive import compressed, read_zip, write_zip
-from bridge.dev.packaging.compiling import TASK, Compiling
+from bridge.dev.packaging.bytecode import TASK, Compiling
 from bridge.dev.packaging.compression import pack
-from bridge.dev.packaging.installation import installation
-from bridge.dev.packaging.request import Artifact, Order
+from bridge.dev.packaging.install_cache import installation
+from bridge.dev.packaging.options import Artifact, Order
+from bridge.dev.packaging.report import measure
 from bridge.dev.packaging.requirements import Requirements
-from bridge.dev.packaging.sizes import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,9 @@ def add(order: Order, tell: Callable[[str, float], None]) -> Artifact:
         if "bridge/__init__.py" not in entries:
             nothing = Requirements(order.folder)
             with installation(
-                nothing, order.target, temporary, also=[wheel.own(temporary)], more=order.pip_args
+                nothing, order.target, temporary, also=[bridge_wheel.own(temporary)], more=order.pip_args
             ) as root:
-                packages = installed.read(root, order.target, temporary)
+                packages = requirement_files.read(root, order.target, temporary)
                 packed, _ = pack(
                     packages.files,
                     packages.owners,
@@ -60,7 +60,7 @@ def add(order: Order, tell: Callable[[str, float], None]) -> Artifact:
             for package, own in packed.items():
                 if not any(entry.path in entries for entry in own):
                     entries |= {entry.path: entry for entry in own}
-                elif package == wheel.NAME:
+                elif package == bridge_wheel.NAME:
                     raise PackagingError(f"{order.output.name}: files of the project hide the bridge itself.")
         tell("Writing", 0.9)
         write_zip(order.output, entries.values())

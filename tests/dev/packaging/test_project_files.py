@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError, listed
-from bridge.dev.packaging.code import choose
 from bridge.dev.packaging.listed import Listed
+from bridge.dev.packaging.project_files import choose
 
 if TYPE_CHECKING:
     from pathlib import Path

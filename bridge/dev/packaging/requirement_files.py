@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.ignore import rules, verdict
+from bridge.dev.packaging.gitignore import rules, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
