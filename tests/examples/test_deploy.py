@@ -1,4 +1,4 @@
-"""The templates of examples/deploy: what their tools say of them, and that each deploys the same two functions."""
+"""The templates in examples/deploy are valid, and each of them deploys the same two functions."""
 
 from __future__ import annotations
 
@@ -29,66 +29,71 @@ TOOLS = (*PACKAGED_HERE, "serverless")
 HANDLER = "bridge.entrypoint.handler"
 WRAPPER = "/var/task/bridge/runtime/bootstrap"
 STREAM = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER, "BRIDGE_RESPONSE_MODE": "stream"}
-LONGEST_HTTP_API = 30  # seconds
+HTTP_API_TIMEOUT = 30  # seconds
 
-CDK_LACKS = [
+MISSING_FOR_CDK = [
     name for name, found in (("aws-cdk-lib", find_spec("aws_cdk")), ("node", shutil.which("node"))) if not found
 ]
 
 
 def lint(*templates: Path, ignore: str = "") -> None:
-    """Let AWS's linter read *templates*, but for one rule to *ignore*; it also expands SAM's."""
+    """Assert that cfn-lint, which also expands SAM templates, finds nothing in *templates*.
+
+    Args:
+        templates: the files.
+        ignore: the number of a rule that is not checked.
+    """
     command = [sys.executable, "-c", "from cfnlint.runner import main; main()", *map(str, templates)]
     command += ["--ignore-checks", ignore] if ignore else []
     run = subprocess.run(command, cwd=DEPLOY, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def sam(tool: str) -> dict[str, Any]:
-    """The template of *tool*, with what its functions share in each of them."""
-    content = load(DEPLOY / tool, ("template.yaml",))
+def sam_functions(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the functions of a SAM template by name, with the template's globals in their properties."""
+    content = load(DEPLOY / folder, ("template.yaml",))
     assert content is not None
-    shared = content["Globals"]["Function"]
     for function in content["Resources"].values():
-        function["Properties"] = {**shared, **function["Properties"]}
-    return content
+        function["Properties"] = {**content["Globals"]["Function"], **function["Properties"]}
+    functions: dict[str, dict[str, Any]] = content["Resources"]
+    return functions
 
 
-def terraform() -> dict[str, dict[str, dict[str, Any]]]:
-    """Terraform's resources by type and name, its quotes taken off."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+def terraform_resources() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return Terraform's resources by type and name."""
+    resources: dict[str, dict[str, dict[str, Any]]] = {}
     for block in hcl2.loads((DEPLOY / "terraform/main.tf").read_text())["resource"]:
-        for kind, named in block.items():
-            for name, content in named.items():
-                found.setdefault(_plain(kind), {})[_plain(name)] = _plain(content)
-    return found
+        for kind, named in _unquoted(block).items():
+            resources.setdefault(kind, {}).update(named)
+    return resources
 
 
-def _plain(value: Any) -> Any:
+def _unquoted(value: Any) -> Any:
+    """Remove the quotes that hcl2 leaves around strings."""
     if isinstance(value, dict):
-        return {_plain(key): _plain(inner) for key, inner in value.items()}
+        return {_unquoted(key): _unquoted(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [_unquoted(inner) for inner in value]
     return value.strip('"') if isinstance(value, str) else value
 
 
-def stages() -> dict[str, list[tuple[str, str]]]:
-    """The Dockerfile's instructions by stage; ``FROM`` is the first of each."""
-    found: dict[str, list[tuple[str, str]]] = {}
+def dockerfile_stages() -> dict[str, list[tuple[str, str]]]:
+    """Return the Dockerfile's instructions by stage; the first of each is ``FROM``."""
+    stages: dict[str, list[tuple[str, str]]] = {}
     stage = ""
     for line in (DEPLOY / "image/Dockerfile").read_text().splitlines():
         if line and not line.startswith("#"):
-            word, _, rest = line.partition(" ")
-            if word == "FROM":
+            instruction, _, rest = line.partition(" ")
+            if instruction == "FROM":
                 rest, _, stage = rest.partition(" AS ")
-                assert stage not in ("", *found), f"a stage without a name of its own: {line}"
-                found[stage] = []
-            found[stage].append((word, rest))
-    return found
+                assert stage not in ("", *stages), f"This stage has no name, or that of another one: {line}"
+                stages[stage] = []
+            stages[stage].append((instruction, rest))
+    return stages
 
 
 @pytest.mark.slow
-def test_the_linter_of_aws_finds_nothing_in_the_templates_and_policies(tmp_path: Path) -> None:
+def test_the_linter_finds_nothing_in_the_templates_and_policies(tmp_path: Path) -> None:
     policies = {
         tool.capitalize(): {
             "Type": "AWS::IAM::ManagedPolicy",
@@ -102,25 +107,25 @@ def test_the_linter_of_aws_finds_nothing_in_the_templates_and_policies(tmp_path:
 
 
 def test_sam_has_a_buffered_function_behind_an_http_api_and_a_streaming_one_behind_a_function_url() -> None:
-    resources = sam("sam")["Resources"]
-    buffered, streaming = (resources[name]["Properties"] for name in ("Buffered", "Streaming"))
+    functions = sam_functions("sam")
+    buffered, streaming = (functions[name]["Properties"] for name in ("Buffered", "Streaming"))
     for function in (buffered, streaming):
         assert function["Handler"] == HANDLER
         assert (DEPLOY / "sam" / function["CodeUri"]).resolve() == DEPLOY / "build/function.zip"
     assert [event["Type"] for event in buffered["Events"].values()] == ["HttpApi"]
-    assert buffered["Timeout"] < LONGEST_HTTP_API
+    assert buffered["Timeout"] < HTTP_API_TIMEOUT
     assert streaming["FunctionUrlConfig"]["InvokeMode"] == "RESPONSE_STREAM"
     assert streaming["Environment"]["Variables"] == STREAM
 
 
 def test_terraform_has_a_buffered_function_behind_an_http_api_and_a_streaming_one_behind_a_function_url() -> None:
-    resources = terraform()
+    resources = terraform_resources()
     functions = resources["aws_lambda_function"]
     for function in functions.values():
         assert function["handler"] == HANDLER
         assert function["filename"] == "${local.artifact}"
         assert "local.artifact" in function["source_code_hash"]
-    assert functions["buffered"]["timeout"] < LONGEST_HTTP_API
+    assert functions["buffered"]["timeout"] < HTTP_API_TIMEOUT
     assert functions["streaming"]["environment"][0]["variables"] == STREAM
     integration = resources["aws_apigatewayv2_integration"]["buffered"]
     assert integration["integration_uri"] == "${aws_lambda_function.buffered.invoke_arn}"
@@ -131,16 +136,16 @@ def test_terraform_has_a_buffered_function_behind_an_http_api_and_a_streaming_on
     )
 
 
-def test_what_terraform_refers_to_is_there() -> None:
-    resources = terraform()
-    referred = re.findall(r"\b(aws_\w+)\.(\w+)\.", (DEPLOY / "terraform/main.tf").read_text())
-    assert len(referred) > 10
-    assert [name for kind, name in referred if name not in resources.get(kind, {})] == []
+def test_every_resource_that_terraform_refers_to_is_defined() -> None:
+    resources = terraform_resources()
+    references = re.findall(r"\b(aws_\w+)\.(\w+)\.", (DEPLOY / "terraform/main.tf").read_text())
+    assert len(references) > 10
+    assert [name for kind, name in references if name not in resources.get(kind, {})] == []
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(CDK_LACKS), reason=f"cdk synth needs {' and '.join(CDK_LACKS)}")
-def test_the_cdk_makes_a_template_with_both_functions_in_which_the_linter_finds_nothing(tmp_path: Path) -> None:
+@pytest.mark.skipif(bool(MISSING_FOR_CDK), reason=f"cdk synth needs {' and '.join(MISSING_FOR_CDK)}")
+def test_the_cdk_generates_a_valid_template_with_both_functions(tmp_path: Path) -> None:
     shutil.copytree(DEPLOY / "cdk", tmp_path / "cdk")
     (tmp_path / "build").mkdir()
     (tmp_path / "build/function.zip").write_bytes(b"")
@@ -156,54 +161,54 @@ def test_the_cdk_makes_a_template_with_both_functions_in_which_the_linter_finds_
     )
     assert run.returncode == 0, run.stderr
     template = tmp_path / "out/bridge-example.template.json"
-    lint(template, ignore="W3005")  # the CDK names a dependency on a role that a reference makes, too
+    lint(template, ignore="W3005")  # the CDK adds a dependency that a reference implies
 
     resources = json.loads(template.read_text())["Resources"].values()
     functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Function"]
     buffered, streaming = sorted(functions, key=lambda function: "Environment" in function)
     assert (buffered["Handler"], streaming["Handler"]) == (HANDLER, HANDLER)
-    assert buffered["Timeout"] < LONGEST_HTTP_API
+    assert buffered["Timeout"] < HTTP_API_TIMEOUT
     assert streaming["Environment"]["Variables"] == STREAM
     (url,) = (each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Url")
     assert url["InvokeMode"] == "RESPONSE_STREAM"
     permissions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Permission"]
-    # AWS asks for both since October 2025.
+    # AWS requires both since October 2025.
     public = {permission["Action"] for permission in permissions if permission["Principal"] == "*"}
     assert public == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
 
 
-def test_the_image_is_made_of_the_artifact_on_the_image_of_aws() -> None:
-    found = stages()
-    known: list[str] = []
-    for stage, instructions in found.items():
+def test_the_image_unpacks_the_artifact_onto_the_base_image_of_aws() -> None:
+    stages = dockerfile_stages()
+    earlier: list[str] = []
+    for stage, instructions in stages.items():
         base = instructions[0][1]
-        assert base in known or base.startswith("public.ecr.aws/lambda/python:")
-        for word, rest in instructions:
-            source = re.match(r"--from=(\S+)", rest) if word == "COPY" else None
-            assert source is None or source[1] in known
-        known.append(stage)
-    copied = [rest.split()[0] for word, rest in found["artifact"] if word == "COPY"]
+        assert base in earlier or base.startswith("public.ecr.aws/lambda/python:")
+        for instruction, rest in instructions:
+            source = re.match(r"--from=(\S+)", rest) if instruction == "COPY" else None
+            assert source is None or source[1] in earlier
+        earlier.append(stage)
+    copied = [rest.split()[0] for instruction, rest in stages["artifact"] if instruction == "COPY"]
     assert copied == ["function.zip"]
     assert "!function.zip" in (DEPLOY / "image/.dockerignore").read_text().splitlines()
     assert " -o image/function.zip " in (DEPLOY / "image/README.md").read_text()
 
 
 def test_the_image_has_a_buffered_and_a_streaming_target_that_the_template_builds() -> None:
-    found = stages()
-    for function in sam("image")["Resources"].values():
+    stages = dockerfile_stages()
+    for function in sam_functions("image").values():
         metadata = function["Metadata"]
         context = DEPLOY / "image" / metadata["DockerContext"]
         assert (context / metadata["Dockerfile"]).samefile(DEPLOY / "image/Dockerfile")
-        assert metadata["DockerBuildTarget"] in found
+        assert metadata["DockerBuildTarget"] in stages
         assert function["Properties"]["PackageType"] == "Image"
-    assert dict(found["buffered"]) == {"FROM": "code", "CMD": json.dumps([HANDLER])}
-    streaming = dict(found["streaming"])
+    assert dict(stages["buffered"]) == {"FROM": "code", "CMD": json.dumps([HANDLER])}
+    streaming = dict(stages["streaming"])
     assert streaming["ENV"] == "BRIDGE_RESPONSE_MODE=stream"
     assert json.loads(streaming["ENTRYPOINT"]) == ["python", "-m", "bridge.runtime"]
     assert find_spec("bridge.runtime.__main__") is not None
 
 
-def test_the_wrapper_is_a_program_of_the_bridge() -> None:
+def test_the_wrapper_is_an_executable_file_of_the_package() -> None:
     program = Path(bridge.__file__).parents[1] / Path(WRAPPER).relative_to("/var/task")
     assert os.access(program, os.X_OK)
 
@@ -216,30 +221,30 @@ def test_serverless_has_a_buffered_function_behind_an_http_api_and_a_streaming_o
     buffered, streaming = (content["functions"][name] for name in ("buffered", "streaming"))
     assert (buffered["handler"], streaming["handler"]) == (HANDLER, HANDLER)
     assert buffered["events"] == [{"httpApi": "*"}]
-    assert buffered["timeout"] < LONGEST_HTTP_API
+    assert buffered["timeout"] < HTTP_API_TIMEOUT
     assert streaming["url"] == {"invokeMode": "RESPONSE_STREAM"}
     assert "!serverless/**" in content["package"]["patterns"]
 
 
-def test_bridge_serve_serves_what_serverless_deploys() -> None:
+def test_bridge_serve_reads_the_application_from_serverless_yml() -> None:
     project = find_project(None, DEPLOY)
     assert [function.app for function in project.functions] == ["app:app"]
     assert (project.source, [route.template for route in project.routes]) == ("http-api", ["$default"])
 
 
 @pytest.mark.parametrize("tool", PACKAGED_HERE)
-def test_the_readme_has_the_command_for_the_python_of_the_template_and_the_policy(tool: str) -> None:
+def test_the_readme_has_the_command_for_the_templates_python_and_a_link_to_the_policy(tool: str) -> None:
     readme = (DEPLOY / tool / "README.md").read_text()
     command = re.search(rf"bridge package app:app --python (\S+) --arch x86_64 --exclude /{tool}/ ", readme)
     assert command is not None
     template = {"terraform": "main.tf", "cdk": "app.py", "image": "Dockerfile"}.get(tool, "template.yaml")
-    said = set(re.findall(r"(?i)python[:_]?(3[._]\d+)", (DEPLOY / tool / template).read_text()))
-    assert {version.replace("_", ".") for version in said} == {command[1]}
+    versions = set(re.findall(r"(?i)python[:_]?(3[._]\d+)", (DEPLOY / tool / template).read_text()))
+    assert {version.replace("_", ".") for version in versions} == {command[1]}
     assert "(policy.json)" in readme
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_policy_names_each_action_and_may_only_read_where_it_names_no_resource(tool: str) -> None:
+def test_a_policy_has_no_wildcard_action_and_allows_only_reads_on_every_resource(tool: str) -> None:
     for statement in json.loads((DEPLOY / tool / "policy.json").read_text())["Statement"]:
         actions = statement["Action"]
         assert not [action for action in actions if "*" in action]
@@ -250,13 +255,13 @@ def test_a_policy_names_each_action_and_may_only_read_where_it_names_no_resource
             assert statement["Condition"]
 
 
-@pytest.mark.parametrize("door", ["http-api", "function-url"])
-def test_the_application_counts_behind_both_front_doors(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("source", ["http-api", "function-url"])
+def test_the_application_counts_behind_both_front_doors(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "app", raising=False)
     handler = bridge.handler(find_application(str(DEPLOY / "app.py") + ":app"))
     request = Request(path="/count", query="to=3&seconds=0", headers=[("host", "example.com")])
-    answer = interpret(handler(compose(request, door), None), door, request)
+    answer = interpret(handler(compose(request, source), None), source, request)
     handler.close()
-    del sys.modules["app"]  # the other examples' modules are called so, too
+    del sys.modules["app"]  # other examples have a module of that name
     assert (answer.status, answer.body) == (200, b"0\n1\n2\n")
