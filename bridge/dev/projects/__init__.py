@@ -1,1 +1,1 @@
-"""Reading what a project says about its functions: serverless.yml, SAM templates, pyproject.toml, .env."""
+"""Readers of a project's files: serverless.yml, SAM templates, pyproject.toml, files of environment variables."""

@@ -1,4 +1,4 @@
-"""What serverless.yml and SAM templates say of CORS, with the Serverless Framework's and SAM's own defaults."""
+"""CORS configuration in serverless.yml and SAM templates, with the defaults of the Serverless Framework and of SAM."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.cors import Cors, FunctionUrlCors
 from bridge.dev.gateway.routes import FunctionRoute
-from bridge.dev.projects.yaml_file import mapping
+from bridge.dev.projects.config_values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from bridge.dev.projects.project import Function
 
 # https://www.serverless.com/framework/docs/providers/aws/events/apigateway#enabling-cors and .../events/http-api
 _HEADERS = (
@@ -19,107 +17,108 @@ _HEADERS = (
 )  # fmt: skip
 # https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls
 _URL_HEADERS = (*_HEADERS[:-1], "X-Amzn-Trace-Id")
-_ALL = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
-def serverless_http_api(said: Any, routes: Iterable[FunctionRoute]) -> Cors | None:
-    """``provider.httpApi.cors``: ``true``, or a mapping."""
-    if not said:
+def serverless_http_api(config: Any, routes: Iterable[FunctionRoute]) -> Cors | None:
+    """Read ``provider.httpApi.cors`` of serverless.yml: ``true``, or a mapping."""
+    if not config:
         return None
-    said = mapping(said)
+    config = mapping(config)
     return Cors(
-        _texts(said.get("allowedOrigins")) or ("*",),
-        _texts(said.get("allowedMethods")) or _methods(["OPTIONS", *(route.method for route in routes)]),
-        _texts(said.get("allowedHeaders")) or _HEADERS,
-        _texts(said.get("exposedResponseHeaders")),
-        said.get("allowCredentials") is True,
-        _number(said.get("maxAge")),
+        origins=_strings(config.get("allowedOrigins")) or ("*",),
+        methods=_strings(config.get("allowedMethods")) or _methods("OPTIONS", *(route.method for route in routes)),
+        headers=_strings(config.get("allowedHeaders")) or _HEADERS,
+        exposed=_strings(config.get("exposedResponseHeaders")),
+        credentials=config.get("allowCredentials") is True,
+        max_age=_number(config.get("maxAge")),
     )
 
 
-def serverless_rest_api(said: Any, routes: Sequence[FunctionRoute]) -> Cors:
-    """``cors`` of the ``http`` events of one path: ``true``, or a mapping."""
-    said = mapping(said)
+def serverless_rest_api(config: Any, routes: Iterable[FunctionRoute]) -> Cors:
+    """Read ``cors`` of the ``http`` events of one path in serverless.yml: ``true``, or a mapping."""
+    config = mapping(config)
     return Cors(
-        _texts(said.get("origins")) or _texts(said.get("origin")) or ("*",),
-        _methods([*_texts(said.get("methods")), "OPTIONS", *(route.method for route in routes)]),
-        _texts(said.get("headers")) or _HEADERS,
-        credentials=said.get("allowCredentials") is True,
-        max_age=_number(said.get("maxAge")),
+        origins=_strings(config.get("origins")) or _strings(config.get("origin")) or ("*",),
+        methods=_methods(*_strings(config.get("methods")), "OPTIONS", *(route.method for route in routes)),
+        headers=_strings(config.get("headers")) or _HEADERS,
+        credentials=config.get("allowCredentials") is True,
+        max_age=_number(config.get("maxAge")),
     )
 
 
-def sam_http_api(said: Any) -> Cors | None:
-    """``CorsConfiguration`` of an ``AWS::Serverless::HttpApi``: ``true`` is any origin, and nothing else."""
-    if not said:
+def serverless_function_url(config: Any) -> FunctionUrlCors | None:
+    """Read ``url.cors`` of a function in serverless.yml: ``true``, or a mapping, in which null removes a default."""
+    if not config:
         return None
-    said = mapping(said)
-    return Cors(
-        _texts(said.get("AllowOrigins")) or ("*",),
-        _texts(said.get("AllowMethods")),
-        _texts(said.get("AllowHeaders")),
-        _texts(said.get("ExposeHeaders")),
-        said.get("AllowCredentials") is True,
-        _number(said.get("MaxAge")),
-    )
-
-
-def sam_rest_api(said: Any, routes: Sequence[FunctionRoute]) -> Cors:
-    """``Cors`` of an ``AWS::Serverless::Api``: an origin, or a mapping; values stand in quotes of their own."""
-    said = mapping(said) or {"AllowOrigin": said}
-    return Cors(
-        _texts(said.get("AllowOrigin")) or ("*",),
-        _texts(said.get("AllowMethods")) or tuple(sorted(_methods(["OPTIONS", *(route.method for route in routes)]))),
-        _texts(said.get("AllowHeaders")),
-        credentials=said.get("AllowCredentials") is True,
-        max_age=_number(said.get("MaxAge")),
-    )
-
-
-def serverless_url(said: Any) -> FunctionUrlCors | None:
-    """``url.cors``: ``true``, or a mapping; a value of null takes a default away."""
-    if not said:
-        return None
-    said = {"allowedOrigins": ["*"], "allowedMethods": ["*"], "allowedHeaders": list(_URL_HEADERS), **mapping(said)}
+    config = {"allowedOrigins": ["*"], "allowedMethods": ["*"], "allowedHeaders": list(_URL_HEADERS), **mapping(config)}
     return FunctionUrlCors(
-        _texts(said["allowedOrigins"]),
-        _texts(said["allowedMethods"]),
-        _texts(said["allowedHeaders"]),
-        _texts(said.get("exposedResponseHeaders")),
-        said.get("allowCredentials") is True,
-        _number(said.get("maxAge")),
+        origins=_strings(config["allowedOrigins"]),
+        methods=_strings(config["allowedMethods"]),
+        headers=_strings(config["allowedHeaders"]),
+        exposed=_strings(config.get("exposedResponseHeaders")),
+        credentials=config.get("allowCredentials") is True,
+        max_age=_number(config.get("maxAge")),
     )
 
 
-def sam_url(said: Any) -> FunctionUrlCors | None:
-    """``Cors`` of a ``FunctionUrlConfig``: what is not said is not allowed."""
-    if not mapping(said):
+def sam_http_api(config: Any) -> Cors | None:
+    """Read ``CorsConfiguration`` of an ``AWS::Serverless::HttpApi``: a mapping, or ``true`` for any origin alone."""
+    if not config:
+        return None
+    config = mapping(config)
+    return Cors(
+        origins=_strings(config.get("AllowOrigins")) or ("*",),
+        methods=_strings(config.get("AllowMethods")),
+        headers=_strings(config.get("AllowHeaders")),
+        exposed=_strings(config.get("ExposeHeaders")),
+        credentials=config.get("AllowCredentials") is True,
+        max_age=_number(config.get("MaxAge")),
+    )
+
+
+def sam_rest_api(config: Any, routes: Iterable[FunctionRoute]) -> Cors:
+    """Read ``Cors`` of an ``AWS::Serverless::Api``: an origin, or a mapping. SAM has quotes within its values."""
+    config = mapping(config) or {"AllowOrigin": config}
+    methods = tuple(sorted(_methods("OPTIONS", *(route.method for route in routes))))
+    return Cors(
+        origins=_strings(config.get("AllowOrigin")) or ("*",),
+        methods=_strings(config.get("AllowMethods")) or methods,
+        headers=_strings(config.get("AllowHeaders")),
+        credentials=config.get("AllowCredentials") is True,
+        max_age=_number(config.get("MaxAge")),
+    )
+
+
+def sam_function_url(config: Any) -> FunctionUrlCors | None:
+    """Read ``Cors`` of a ``FunctionUrlConfig``; it has no defaults."""
+    if not mapping(config):
         return None
     return FunctionUrlCors(
-        _texts(said.get("AllowOrigins")),
-        _texts(said.get("AllowMethods")),
-        _texts(said.get("AllowHeaders")),
-        _texts(said.get("ExposeHeaders")),
-        said.get("AllowCredentials") is True,
-        _number(said.get("MaxAge")),
+        origins=_strings(config.get("AllowOrigins")),
+        methods=_strings(config.get("AllowMethods")),
+        headers=_strings(config.get("AllowHeaders")),
+        exposed=_strings(config.get("ExposeHeaders")),
+        credentials=config.get("AllowCredentials") is True,
+        max_age=_number(config.get("MaxAge")),
     )
 
 
-def add_preflight(functions: Iterable[Function], template: str, cors: Cors) -> None:
-    """Add the route of the preflights for *template*, unless the project has one for OPTIONS there itself."""
-    here = [(function, route) for function in functions for route in function.routes if route.template == template]
-    if all(route.method != "OPTIONS" for _, route in here):
-        function = here[0][0]
-        function.routes.append(FunctionRoute("OPTIONS", template, function.name, cors))
+def preflight_route(cors: Cors, template: str, routes: Sequence[FunctionRoute]) -> list[FunctionRoute]:
+    """Return the route that answers the preflights of *template*; none if the project has its own for OPTIONS."""
+    on_template = [route for route in routes if route.template == template]
+    if any(route.method == "OPTIONS" for route in on_template):
+        return []
+    return [FunctionRoute("OPTIONS", template, on_template[0].function, cors)]
 
 
-def _methods(named: Iterable[str]) -> tuple[str, ...]:
-    methods = [method for name in named for method in (_ALL if name in ("ANY", "*") else (name.upper(),))]
+def _methods(*names: str) -> tuple[str, ...]:
+    methods = [method for name in names for method in (_ALL_METHODS if name in ("ANY", "*") else (name.upper(),))]
     return tuple(dict.fromkeys(methods))
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    """The items of a list, or of a text with commas; SAM's quotes fall off."""
+def _strings(value: Any) -> tuple[str, ...]:
+    """Return the items of a list, or of a string with commas, without the quotes of SAM."""
     items = value if isinstance(value, list) else str(value).split(",") if isinstance(value, str) else []
     return tuple(text for item in items if (text := str(item).strip().strip("'").strip()))
 

@@ -1,4 +1,7 @@
-"""A SAM template: functions, variables and routes, as AWS's Serverless Application Model reads them."""
+"""Reading a SAM template: functions, environment variables, routes.
+
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification.html
+"""
 
 from __future__ import annotations
 
@@ -6,126 +9,125 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects import cors
-from bridge.dev.projects.project import Function, Project, other_doors
-from bridge.dev.projects.yaml_file import is_python, listing, load, mapping, route_method, seconds, unknown, variables
+from bridge.dev.projects.config_values import (
+    function_name,
+    is_python,
+    mapping,
+    route_method,
+    seconds,
+    sequence,
+    unresolved_variables,
+    variables,
+)
+from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.projects.yaml_file import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NAMES = ("template.yaml", "template.yml")
-_SOURCES = {"Api": "rest-api", "HttpApi": "http-api"}
+_FILE_NAMES = ("template.yaml", "template.yml")
+# The front doors of the types of events; where a template has both, its HTTP API is served.
+_SOURCES = {"HttpApi": "http-api", "Api": "rest-api"}
 
 
 def read(folder: Path) -> Project | None:
-    """What the template says; None without one that has Python functions.
+    """Read the SAM template in *folder*; return None if there is none, or it has no Python function.
 
     Raises:
-        CommandError: it cannot be read.
+        CommandError: the template cannot be read.
+        UsageError: the template has an invalid value.
     """
-    content = load(folder, _NAMES)
-    if content is None:
+    template = load(folder, _FILE_NAMES)
+    if template is None:
         return None
-    content = _with_defaults(content, mapping(content.get("Parameters")))
-    globals_ = mapping(content.get("Globals"))
-    shared = mapping(globals_.get("Function"))
-    found = Project()
-    sources: dict[str, list[str]] = {}
-    for name, resource in mapping(content.get("Resources")).items():
+    template = _with_defaults(template, mapping(template.get("Parameters")))
+    shared = mapping(mapping(template.get("Globals")).get("Function"))
+    project = Project()
+    rest_routes: list[FunctionRoute] = []
+    for key, resource in mapping(template.get("Resources")).items():
         if mapping(resource).get("Type") != "AWS::Serverless::Function":
             continue
-        described = {**shared, **mapping(resource.get("Properties"))}
-        function = _function(name, described, shared, folder)
+        properties = {**shared, **mapping(resource.get("Properties"))}
+        function = _function(key, properties, shared, folder)
         if function is None:
             continue
-        events = [mapping(event) for event in mapping(described.get("Events")).values()]
-        function.routes = [_route(event, name) for event in events if event.get("Type") in _SOURCES]
-        for event in events:
-            if event.get("Type") in _SOURCES:
-                sources.setdefault(_SOURCES[event["Type"]], []).append(name)
-        function.has_url = "FunctionUrlConfig" in described
-        function.url_cors = cors.sam_url(mapping(described.get("FunctionUrlConfig")).get("Cors"))
-        found.functions.append(function)
-    if not found.functions:
+        project.functions.append(function)
+        for event in map(mapping, mapping(properties.get("Events")).values()):
+            if source := _SOURCES.get(event.get("Type", "")):
+                route = _route(event, key, function.name)
+                function.routes.append(route)
+                project.functions_by_source.setdefault(source, []).append(function)
+                if source == "rest-api":
+                    rest_routes.append(route)
+    if not project.functions:
         return None
-    _add_cors(found, content)
-    has_url = any(function.has_url for function in found.functions)
-    doors = [source for source in ("http-api", "rest-api") if source in sources] + ["function-url"] * has_url
-    found.source = doors[0] if doors else None
-    found.mixed = other_doors(found.source, sources, {})
-    for function in found.functions:
-        own = mapping(mapping(content["Resources"][function.name]).get("Properties")).get("FunctionName")
-        if isinstance(own, str) and own and "${" not in own:
-            function.rename(own)
-    types = listing(mapping(globals_.get("Api")).get("BinaryMediaTypes"))
-    found.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
-    return found
+    has_url = any(function.has_url for function in project.functions)
+    sources = [source for source in _SOURCES.values() if source in project.functions_by_source]
+    project.source = next(iter(sources), "function-url" if has_url else None)
+    types = sequence(mapping(mapping(template.get("Globals")).get("Api")).get("BinaryMediaTypes"))
+    project.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
+    project.cors = cors.sam_http_api(_api_property(template, "HttpApi", "CorsConfiguration"))
+    if rest_cors := _api_property(template, "Api", "Cors"):
+        routes = project.routes
+        for path in dict.fromkeys(route.template for route in rest_routes):
+            rules = cors.sam_rest_api(rest_cors, [route for route in rest_routes if route.template == path])
+            project.preflight_routes += cors.preflight_route(rules, path, routes)
+    return project
 
 
 def _with_defaults(value: Any, parameters: dict[str, Any]) -> Any:
-    """*value* with the parameters' defaults in the place of references to them."""
+    """Replace references to parameters by the parameters' defaults."""
     if isinstance(value, list):
-        return [_with_defaults(inner, parameters) for inner in value]
+        return [_with_defaults(item, parameters) for item in value]
     if not isinstance(value, dict):
         return value
     name = value.get("Ref")
     default = mapping(parameters.get(name)).get("Default") if len(value) == 1 and isinstance(name, str) else None
     if default is not None:
         return default
-    return {key: _with_defaults(inner, parameters) for key, inner in value.items()}
+    return {key: _with_defaults(item, parameters) for key, item in value.items()}
 
 
-def _add_cors(found: Project, content: dict[str, Any]) -> None:
-    """An HTTP API's configuration; for a REST API's, each path answers preflights."""
-    found.cors = cors.sam_http_api(_of_api(content, "HttpApi", "CorsConfiguration"))
-    said = _of_api(content, "Api", "Cors")
-    if not said:
-        return
-    resources = mapping(content.get("Resources"))
-    of_rest = {
-        route
-        for function in found.functions
-        for event in mapping(mapping(mapping(resources[function.name]).get("Properties")).get("Events")).values()
-        if mapping(event).get("Type") == "Api"
-        for route in [_route(mapping(event), function.name)]
-    }
-    routes = [route for function in found.functions for route in function.routes if route in of_rest]
-    for template in dict.fromkeys(route.template for route in routes):
-        here = [route for route in routes if route.template == template]
-        cors.add_preflight(found.functions, template, cors.sam_rest_api(said, here))
-
-
-def _of_api(content: dict[str, Any], kind: str, name: str) -> Any:
-    """A property of the API: that of the Globals, or of the first API that has it."""
-    described = [mapping(mapping(content.get("Globals")).get(kind))]
-    described += [
+def _api_property(template: dict[str, Any], kind: str, name: str) -> Any:
+    """Return a property of the API: that of the Globals, or of the first API that has it."""
+    candidates = [mapping(mapping(template.get("Globals")).get(kind))]
+    candidates += [
         mapping(mapping(resource).get("Properties"))
-        for resource in mapping(content.get("Resources")).values()
+        for resource in mapping(template.get("Resources")).values()
         if mapping(resource).get("Type") == f"AWS::Serverless::{kind}"
     ]
-    return next((properties[name] for properties in described if properties.get(name)), None)
+    return next((properties[name] for properties in candidates if properties.get(name)), None)
 
 
-def _function(name: str, described: dict[str, Any], shared: dict[str, Any], folder: Path) -> Function | None:
-    """One function without its routes; None if it is not Python's."""
-    handler = described.get("Handler")
-    said = [mapping(place.get("Environment")).get("Variables") for place in (shared, described)]
-    environment = variables(said[0]) | variables(said[1])
-    # A variable that all functions have names no application for those with a handler of their own.
-    named = environment.get("BRIDGE_APP") if handler in (None, "bridge.entrypoint.handler") else None
-    app = named or handler
-    if not isinstance(app, str) or not app or not is_python(described.get("Runtime")):
+def _function(key: str, properties: dict[str, Any], shared: dict[str, Any], folder: Path) -> ProjectFunction | None:
+    """Return a function without its routes; None if its runtime is not Python, or it has no handler."""
+    handler = properties.get("Handler")
+    environments = [mapping(source.get("Environment")).get("Variables") for source in (shared, properties)]
+    environment = variables(*environments)
+    # BRIDGE_APP in the Globals does not apply to functions with a handler of their own.
+    app = environment.get("BRIDGE_APP") if handler in (None, "bridge.entrypoint.handler") else None
+    target = app or handler
+    if not isinstance(target, str) or not target or not is_python(properties.get("Runtime")):
         return None
-    code = described.get("CodeUri")
-    place = folder / code if isinstance(code, str) and (folder / code).is_dir() else folder
-    timeout = seconds(described.get("Timeout"), f"{_NAMES[0]}: Resources.{name}.Properties.Timeout")
-    return Function(name, app, place, named is None, environment, timeout=timeout, unknown=unknown(*said))
+    code = properties.get("CodeUri")
+    return ProjectFunction(
+        function_name(properties.get("FunctionName"), key),
+        target,
+        folder / code if isinstance(code, str) and (folder / code).is_dir() else folder,
+        is_handler=app is None,
+        environment=environment,
+        unresolved_variables=unresolved_variables(*environments),
+        timeout=seconds(properties.get("Timeout"), f"{_FILE_NAMES[0]}: Resources.{key}.Properties.Timeout"),
+        has_url="FunctionUrlConfig" in properties,
+        url_cors=cors.sam_function_url(mapping(properties.get("FunctionUrlConfig")).get("Cors")),
+    )
 
 
-def _route(event: dict[str, Any], function: str) -> FunctionRoute:
-    """The route of an ``Api`` or ``HttpApi`` event; one without a path is HTTP API's ``$default``."""
+def _route(event: dict[str, Any], key: str, function: str) -> FunctionRoute:
+    """Return the route of an ``Api`` or ``HttpApi`` event; ``$default`` for an event without a path."""
     properties = mapping(event.get("Properties"))
     path = properties.get("Path")
     if not isinstance(path, str) or path == "$default":
         return FunctionRoute("ANY", "$default", function)
-    method = route_method(properties.get("Method", "ANY"), f"{_NAMES[0]}: Resources.{function}, the event for {path},")
-    return FunctionRoute(method, "/" + path.strip("/"), function)
+    place = f"{_FILE_NAMES[0]}: Resources.{key}, the event for {path},"
+    return FunctionRoute(route_method(properties.get("Method", "ANY"), place), "/" + path.strip("/"), function)

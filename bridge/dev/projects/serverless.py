@@ -1,4 +1,7 @@
-"""serverless.yml: functions, variables and routes, as the Serverless Framework reads them."""
+"""Reading serverless.yml: functions, environment variables, routes.
+
+https://www.serverless.com/framework/docs/providers/aws/guide/serverless.yml
+"""
 
 from __future__ import annotations
 
@@ -9,186 +12,185 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.errors import UsageError
 from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects import cors
-from bridge.dev.projects.project import Function, Project, other_doors
-from bridge.dev.projects.references import Resolver
-from bridge.dev.projects.yaml_file import (
+from bridge.dev.projects.config_values import (
+    function_name,
     is_python,
-    listing,
-    load,
     mapping,
-    read_content,
     route_method,
     seconds,
-    unknown,
+    sequence,
+    unresolved_variables,
     variables,
 )
+from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.projects.serverless_variables import VariableResolver
+from bridge.dev.projects.yaml_file import load, read_content
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-_NAMES = ("serverless.yml", "serverless.yaml")
-# The file in which the framework's plugin hands over what the framework itself has made of it.
-_RESOLVED = "BRIDGE_SERVERLESS_CONFIG"
+_FILE_NAMES = ("serverless.yml", "serverless.yaml")
+# The Serverless Framework plugin sets this variable to a file with the configuration as the framework has resolved it.
+_RESOLVED_CONFIG = "BRIDGE_SERVERLESS_CONFIG"
+_SOURCES = {"http": "rest-api", "httpApi": "http-api", "alb": "alb"}
 # Handlers that serve the application of `custom.wsgi.app`, or of BRIDGE_APP.
 _OURS = ("wsgi_handler.handler", "wsgi.handler", "bridge.entrypoint.handler")
 
 
-def read(folder: Path, given: Mapping[str, str]) -> Project | None:
-    """What serverless.yml says; None without one that has Python functions.
+def read(folder: Path, options: Mapping[str, str]) -> Project | None:
+    """Read the service in *folder*; return None if there is none, or it has no Python function.
 
     Args:
-        folder: where it lies.
-        given: what its ``${opt:…}`` refer to, by name.
+        folder: the folder of serverless.yml.
+        options: the values of ``${opt:…}``, by name.
 
     Raises:
-        CommandError: it cannot be read.
+        CommandError: the file cannot be read.
+        UsageError: the file has an invalid value.
     """
-    resolved = os.environ.get(_RESOLVED)
-    said = read_content(Path(resolved)) if resolved else load(folder, _NAMES)
-    if said is None:
+    config = _load(folder, options)
+    if config is None:
         return None
-    content = mapping(said if resolved else Resolver(said, folder, given).resolve(said))
-    found = Project()
-    functions = _functions(content.get("functions"), found)
-    if isinstance(said := mapping(content.get("provider")).get("environment"), str):
-        _tell(found, "provider.environment", said)
-    kinds: dict[str, list[str]] = {}
-    for name, described in functions.items():
-        function = _function(name, mapping(described), content, folder)
-        if function is not None:
-            events = listing(mapping(described).get("events"))
-            function.routes = [route for event in events for route in _routes(event, name)]
-            for event in events:
-                for kind in [event] if isinstance(event, str) else mapping(event):
-                    kinds.setdefault(kind, []).append(name)
-            # https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls: true, or a
-            # mapping with authorizer, cors and invokeMode.
-            url = mapping(described).get("url", False)
-            function.has_url = url is not False
-            function.url_cors = cors.serverless_url(mapping(url).get("cors"))
-            found.functions.append(function)
-    if not found.functions:
-        return found if found.warnings else None
-    _add_cors(found, content, functions)
-    if "http" in kinds and "httpApi" not in kinds:
-        found.source = "rest-api"
-        api = mapping(mapping(content.get("provider")).get("apiGateway"))
-        # The plugin serverless-apigw-binary has its own place for them, and was there first.
-        plugin = mapping(mapping(content.get("custom")).get("apigwBinary"))
-        types = [*listing(api.get("binaryMediaTypes")), *listing(plugin.get("types"))]
-        found.binary_media_types = tuple(map(str, types))
-    elif "httpApi" in kinds:
-        is_v1 = str(mapping(mapping(content.get("provider")).get("httpApi")).get("payload")) == "1.0"
-        found.source = "http-api-v1" if is_v1 else "http-api"
-    elif any(function.has_url for function in found.functions):
-        found.source = "function-url"
-    doors = {"rest-api": "http", "http-api": "httpApi", "alb": "alb"}
-    with_events = {source: kinds[kind] for source, kind in doors.items() if kind in kinds}
-    served = "http-api" if found.source == "http-api-v1" else found.source
-    found.mixed = other_doors(served, with_events, {function.name: function.app for function in found.functions})
-    for function in found.functions:
-        own = mapping(functions[function.name]).get("name")
-        if isinstance(own, str) and own and "${" not in own:
-            function.rename(own)
-    return found
+    functions = _function_configs(config)
+    project = Project(warnings=list(_warnings(config, functions)))
+    rest_cors: list[tuple[Any, FunctionRoute]] = []
+    for key, function_config in functions.items():
+        function = _function(key, mapping(function_config), config, folder)
+        if function is None:
+            continue
+        project.functions.append(function)
+        for event in sequence(mapping(function_config).get("events")):
+            for kind in [event] if isinstance(event, str) else mapping(event):
+                if kind in _SOURCES:
+                    project.functions_by_source.setdefault(_SOURCES[kind], []).append(function)
+            for route in _routes(event, key, function.name):
+                function.routes.append(route)
+                if settings := mapping(mapping(event).get("http")).get("cors"):
+                    rest_cors.append((settings, route))
+    if not project.functions:
+        return project if project.warnings else None
+    _add_front_door(project, config)
+    for template in dict.fromkeys(route.template for _, route in rest_cors):
+        here = [(settings, route) for settings, route in rest_cors if route.template == template]
+        details = next((settings for settings, _ in here if mapping(settings)), True)
+        rules = cors.serverless_rest_api(details, [route for _, route in here])
+        project.preflight_routes += cors.preflight_route(rules, template, project.routes)
+    return project
 
 
-def _functions(said: Any, found: Project) -> dict[str, Any]:
-    """The functions by name; the framework takes a list of such mappings, too. What is not followed is told."""
-    functions: dict[str, Any] = {}
-    for part in said if isinstance(said, list) else [said]:
-        if isinstance(part, str):
-            _tell(found, "functions", part)
-        functions |= mapping(part)
-    for name, described in functions.items():
-        if isinstance(described, str):
-            _tell(found, f"functions.{name}", described)
-        for key in ("events", "environment"):
-            if isinstance(said := mapping(described).get(key), str):
-                _tell(found, f"functions.{name}.{key}", said)
-    return functions
+def _load(folder: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the configuration with the Serverless Framework's variables resolved; None if there is no file."""
+    if resolved := os.environ.get(_RESOLVED_CONFIG):
+        return mapping(read_content(Path(resolved)))
+    config = load(folder, _FILE_NAMES)
+    return None if config is None else mapping(VariableResolver(config, folder, options).resolve(config))
 
 
-def _tell(found: Project, place: str, said: str) -> None:
-    found.warnings.append(
-        f"{_NAMES[0]}: {place} is {said!r}, which is not followed here: of other files only YAML and JSON ones that "
-        "are there are read."
-    )
+def _function_configs(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of each function by its key; ``functions`` is a mapping, or a list of mappings."""
+    functions = config.get("functions")
+    return {
+        key: value
+        for part in (functions if isinstance(functions, list) else [functions])
+        for key, value in mapping(part).items()
+    }
 
 
-def _add_cors(found: Project, content: dict[str, Any], functions: dict[str, Any]) -> None:
-    """Each REST path with ``cors`` answers preflights; ``httpApi`` has one configuration for all."""
-    routes = [route for function in found.functions for route in function.routes]
-    settings = mapping(mapping(content.get("provider")).get("httpApi"))
-    found.cors = cors.serverless_http_api(settings.get("cors"), routes)
-    said: dict[str, list[tuple[Any, FunctionRoute]]] = {}
-    for function in found.functions:
-        for event in listing(mapping(functions.get(function.name)).get("events")):
-            http = mapping(mapping(event).get("http"))
-            if http.get("cors"):
-                for route in _routes(event, function.name):
-                    said.setdefault(route.template, []).append((http["cors"], route))
-    for template, settled in said.items():
-        rules = cors.serverless_rest_api(
-            next((words for words, _ in settled if mapping(words)), True), [route for _, route in settled]
-        )
-        cors.add_preflight(found.functions, template, rules)
+def _warnings(config: Mapping[str, Any], functions: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each part of the configuration that is a reference without a value on this machine."""
+    parts = config.get("functions")
+    candidates = [("functions", part) for part in (parts if isinstance(parts, list) else [parts])]
+    for key, function_config in functions.items():
+        own = mapping(function_config)
+        candidates.append((f"functions.{key}", function_config))
+        candidates += [(f"functions.{key}.{name}", own.get(name)) for name in ("events", "environment")]
+    candidates.append(("provider.environment", mapping(config.get("provider")).get("environment")))
+    for place, value in candidates:
+        if isinstance(value, str):
+            yield (
+                f"{_FILE_NAMES[0]}: {place} is {value!r}, which is ignored: of other files, only YAML and JSON files "
+                "that exist are read."
+            )
 
 
-def _function(name: str, described: dict[str, Any], content: dict[str, Any], folder: Path) -> Function | None:
-    """One function without its routes; None if it is not Python's, or serves no application that is named."""
-    provider = mapping(content.get("provider"))
-    if not is_python(described.get("runtime", provider.get("runtime"))):
+def _add_front_door(project: Project, config: Mapping[str, Any]) -> None:
+    provider = mapping(config.get("provider"))
+    http_api = mapping(provider.get("httpApi"))
+    project.cors = cors.serverless_http_api(http_api.get("cors"), project.routes)
+    if "http-api" in project.functions_by_source:
+        project.source = "http-api-v1" if str(http_api.get("payload")) == "1.0" else "http-api"
+    elif "rest-api" in project.functions_by_source:
+        project.source = "rest-api"
+        # The plugin serverless-apigw-binary has a key of its own, which is older than the framework's.
+        plugin = mapping(mapping(config.get("custom")).get("apigwBinary"))
+        types = sequence(mapping(provider.get("apiGateway")).get("binaryMediaTypes")) + sequence(plugin.get("types"))
+        project.binary_media_types = tuple(map(str, types))
+    elif any(function.has_url for function in project.functions):
+        project.source = "function-url"
+
+
+def _function(
+    key: str, function_config: dict[str, Any], config: Mapping[str, Any], folder: Path
+) -> ProjectFunction | None:
+    """Return a function without its routes; None if its runtime is not Python, or it serves nothing that is named."""
+    provider = mapping(config.get("provider"))
+    if not is_python(function_config.get("runtime", provider.get("runtime"))):
         return None
-    environment = variables(provider.get("environment")) | variables(described.get("environment"))
-    handler = described.get("handler")
+    environment = variables(provider.get("environment"), function_config.get("environment"))
+    handler = function_config.get("handler")
     handler = handler if isinstance(handler, str) else ""
     is_ours = _OURS[0] in handler or handler in _OURS
     # A variable that all functions have names no application for those with a handler of their own.
-    named = mapping(described.get("wsgi")).get("app") if is_ours else None
+    named = mapping(function_config.get("wsgi")).get("app") if is_ours else None
     if named is None and (is_ours or not handler):
         named = environment.get("BRIDGE_APP")
     if named is None and is_ours:
-        named = mapping(mapping(content.get("custom")).get("wsgi")).get("app")
+        named = mapping(mapping(config.get("custom")).get("wsgi")).get("app")
     app = named or ("" if is_ours else handler)
     if not app:
         return None
-    # serverless-python-requirements: the folder of a function that is packaged by itself.
-    module = described.get("module")
-    is_inside = isinstance(module, str) and "/" not in str(app) and (folder / module).is_dir()
-    return Function(
-        name,
+    # serverless-python-requirements has the option `module`: the folder of a function that is packaged individually.
+    module = function_config.get("module")
+    has_folder = isinstance(module, str) and "/" not in str(app) and (folder / module).is_dir()
+    # https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls: true, a mapping, or
+    # the key alone.
+    url = function_config.get("url", False)
+    return ProjectFunction(
+        function_name(function_config.get("name"), key),
         str(app),
-        folder / str(module) if is_inside else folder,
+        folder / str(module) if has_folder else folder,
         is_handler=named is None,
         environment=environment,
-        unknown=unknown(provider.get("environment"), described.get("environment")),
-        timeout=seconds(described.get("timeout"), f"{_NAMES[0]}: functions.{name}.timeout")
-        or seconds(provider.get("timeout"), f"{_NAMES[0]}: provider.timeout"),
+        unresolved_variables=unresolved_variables(provider.get("environment"), function_config.get("environment")),
+        timeout=seconds(function_config.get("timeout"), f"{_FILE_NAMES[0]}: functions.{key}.timeout")
+        or seconds(provider.get("timeout"), f"{_FILE_NAMES[0]}: provider.timeout"),
+        has_url=url is not False,
+        url_cors=cors.serverless_function_url(mapping(url).get("cors")),
     )
 
 
-def _routes(event: Any, function: str) -> list[FunctionRoute]:
-    """The routes of an ``http`` or ``httpApi`` event, in their short and long forms."""
+def _routes(event: Any, key: str, function: str) -> list[FunctionRoute]:
+    """Return the route of an ``http`` or ``httpApi`` event, in its short or long form; nothing for other events."""
     if event == "httpApi":
         return [FunctionRoute("ANY", "$default", function)]
     event = mapping(event)
     kind = next((kind for kind in ("http", "httpApi") if kind in event), None)
     if kind is None:
         return []
-    described, place = event[kind], f"{_NAMES[0]}: functions.{function}.events, {kind}"
-    if isinstance(described, str):
-        method, _, path = described.strip().partition(" ")
+    value, place = event[kind], f"{_FILE_NAMES[0]}: functions.{key}.events, {kind}"
+    method = path = ""
+    if isinstance(value, str):
+        method, _, path = value.strip().partition(" ")
         path = path.strip()
         if not path and method in ("*", "$default"):
             method, path = "*", method
-    elif isinstance(described, dict):
-        method, path = str(described.get("method", "*")), str(described.get("path", "/"))
-    else:
-        method = path = ""
+    elif isinstance(value, dict):
+        method, path = str(value.get("method", "*")), str(value.get("path", "/"))
     if not path:
-        allowed = "a method and a path, as in 'GET /dogs', or a mapping of both, indented below it"
-        raise UsageError(f"{place} is {'empty' if described is None else repr(described)}; it must be {allowed}.")
+        raise UsageError(
+            f"{place} is {'empty' if value is None else repr(value)}; it must be a method and a path, as in "
+            "'GET /dogs', or a mapping with the keys method and path, indented below it."
+        )
     if path in ("*", "$default"):
         return [FunctionRoute("ANY", "$default", function)]
     return [FunctionRoute(route_method(method, f"{place}: {path}"), "/" + path.strip("/"), function)]

@@ -27,8 +27,8 @@ def _no_application_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def preflights(project: Project) -> dict[str, Cors]:
-    routes = [route for function in project.functions for route in function.routes]
-    assert all(route.method == "OPTIONS" for route in routes if route.preflight)
+    routes = [route for route in project.routes if route.preflight]
+    assert all(route.method == "OPTIONS" for route in routes)
     return {route.template: route.preflight for route in routes if route.preflight}
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from bridge.dev.errors import CommandError
 from bridge.dev.gateway.routes import FunctionRoute
-from bridge.dev.projects.project import Project, find_project
+from bridge.dev.projects.discover import find_project
+from bridge.dev.projects.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def test_no_application_anywhere_is_an_error_that_says_how_to_name_one(tmp_path:
         (
             "serverless.yml",
             "functions: ${file(x.js)}",
-            r"functions is '\$\{file\(x.js\)\}', which is not followed here",
+            r"functions is '\$\{file\(x.js\)\}', which is ignored",
         ),
         (
             "serverless.yml",
@@ -348,7 +349,7 @@ def test_references_are_filled_in_where_this_machine_knows_them(
     (tmp_path / "serverless.yml").write_text(text)
     (function,) = find_project(None, tmp_path, {"colour": "green"}).functions
     assert function.environment == ({} if value is None else {"X": value})
-    assert function.unknown == (["X"] if value is None and written != "null" else [])
+    assert function.unresolved_variables == (["X"] if value is None and written != "null" else [])
 
 
 @pytest.mark.parametrize("provider", ["{}", "{stage: \"${opt:stage, 'test'}\"}", "{stage: test}"])
@@ -391,8 +392,8 @@ def test_what_is_not_known_of_one_function_may_be_known_of_another(tmp_path: Pat
         provider: {environment: {A: "${cf:x.y}", B: !Ref Table, C: known}}
         functions: {one: {handler: a.b, environment: {A: known}}}
         """
-    assert serverless(tmp_path, text).functions[0].unknown == ["B"]
-    assert find_project("app:app", tmp_path).functions[0].unknown == ["B"]
+    assert serverless(tmp_path, text).functions[0].unresolved_variables == ["B"]
+    assert find_project("app:app", tmp_path).functions[0].unresolved_variables == ["B"]
 
 
 def test_the_stage_is_dev_unless_the_file_says_otherwise(tmp_path: Path) -> None:
@@ -450,7 +451,7 @@ def test_functions_may_lie_in_other_files(tmp_path: Path) -> None:
     several = serverless(tmp_path, "functions: ['${file(dogs.yml)}', '${file(cats.yml)}', '${file(birds.ts)}']")
     assert routes(several) == [("GET", "/dogs", "dogs"), ("GET", "/cats", "cats")]
     (told,) = several.warnings
-    assert "functions is '${file(birds.ts)}', which is not followed here" in told
+    assert "functions is '${file(birds.ts)}', which is ignored" in told
     parts = "functions: {f: '${file(f.js)}', g: {handler: a.b, events: '${file(e.js)}'}}"
     told_f, told_g = serverless(tmp_path, parts).warnings
     assert ("functions.f is" in told_f, "functions.g.events is" in told_g) == (True, True)
@@ -459,7 +460,7 @@ def test_functions_may_lie_in_other_files(tmp_path: Path) -> None:
 def test_variables_in_a_file_that_is_not_followed_are_told(tmp_path: Path) -> None:
     text = "{provider: {environment: '${file(a.js)}'}, functions: {f: {handler: a.b, environment: '${file(b.js)}'}}}"
     told = sorted(serverless(tmp_path, text).warnings)
-    assert [line.partition(", which is not followed")[0] for line in told] == [
+    assert [line.partition(", which is ignored")[0] for line in told] == [
         "serverless.yml: functions.f.environment is '${file(b.js)}'",
         "serverless.yml: provider.environment is '${file(a.js)}'",
     ]
@@ -499,17 +500,20 @@ def test_events_of_other_front_doors_than_the_one_that_is_served_are_told(tmp_pa
         """
     project = serverless(tmp_path, text)
     assert project.source == "http-api"
-    rest, alb = project.mixed
-    assert "of dogs are behind rest-api: `--source rest-api` serves all behind that" in rest
-    assert alb.startswith("alb events are no routes here: birds. `bridge serve a.birds --source alb` serves one")
+    rest, alb = project.source_warnings
+    assert "those of dogs are behind rest-api; to serve all routes behind rest-api, add `--source rest-api`" in rest
+    assert alb == (
+        "The load balancer's events of birds are not routed on this machine. To serve one function behind a load "
+        "balancer, run `bridge serve a.birds --source alb`."
+    )
     only = serverless(tmp_path, "functions: {birds: {handler: a.birds, events: [alb: {listenerArn: x}]}}")
-    assert only.mixed == [alb]
+    assert only.source_warnings == [alb]
     for one in ("http: GET /a", "httpApi: GET /a", "schedule: rate(1 day)"):
-        assert serverless(tmp_path, EVENT % one).mixed == []
+        assert serverless(tmp_path, EVENT % one).source_warnings == []
     (tmp_path / "serverless.yml").unlink()
     project = sam(tmp_path, RESOURCE % "Events: {A: {Type: Api, Properties: {Path: /a}}, B: {Type: HttpApi}}")
-    (told,) = project.mixed
-    assert (project.source, "of F are behind rest-api: `--source rest-api`" in told) == ("http-api", True)
+    (told,) = project.source_warnings
+    assert (project.source, "those of F are behind rest-api; to serve all routes behind rest-api, add" in told) == ("http-api", True)
 
 
 # --- SAM
@@ -601,7 +605,7 @@ def test_a_reference_to_a_sam_templates_parameter_is_its_default(tmp_path: Path,
             Properties: {{Handler: a.b, Timeout: {num}, Environment: {{Variables: {{NONE: {none}}}}}}}
         """
     (function,) = sam(tmp_path, text).functions
-    assert (function.timeout, function.environment, function.unknown) == (12, {"TOWN": "Oslo"}, ["TABLE", "NONE"])
+    assert (function.timeout, function.environment, function.unresolved_variables) == (12, {"TOWN": "Oslo"}, ["TABLE", "NONE"])
 
 
 def test_of_functions_without_routes_in_a_sam_template_the_one_with_a_url_is_served(tmp_path: Path) -> None:

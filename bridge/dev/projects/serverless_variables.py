@@ -28,7 +28,7 @@ _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 _DEEPEST = 8  # references within references: no endless ones
 
 
-class Resolver:
+class VariableResolver:
     """Fills references in.
 
     Args:
