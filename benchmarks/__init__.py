@@ -1,1 +1,1 @@
-"""What the bridge costs, beside its peers. Run by ``scripts/bench``; pytest does not collect it."""
+"""What the bridge costs, compared with its peers: run by ``scripts/bench``, not collected by pytest."""

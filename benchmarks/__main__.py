@@ -1,4 +1,4 @@
-"""The command behind ``scripts/bench``."""
+"""Runs the benchmarks and prints their tables: the command behind ``scripts/bench``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-# Each part is a module here, with measure(rounds) and report(found); how many rounds, and how many for a first look.
+# Each part is a module of this package with measure(rounds) and report(results). The numbers are the rounds of a full
+# run and of one with --quick.
 PARTS = {
     "calls": (401, 51),
     "frameworks": (101, 31),
@@ -24,33 +25,36 @@ PARTS = {
     "stages": (401, 51),
     "packaging": (3, 1),
 }
-# Measured only when they are asked for by name.
-ASKED_FOR = ("stages", "packaging")
+# Run by --only alone.
+ON_REQUEST = ("stages", "packaging")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="What the bridge costs, beside its peers.")
-    parser.add_argument("--only", choices=PARTS, metavar="NAME", help=f"one part alone: {', '.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
-    parser.add_argument("--json", action="store_true", help="figures for a machine")
-    parser.add_argument("--check", action="store_true", help="fail if a ratio has fallen by more than a quarter")
-    parser.add_argument("--write", action="store_true", help="with --check: write the ratios that are true now")
+    """Run the parts that the command line selects."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measure what the bridge costs, compared with its peers."
+    )
+    parser.add_argument("--only", choices=PARTS, metavar="PART", help=f"run one part: {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="run fewer rounds, for a first impression")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--check", action="store_true", help="fail if a ratio is more than a quarter below its record")
+    parser.add_argument("--write", action="store_true", help="with --check: record the ratios measured now instead")
     options = parser.parse_args()
     if options.check or options.write:
         from benchmarks import check
 
         sys.exit(check.write() if options.write else check.check())
-    parts = [options.only] if options.only else [name for name in PARTS if name not in ASKED_FOR]
-    found: dict[str, Any] = {"machine": _machine()}
+    parts = [options.only] if options.only else [name for name in PARTS if name not in ON_REQUEST]
+    results: dict[str, Any] = {"machine": _machine()}
     if not options.json:
-        print(f"Machine: {found['machine']}", flush=True)
+        print(f"Machine: {results['machine']}", flush=True)
     for name in parts:
         part = import_module(f"benchmarks.{name}")
-        found[name] = part.measure(PARTS[name][1 if options.quick else 0])
+        results[name] = part.measure(PARTS[name][1 if options.quick else 0])
         if not options.json:
-            print("\n" + "\n\n".join(part.report(found[name])), flush=True)
+            print("\n" + "\n\n".join(part.report(results[name])), flush=True)
     if options.json:
-        print(dumps(found, indent=2, ensure_ascii=False))
+        print(dumps(results, indent=2, ensure_ascii=False))
 
 
 def _machine() -> str:

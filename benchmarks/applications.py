@@ -1,6 +1,6 @@
-"""The applications under the measurement: as little as a real one can be, so that what is measured is around them.
+"""The WSGI and ASGI application whose calls are measured: constant answers, so that the time is the library's.
 
-This module imports nothing: it is loaded in the processes whose imports are timed.
+The module imports nothing, because the processes whose imports are timed load it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ASGI_HEADERS = [(name.lower().encode(), value.encode()) for name, value in WSGI_
 
 
 def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """Answer everything with a small JSON document and four headers."""
+    """Answer every request with a small JSON document and four headers."""
     start_response("200 OK", WSGI_HEADERS.copy())
     return [BODY]
 
@@ -32,7 +32,7 @@ async def asgi_app(
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
 ) -> None:
-    """The same by ASGI, with a lifespan that does nothing."""
+    """Answer as :func:`wsgi_app` does; the lifespan does nothing."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()

@@ -1,4 +1,4 @@
-"""What an artifact is worth where it runs: its size, whose processor it is for, and whether its bytecode counts."""
+"""Inspects a packaged artifact: its size, the processor of its native files, and whether Python uses its bytecode."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from pathlib import Path
 from statistics import median
 from zipfile import ZipFile, ZipInfo
 
-# https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and the processors' own supplements.
-_MACHINES = {62: "x86_64", 183: "arm64"}
-# The hash-based kind of PEP 552, of which nothing is checked at run time.
-_UNCHECKED = 0b01
+# https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and the processors' supplements.
+_ELF_MACHINES = {62: "x86_64", 183: "arm64"}
+# The flags of PEP 552's unchecked hash-based bytecode.
+_UNCHECKED_HASH = 0b01
 _IMPORT = """
 import sys
 sys.path.insert(0, {folder!r})
 from time import process_time
-began = process_time()
+start = process_time()
 import flask
-print(process_time() - began)
+print(process_time() - start)
 """
 
 
 def inspect(file: Path, rounds: int) -> dict[str, object]:
-    """What there is to say of an artifact that holds Flask.
+    """Return the figures of an artifact that contains Flask.
 
     Args:
         file: the zip.
-        rounds: how often Flask is imported from it.
+        rounds: how many times Flask is imported from it.
     """
     with ZipFile(file) as archive:
         infos = archive.infolist()
         compiled = [info for info in infos if info.filename.endswith(".pyc")]
-        dates = {info.filename: _seconds(info) for info in infos}
+        mtimes = {info.filename: timegm((*info.date_time, 0, 0, 0)) for info in infos}
         machines = {
-            _MACHINES.get(struct.unpack("<H", archive.read(info)[18:20])[0], "another")
+            _ELF_MACHINES.get(struct.unpack("<H", archive.read(info)[18:20])[0], "another")
             for info in infos
             if info.filename.endswith(".so") or ".so." in info.filename
         }
@@ -47,38 +47,35 @@ def inspect(file: Path, rounds: int) -> dict[str, object]:
             "MB": file.stat().st_size / 1e6,
             "MB of bytecode": sum(info.compress_size for info in compiled) / 1e6,
             "bytecode files": len(compiled),
-            "of these that count": sum(_counts(archive.read(info), info.filename, dates) for info in compiled),
-            "dist-info": any(name.endswith(".dist-info/METADATA") for name in dates),
+            "valid bytecode files": sum(_is_valid(archive, info, mtimes) for info in compiled),
+            "dist-info": any(name.endswith(".dist-info/METADATA") for name in mtimes),
             "native": " and ".join(sorted(machines)),
-            "import flask, ms": _import_ms(archive, dates, rounds),
+            "import flask, ms": _import_ms(archive, mtimes, rounds),
         }
 
 
-def _seconds(info: ZipInfo) -> int:
-    return timegm((*info.date_time, 0, 0, 0))
-
-
-def _counts(content: bytes, name: str, dates: dict[str, int]) -> bool:
-    """Whether the importer will take this bytecode, when the zip was unpacked with the times that it holds."""
+def _is_valid(archive: ZipFile, info: ZipInfo, mtimes: dict[str, int]) -> bool:
+    """Return whether Python uses the bytecode when the zip is unpacked with the modification times in it."""
+    content = archive.read(info)
     if content[:4] != importlib.util.MAGIC_NUMBER:
         return False
-    flags, time = struct.unpack("<II", content[4:12])
+    flags, mtime = struct.unpack("<II", content[4:12])
     if flags:
-        return bool(flags == _UNCHECKED)
-    source = name.replace("__pycache__/", "").partition(".")[0] + ".py"
-    return source in dates and dates[source] & 0xFFFFFFFF == time
+        return bool(flags == _UNCHECKED_HASH)
+    source = info.filename.replace("__pycache__/", "").partition(".")[0] + ".py"
+    return source in mtimes and mtimes[source] & 0xFFFFFFFF == mtime
 
 
-def _import_ms(archive: ZipFile, dates: dict[str, int], rounds: int) -> float:
-    """The processor's time for ``import flask``, in a folder that nothing is written to, as ``/var/task`` is.
+def _import_ms(archive: ZipFile, mtimes: dict[str, int], rounds: int) -> float:
+    """Return the processor time of ``import flask`` from a read-only folder, such as ``/var/task``.
 
-    Flask needs nothing native: where markupsafe's module is for another processor, its Python takes its place.
+    Flask needs no native module: markupsafe falls back to Python if its own is for another processor.
     """
     command = [sys.executable, "-I", "-S", "-B", "-c"]
     with tempfile.TemporaryDirectory() as folder:
         archive.extractall(folder)
-        for name, seconds in dates.items():
-            os.utime(Path(folder, name), (seconds, seconds))
+        for name, mtime in mtimes.items():
+            os.utime(Path(folder, name), (mtime, mtime))
         code = _IMPORT.format(folder=folder)
         times = [
             float(subprocess.run([*command, code], stdout=subprocess.PIPE, check=True).stdout) for _ in range(rounds)

@@ -1,4 +1,8 @@
-"""What large bodies take, in and out, text and base64, in time and in memory, beside the codecs alone."""
+"""Measures the time and the memory that large bodies take, in requests and responses, as text and as base64.
+
+The lower bound is the codec alone: ``str.encode`` or ``b64decode`` in requests, ``bytes.decode`` or ``b64encode`` in
+responses.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +20,19 @@ import mangum
 import serverless_wsgi
 
 import bridge
-from benchmarks.calls import CONTEXT, US
+from benchmarks.calls import BRIDGE, CONTEXT
 from benchmarks.events import EVENTS
-from benchmarks.rounds import Contender, take_turns, turn_of
 from benchmarks.table import table
+from benchmarks.timing import Handler, batch_of, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
 _MB = 1 << 20
-# Of the text that the event or the payload carries: a base64 body of 5 MB is 3.75 MB of bytes, and 6 MB is the most
-# that Lambda lets pass.
+# Megabytes of text in the event or the payload; in base64, 5 MB are 3.75 MB of bytes. Lambda allows 6 MB.
 SIZES = (1, 5)
 CODEC = "codec alone"
-EMPTY = "bridge, no body"
+NO_BODY = "bridge, no body"
 _BATCH = 2
 _CHUNKS = 50
 _TEXT = b'{"id": 4711, "note": "Leave it with the neighbours on the third floor, the bell does not work."},\n'
@@ -37,133 +40,144 @@ _BYTES = bytes(range(256))
 
 
 class Case:
-    """One body on one way.
+    """One body in one direction.
+
+    Args:
+        direction: ``"in"`` for a request's body, ``"out"`` for a response's.
+        encoding: ``"text"`` or ``"base64"``.
+        megabytes: the size of the body in the event or the payload.
+        chunks: the number of chunks of a response.
 
     Attributes:
-        name, size: for people; the length of the body in bytes.
+        name: the case in a table.
+        size: the length of the body in bytes.
         event: the request, as JSON.
-        codec: what must be done with the body, and no more.
-        wsgi, asgi: applications that take the body, or answer it, in so many chunks.
+        codec: encodes or decodes the body, and does nothing else.
+        wsgi, asgi: applications that read the body, or answer with it.
+        parts: the chunks of the response.
     """
 
-    def __init__(self, way: str, kind: str, megabytes: int, chunks: int = 1) -> None:
-        self.name = f"{kind} {way}, {megabytes} MB"
-        text = megabytes * _MB
-        self.size = text if kind == "text" else text * 3 // 4
-        pattern = _TEXT if kind == "text" else _BYTES
+    def __init__(self, direction: str, encoding: str, megabytes: int, chunks: int = 1) -> None:
+        self.name = f"{encoding} {direction}, {megabytes} MB"
+        text_size = megabytes * _MB
+        self.size = text_size if encoding == "text" else text_size * 3 // 4
+        pattern = _TEXT if encoding == "text" else _BYTES
         body = (pattern * (self.size // len(pattern) + 1))[: self.size]
         event: dict[str, Any] = {**EVENTS["http-api"], "isBase64Encoded": False}
-        carried = body.decode() if kind == "text" else b64encode(body).decode()
-        if way == "in":
-            event |= {"body": carried, "isBase64Encoded": kind != "text"}
+        text = body.decode() if encoding == "text" else b64encode(body).decode()
+        if direction == "in":
+            event |= {"body": text, "isBase64Encoded": encoding != "text"}
             body = b""
         self.event = dumps(event)
         codecs: dict[tuple[str, str], Callable[[], object]] = {
-            ("text", "in"): partial(carried.encode, "utf-8"),
-            ("base64", "in"): partial(b64decode, carried),
+            ("text", "in"): partial(text.encode, "utf-8"),
+            ("base64", "in"): partial(b64decode, text),
             ("text", "out"): partial(body.decode, "utf-8"),
             ("base64", "out"): lambda: b64encode(body).decode("ascii"),
         }
-        self.codec = codecs[kind, way]
+        self.codec = codecs[encoding, direction]
         headers = [
-            ("Content-Type", "application/json" if kind == "text" else "image/jpeg"),
+            ("Content-Type", "application/json" if encoding == "text" else "image/jpeg"),
             ("Content-Length", str(len(body))),
         ]
+        raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers]
         step = -(-len(body) // chunks) or 1
-        parts = [body[start : start + step] for start in range(0, len(body), step)]
-        self.wsgi = partial(_wsgi_app, headers=headers, parts=parts)
-        self.asgi = partial(
-            _asgi_app, headers=[(name.lower().encode(), value.encode()) for name, value in headers], parts=parts
-        )
+        self.parts = [body[start : start + step] for start in range(0, len(body), step)]
+        self.wsgi = partial(_wsgi_app, headers=headers, parts=self.parts)
+        self.asgi = partial(_asgi_app, headers=raw_headers, parts=self.parts)
 
-    def handlers(self, interface: str) -> dict[str, Contender]:
-        """Every library's handler, by name."""
+    def handlers(self, interface: str) -> dict[str, Handler]:
+        """Return each library's handler, by the library's name."""
         if interface == "wsgi":
             return {
-                US: bridge.wsgi_handler(self.wsgi),
+                BRIDGE: bridge.wsgi_handler(self.wsgi),
                 "apig-wsgi": apig_wsgi.make_lambda_handler(self.wsgi),
                 "serverless-wsgi": partial(serverless_wsgi.handle_request, self.wsgi),
             }
-        return {US: bridge.asgi_handler(self.asgi), "mangum, lifespan off": mangum.Mangum(self.asgi, lifespan="off")}
+        return {
+            BRIDGE: bridge.asgi_handler(self.asgi),
+            "mangum, lifespan off": mangum.Mangum(self.asgi, lifespan="off"),
+        }
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """By interface and case: milliseconds, peaks in copies of the body; and the times of one chunk and of fifty."""
-    asyncio.set_event_loop(asyncio.new_event_loop())  # mangum takes the thread's
-    found: dict[str, Any] = {"wsgi": {}, "asgi": {}, "chunks": {}}
-    for interface, size, kind, way in product(("wsgi", "asgi"), SIZES, ("text", "base64"), ("in", "out")):
-        case = Case(way, kind, size)
-        found[interface][case.name] = _compare(case, interface, rounds)
-    for interface, kind in product(("wsgi", "asgi"), ("text", "base64")):
-        one, many = Case("out", kind, 1), Case("out", kind, 1, _CHUNKS)
-        turns = {
-            "one": turn_of(one.handlers(interface)[US], one.event, CONTEXT, _BATCH),
-            "fifty": turn_of(many.handlers(interface)[US], many.event, CONTEXT, _BATCH),
-            "join": turn_of(_joining(many), many.event, CONTEXT, _BATCH),
+    """Return the milliseconds and the peak memory of every case, and the milliseconds of one chunk and of fifty."""
+    asyncio.set_event_loop(asyncio.new_event_loop())  # mangum runs on the thread's current loop
+    results: dict[str, Any] = {"wsgi": {}, "asgi": {}, "chunks": {}}
+    for interface, size, encoding, direction in product(("wsgi", "asgi"), SIZES, ("text", "base64"), ("in", "out")):
+        case = Case(direction, encoding, size)
+        results[interface][case.name] = _compare(case, interface, rounds)
+    for interface, encoding in product(("wsgi", "asgi"), ("text", "base64")):
+        one, many = Case("out", encoding, 1), Case("out", encoding, 1, _CHUNKS)
+        batches = {
+            "one": batch_of(one.handlers(interface)[BRIDGE], one.event, CONTEXT, _BATCH),
+            "fifty": batch_of(many.handlers(interface)[BRIDGE], many.event, CONTEXT, _BATCH),
+            "join": batch_of(_joining(many.parts), many.event, CONTEXT, _BATCH),
         }
-        times = {name: median(taken) / 1000 for name, taken in take_turns(turns, rounds).items()}
-        found["chunks"][f"{interface.upper()}, {one.name}"] = times
-    return found
+        results["chunks"][f"{interface.upper()}, {one.name}"] = {
+            name: median(times) / 1000 for name, times in interleave(batches, rounds).items()
+        }
+    return results
 
 
-def report(found: dict[str, Any]) -> list[str]:
+def report(results: dict[str, Any]) -> list[str]:
+    """Return a table of the times and one of the memory for each interface, and one of chunks."""
     parts = []
     for interface in ("wsgi", "asgi"):
         rows, peaks = [], []
-        for case, figures in found[interface].items():
+        for case, figures in results[interface].items():
             times, copies = figures["ms"], figures["copies"]
-            names = [name for name in times if name not in (CODEC, EMPTY)]
-            floor = times[CODEC]
-            share = (times[US] - times[EMPTY]) / floor
-            cells = [f"{times[name]:.2f} ({times[name] / floor:.2f})" for name in names]
-            rows.append([case, f"{floor:.2f}", *cells, f"{share:.2f}"])
+            names = [name for name in times if name not in (CODEC, NO_BODY)]
+            codec = times[CODEC]
+            added = (times[BRIDGE] - times[NO_BODY]) / codec
+            cells = [f"{times[name]:.2f} ({times[name] / codec:.2f})" for name in names]
+            rows.append([case, f"{codec:.2f}", *cells, f"{added:.2f}"])
             peaks.append([case, *(f"{copies[name]:.2f}" for name in (CODEC, *names))])
         parts += [
             f"### Bodies, {interface.upper()}: ms per call (times the codec's)",
-            table(["", CODEC, *names, f"{US}: what the body adds"], rows),
+            table(["", CODEC, *names, f"{BRIDGE}: what the body adds"], rows),
             f"### Bodies, {interface.upper()}: memory at its peak, in copies of the body",
             table(["", CODEC, *names], peaks),
         ]
     rows = [
         [case, *(f"{times[name]:.2f}" for name in ("one", "fifty", "join")), f"{times['fifty'] / times['one']:.2f}"]
-        for case, times in found["chunks"].items()
+        for case, times in results["chunks"].items()
     ]
     head = ["", "one chunk", f"{_CHUNKS} chunks", "of it joining them", "ratio"]
-    return [*parts, f"### Bodies in chunks: {US}, ms per call", table(head, rows)]
+    return [*parts, f"### Bodies in chunks: {BRIDGE}, ms per call", table(head, rows)]
 
 
 def _compare(case: Case, interface: str, rounds: int) -> dict[str, dict[str, float]]:
     handlers = case.handlers(interface)
-    small = Case("out", "text", 0).handlers(interface)[US]
-    quiet = EVENTS["http-api"]
+    without_body = Case("out", "text", 0).handlers(interface)[BRIDGE]
+    small_event = EVENTS["http-api"]
     for name, handler in handlers.items():
         payload: Any = handler(loads(case.event), CONTEXT)
         if payload["statusCode"] != 200:
             raise ValueError(f"{name} answered {payload['statusCode']} to {case.name}.")
-    contenders: dict[str, Contender] = {
+    compared: dict[str, Handler] = {
         CODEC: lambda _event, _context: case.codec(),
-        EMPTY: lambda _event, context: small(quiet, context),
+        NO_BODY: lambda _event, context: without_body(small_event, context),
         **handlers,
     }
-    turns = {name: turn_of(call, case.event, CONTEXT, _BATCH) for name, call in contenders.items()}
-    times = {name: median(taken) / 1000 for name, taken in take_turns(turns, rounds).items()}
-    copies = {name: _peak(call, case) for name, call in contenders.items()}
+    batches = {name: batch_of(handler, case.event, CONTEXT, _BATCH) for name, handler in compared.items()}
+    times = {name: median(taken) / 1000 for name, taken in interleave(batches, rounds).items()}
+    copies = {name: _peak(handler, case) for name, handler in compared.items()}
     return {"ms": times, "copies": copies}
 
 
-def _peak(call: Contender, case: Case) -> float:
-    """What a call holds at most beside its event, and beside the answer that the application keeps."""
+def _peak(handler: Handler, case: Case) -> float:
+    """Return the peak of the memory that a call allocates, as a multiple of the body's size."""
     event = loads(case.event)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    call(event, CONTEXT)
+    handler(event, CONTEXT)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return (peak - before) / case.size
 
 
-def _joining(case: Case) -> Contender:
-    parts = case.wsgi.keywords["parts"]
+def _joining(parts: list[bytes]) -> Handler:
     return lambda _event, _context: b"".join(parts)
 
 

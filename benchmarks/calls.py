@@ -1,4 +1,4 @@
-"""What one call of a handler takes, for each source and interface, beside the peers and the floors."""
+"""Measures one call of a handler for each source and interface: the bridge, its peers, and two lower bounds."""
 
 from __future__ import annotations
 
@@ -18,70 +18,72 @@ from awslambdaric.lambda_context import LambdaContext
 import bridge
 from benchmarks.applications import BODY, asgi_app, wsgi_app
 from benchmarks.events import EVENTS
-from benchmarks.rounds import Contender, microseconds_per_call
 from benchmarks.table import table
+from benchmarks.timing import Handler, microseconds_per_call
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 INTERFACES = ("wsgi", "asgi")
-US = "bridge"
-# Not contenders: what nobody can be faster than, and what Lambda's own client spends on the same event and payload.
+BRIDGE = "bridge"
+# The application without a handler; and the work of Lambda's own client for the same event and payload.
 BARE = "bare application"
 JSON = "json.loads + json.dumps"
-FLOORS = (BARE, JSON)
+LOWER_BOUNDS = (BARE, JSON)
 _BATCH = 20
 
-
-# AWS's own context object, of an invocation that ends in eleven days.
+# AWS's own context object, with a deadline in eleven days.
 CONTEXT = LambdaContext("f3d5c1a0-8a52-4a0e-9d4c-6d0f7c1b2a39", None, None, int(time.time() + 1e6) * 1000)
 
 
-def handlers(interface: str) -> dict[str, Contender]:
-    """Every library's handler of the same application, by name: from event to payload."""
+def handlers(interface: str) -> dict[str, Handler]:
+    """Return each library's handler of the same application, by the library's name."""
     if interface == "wsgi":
         return {
-            US: bridge.wsgi_handler(wsgi_app),
+            BRIDGE: bridge.wsgi_handler(wsgi_app),
             "apig-wsgi": apig_wsgi.make_lambda_handler(wsgi_app),
             "serverless-wsgi": partial(serverless_wsgi.handle_request, wsgi_app),
         }
-    asyncio.set_event_loop(asyncio.new_event_loop())  # mangum takes the thread's
+    asyncio.set_event_loop(asyncio.new_event_loop())  # mangum runs on the thread's current loop
     return {
-        US: bridge.asgi_handler(asgi_app),
+        BRIDGE: bridge.asgi_handler(asgi_app),
         "mangum, lifespan off": mangum.Mangum(asgi_app, lifespan="off"),
         "mangum": mangum.Mangum(asgi_app),
     }
 
 
 def check(payload: Any) -> None:
-    """Raise unless *payload* is the application's answer: whoever does less work must not look fast."""
+    """Raise ValueError unless *payload* is the application's answer, so that no library seems fast by doing less."""
     body = payload["body"]
     body = b64decode(body) if payload["isBase64Encoded"] else body.encode()
     if payload["statusCode"] != 200 or body != BODY:
-        raise ValueError(f"That is not the application's answer: {payload!r}")
+        raise ValueError(f"This payload is not the application's answer: {payload!r}")
 
 
 def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Microseconds per call: ``{interface: {source: {name: time}}}``."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    """Return microseconds per call: ``{interface: {source: {name: time}}}``."""
+    results: dict[str, dict[str, dict[str, float]]] = {}
     for interface in INTERFACES:
-        made = handlers(interface)
-        found[interface] = {}
+        libraries = handlers(interface)
+        results[interface] = {}
         for source in EVENTS:
             event = dumps(EVENTS[source])
-            for handler in made.values():
+            for handler in libraries.values():
                 check(handler(loads(event), CONTEXT))
-            floors: dict[str, Contender] = {
+            lower_bounds: dict[str, Handler] = {
                 BARE: _bare_wsgi if interface == "wsgi" else _bare_asgi,
-                JSON: partial(_json, event, made[US](loads(event), CONTEXT)),
+                JSON: partial(_json, event, libraries[BRIDGE](loads(event), CONTEXT)),
             }
-            found[interface][source] = microseconds_per_call({**made, **floors}, event, CONTEXT, rounds, _BATCH)
-    return found
+            results[interface][source] = microseconds_per_call(
+                {**libraries, **lower_bounds}, event, CONTEXT, rounds, _BATCH
+            )
+    return results
 
 
-def report(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+def report(results: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Return a table for each interface."""
     parts = []
-    for interface, by_source in found.items():
+    for interface, by_source in results.items():
         parts += [f"### {interface.upper()}: µs per call (times the bridge's)", _table(by_source)]
     return parts
 
@@ -91,7 +93,7 @@ def _table(by_source: dict[str, dict[str, float]]) -> str:
     for name in next(iter(by_source.values())):
         row = [name]
         for times in by_source.values():
-            ratio = f" ({times[name] / times[US]:.1f})" if name not in (US, *FLOORS) else ""
+            ratio = f" ({times[name] / times[BRIDGE]:.1f})" if name not in (BRIDGE, *LOWER_BOUNDS) else ""
             row.append(f"{times[name]:.1f}{ratio}")
         rows.append(row)
     return table(["", *by_source], rows)
@@ -111,7 +113,7 @@ def _start_response(status: str, headers: list[tuple[str, str]]) -> None:
 
 
 def _bare_asgi(_event: object, _context: object) -> None:
-    """Drive the coroutine by hand, which is no way to run an application, only the least that its code takes."""
+    """Run the coroutine to its end in one step, without an event loop."""
     with contextlib.suppress(StopIteration):
         asgi_app({"type": "http"}, _receive, _send).send(None)
 

@@ -1,7 +1,7 @@
-"""Whether the bridge is still as far ahead of its peers as it was: ``scripts/bench --check``, which CI runs.
+"""Measures how many times longer the peers take than the bridge, and compares that with ``ratios.json``.
 
-What counts is how many times longer a peer takes, in the same run: another machine, or a busy one, slows all alike.
-Another version of Python does not, so each has ratios of its own.
+CI runs it as ``scripts/bench --check``. Ratios within one run are comparable between machines, because a slower machine
+slows all libraries alike; between versions of Python they are not, so the file has ratios for each version.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from pathlib import Path
 
 from benchmarks import calls, imports
 
-WRITTEN = Path(__file__).with_name("ratios.json")
-# A ratio may be so much of the written one; what lies below has to be explained, or repaired.
-LEAST = 0.75
+RECORD = Path(__file__).with_name("ratios.json")
+# A ratio below this share of the recorded one is a failure.
+TOLERANCE = 0.75
 _ROUNDS = {"calls": 15, "imports": 5}
-_IMPORTS = ((imports.US_WSGI, "apig-wsgi"), (imports.US_WSGI, "serverless-wsgi"), (imports.US_ASGI, imports.MANGUM))
+_IMPORTS = (
+    (imports.BRIDGE_WSGI, "apig-wsgi"),
+    (imports.BRIDGE_WSGI, "serverless-wsgi"),
+    (imports.BRIDGE_ASGI, imports.MANGUM),
+)
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -24,43 +28,46 @@ Ratios = dict[str, float]
 
 
 def check() -> int:
-    """Compare with what is written, and say what fell; measured a second time before that is believed.
+    """Compare the measured ratios with the recorded ones and print the result.
+
+    If ratios have fallen, all are measured a second time, and the better measurement of each counts.
 
     Returns:
-        The exit code, 1 if a ratio fell.
+        The exit status: 1 if a ratio has fallen, else 0.
     """
-    written = written_for(VERSION)
-    found = measure()
-    below = fallen(written, found)
-    if below:
-        print(f"{len(below)} of {len(written)} ratios seem to have fallen; measuring again, three times as long.")
-        again = measure(3)
-        found = {name: max(ratio, again.get(name, 0)) for name, ratio in found.items()}
-        below = fallen(written, found)
-    for name, ratio in written.items():
-        print(f"{'FELL ' if name in below else 'holds'} {name}: {found.get(name, 0):.2f} times, written {ratio:.2f}")
-    if not below:
+    recorded = recorded_ratios(VERSION)
+    measured = measure()
+    fallen = fallen_ratios(recorded, measured)
+    if fallen:
+        print(f"{len(fallen)} of {len(recorded)} ratios are too low. Measuring again, with three times the rounds.")
+        repeated = measure(3)
+        measured = {name: max(ratio, repeated.get(name, 0)) for name, ratio in measured.items()}
+        fallen = fallen_ratios(recorded, measured)
+    for name, ratio in recorded.items():
+        result = "FAIL" if name in fallen else "ok  "
+        print(f"{result} {name}: {measured.get(name, 0):.2f} times the bridge's, recorded {ratio:.2f}")
+    if not fallen:
         return 0
     print(
-        f"\n{len(below)} of {len(written)} ratios fell more than a quarter below {WRITTEN.name}: the bridge has become "
-        "slower, or a peer faster. `scripts/bench --only calls`, `--only stages` and `--only imports` show where. If "
-        "it is meant to be so, `scripts/bench --check --write` writes what is true now.",
+        f"\n{len(fallen)} of {len(recorded)} ratios are more than a quarter below {RECORD.name}: the bridge has become "
+        "slower, or a peer faster. To see where, run `scripts/bench --only calls`, `--only stages` or "
+        "`--only imports`. To accept the measured ratios, run `scripts/bench --check --write`.",
         file=sys.stderr,
     )
     return 1
 
 
 def write() -> int:
-    """Write what is measured now, for this version of Python; the exit code is 0."""
-    found = {name: round(ratio, 2) for name, ratio in measure(3).items()}
-    print(dumps(found, indent=2))
-    by_version: dict[str, Ratios] = {**_read(), VERSION: found}
-    WRITTEN.write_text(dumps(dict(sorted(by_version.items())), indent=2) + "\n", "utf-8")
+    """Record the ratios measured now for this version of Python, and return the exit status 0."""
+    measured = {name: round(ratio, 2) for name, ratio in measure(3).items()}
+    print(dumps(measured, indent=2))
+    by_version: dict[str, Ratios] = {**_read(), VERSION: measured}
+    RECORD.write_text(dumps(dict(sorted(by_version.items())), indent=2) + "\n", "utf-8")
     return 0
 
 
-def written_for(version: str) -> Ratios:
-    """The ratios of a version of Python; for one that has none the smallest of all the others."""
+def recorded_ratios(version: str) -> Ratios:
+    """Return the ratios of a version of Python; for a version without any, the smallest of all versions."""
     by_version = _read()
     if version in by_version:
         return by_version[version]
@@ -69,29 +76,30 @@ def written_for(version: str) -> Ratios:
 
 
 def _read() -> dict[str, Ratios]:
-    by_version: dict[str, Ratios] = loads(WRITTEN.read_text(encoding="utf-8"))
+    by_version: dict[str, Ratios] = loads(RECORD.read_text(encoding="utf-8"))
     return by_version
 
 
-def fallen(written: Ratios, found: Ratios) -> set[str]:
-    """The names of those that are too far below what is written, or were not measured."""
-    return {name for name, ratio in written.items() if found.get(name, 0) < ratio * LEAST}
+def fallen_ratios(recorded: Ratios, measured: Ratios) -> set[str]:
+    """Return the names of the recorded ratios that are too low now, or that were not measured."""
+    return {name for name, ratio in recorded.items() if measured.get(name, 0) < ratio * TOLERANCE}
 
 
-def measure(longer: int = 1) -> Ratios:
-    """By name how many times the bridge's time a peer takes.
+def measure(factor: int = 1) -> Ratios:
+    """Return a peer's time divided by the bridge's, by source and peer.
 
     Args:
-        longer: how many times the usual rounds.
+        factor: multiplies the number of rounds.
     """
-    found: Ratios = {}
-    for interface, by_source in calls.measure(_ROUNDS["calls"] * longer).items():
+    ratios: Ratios = {}
+    for interface, by_source in calls.measure(_ROUNDS["calls"] * factor).items():
         for source, times in by_source.items():
             for name, time in times.items():
-                if name not in (calls.US, *calls.FLOORS):
-                    found[f"{interface.upper()}, {source}, {name}"] = time / times[calls.US]
-    taken = imports.measure_these(imports.with_bytecode(imports.BOOTSTRAP), _ROUNDS["imports"] * longer)
-    times = {name: stages[imports.STAGES[-1]] for name, stages in taken[imports.BOOTSTRAP].items()}
-    for us, peer in _IMPORTS:
-        found[f"import and first answer, {peer}"] = times[peer] / times[us]
-    return found
+                if name not in (calls.BRIDGE, *calls.LOWER_BOUNDS):
+                    ratios[f"{interface.upper()}, {source}, {name}"] = time / times[calls.BRIDGE]
+    processes = imports.with_bytecode(imports.BOOTSTRAP)
+    by_library = imports.measure_processes(processes, _ROUNDS["imports"] * factor)[imports.BOOTSTRAP]
+    for own, peer in _IMPORTS:
+        stage = imports.STAGES[-1]
+        ratios[f"import and first answer, {peer}"] = by_library[peer][stage] / by_library[own][stage]
+    return ratios

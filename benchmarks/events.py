@@ -1,8 +1,8 @@
-"""What a browser's request looks like as each source hands it over.
+"""One browser's request as the event of each source.
 
-One request: a page asks an API for a list, with the headers that a current browser and the front door send, three
-cookies, and a query with a repeated name, an escape and a blank value. The maps repeat what AWS documents for each
-source, down to the fields that nobody reads: recognising an event must find its way through them.
+The request fetches a list from an API, with the headers that a current browser and the front door send, three cookies,
+and a query with a repeated name, an escape and a blank value. The events have every field that AWS documents for the
+source, including those that the bridge does not read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 _TRACE = "Root=1-69245e10-5a1c2b3d4e5f60718293a4b5"
 _ACCOUNT = "123456789012"
 _REQUEST_ID = "f3d5c1a0-8a52-4a0e-9d4c-6d0f7c1b2a39"
-_MOMENT = 1764057616000
+_EPOCH_MS = 1764057616000
 
 _REST_HOST = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
 _URL_HOST = "k3xq5w2rj7m4nbvc6tz8plsd0ahyfueg.lambda-url.eu-central-1.on.aws"
@@ -42,7 +42,7 @@ _BROWSER = {
 
 
 def _headers(host: str) -> dict[str, str]:
-    """18 headers and the host: the browser's, then the front door's."""
+    """Return the host and 18 headers, those of the browser and those of the front door."""
     return {
         "Host": host,
         **_BROWSER,
@@ -87,7 +87,7 @@ def _rest_api() -> dict[str, Any]:
             "protocol": "HTTP/1.1",
             "stage": "prod",
             "domainPrefix": "a1b2c3d4e5",
-            "requestTimeEpoch": _MOMENT,
+            "requestTimeEpoch": _EPOCH_MS,
             "requestId": _REQUEST_ID,
             "identity": {
                 "cognitoIdentityPoolId": None,
@@ -137,7 +137,7 @@ def _version_2(host: str, api: str, headers: dict[str, str]) -> dict[str, Any]:
             "routeKey": "$default",
             "stage": "$default",
             "time": "25/Nov/2025:08:00:16 +0000",
-            "timeEpoch": _MOMENT,
+            "timeEpoch": _EPOCH_MS,
         },
         "isBase64Encoded": False,
     }
@@ -145,7 +145,7 @@ def _version_2(host: str, api: str, headers: dict[str, str]) -> dict[str, Any]:
 
 def _http_api() -> dict[str, Any]:
     headers = _lower(_headers(_REST_HOST))
-    del headers["cookie"]  # it is in `cookies` alone
+    del headers["cookie"]  # an HTTP API sends cookies in `cookies` only
     return _version_2(_REST_HOST, "a1b2c3d4e5", headers)
 
 

@@ -1,8 +1,8 @@
-"""The bridge's own share of a request that a real framework answers.
+"""Measures the bridge's share of a request that a real framework answers.
 
-Through a handler, from event to payload; and the same framework called with an environ or a scope that is ready, which
-is what is left without any bridge: WSGI as it is, ASGI on a loop that already runs. The difference is the bridge's.
-Each request is answered with a small JSON document, and each framework is as it comes.
+The share is the time of the handler, from event to payload, less the time of the framework when it is called directly
+with a prepared environ or scope: WSGI as a function, ASGI on a running event loop. Every framework has its default
+settings and answers a small JSON document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from json import dumps, loads
 from statistics import median
 from time import process_time_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 import apig_wsgi
@@ -22,17 +22,14 @@ import mangum
 import serverless_wsgi
 
 import bridge
-from benchmarks.calls import CONTEXT, US
+from benchmarks.calls import BRIDGE, CONTEXT
 from benchmarks.events import EVENTS
-from benchmarks.rounds import Contender, Turn, take_turns, turn_of
 from benchmarks.table import table
+from benchmarks.timing import Batch, Handler, batch_of, interleave
 from bridge.asgi.cycle import asgi_scope_of
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
 from bridge.wsgi.environ import environ_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _SOURCE = "http-api"
 _BATCH = 20
@@ -42,64 +39,72 @@ _PATH = "/shop/api/orders"
 
 
 def measure(rounds: int) -> dict[str, dict[str, Any]]:
-    """By framework: microseconds directly, the shares of the bridge and its peers, and the threads that they start."""
-    asyncio.set_event_loop(asyncio.new_event_loop())  # mangum takes the thread's
-    return {
-        **{name: _compare(_wsgi_handlers(app), partial(_wsgi_turn, app), rounds) for name, app in _wsgi_apps().items()},
-        **{name: _compare(_asgi_handlers(app), partial(_asgi_turn, app), rounds) for name, app in _asgi_apps().items()},
-    }
+    """Return for each framework its own microseconds, what each library adds, and the threads that a request starts."""
+    asyncio.set_event_loop(asyncio.new_event_loop())  # mangum runs on the thread's current loop
+    results = {}
+    for name, app in _wsgi_apps().items():
+        results[name] = _compare(_wsgi_handlers(app), _wsgi_batch(app), rounds)
+    for name, app in _asgi_apps().items():
+        results[name] = _compare(_asgi_handlers(app), _asgi_batch(app), rounds)
+    return results
 
 
-def report(found: dict[str, dict[str, Any]]) -> list[str]:
+def report(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Return a table of times and one of threads for each interface."""
     parts = []
     for interface, peers in (("WSGI", ("apig-wsgi", "serverless-wsgi")), ("ASGI", ("mangum, lifespan off",))):
+        libraries = (BRIDGE, *peers)
         rows, threads = [], []
-        for name, figures in found.items():
+        for name, figures in results.items():
             if peers[0] in figures["share"]:
-                rows.append([name, f"{figures[DIRECTLY]:.0f}", *(f"{figures['share'][e]:.0f}" for e in (US, *peers))])
-                threads.append([name, *(f"{figures['threads'][each]:.0f}" for each in (DIRECTLY, US, *peers))])
+                shares = [f"{figures['share'][library]:.0f}" for library in libraries]
+                rows.append([name, f"{figures[DIRECTLY]:.0f}", *shares])
+                threads.append([name, *(f"{figures['threads'][each]:.0f}" for each in (DIRECTLY, *libraries))])
         parts += [
             f"### Frameworks, {interface}: µs per request",
-            table(["", DIRECTLY, *(f"{each} adds" for each in (US, *peers))], rows),
+            table(["", DIRECTLY, *(f"{library} adds" for library in libraries)], rows),
             f"### Frameworks, {interface}: threads that each request starts",
-            table(["", DIRECTLY, US, *peers], threads),
+            table(["", DIRECTLY, *libraries], threads),
         ]
     return parts
 
 
-def _compare(handlers: dict[str, Contender], directly: Callable[[], Turn], rounds: int) -> dict[str, Any]:
+def _compare(handlers: dict[str, Handler], directly: Batch, rounds: int) -> dict[str, Any]:
     event = dumps(EVENTS[_SOURCE])
     for handler in handlers.values():
         payload: Any = handler(loads(event), CONTEXT)
         if payload["statusCode"] != 200 or loads(payload["body"]) != _ANSWER:
-            raise ValueError(f"That is not the framework's answer: {payload!r}")
-    turns = {DIRECTLY: directly()}
-    turns |= {name: turn_of(handler, event, CONTEXT, _BATCH) for name, handler in handlers.items()}
-    taken = take_turns(turns, rounds)
-    # Of each round: what disturbs one of its turns is likely to disturb the others.
-    alone = taken[DIRECTLY]
-    share = {name: median(each - bare for each, bare in zip(taken[name], alone, strict=True)) for name in handlers}
-    threads = {name: _threads(turn) for name, turn in turns.items()}
+            raise ValueError(f"This payload is not the framework's answer: {payload!r}")
+    batches = {DIRECTLY: directly}
+    batches |= {name: batch_of(handler, event, CONTEXT, _BATCH) for name, handler in handlers.items()}
+    times = interleave(batches, rounds)
+    # The difference is taken round by round, because a disturbance is likely to affect a whole round.
+    alone = times[DIRECTLY]
+    share = {
+        name: median(with_library - without for with_library, without in zip(times[name], alone, strict=True))
+        for name in handlers
+    }
+    threads = {name: _threads(batch) for name, batch in batches.items()}
     return {DIRECTLY: median(alone), "share": share, "threads": threads}
 
 
-def _threads(turn: Turn) -> float:
-    """How many threads a request starts, once the first has been."""
+def _threads(batch: Batch) -> float:
+    """Return how many threads a request starts, other than the first."""
     with patch.object(threading.Thread, "start", autospec=True, side_effect=threading.Thread.start) as start:
-        turn()
+        batch()
     return start.call_count / _BATCH
 
 
-def _wsgi_handlers(app: Any) -> dict[str, Contender]:
+def _wsgi_handlers(app: Any) -> dict[str, Handler]:
     return {
-        US: bridge.wsgi_handler(app),
+        BRIDGE: bridge.wsgi_handler(app),
         "apig-wsgi": apig_wsgi.make_lambda_handler(app),
         "serverless-wsgi": partial(serverless_wsgi.handle_request, app),
     }
 
 
-def _asgi_handlers(app: Any) -> dict[str, Contender]:
-    return {US: bridge.asgi_handler(app), "mangum, lifespan off": mangum.Mangum(app, lifespan="off")}
+def _asgi_handlers(app: Any) -> dict[str, Handler]:
+    return {BRIDGE: bridge.asgi_handler(app), "mangum, lifespan off": mangum.Mangum(app, lifespan="off")}
 
 
 def _scope() -> Any:
@@ -107,42 +112,42 @@ def _scope() -> Any:
     return source_named(str(recognise(event))).read(event, CONTEXT, Settings())
 
 
-def _wsgi_turn(app: Any) -> Turn:
-    def turn() -> float:
+def _wsgi_batch(app: Any) -> Batch:
+    def batch() -> float:
         environs = [environ_of(_scope()) for _ in range(_BATCH)]
         gc.collect()
-        began = process_time_ns()
+        start = process_time_ns()
         for environ in environs:
             result = app(environ, _start_response)
             b"".join(result)
             if hasattr(result, "close"):
                 result.close()
-        return (process_time_ns() - began) / _BATCH / 1000
+        return (process_time_ns() - start) / _BATCH / 1000
 
-    return turn
+    return batch
 
 
 def _start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
     pass
 
 
-def _asgi_turn(app: Any) -> Turn:
+def _asgi_batch(app: Any) -> Batch:
     loop = asyncio.new_event_loop()
 
     async def calls() -> float:
-        await app(asgi_scope_of(_scope(), None), _Receive(), _send)  # whoever keeps threads has them now
+        await app(asgi_scope_of(_scope(), None), _Receive(), _send)  # starts the threads that the framework keeps
         requests = [(asgi_scope_of(_scope(), None), _Receive()) for _ in range(_BATCH)]
         gc.collect()
-        began = process_time_ns()
+        start = process_time_ns()
         for scope, receive in requests:
             await app(scope, receive, _send)
-        return (process_time_ns() - began) / _BATCH / 1000
+        return (process_time_ns() - start) / _BATCH / 1000
 
     return lambda: loop.run_until_complete(calls())
 
 
 class _Receive:
-    """An empty body, and then nothing: the client stays."""
+    """Returns an empty body; then waits for ever, as for a client that stays connected."""
 
     def __init__(self) -> None:
         self._is_read = False
@@ -211,4 +216,4 @@ def _set_up_django() -> None:
         urlpatterns.append(path(_PATH[1:], lambda request: JsonResponse(_ANSWER)))
 
 
-urlpatterns: list[Any] = []  # Django's
+urlpatterns: list[Any] = []  # read by Django

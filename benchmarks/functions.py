@@ -1,4 +1,4 @@
-"""The handlers under the measurement of the runtime."""
+"""The Lambda functions that the runtime benchmark invokes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ asgi = bridge.asgi_handler(asgi_app)
 
 
 def plain(event: Any, context: Any) -> Any:
-    """The same answer without an application."""
+    """Answer as the applications do, without one."""
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": "{}"}
 
 
@@ -27,7 +27,7 @@ async def _waiting_app(
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
 ) -> None:
     if scope["type"] == "http":
-        await asyncio.sleep(0.1)  # a database, say
+        await asyncio.sleep(0.1)  # such as for a database
     await asgi_app(scope, receive, send)
 
 
@@ -39,7 +39,7 @@ async def ticks(
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
 ) -> None:
-    """Send the time, twenty times, a moment apart."""
+    """Send the current time as server-sent events, twenty times, 20 ms apart."""
     if scope["type"] != "http":
         raise NotImplementedError
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})

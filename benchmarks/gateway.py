@@ -1,8 +1,7 @@
-"""What a small request takes behind the local gateway, beside uvicorn alone with the same ASGI application.
+"""Measures a small request behind the local gateway, compared with uvicorn alone running the same ASGI application.
 
-Real processes on loopback. The client keeps some connections open and asks on all of them before it reads the first
-answer. What is counted is the processor time that the server's process spends: a request's time on a server that is
-busy, whatever else the machine does.
+The servers are processes on the loopback interface. The client keeps several connections open and sends a request on
+each of them before it reads the first response. The figure is the processor time that the server's process spends.
 """
 
 from __future__ import annotations
@@ -15,84 +14,105 @@ import sys
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
+from time import process_time_ns
 from typing import TYPE_CHECKING
 
-from benchmarks.applications import BODY
+from benchmarks.applications import BODY, asgi_app
 from benchmarks.table import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+    from typing import Any
 
 _ROOT = Path(__file__).parents[1]
-_APP = "benchmarks.timed:app"
+_APP = "benchmarks.gateway:app"
 _CONNECTIONS = 16
-_PASSES = 25  # over all connections, in one turn
+_REQUESTS = 25  # on each connection in one batch
 _REQUEST = (
     b"GET /shop/api/orders?tag=new&tag=paid&page=2 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n"
     b"Accept: application/json\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\r\n"
 )
 
-FLOOR = "uvicorn alone"
-US = "bridge serve --source http-api"
-# All with h11, as `bridge serve` has it, and without reloader, debugger, or anybody who reads the access lines, which
-# `bridge serve` always prints.
+UVICORN = "uvicorn alone"
+BRIDGE = "bridge serve --source http-api"
+# All of them use h11, as `bridge serve` does, without a reloader or a debugger.
 SERVERS = {
-    FLOOR: ("uvicorn", _APP, "--http", "h11", "--no-access-log", "--port", "0"),
+    UVICORN: ("uvicorn", _APP, "--http", "h11", "--no-access-log", "--port", "0"),
     "uvicorn with its access log": ("uvicorn", _APP, "--http", "h11", "--port", "0"),
     "bridge serve --plain": ("bridge", "serve", _APP, "--plain", "--no-reload", "--no-debugger", "--port", "0"),
-    US: ("bridge", "serve", _APP, "--source", "http-api", "--no-reload", "--no-debugger", "--port", "0"),
+    BRIDGE: ("bridge", "serve", _APP, "--source", "http-api", "--no-reload", "--no-debugger", "--port", "0"),
 }
 
 
+async def app(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    """Answer ``/cpu-time`` with this process's processor time in nanoseconds, and other paths as ``asgi_app`` does."""
+    if scope["type"] != "http" or scope["path"] != "/cpu-time":
+        await asgi_app(scope, receive, send)
+        return
+    body = b"%d" % process_time_ns()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 def measure(rounds: int) -> dict[str, float]:
-    """Microseconds per request for each server: the median of the turns, which they take by rounds."""
-    taken: dict[str, list[float]] = {name: [] for name in SERVERS}
-    with contextlib.ExitStack() as open_until_here:
-        order = [(name, open_until_here.enter_context(serving(command))) for name, command in SERVERS.items()]
+    """Return microseconds per request for each server, the median of interleaved batches."""
+    times: dict[str, list[float]] = {name: [] for name in SERVERS}
+    with contextlib.ExitStack() as servers:
+        order = [(name, servers.enter_context(serving(command))) for name, command in SERVERS.items()]
         for number in range(rounds + 1):
             order.append(order.pop(0))
             for name, port in order:
-                time = _turn(port)
+                time = _batch(port)
                 if number:
-                    taken[name].append(time)
-    return {name: median(times) for name, times in taken.items()}
+                    times[name].append(time)
+    return {name: median(each) for name, each in times.items()}
 
 
-def report(found: dict[str, float]) -> list[str]:
-    rows = [[name, f"{time:.0f}", f"{time / found[FLOOR]:.2f}"] for name, time in found.items()]
+def report(results: dict[str, float]) -> list[str]:
+    """Return the table."""
+    rows = [[name, f"{time:.0f}", f"{time / results[UVICORN]:.2f}"] for name, time in results.items()]
     return [
         "### The local gateway: µs of the server's time per request",
         table(["", "µs", "times uvicorn's"], rows),
     ]
 
 
-def _turn(port: int) -> float:
-    """Microseconds per request."""
-    with contextlib.ExitStack() as open_until_here:
-        connections = [open_until_here.enter_context(_connection(port)) for _ in range(_CONNECTIONS)]
-        size = len(_first_answer(connections[0]))
-        before = _spent(port)
-        for _ in range(_PASSES):
+def _batch(port: int) -> float:
+    """Send a batch of requests and return the microseconds of one."""
+    with contextlib.ExitStack() as opened:
+        connections = [opened.enter_context(_connect(port)) for _ in range(_CONNECTIONS)]
+        size = len(_checked_response(connections[0]))
+        before = _cpu_time(port)
+        for _ in range(_REQUESTS):
             for connection in connections:
                 connection.sendall(_REQUEST)
             for connection in connections:
                 _skip(connection, size)
-        return (_spent(port) - before) / (_PASSES * _CONNECTIONS) / 1000
+        return (_cpu_time(port) - before) / (_REQUESTS * _CONNECTIONS) / 1000
 
 
 @contextlib.contextmanager
 def serving(command: tuple[str, ...]) -> Iterator[int]:
-    """A server of this Python's modules, and the port that its greeting names."""
+    """Run a module as a server, and yield the port in the URL that it prints.
+
+    Args:
+        command: the module and its arguments.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if found := re.search(r"http://[\w.]+:(\d+)", line):
-                yield int(found[1])
+            if match := re.search(r"http://[\w.]+:(\d+)", line):
+                yield int(match[1])
                 return
-        raise ChildProcessError(f"{' '.join(command)} ended before it served: {process.wait()}")
+        raise ChildProcessError(f"{' '.join(command)} exited with status {process.wait()} before it served.")
     finally:
         process.terminate()
         process.wait()
@@ -100,36 +120,36 @@ def serving(command: tuple[str, ...]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _connection(port: int) -> Iterator[socket.socket]:
+def _connect(port: int) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield connection
 
 
-def _first_answer(connection: socket.socket) -> bytes:
-    """An answer, checked: whoever does less work must not look fast. All others are as long."""
+def _checked_response(connection: socket.socket) -> bytes:
+    """Return the first response, whose length all others have; raise ValueError if it is not the application's."""
     connection.sendall(_REQUEST)
-    answer = b""
-    while not answer.endswith(BODY):
-        part = connection.recv(65536)
-        if not part:
-            raise ConnectionError(f"The server hung up: {answer!r}")
-        answer += part
-    if not answer.startswith(b"HTTP/1.1 200"):
-        raise ValueError(f"That is not the application's answer: {answer!r}")
-    return answer
+    response = b""
+    while not response.endswith(BODY):
+        data = connection.recv(65536)
+        if not data:
+            raise ConnectionError(f"The server closed the connection after {response!r}")
+        response += data
+    if not response.startswith(b"HTTP/1.1 200"):
+        raise ValueError(f"This response is not the application's answer: {response!r}")
+    return response
 
 
 def _skip(connection: socket.socket, size: int) -> None:
     while size:
-        part = len(connection.recv(size))
-        if not part:
-            raise ConnectionError("The server hung up.")
-        size -= part
+        length = len(connection.recv(size))
+        if not length:
+            raise ConnectionError("The server closed the connection.")
+        size -= length
 
 
-def _spent(port: int) -> int:
-    """The processor time of the server's process, in nanoseconds."""
+def _cpu_time(port: int) -> int:
+    """Return the processor time of the server's process in nanoseconds."""
     with contextlib.closing(HTTPConnection("127.0.0.1", port)) as connection:
-        connection.request("GET", "/spent")
+        connection.request("GET", "/cpu-time")
         return int(connection.getresponse().read())

@@ -1,8 +1,8 @@
-"""What grows with a request, and what must not grow with how many there were.
+"""Measures how the time of a call grows with the size of the request, and whether calls leave memory behind.
 
-A request's cost, by the number of its headers, cookies and query pairs and by the length of its body: what ten more of
-them cost is to be the same at both ends. And many calls in a row, each by another client with names and values of its
-own: the last are to cost what the first did, in time and in memory.
+The size is the number of headers, cookies or query pairs, or the length of the body: ten more of them should take as
+long in a large request as in a small one. A long run of calls, each from another client with names and values of its
+own, should take as long at its end as at its beginning, in as much memory.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from statistics import median
 from time import process_time_ns
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.calls import CONTEXT, INTERFACES, US, handlers
+from benchmarks.calls import BRIDGE, CONTEXT, INTERFACES, handlers
 from benchmarks.events import EVENTS
-from benchmarks.rounds import take_turns, turn_of
 from benchmarks.table import table
+from benchmarks.timing import batch_of, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,49 +27,52 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 _BATCH = 20
 _SOURCES = ("http-api", "rest-api", "alb-multi")
-NUMBERS = (10, 20, 50, 100, 200)
-_BODIES = (0, 10_000, 100_000, 1_000_000)
-_MANY, _FEWER = 1_000_000, 100_000
+COUNTS = (10, 20, 50, 100, 200)
+_BODY_SIZES = (0, 10_000, 100_000, 1_000_000)
+_CALLS, _QUICK_CALLS = 1_000_000, 100_000
 _TENTHS = 10
-_PARTS = 20  # of a tenth, of which the median counts
+_PARTS = 20  # of a tenth, whose time is the median of its parts
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Microseconds by source, interface, what grows, and its number; and the tenths of a long run."""
-    found: dict[str, Any] = {"size": {}, "time": {}}
+    """Return microseconds by interface, source, what grows, and its size; and the tenths of a long run."""
+    results: dict[str, Any] = {"size": {}, "time": {}}
     for interface in INTERFACES:
-        handler = handlers(interface)[US]
+        handler = handlers(interface)[BRIDGE]
         for source in _SOURCES:
-            for what, make in GROWING.items():
-                numbers = _BODIES if what == "body" else NUMBERS
-                turns = {
-                    str(number): turn_of(handler, dumps(make(EVENTS[source], number)), CONTEXT, _BATCH)
-                    for number in numbers
+            for what, resize in GROWING.items():
+                batches = {
+                    str(size): batch_of(handler, dumps(resize(EVENTS[source], size)), CONTEXT, _BATCH)
+                    for size in (_BODY_SIZES if what == "body" else COUNTS)
                 }
-                times = {number: median(taken) for number, taken in take_turns(turns, rounds).items()}
-                found["size"][f"{interface.upper()}, {source}, {what}"] = times
-    calls = _MANY if rounds > 30 else _FEWER
+                times = {size: median(taken) for size, taken in interleave(batches, rounds).items()}
+                results["size"][f"{interface.upper()}, {source}, {what}"] = times
+    calls = _CALLS if rounds > 30 else _QUICK_CALLS
     for interface in INTERFACES:
-        # a process of its own: this one has grown already
-        done = subprocess.run(
+        # In a new process, because this one's memory has grown already.
+        process = subprocess.run(
             [sys.executable, "-m", __name__, interface, str(calls)],
-            cwd=_ROOT, stdout=subprocess.PIPE, check=True, text=True,
-        )  # fmt: skip
-        found["time"][interface.upper()] = loads(done.stdout) | {"calls": calls}
-    return found
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        results["time"][interface.upper()] = loads(process.stdout) | {"calls": calls}
+    return results
 
 
-def report(found: dict[str, Any]) -> list[str]:
-    rows, bodies = [], []
-    for name, times in found["size"].items():
-        numbers = [*times]
+def report(results: dict[str, Any]) -> list[str]:
+    """Return a table of counts, one of bodies and one of the long run."""
+    counts, bodies = [], []
+    for name, times in results["size"].items():
+        row = [name, *(f"{time:.0f}" for time in times.values())]
         if name.endswith("body"):
-            bodies.append([name, *(f"{times[number]:.0f}" for number in numbers)])
+            bodies.append(row)
             continue
         low = (times["50"] - times["10"]) / 4
         high = (times["200"] - times["100"]) / 10
-        rows.append([name, *(f"{times[number]:.0f}" for number in numbers), f"{low:.1f}", f"{high:.1f}"])
-    long = [
+        counts.append([*row, f"{low:.1f}", f"{high:.1f}"])
+    runs = [
         [
             f"{name}, {run['calls']:,} calls",
             f"{run['µs'][0]:.1f}",
@@ -78,32 +81,32 @@ def report(found: dict[str, Any]) -> list[str]:
             f"{run['blocks'][-1] - run['blocks'][0]:+d}",
             f"{(run['KB'][-1] - run['KB'][0]):+d}",
         ]
-        for name, run in found["time"].items()
+        for name, run in results["time"].items()
     ]
     return [
         "### Growth: µs per call, by how many there are",
-        table(["", *map(str, NUMBERS), "ten more of few", "ten more of many"], rows),
+        table(["", *map(str, COUNTS), "ten more of few", "ten more of many"], counts),
         "### Growth: µs per call, by bytes of body",
-        table(["", *map(str, _BODIES)], bodies),
+        table(["", *map(str, _BODY_SIZES)], bodies),
         "### Growth: a long run, the first tenth and the last",
-        table(["", "µs, first", "µs, last", "ratio", "blocks of memory", "KB of memory"], long),
+        table(["", "µs, first", "µs, last", "ratio", "blocks of memory", "KB of memory"], runs),
     ]
 
 
-def _headers(event: dict[str, Any], number: int) -> dict[str, Any]:
-    names = [f"X-Shop-{index}" for index in range(number)]
-    return _with(event, [(name, f"value of {name}") for name in names])
+def _headers(event: dict[str, Any], count: int) -> dict[str, Any]:
+    names = [f"X-Shop-{index}" for index in range(count)]
+    return _with_headers(event, [(name, f"value of {name}") for name in names])
 
 
-def _cookies(event: dict[str, Any], number: int) -> dict[str, Any]:
-    cookies = [f"name{index}=value{index}" for index in range(number)]
+def _cookies(event: dict[str, Any], count: int) -> dict[str, Any]:
+    cookies = [f"name{index}=value{index}" for index in range(count)]
     if "cookies" in event:
         return {**event, "cookies": cookies}
-    return _with(event, [("Cookie", "; ".join(cookies))])
+    return _with_headers(event, [("Cookie", "; ".join(cookies))])
 
 
-def _with(event: dict[str, Any], pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """The event with these headers, in the maps that it has, in place of its own."""
+def _with_headers(event: dict[str, Any], pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return a copy of *event* whose maps of headers hold only *pairs*."""
     changed = {**event}
     if "headers" in event:
         changed["headers"] = dict(pairs)
@@ -112,8 +115,8 @@ def _with(event: dict[str, Any], pairs: list[tuple[str, str]]) -> dict[str, Any]
     return changed
 
 
-def _query(event: dict[str, Any], number: int) -> dict[str, Any]:
-    pairs = {f"name{index}": f"value {index}" for index in range(number)}
+def _query(event: dict[str, Any], count: int) -> dict[str, Any]:
+    pairs = {f"name{index}": f"value {index}" for index in range(count)}
     changed = {**event}
     if "rawQueryString" in event:
         changed["rawQueryString"] = "&".join(f"{name}={value}" for name, value in pairs.items()).replace(" ", "+")
@@ -122,10 +125,11 @@ def _query(event: dict[str, Any], number: int) -> dict[str, Any]:
     return changed
 
 
-def _body(event: dict[str, Any], number: int) -> dict[str, Any]:
-    return {**event, "body": "x" * number, "isBase64Encoded": False}
+def _body(event: dict[str, Any], size: int) -> dict[str, Any]:
+    return {**event, "body": "x" * size, "isBase64Encoded": False}
 
 
+# What grows, with a function that returns a copy of an event in which there is so much of it.
 GROWING: dict[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
     "headers": _headers,
     "cookies": _cookies,
@@ -134,8 +138,8 @@ GROWING: dict[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
 }
 
 
-def strange(event: dict[str, Any], number: int) -> dict[str, Any]:
-    """The event of a client who has names and values of its own: what is remembered must not grow with clients."""
+def event_of_client(event: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a copy of *event* with names and values that no client of another number sends."""
     own = f"{number:x}"
     return {
         **event,
@@ -147,33 +151,32 @@ def strange(event: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _long_run(interface: str, calls: int) -> dict[str, list[float]]:
-    """The time of a call in each tenth; memory after the first tenth and at the end, by which caches are full."""
-    handler = handlers(interface)[US]
-    found: dict[str, list[float]] = {"µs": [], "blocks": [], "KB": []}
+    """Return the time of a call in each tenth of the run, and the memory at its end."""
+    handler = handlers(interface)[BRIDGE]
+    results: dict[str, list[float]] = {"µs": [], "blocks": [], "KB": []}
     part = calls // _TENTHS // _PARTS
     number = 0
     for _tenth in range(_TENTHS):
         times = []
         for _ in range(_PARTS):
-            spent = 0
-            for start in range(0, part, 100):
-                events = [strange(EVENTS["http-api"], number + start + index) for index in range(100)]
-                began = process_time_ns()
+            time = 0
+            for first in range(number, number + part, 100):
+                events = [event_of_client(EVENTS["http-api"], first + index) for index in range(100)]
+                start = process_time_ns()
                 for event in events:
                     handler(event, CONTEXT)
-                spent += process_time_ns() - began
+                time += process_time_ns() - start
             number += part
-            times.append(spent / part / 1000)
-        found["µs"].append(median(times))
+            times.append(time / part / 1000)
+        results["µs"].append(median(times))
         del events, event
         gc.collect()
-        found["blocks"].append(sys.getallocatedblocks())
-        found["KB"].append(_resident())
-    return found
+        results["blocks"].append(sys.getallocatedblocks())
+        results["KB"].append(_resident_kb())
+    return results
 
 
-def _resident() -> int:
-    """The memory of this process that is in use, in KB."""
+def _resident_kb() -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 

@@ -1,4 +1,4 @@
-"""Who packages one project for arm64: ``bridge package``, the plugins of today, and SAM, each as a user runs it."""
+"""The tools that the packaging benchmark compares, each with the command and the files of a user's project."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROOT = Path(__file__).parents[1]
-# What is installed once, and not counted. Node looks for plugins in the folders above a project.
+# The tools are installed here once, which is not timed. Node finds plugins in the folders above a project.
 HOME = _ROOT / ".cache" / "bench-npm"
 _NPM = {"serverless": "3.40.0", "serverless-wsgi": "3.1.0", "serverless-python-requirements": "6.1.2"}
 _SAM = "aws-sam-cli==1.170.0"
 _PYTHON = f"python3.{sys.version_info.minor}"
-_PIP = str(HOME / "python/bin/python")  # one that has pip and virtualenv, which the plugins take
+_PYTHON_WITH_PIP = str(HOME / "python/bin/python")  # the plugins need pip and virtualenv
 
 APP = """
 from flask import Flask
@@ -58,13 +58,13 @@ _TEMPLATE = {
 
 
 @dataclass(frozen=True)
-class Contender:
-    """Somebody who packages.
+class Packager:
+    """A tool that packages the project.
 
     Attributes:
-        command: what the user types.
-        files: what the project has besides its code and requirements.
-        result: the artifact; or the folder that is one once it is zipped, which does not count as time.
+        command: the command that the user runs.
+        files: the project's files for this tool by name; each is written as JSON, which is YAML, too.
+        result: the artifact; or a folder, which is zipped after the measurement.
     """
 
     command: tuple[str, ...]
@@ -72,24 +72,23 @@ class Contender:
     result: str = ".serverless/tea.zip"
 
 
-def _bridge(*options: str) -> Contender:
-    words = ("-m", "bridge", "package", "app:app", "--arch", "arm64", *options)
-    return Contender((sys.executable, *words), {}, "build/function.zip")
+def _bridge(*options: str) -> Packager:
+    command = (sys.executable, "-m", "bridge", "package", "app:app", "--arch", "arm64", *options)
+    return Packager(command, {}, "build/function.zip")
 
 
-def _serverless(*plugins: str, **custom: object) -> Contender:
+def _serverless(*plugins: str, **custom: object) -> Packager:
     service = {**_SERVICE, "plugins": list(plugins), "custom": custom}
-    # JSON is YAML, too.
-    return Contender(("node", str(HOME / "node_modules/.bin/serverless"), "package"), {"serverless.yml": service})
+    return Packager(("node", str(HOME / "node_modules/.bin/serverless"), "package"), {"serverless.yml": service})
 
 
-def _requirements(*, slim: bool) -> Contender:
+def _requirements(*, slim: bool) -> Packager:
     return _serverless(
         "serverless-python-requirements",
         "serverless-wsgi",
-        wsgi={"app": "app.app", "packRequirements": False, "pythonBin": _PIP},
+        wsgi={"app": "app.app", "packRequirements": False, "pythonBin": _PYTHON_WITH_PIP},
         pythonRequirements={
-            "pythonBin": _PIP,
+            "pythonBin": _PYTHON_WITH_PIP,
             "slim": slim,
             "dockerizePip": False,
             "pipCmdExtraArgs": ["--platform manylinux2014_aarch64", "--only-binary=:all:"],
@@ -97,41 +96,44 @@ def _requirements(*, slim: bool) -> Contender:
     )
 
 
-ALONE = "serverless, no plugin"
-CONTENDERS = {
+SERVERLESS_ALONE = "serverless, no plugin"
+PACKAGERS = {
     "bridge package": _bridge(),
     "bridge package --no-bytecode": _bridge("--no-bytecode"),
     "bridge package --no-bytecode --slim": _bridge("--no-bytecode", "--slim"),
-    ALONE: _serverless(),
+    SERVERLESS_ALONE: _serverless(),
     "serverless-bridge": _serverless(
         str(_ROOT / "bridge/dev/serverless_plugin"), wsgi={"app": "app.app", "pythonBin": sys.executable}
     ),
     "serverless-python-requirements": _requirements(slim=False),
     "serverless-python-requirements, slim": _requirements(slim=True),
-    "serverless-wsgi": _serverless("serverless-wsgi", wsgi={"app": "app.app", "pythonBin": _PIP}),
-    "sam build --cached": Contender(
+    "serverless-wsgi": _serverless("serverless-wsgi", wsgi={"app": "app.app", "pythonBin": _PYTHON_WITH_PIP}),
+    "sam build --cached": Packager(
         (str(HOME / "sam/bin/sam"), "build", "--cached"), {"template.yaml": _TEMPLATE}, ".aws-sam/build/Tea"
     ),
 }
 
 
 def install() -> None:
-    """Bring the peers, if they are not there."""
+    """Install the tools that are missing from :data:`HOME`."""
     HOME.mkdir(parents=True, exist_ok=True)
-    listed = json.dumps({"private": True, "dependencies": _NPM})
+    package_json = json.dumps({"private": True, "dependencies": _NPM})
     complete = HOME / "node_modules/complete"
-    if not complete.is_file() or complete.read_text() != listed:
+    if not complete.is_file() or complete.read_text() != package_json:
         if shutil.which("npm") is None:
-            raise SystemExit("The peers are npm packages: this takes Node.js and npm.")
-        (HOME / "package.json").write_text(listed)
+            raise SystemExit(
+                "npm was not found, and the Serverless Framework is an npm package. Install Node.js 20 or later, which "
+                "includes npm, and run scripts/bench --only packaging again."
+            )
+        (HOME / "package.json").write_text(package_json)
         npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
         subprocess.run(npm, cwd=HOME, stdout=sys.stderr, check=True)
-        complete.write_text(listed)
+        complete.write_text(package_json)
     for name, packages in (("python", ["virtualenv"]), ("sam", [_SAM])):
-        place = HOME / name
-        if not (place / "complete").is_file():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-            python, uv = str(place / "bin/python"), find_uv()
+        environment = HOME / name
+        if not (environment / "complete").is_file():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
+            python, uv = str(environment / "bin/python"), find_uv()
             command = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
             subprocess.run([*command, "--quiet", "--upgrade", "pip", *packages], check=True)
-            (place / "complete").touch()
+            (environment / "complete").touch()

@@ -1,7 +1,7 @@
-"""Packaging one project for arm64, as a user runs it: ``bridge package`` beside the plugins, and SAM.
+"""Measures packaging one project for arm64: ``bridge package``, the Serverless Framework's plugins, and SAM.
 
-The project is Flask and pydantic, so that there is a native module; the Python is the one that runs this. Each
-contender has a project and a cache of its own. The first time both are new; the next times the code has changed.
+The project requires Flask and pydantic, which has a native module, for the version of Python that runs the benchmark.
+Every tool has a project and a cache of its own. The first time both are new; after that the code has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import artifact
-from benchmarks.packagers import ALONE, APP, CONTENDERS, HOME, REQUIREMENTS, Contender, install
+from benchmarks.packagers import APP, HOME, PACKAGERS, REQUIREMENTS, SERVERLESS_ALONE, Packager, install
 from benchmarks.table import table
 
 if TYPE_CHECKING:
@@ -25,112 +25,124 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IMPORTS = 7
-# Where the folder is that serverless-wsgi would have zipped, had Serverless not stopped.
+# The folder that serverless-wsgi has filled, and not zipped, when Serverless fails on this project.
 _UNFINISHED = ".requirements"
 
 
 def measure(rounds: int) -> dict[str, dict[str, Any]]:
-    """For each contender seconds the first time and the next times, and what there is to say of its artifact."""
+    """Return for each tool the seconds the first time and after a change, and the figures of its artifact."""
     install()
     work = HOME / "work"
-    found: dict[str, dict[str, Any]] = {name: {"first": [], "next": [], "next, CPU": []} for name in CONTENDERS}
+    results: dict[str, dict[str, Any]] = {name: {"first": [], "next": [], "next, CPU": []} for name in PACKAGERS}
     for number in range(rounds):
         shutil.rmtree(work, ignore_errors=True)
-        for place, (name, contender) in enumerate(CONTENDERS.items()):
-            folder = work / str(place)
-            _write(folder / "project", contender)
-            wall, _ = _run(contender, folder, found[name])
-            found[name]["first"].append(wall)
-        for name, wall, cpu in _turn(work, found, number):
-            found[name]["next"].append(wall)
-            found[name]["next, CPU"].append(cpu)
-    for place, (name, contender) in enumerate(CONTENDERS.items()):
-        file = _artifact(work / str(place), contender)
+        for index, (name, packager) in enumerate(PACKAGERS.items()):
+            folder = work / str(index)
+            _write_project(folder / "project", packager)
+            wall, _ = _run(packager, folder, results[name])
+            results[name]["first"].append(wall)
+        for name, wall, cpu in _run_after_change(work, results, number):
+            results[name]["next"].append(wall)
+            results[name]["next, CPU"].append(cpu)
+    for index, (name, packager) in enumerate(PACKAGERS.items()):
+        file = _artifact(work / str(index), packager)
         for key in ("first", "next", "next, CPU"):
-            found[name][key] = median(found[name][key])
-        if name != ALONE:
-            found[name] |= artifact.inspect(file, _IMPORTS)
+            results[name][key] = median(results[name][key])
+        if name != SERVERLESS_ALONE:
+            results[name] |= artifact.inspect(file, _IMPORTS)
     shutil.rmtree(work)
-    return found
+    return results
 
 
-def _turn(work: Path, found: dict[str, dict[str, Any]], number: int) -> Iterator[tuple[str, float, float]]:
-    """Everyone again, after a change; who begins moves on."""
-    names = list(CONTENDERS)
+def _run_after_change(
+    work: Path, results: dict[str, dict[str, Any]], number: int
+) -> Iterator[tuple[str, float, float]]:
+    """Run every tool after a change to the code, in another order for each round *number*."""
+    names = list(PACKAGERS)
     for name in names[number:] + names[:number]:
         folder = work / str(names.index(name))
         (folder / "project/app.py").write_text(f"{APP}\n# Changed.\n")
-        yield name, *_run(CONTENDERS[name], folder, found[name])
+        yield name, *_run(PACKAGERS[name], folder, results[name])
 
 
-def _write(folder: Path, contender: Contender) -> None:
+def _write_project(folder: Path, packager: Packager) -> None:
     folder.mkdir(parents=True)
-    for name, content in contender.files.items():
+    for name, content in packager.files.items():
         (folder / name).write_text(json.dumps(content))
     (folder / "app.py").write_text(APP)
     (folder / "requirements.txt").write_text(REQUIREMENTS)
 
 
-def _run(contender: Contender, folder: Path, found: dict[str, Any]) -> tuple[float, float]:
-    """The seconds that the command takes, and those of the processor."""
+def _run(packager: Packager, folder: Path, results: dict[str, Any]) -> tuple[float, float]:
+    """Run the command and return its seconds and its seconds of processor time; record an error in *results*."""
     project = folder / "project"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    done = subprocess.run(
-        contender.command, cwd=project, env=_environment(folder), capture_output=True, text=True, check=False
+    start = time.monotonic()
+    process = subprocess.run(
+        packager.command, cwd=project, env=_environment(folder), capture_output=True, text=True, check=False
     )
-    wall = time.monotonic() - began
+    wall = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
-        found["error"] = (lines[-1] if lines else f"exit status {done.returncode}").replace(f"{project}/", "")
+    if process.returncode:
+        lines = [line.strip() for line in (process.stdout + process.stderr).splitlines() if "rror" in line]
+        error = lines[-1] if lines else f"exit status {process.returncode}"
+        results["error"] = error.replace(f"{project}/", "")
         if not (project / _UNFINISHED).is_dir():
-            raise SystemExit(f"{' '.join(contender.command)}:\n{done.stdout}\n{done.stderr}")
+            raise SystemExit(f"{' '.join(packager.command)} failed:\n{process.stdout}\n{process.stderr}")
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Ours, with caches of its own, in place of whichever were set; and nothing is sent to anybody."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON") and "CACHE" not in name}
+    """Return this process's environment with caches below *folder*, and without telemetry."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON") and "CACHE" not in name
+    }
     path = os.pathsep.join([str(HOME / "python/bin"), os.environ["PATH"]])
     quiet = {"SLS_TELEMETRY_DISABLED": "1", "SLS_NOTIFICATIONS_MODE": "off", "SAM_CLI_TELEMETRY": "0", "CI": "1"}
-    return {**kept, "PATH": path, "XDG_CACHE_HOME": str(folder / "cache"), **quiet}
+    return {**inherited, "PATH": path, "XDG_CACHE_HOME": str(folder / "cache"), **quiet}
 
 
-def _artifact(folder: Path, contender: Contender) -> Path:
-    """The artifact; a folder is zipped as the tool that leaves it would."""
-    result = folder / "project" / contender.result
+def _artifact(folder: Path, packager: Packager) -> Path:
+    """Return the artifact; a folder is zipped first."""
+    result = folder / "project" / packager.result
     if result.is_file():
         return result
     file = folder / "zipped.zip"
     root = result if result.is_dir() else folder / "project" / _UNFINISHED
-    more = [] if result.is_dir() else [*root.parent.glob("*.py"), root.parent / ".serverless-wsgi"]
+    code = [] if result.is_dir() else [*root.parent.glob("*.py"), root.parent / ".serverless-wsgi"]
     paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    paths |= {path.name: path for path in more if not path.is_symlink()}
+    paths |= {path.name: path for path in code if not path.is_symlink()}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, path in sorted(paths.items()):
             archive.write(path, name)
     return file
 
 
-def report(found: dict[str, dict[str, Any]]) -> list[str]:
-    """The tables."""
-    alone = found[ALONE]["next, CPU"]
+def report(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Return a table of times and one of artifacts, and a note for each tool that failed."""
+    alone = results[SERVERLESS_ALONE]["next, CPU"]
     times, contents, notes = [], [], []
-    for name, at in found.items():
+    for name, figures in results.items():
         mark = ""
-        if "error" in at:
-            notes.append(f"{name} makes no artifact of this project: {at['error']}")
+        if "error" in figures:
+            notes.append(f"{name} makes no artifact of this project: {figures['error']}")
             mark = " *"
-        above = f"{at['next, CPU'] - alone:.1f}" if "serverless-" in name else ""
-        times.append([name + mark, *(f"{at[key]:.2f}" for key in ("first", "next", "next, CPU")), above])
-        if "MB" in at:
-            counts = f"{at['of these that count']} of {at['bytecode files']}" if at["bytecode files"] else "none"
+        added = f"{figures['next, CPU'] - alone:.1f}" if "serverless-" in name else ""
+        times.append([name + mark, *(f"{figures[key]:.2f}" for key in ("first", "next", "next, CPU")), added])
+        if "MB" in figures:
+            compiled = figures["bytecode files"]
             contents.append(
-                [name + mark, f"{at['MB']:.2f}", f"{at['MB of bytecode']:.2f}", counts,
-                 f"{at['import flask, ms']:.0f}", at["native"], "yes" if at["dist-info"] else "no"]
-            )  # fmt: skip
-    heads = ["zip, MB", "of it bytecode", "bytecode that counts", "import flask, ms", "native files for", "dist-info"]
+                [
+                    name + mark,
+                    f"{figures['MB']:.2f}",
+                    f"{figures['MB of bytecode']:.2f}",
+                    f"{figures['valid bytecode files']} of {compiled}" if compiled else "none",
+                    f"{figures['import flask, ms']:.0f}",
+                    figures["native"],
+                    "yes" if figures["dist-info"] else "no",
+                ]
+            )
+    heads = ["zip, MB", "of it bytecode", "bytecode in use", "import flask, ms", "native files for", "dist-info"]
     return [
         "### Packaging Flask and pydantic for arm64: seconds",
         table(["", "the first time", "after a change", "of that the processor", "without serverless itself"], times),

@@ -1,8 +1,9 @@
-"""What an invocation takes with the bridge's runtime, beside AWS's own client: real processes on one Runtime API.
+"""Measures an invocation under the bridge's runtime, compared with AWS's own client.
 
-The API is this process: as little as both clients need, so that what is measured is theirs. The processes take turns,
-some hundred invocations each, one after the other; then one process that answers 32 at once, beside as many processes
-as AWS's client forks for that.
+Both clients are processes that poll a Runtime API, which this process serves with as little code as they need. They are
+measured in turns: a few hundred invocations one after the other; then 32 invocations at once, in one process of the
+bridge and in as many processes as AWS's client forks. Two further parts measure the HTTP of one invocation, and the
+delay of a streamed response.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 ROOT = Path(__file__).parents[1]
-AWS, US = "awslambdaric", "bridge.runtime"
+AWS, BRIDGE = "awslambdaric", "bridge.runtime"
 HANDLERS = {"plain function": "plain", "WSGI application": "wsgi", "ASGI application": "asgi"}
-_TURN = 200
+_BATCH = 200
 AT_ONCE = 32
+_TIMEOUT = 120  # seconds
 _EVENT = json.dumps(EVENTS["http-api"]).encode()
-_OK = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 
 
-def invocation(number: int) -> bytes:
-    """The API's answer to who asks for work, with the headers that AWS sends."""
+def next_invocation(number: int) -> bytes:
+    """Return the Runtime API's response to ``/invocation/next``, with the headers that AWS sends."""
     return (
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         f"Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-{number:012d}\r\n"
@@ -51,12 +53,12 @@ def invocation(number: int) -> bytes:
     ).encode() + _EVENT
 
 
-class Connection(asyncio.Protocol):
-    """One of a function's connections; it waits for work, or answers."""
+class ClientConnection(asyncio.Protocol):
+    """One of a client's connections, which waits for the next invocation or sends a response."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: InvocationQueue) -> None:
         self._api = api
-        self._received = bytearray()
+        self._buffer = bytearray()
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,70 +66,75 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            head = bytes(self._received[:end]).lower()
-            size = 0 if head.startswith(b"get") else int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            if len(self._received) < end + 4 + size:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = bytes(self._buffer[:end]).lower()
+            is_poll = head.startswith(b"get")
+            size = 0 if is_poll else int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            if len(self._buffer) < end + 4 + size:
                 return
-            if head.startswith(b"get"):
-                self._api.wait(self)
+            if is_poll:
+                self._api.add_poller(self)
             else:
-                if b"statusCode" not in self._received:
-                    raise ValueError(f"That is no payload: {bytes(self._received[end:])!r}")
-                self.transport.write(_OK)
-                self._api.take()
-            del self._received[: end + 4 + size]
+                if b"statusCode" not in self._buffer:
+                    raise ValueError(f"This response is not a payload: {bytes(self._buffer[end:])!r}")
+                self.transport.write(_ACCEPTED)
+                self._api.count_response()
+            del self._buffer[: end + 4 + size]
 
 
-class Api:
-    """The Runtime API of one function."""
+class InvocationQueue:
+    """The Runtime API of one function: hands invocations to the connections that poll, and counts the responses."""
 
     def __init__(self) -> None:
-        self._waiting: list[Connection] = []
-        self._left = 0
-        self._given = 0
-        self._answered = 0
-        self._over: asyncio.Future[None] | None = None
-        self._wanted = 0
+        self._pollers: list[ClientConnection] = []
+        self._wanted_pollers = 0
+        self._queued = 0
+        self._started = 0
+        self._finished = 0
+        self._done: asyncio.Future[None] | None = None
 
-    def wait(self, connection: Connection) -> None:
-        self._waiting.append(connection)
-        self._go_on()
+    def add_poller(self, connection: ClientConnection) -> None:
+        """Hand the next invocation to *connection*, now or when there is one."""
+        self._pollers.append(connection)
+        self._dispatch()
 
-    def take(self) -> None:
-        self._answered += 1
-        if self._over is not None and self._answered == self._given and not self._left and not self._over.done():
-            self._over.set_result(None)
+    def count_response(self) -> None:
+        """Count a response; the last one ends :meth:`run`."""
+        self._finished += 1
+        if self._done is not None and self._finished == self._started and not self._queued and not self._done.done():
+            self._done.set_result(None)
 
-    def _go_on(self) -> None:
-        if self._over is not None and self._wanted and len(self._waiting) >= self._wanted:
-            self._over.set_result(None)
-        while self._left and self._waiting:
-            self._left -= 1
-            self._given += 1
-            self._waiting.pop(0).transport.write(invocation(self._given))
+    async def wait_for_pollers(self, count: int) -> None:
+        """Wait until *count* connections poll."""
+        self._wanted_pollers = count
+        await self._wait()
+        self._wanted_pollers = 0
 
-    async def idle(self, pollers: int) -> None:
-        """Wait until that many ask for work."""
-        self._over, self._wanted = asyncio.get_running_loop().create_future(), pollers
-        self._go_on()
-        await asyncio.wait_for(self._over, 120)
-        self._over, self._wanted = None, 0
+    async def run(self, count: int) -> float:
+        """Run *count* invocations and return the seconds that they take."""
+        self._queued = count
+        start = time.perf_counter()
+        await self._wait()
+        return time.perf_counter() - start
 
-    async def answer(self, count: int) -> float:
-        """The seconds until *count* invocations are answered."""
-        self._over = asyncio.get_running_loop().create_future()
-        self._left = count
-        began = time.perf_counter()
-        self._go_on()
-        await asyncio.wait_for(self._over, 120)
-        self._over = None
-        return time.perf_counter() - began
+    async def _wait(self) -> None:
+        self._done = asyncio.get_running_loop().create_future()
+        self._dispatch()
+        await asyncio.wait_for(self._done, _TIMEOUT)
+        self._done = None
+
+    def _dispatch(self) -> None:
+        if self._done is not None and 0 < self._wanted_pollers <= len(self._pollers) and not self._done.done():
+            self._done.set_result(None)
+        while self._queued and self._pollers:
+            self._queued -= 1
+            self._started += 1
+            self._pollers.pop(0).transport.write(next_invocation(self._started))
 
 
 def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Microseconds per invocation by handler and client; and what 32 at once take, in milliseconds and megabytes."""
+    """Return the figures of the four parts."""
     return {
         "invocation": {name: asyncio.run(_one_by_one(handler, rounds)) for name, handler in HANDLERS.items()},
         "at once": asyncio.run(_at_once(max(3, rounds // 4))),
@@ -136,18 +143,23 @@ def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def report(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
-    rows = []
-    for handler, times in found["invocation"].items():
-        rows.append([handler, f"{times[AWS]:.0f}", f"{times[US]:.0f}", f"{times[US] / times[AWS]:.2f}"])
-    many = [[name, *(f"{at[what]:.0f}" for what in ("processes", "ms", "MB"))] for name, at in found["at once"].items()]
-    stream = [[name, f"{at['median']:.1f}", f"{at['worst']:.1f}"] for name, at in found["stream"].items()]
-    http = [[name, f"{times['µs']:.0f}"] for name, times in found["http"].items()]
+def report(results: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Return a table for each part."""
+    invocations = [
+        [handler, f"{times[AWS]:.0f}", f"{times[BRIDGE]:.0f}", f"{times[BRIDGE] / times[AWS]:.2f}"]
+        for handler, times in results["invocation"].items()
+    ]
+    at_once = [
+        [name, *(f"{figures[what]:.0f}" for what in ("processes", "ms", "MB"))]
+        for name, figures in results["at once"].items()
+    ]
+    http = [[name, f"{times['µs']:.0f}"] for name, times in results["http"].items()]
+    stream = [[name, f"{times['median']:.1f}", f"{times['worst']:.1f}"] for name, times in results["stream"].items()]
     return [
         "### The runtime: µs per invocation, one after the other",
-        table(["", AWS, US, "ratio"], rows),
+        table(["", AWS, BRIDGE, "ratio"], invocations),
         f"### The runtime: {AT_ONCE} requests at once that wait 100 ms each",
-        table(["", "processes", "ms", "MB"], many),
+        table(["", "processes", "ms", "MB"], at_once),
         "### The HTTP of one invocation: µs",
         table(["", "µs"], http),
         "### A stream through `bridge serve --runtime`: ms from the application's send to the client",
@@ -156,35 +168,40 @@ def report(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
 
 
 async def _one_by_one(handler: str, rounds: int) -> dict[str, float]:
-    taken: dict[str, list[float]] = {AWS: [], US: []}
-    async with contextlib.AsyncExitStack() as opened:
-        order = [(name, (await opened.enter_async_context(_function(name, handler)))[0]) for name in (AWS, US)]
+    times: dict[str, list[float]] = {AWS: [], BRIDGE: []}
+    async with contextlib.AsyncExitStack() as functions:
+        order = [(name, (await functions.enter_async_context(_function(name, handler)))[0]) for name in (AWS, BRIDGE)]
         for number in range(rounds + 1):
             order.append(order.pop(0))
             for name, api in order:
-                await api.idle(1)
-                seconds = await api.answer(_TURN)
+                await api.wait_for_pollers(1)
+                seconds = await api.run(_BATCH)
                 if number:
-                    taken[name].append(seconds / _TURN * 1e6)
-    return {name: median(times) for name, times in taken.items()}
+                    times[name].append(seconds / _BATCH * 1e6)
+    return {name: median(each) for name, each in times.items()}
 
 
 async def _at_once(rounds: int) -> dict[str, dict[str, float]]:
-    found = {}
-    for name in (AWS, US):  # not at the same time: so many processes would be in each other's way
+    results = {}
+    for name in (AWS, BRIDGE):  # one after the other, because so many processes would slow each other
         async with _function(name, "waits", AWS_LAMBDA_MAX_CONCURRENCY=str(AT_ONCE)) as (api, pid):
             times = []
             for _ in range(rounds + 1):
-                await api.idle(AT_ONCE)
-                times.append(await api.answer(AT_ONCE))
-            found[name] = {"ms": median(times[1:]) * 1000, "MB": _megabytes(pid), "processes": len(_tree(pid))}
-    return found
+                await api.wait_for_pollers(AT_ONCE)
+                times.append(await api.run(AT_ONCE))
+            results[name] = {
+                "ms": median(times[1:]) * 1000,
+                "MB": _megabytes(pid),
+                "processes": len(_process_tree(pid)),
+            }
+    return results
 
 
 @contextlib.asynccontextmanager
-async def _function(client: str, handler: str, **variables: str) -> AsyncIterator[tuple[Api, int]]:
-    api = Api()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(api), "127.0.0.1", 0)
+async def _function(client: str, handler: str, **variables: str) -> AsyncIterator[tuple[InvocationQueue, int]]:
+    """Run a function under *client*, and yield its Runtime API and its process id."""
+    api = InvocationQueue()
+    server = await asyncio.get_running_loop().create_server(lambda: ClientConnection(api), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     process = subprocess.Popen(
         [sys.executable, "-m", client, f"benchmarks.functions.{handler}"],
@@ -201,81 +218,80 @@ async def _function(client: str, handler: str, **variables: str) -> AsyncIterato
         server.close()
 
 
-def _tree(pid: int) -> list[int]:
-    """A process and all that came of it."""
-    found = [pid]
+def _process_tree(pid: int) -> list[int]:
+    """Return the ids of a process and its descendants."""
+    pids = [pid]
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 if parent == pid:
-                    found += _tree(int(entry.name))
-    return found
+                    pids += _process_tree(int(entry.name))
+    return pids
 
 
 def _megabytes(pid: int) -> float:
-    """Their memory; pages that they share are counted once."""
-    total = 0
-    for each in _tree(pid):
+    """Return the memory of a process and its descendants, in which each shared page counts once."""
+    kilobytes = 0
+    for each in _process_tree(pid):
         lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1024
+        kilobytes += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes / 1024
 
 
 def _http() -> dict[str, dict[str, float]]:
-    """What the HTTP of one invocation takes, two requests and two answers: written and read by h11, and read by us."""
-    answers = [invocation(1), _OK]
+    """Measure the two requests and responses of one invocation: written and read by h11, and read by the bridge."""
+    responses = [next_invocation(1), _ACCEPTED]
     client = h11.Connection(h11.CLIENT)
     path = "/2018-06-01/runtime/invocation"
 
-    def by_h11() -> None:
+    def with_h11() -> None:
         bodies = [b"", b"x" * 200]
-        for answer, method, body in zip(answers, ("GET", "POST"), bodies, strict=True):
+        for response, method, body in zip(responses, ("GET", "POST"), bodies, strict=True):
             headers = [("Host", "127.0.0.1:9001"), ("Content-Type", "application/json")]
             length = [("Content-Length", str(len(body)))] if body else []
             client.send(h11.Request(method=method, target=path, headers=[*headers, *length]))
             if body:
                 client.send(h11.Data(data=body))
             client.send(h11.EndOfMessage())
-            client.receive_data(answer)
+            client.receive_data(response)
             while type(client.next_event()) is not h11.EndOfMessage:
                 pass
             client.start_next_cycle()
 
-    def by_us() -> None:
-        for answer in answers:
-            take_reply(bytearray(answer))
+    def with_bridge() -> None:
+        for response in responses:
+            take_reply(bytearray(response))
 
-    return {"h11": {"µs": _microseconds(by_h11)}, "bridge.runtime.protocol": {"µs": _microseconds(by_us)}}
+    return {"h11": {"µs": _microseconds(with_h11)}, "bridge.runtime.protocol": {"µs": _microseconds(with_bridge)}}
 
 
 def _stream(rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds from the application's ``send`` to the client of ``bridge serve --runtime``."""
+    """Measure the milliseconds from the application's ``send`` to the client of ``bridge serve --runtime``."""
     first, later = [], []
     command = ("bridge", "serve", "benchmarks.functions:ticks", "--runtime", "--no-reload", "--port", "0")
     with serving((*command, "--source", "function-url", "--response-mode", "stream")) as port:
         for number in range(rounds + 1):
             with contextlib.closing(HTTPConnection("127.0.0.1", port)) as connection:
                 connection.request("GET", "/")
-                answer = connection.getresponse()
+                response = connection.getresponse()
                 times = []
-                while line := answer.readline():
+                while line := response.readline():
                     if line.startswith(b"data: "):
                         times.append((time.time() - float(line[6:])) * 1000)
             if number:
                 first.append(times[0])
                 later += times[1:]
-    return {"first event": _spread(first), "later events": _spread(later)}
+    return {
+        name: {"median": median(times), "worst": max(times)}
+        for name, times in (("first event", first), ("later events", later))
+    }
 
 
-def _spread(times: list[float]) -> dict[str, float]:
-    return {"median": median(times), "worst": max(times)}
-
-
-def _microseconds(call: Callable[[], None]) -> float:
+def _microseconds(function: Callable[[], None]) -> float:
     times = []
     for _ in range(200):
-        began = time.perf_counter_ns()
-        call()
-        times.append((time.perf_counter_ns() - began) / 1000)
+        start = time.perf_counter_ns()
+        function()
+        times.append((time.perf_counter_ns() - start) / 1000)
     return median(times)

@@ -1,6 +1,6 @@
-"""What a distribution takes where it is installed, with what it requires; and what of the bridge travels to Lambda.
+"""Measures the size of each library where it is installed, and of the part of the bridge that ships in a function.
 
-Sizes are of the files as they are, without bytecode, which installers may or may not write.
+Bytecode is not counted, because not every installer writes it.
 """
 
 from __future__ import annotations
@@ -13,44 +13,43 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 
 from benchmarks.table import table
-from bridge.dev.packaging.bridge_wheel import NAME, make_wheel
-from bridge.dev.packaging.requirement_files import read
+from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, build_wheel
+from bridge.dev.packaging.requirement_files import collect_requirement_files
 from bridge.dev.packaging.target import Target
 
 PEERS = ("apig-wsgi", "mangum", "serverless-wsgi")
-INSTALLED, TRAVELS = NAME, f"{NAME}, what `bridge package` packs"
-_SIZE, _FILES, _REQUIRED = "itself", "files", "with what it requires"
+INSTALLED, PACKED = DISTRIBUTION, f"{DISTRIBUTION}, what `bridge package` packs"
+_FILES, _OWN, _TOTAL = "files", "itself", "with what it requires"
 
 
 def measure(_rounds: int) -> dict[str, dict[str, float]]:
-    """Kilobytes (and how many files) by distribution."""
+    """Return the number of files, and kilobytes without and with requirements, for each distribution."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        wheel = make_wheel(folder / "wheel")
+        wheel = build_wheel(folder / "wheel")
         with ZipFile(wheel) as archive:
             archive.extractall(folder / "installed")
-        everything = [path for path in (folder / "installed").rglob("*") if path.is_file()]
-        packed = read(folder / "installed", Target.of(), folder)
-        required = _required(NAME)
-        found = {
-            INSTALLED: _figures(everything, required),
-            TRAVELS: _figures([*packed.files.values()], required),
+        installed = [path for path in (folder / "installed").rglob("*") if path.is_file()]
+        packed = collect_requirement_files(folder / "installed", Target.from_options(), folder)
+        required = _required(DISTRIBUTION)
+        results = {
+            INSTALLED: _figures(installed, required),
+            PACKED: _figures([*packed.files.values()], required),
         }
-    return found | {name: _figures(_files(name), _required(name)) for name in PEERS}
+    return results | {name: _figures(_files(name), _required(name)) for name in PEERS}
 
 
-def report(found: dict[str, dict[str, float]]) -> list[str]:
-    rows = [[name, *(f"{each[what]:.0f}" for what in (_FILES, _SIZE, _REQUIRED))] for name, each in found.items()]
-    return ["### Size, installed: KB", table(["", _FILES, _SIZE, _REQUIRED], rows)]
+def report(results: dict[str, dict[str, float]]) -> list[str]:
+    """Return the table."""
+    columns = (_FILES, _OWN, _TOTAL)
+    rows = [[name, *(f"{figures[column]:.0f}" for column in columns)] for name, figures in results.items()]
+    return ["### Size, installed: KB", table(["", *columns], rows)]
 
 
 def _figures(files: list[Path], required: set[str]) -> dict[str, float]:
     own = _kilobytes(files)
-    return {
-        _FILES: len(files),
-        _SIZE: own,
-        _REQUIRED: own + sum(_kilobytes(_files(name)) for name in required),
-    }
+    total = own + sum(_kilobytes(_files(name)) for name in required)
+    return {_FILES: len(files), _OWN: own, _TOTAL: total}
 
 
 def _kilobytes(files: list[Path]) -> float:
@@ -63,10 +62,10 @@ def _files(name: str) -> list[Path]:
 
 
 def _required(name: str) -> set[str]:
-    """All that a distribution needs on this Python, without extras."""
-    found: set[str] = set()
+    """Return the names of all distributions that *name* requires on this Python, without extras."""
+    names: set[str] = set()
     for text in distribution(name).requires or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            found |= {requirement.name, *_required(requirement.name)}
-    return found
+            names |= {requirement.name, *_required(requirement.name)}
+    return names

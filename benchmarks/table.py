@@ -1,4 +1,4 @@
-"""Tables that read well on a terminal and are Markdown as they stand."""
+"""Formats Markdown tables with aligned columns, readable in a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns: the first to the left, the others, numbers, to the right."""
+    """Return a Markdown table; the first column is aligned left, the others, which are numbers, right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(_line(cells, widths) for cells in (head, rule, *rows))

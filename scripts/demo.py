@@ -1,4 +1,4 @@
-"""One request through every AWS front door, answered by three real applications."""
+"""Sends one request through every AWS front door to three applications, and prints the events and payloads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bridge
 from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.loading import find_application
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = {"flask": "app:app", "django": "teashop.wsgi:application", "fastapi": "app:app"}
@@ -30,27 +33,28 @@ REQUEST = Request(
 
 
 def main() -> None:
-    """Show what was asked for: all sources and applications, or those named."""
-    wanted = set(sys.argv[1:])
-    if unknown := wanted - SOURCES.keys() - EXAMPLES.keys():
-        sys.exit(f"Not known: {', '.join(sorted(unknown))}. Known are: {', '.join([*SOURCES, *EXAMPLES])}.")
-    handlers = {name: bridge.handler(load(name)) for name in EXAMPLES if is_wanted(name, wanted, EXAMPLES)}
+    """Show the sources and applications that the command line names, or all; exit with 1 if an answer is wrong."""
+    names = set(sys.argv[1:])
+    if unknown := names - SOURCES.keys() - EXAMPLES.keys():
+        sys.exit(
+            f"scripts/demo: unknown name: {', '.join(sorted(unknown))}. "
+            f"Sources are {', '.join(SOURCES)}; frameworks are {', '.join(EXAMPLES)}."
+        )
+    handlers = {name: bridge.handler(load(name)) for name in selected(names, EXAMPLES)}
     failures = 0
-    for source in SOURCES:
-        if not is_wanted(source, wanted, SOURCES):
-            continue
+    for source in selected(names, SOURCES):
         print(bold(f"\n━━ {source} " + "━" * (72 - len(source))))
         print(bold("request  ") + f"{REQUEST.method} {REQUEST.target}  ({len(REQUEST.body)} bytes)")
         event = json.loads(json.dumps(compose(REQUEST, source)))
-        print(bold("event    ") + shown(event))
+        print(bold("event    ") + formatted(event))
         for name, handler in handlers.items():
             payload = json.loads(json.dumps(handler(event, None)))
             answer = interpret(payload, source, REQUEST)
-            print(bold(f"payload  ({name}) ") + shown(payload))
-            seen = json.loads(answer.body)
-            ok = answer.status == 200 and seen["method"] == "POST" and seen["cookies"].get("theme") == "dark"
-            failures += not ok
-            print(f"         the client got {answer.status}, {len(answer.body)} bytes  {'✓' if ok else '✗'}")
+            print(bold(f"payload  ({name}) ") + formatted(payload))
+            echo = json.loads(answer.body)
+            is_right = answer.status == 200 and echo["method"] == "POST" and echo["cookies"].get("theme") == "dark"
+            failures += not is_right
+            print(f"         response: {answer.status}, {len(answer.body)} bytes  {'✓' if is_right else '✗'}")
     for handler in handlers.values():
         handler.close()
     print(f"\n{len(handlers)} applications, {failures} wrong answers.")
@@ -58,33 +62,34 @@ def main() -> None:
 
 
 def load(name: str) -> Any:
-    """The application of an example, as the example alone would be imported."""
+    """Import the application of an example as in a deployed function."""
     sys.modules.pop("app", None)
     return find_application(EXAMPLES[name], str(ROOT / "examples" / name))
 
 
-def is_wanted(name: str, wanted: set[str], known: Any) -> bool:
-    """Whether *name* was asked for, or nothing of its kind was."""
-    return name in wanted or not wanted & set(known)
+def selected(names: set[str], all_names: Iterable[str]) -> list[str]:
+    """Return those of *all_names* that are in *names*, or all if none is."""
+    all_names = list(all_names)
+    return [name for name in all_names if name in names] or all_names
 
 
-def shown(value: Any) -> str:
-    """JSON for a person: long texts and AWS's own context cut short."""
+def formatted(value: Any) -> str:
+    """Return indented JSON without deeply nested objects and the ends of long texts."""
 
-    def cut(item: Any, depth: int) -> Any:
+    def shorten(item: Any, depth: int) -> Any:
         if isinstance(item, dict):
             if depth >= 3:
                 return "{…}"
-            return {key: cut(inner, depth + 1) for key, inner in item.items()}
+            return {key: shorten(inner, depth + 1) for key, inner in item.items()}
         if isinstance(item, list):
-            return [cut(inner, depth) for inner in item]
+            return [shorten(inner, depth) for inner in item]
         return f"{item[:60]}…" if isinstance(item, str) and len(item) > 64 else item
 
-    return json.dumps(cut(value, 0), indent=2, ensure_ascii=False).replace("\n", "\n         ")
+    return json.dumps(shorten(value, 0), indent=2, ensure_ascii=False).replace("\n", "\n         ")
 
 
 def bold(text: str) -> str:
-    """*text* in bold where a person looks."""
+    """Return *text* in bold for a terminal."""
     return f"\033[1m{text}\033[0m" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 

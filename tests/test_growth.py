@@ -14,7 +14,7 @@ import pytest
 import bridge
 from benchmarks.applications import asgi_app, wsgi_app
 from benchmarks.events import EVENTS
-from benchmarks.growth import GROWING, strange
+from benchmarks.growth import GROWING, event_of_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_clients_with_names_and_values_of_their_own_fill_no_memory(handler: Hand
     def answer(count: int) -> int:
         """How many pieces of memory are in use after so many more clients."""
         for _ in range(count):
-            payload = handler(strange(EVENTS["http-api"], next(numbers)))
+            payload = handler(event_of_client(EVENTS["http-api"], next(numbers)))
             assert payload["statusCode"] == 200
         gc.collect()
         return sys.getallocatedblocks()
