@@ -28,7 +28,7 @@ PAGE = SimpleTemplate("""<!doctype html>
 
 
 def url_of_item(item_id):
-    return urljoin(request.url, quote(app.get_url("item", item_id=item_id)))  # get_url() does not quote
+    return urljoin(request.url, quote(app.get_url("item", item_id=item_id)))  # get_url() does not percent-encode
 
 
 @app.get("/")
@@ -75,7 +75,7 @@ def login():
 def me():
     name = request.get_cookie("session", secret=SECRET)
     if name is None:
-        abort(401, "Nobody is logged in.")
+        abort(401, "You are not logged in.")
     return {"name": name, "theme": request.get_cookie("theme")}
 
 

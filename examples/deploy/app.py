@@ -1,4 +1,4 @@
-"""A page, and numbers sent one by one: they arrive together behind an HTTP API, as sent behind a Function URL."""
+"""A page, and numbers sent one by one, which arrive one by one behind a streaming Function URL."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ async def page(request):
 
 
 async def count(request):
-    """So many numbers, so many seconds apart."""
+    """Send ``to`` numbers, ``seconds`` apart."""
     numbers = range(int(request.query_params.get("to", 5)))
     seconds = float(request.query_params.get("seconds", 1))
 

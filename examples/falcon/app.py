@@ -10,7 +10,7 @@ from urllib.parse import quote
 import falcon
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-# Falcon has no sessions: the cookie holds what belongs to one, signed.
+# Falcon has no sessions, so a signed cookie holds the data of one.
 sessions = URLSafeTimedSerializer(os.environ.get("SECRET_KEY", "set SECRET_KEY in the function's environment"))
 
 ITEMS = {"sencha": "Sencha", "earl-grey": "Earl Grey", "grün": "Grüner Tee"}

@@ -89,14 +89,14 @@ async def echo(request: Request):
 
 @app.get("/items/{item_id}")
 async def item(request: Request, item_id: str) -> Item:
-    found = request.state.database.execute("select name from items where id = ?", [item_id]).fetchone()
-    if found is None:
+    row = request.state.database.execute("select name from items where id = ?", [item_id]).fetchone()
+    if row is None:
         raise HTTPException(404)
-    return Item(id=item_id, name=found[0], url=str(request.url_for("item", item_id=item_id)))
+    return Item(id=item_id, name=row[0], url=str(request.url_for("item", item_id=item_id)))
 
 
 @app.delete("/items/{item_id}", status_code=204)
-def remove(request: Request, item_id: str) -> None:  # not async: FastAPI runs it in a thread
+def remove(request: Request, item_id: str) -> None:  # FastAPI runs functions that are not async in a thread
     request.state.database.execute("delete from items where id = ?", [item_id])
 
 

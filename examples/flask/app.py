@@ -55,7 +55,7 @@ def item(item_id):
 def remove(item_id):
     ITEMS.pop(item_id, None)
     response = Response(status=204)
-    del response.headers["Content-Type"]  # there is no content; Flask would call it text/html
+    del response.headers["Content-Type"]  # Flask sets text/html even without a body
     return response
 
 

@@ -22,7 +22,7 @@ from litestar.response import Redirect, Stream
 logger = logging.getLogger("teashop")
 logger.setLevel(logging.INFO)
 
-# Litestar's own sessions in cookies are encrypted, for which it needs `cryptography`; signed is enough here.
+# Litestar encrypts its own session cookies, which requires `cryptography`; here a signed cookie is enough.
 sessions = URLSafeTimedSerializer(os.environ.get("SECRET_KEY", "set SECRET_KEY in the function's environment"))
 
 ITEMS = [("sencha", "Sencha"), ("earl-grey", "Earl Grey"), ("grün", "Grüner Tee")]
@@ -80,10 +80,10 @@ async def echo(request: Request) -> dict[str, Any]:
 
 @get("/items/{item_id:str}", name="item")
 async def item(request: Request, state: State, item_id: FromPath[str]) -> dict[str, str]:
-    found = state.database.execute("select name from items where id = ?", [item_id]).fetchone()
-    if found is None:
+    row = state.database.execute("select name from items where id = ?", [item_id]).fetchone()
+    if row is None:
         raise NotFoundException
-    return {"id": item_id, "name": found[0], "url": request.url_for("item", item_id=item_id)}
+    return {"id": item_id, "name": row[0], "url": request.url_for("item", item_id=item_id)}
 
 
 @delete("/items/{item_id:str}")
@@ -117,8 +117,8 @@ async def upload(
 ) -> Response[dict[str, Any]]:
     file = data["file"]
     content = await file.read()
-    told = {"filename": file.filename, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    return Response(told, background=BackgroundTask(file_away, file.filename))
+    summary = {"filename": file.filename, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return Response(summary, background=BackgroundTask(file_away, file.filename))
 
 
 async def file_away(name: str) -> None:
@@ -154,14 +154,14 @@ async def error() -> None:
 
 
 async def log(exception: Exception, scope: Any) -> None:
-    if not hasattr(exception, "status_code"):  # an answer such as 404 is no failure
+    if not hasattr(exception, "status_code"):  # HTTP errors such as 404 are not logged
         logger.error("%s %s failed", scope["method"], scope["path"], exc_info=exception)
 
 
 app = Litestar(
     [home, home_head, echo, item, remove, login, me, upload, image, stream, latin1, error],
     lifespan=[lifespan],
-    # By default Litestar logs through a thread, which Lambda freezes with the rest, and logs no exceptions.
+    # By default Litestar logs in a thread, which Lambda freezes after the response, and does not log exceptions.
     logging_config=None,
     after_exception=[log],
 )

@@ -73,10 +73,10 @@ async def echo(rest=""):
 
 @app.get("/items/<item_id>")
 async def item(item_id):
-    found = app.database.execute("select name from items where id = ?", [item_id]).fetchone()
-    if found is None:
+    row = app.database.execute("select name from items where id = ?", [item_id]).fetchone()
+    if row is None:
         abort(404)
-    return {"id": item_id, "name": found[0], "url": url_for("item", item_id=item_id, _external=True)}
+    return {"id": item_id, "name": row[0], "url": url_for("item", item_id=item_id, _external=True)}
 
 
 @app.delete("/items/<item_id>")

@@ -69,10 +69,10 @@ async def echo(request):
 
 async def item(request):
     item_id = request.path_params["item_id"]
-    found = request.state.database.execute("select name from items where id = ?", [item_id]).fetchone()
-    if found is None:
+    row = request.state.database.execute("select name from items where id = ?", [item_id]).fetchone()
+    if row is None:
         raise HTTPException(404)
-    return JSONResponse({"id": item_id, "name": found[0], "url": str(request.url_for("item", item_id=item_id))})
+    return JSONResponse({"id": item_id, "name": row[0], "url": str(request.url_for("item", item_id=item_id))})
 
 
 async def remove(request):

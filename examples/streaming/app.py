@@ -1,4 +1,4 @@
-"""A page that fills while it is being made: server-sent events, and a long text, behind a Function URL or a REST API.
+"""Server-sent events and a long text, streamed by Starlette behind a Function URL or a REST API.
 
 bridge serve --runtime --source function-url --response-mode stream examples/streaming/app.py:app
 """
@@ -13,7 +13,7 @@ from starlette.routing import Route
 PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Streaming</title>
-<h1>Events, as they are sent</h1>
+<h1>Server-sent events</h1>
 <ol id="events"></ol>
 <p id="state">connecting</p>
 <script>
@@ -22,11 +22,11 @@ PAGE = """<!doctype html>
   source.onopen = () => { state.textContent = "connected"; };
   source.onmessage = (event) => {
     const item = document.createElement("li");
-    const late = Date.now() - 1000 * JSON.parse(event.data).sent;
-    item.textContent = `sent ${late.toFixed(0)} ms ago`;
+    const age = Date.now() - 1000 * JSON.parse(event.data).sent;
+    item.textContent = `sent ${age.toFixed(0)} ms ago`;
     document.getElementById("events").append(item);
   };
-  source.onerror = () => { source.close(); state.textContent = "over"; };
+  source.onerror = () => { source.close(); state.textContent = "closed"; };
 </script>
 """
 
@@ -36,7 +36,7 @@ async def page(request):
 
 
 async def events(request):
-    """So many events, so many seconds apart."""
+    """Send ``count`` events, ``seconds`` apart."""
     count = int(request.query_params.get("count", 10))
     seconds = float(request.query_params.get("seconds", 1))
 
@@ -50,7 +50,7 @@ async def events(request):
 
 
 async def numbers(request):
-    """A text of any length; it takes no more memory than one line."""
+    """Send ``count`` lines, in the memory of one."""
 
     async def lines():
         for number in range(int(request.query_params.get("count", 1000))):

@@ -1,17 +1,17 @@
-"""Settings: no database, sessions in signed cookies, so a function needs nothing beside itself."""
+"""Django settings without a database: sessions are signed cookies."""
 
 import os
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "set SECRET_KEY in the function's environment")
 DEBUG = False
-ALLOWED_HOSTS = ["*"]  # the front door has sorted hosts out before a function is called
+ALLOWED_HOSTS = ["*"]  # the front door calls the function only for its own host names
 
 ROOT_URLCONF = "teashop.urls"
 WSGI_APPLICATION = "teashop.wsgi.application"
 ASGI_APPLICATION = "teashop.asgi.application"
 
 INSTALLED_APPS = ["django.contrib.sessions"]
-# A shop that takes money wants django.middleware.csrf.CsrfViewMiddleware as well.
+# Add django.middleware.csrf.CsrfViewMiddleware to an application whose forms change data.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,4 +1,4 @@
-"""Which view answers which path."""
+"""The URL patterns of the tea shop."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The tea shop's pages. All but the asynchronous ones run the same under WSGI and ASGI."""
+"""The views of the tea shop. They run under WSGI and under ASGI."""
 
 import asyncio
 import hashlib
@@ -52,7 +52,7 @@ def item(request, item_id):
     if request.method == "DELETE":
         ITEMS.pop(item_id, None)
         response = HttpResponse(status=204)
-        del response["Content-Type"]  # there is no content; Django would call it text/html
+        del response["Content-Type"]  # Django sets text/html even without a body
         return response
     if item_id not in ITEMS:
         raise Http404
@@ -73,7 +73,7 @@ def login(request):
 @require_safe
 def me(request):
     if "name" not in request.session:
-        return HttpResponse("Nobody is logged in.", status=401)
+        return HttpResponse("You are not logged in.", status=401)
     return JsonResponse({"name": request.session["name"], "theme": request.COOKIES.get("theme")})
 
 
@@ -91,7 +91,7 @@ def _etag(request):
 
 @condition(etag_func=_etag)
 def image(request):
-    if isinstance(request, ASGIRequest):  # which wants an asynchronous iterator where it streams, as a file does
+    if isinstance(request, ASGIRequest):  # a FileResponse has a synchronous iterator, which ASGI cannot stream
         return HttpResponse(IMAGE.read_bytes(), content_type="image/png")
     return FileResponse(IMAGE.open("rb"))
 

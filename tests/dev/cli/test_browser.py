@@ -87,7 +87,7 @@ def test_a_visitor_sees_a_stream_while_it_is_being_made(browser: Chromium, tmp_p
     with Served(tmp_path, app, "--no-reload", "--runtime", "--source", source, "--response-mode", "stream") as served:
         browser.open(f"{served.url}/?count=4&seconds=0.5")
         seen = [("", 0)]
-        while seen[-1][0] != "over":
+        while seen[-1][0] != "closed":
             state, count = browser.run(
                 "return [document.getElementById('state').textContent, document.querySelectorAll('li').length]"
             )
@@ -95,4 +95,4 @@ def test_a_visitor_sees_a_stream_while_it_is_being_made(browser: Chromium, tmp_p
                 seen.append((state, count))
         counts = [count for state, count in seen if state == "connected"]
         assert len({1, 2, 3} & set(counts)) > 1  # one after the other, before it was over; who looks may miss one
-        assert seen[-1] == ("over", 4)
+        assert seen[-1] == ("closed", 4)
