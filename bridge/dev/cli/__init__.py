@@ -1,4 +1,4 @@
-"""The command ``bridge``: one module for each subcommand."""
+"""The command line, ``bridge``: :func:`main` runs one of :data:`COMMANDS`."""
 
 from __future__ import annotations
 
@@ -15,71 +15,77 @@ from bridge.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-# The module of each.
-_COMMANDS = {
-    "serve": "commands.serve",
-    "invoke": "commands.invoke",
-    "event": "commands.event",
-    "package": "commands.package",
-    "init": "commands.init",
-    "plugin": "commands.plugin",
-    "exec": "commands.remote",
-    "command": "commands.remote",
-    "manage": "commands.remote",
-    "flask": "commands.remote",
+# The module in bridge.dev.cli.commands of each command.
+COMMANDS = {
+    "serve": "serve",
+    "invoke": "invoke",
+    "event": "event",
+    "package": "package",
+    "init": "init",
+    "plugin": "plugin",
+    "exec": "remote",
+    "command": "remote",
+    "manage": "remote",
+    "flask": "remote",
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Takes options and words in any order, as curl does: ``bridge invoke app:app -i /path``.
+class CommandParser(argparse.ArgumentParser):
+    """Parses the options of one command.
 
-    What the project's pyproject.toml says stands in for options that are not given.
+    Options and positional arguments may stand in any order: ``bridge invoke app:app -i /path``. The defaults are those
+    of ``[tool.bridge]`` in the current folder's pyproject.toml.
 
     Attributes:
-        takes_command: whether the words after ``--`` are a command to run, and no longer the bridge's.
+        takes_words: whether the words after ``--`` are stored as ``command``, and not parsed.
     """
 
-    _is_inside = False
-    takes_command = False
+    takes_words = False
+    _is_parsing = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._is_inside:
+        """Parse *args* as :meth:`argparse.ArgumentParser.parse_known_args` does."""
+        if self._is_parsing:  # called by parse_known_intermixed_args
             return super().parse_known_args(args, namespace)
-        from bridge.dev.cli import options
+        from bridge.dev.cli.options import discard_inapplicable_options
         from bridge.dev.projects import pyproject
 
-        self._is_inside = True
-        if self.takes_command and args and "--" in args:
-            place = args.index("--")
-            self.set_defaults(command=args[place + 1 :])
-            args = args[:place]
-        said = pyproject.options(Path.cwd())
-        self.set_defaults(**said)
-        chosen, rest = self.parse_known_intermixed_args(args, namespace)
-        options.settle(chosen, said)
-        return chosen, rest
+        self._is_parsing = True
+        if self.takes_words and args and "--" in args:
+            index = args.index("--")
+            self.set_defaults(command=args[index + 1 :])
+            args = args[:index]
+        project_defaults = pyproject.options(Path.cwd())
+        self.set_defaults(**project_defaults)
+        options, rest = self.parse_known_intermixed_args(args, namespace)
+        discard_inapplicable_options(options, project_defaults)
+        return options, rest
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 if all went well, 1 if not, 2 for wrong options.
+    """Run the command line and exit.
+
+    The exit status is 0 for success, 1 for a failure, 2 for an invalid option, 130 after Ctrl-C, and for some commands
+    another one.
 
     Args:
-        arguments: the words after ``bridge``; those of the process if None.
+        arguments: the words after ``bridge``; None for those of the process.
     """
-    from bridge.dev.cli.process_exit import leave_if_stuck
+    from bridge.dev.cli.process_exit import exit_if_threads_hang
 
-    parser = argparse.ArgumentParser(prog="bridge", description="Python applications behind AWS Lambda front doors.")
+    parser = argparse.ArgumentParser(
+        prog="bridge", description="Serve, package and deploy Python web applications for AWS Lambda."
+    )
     parser.add_argument("--version", action="version", version=f"bridge {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=CommandParser)
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        # To import the others takes longer than many a command.
-        modules = [_COMMANDS[words[0]]] if words and words[0] in _COMMANDS else dict.fromkeys(_COMMANDS.values())
+        # Importing the modules of all commands takes longer than many a command runs.
+        modules = [COMMANDS[words[0]]] if words and words[0] in COMMANDS else dict.fromkeys(COMMANDS.values())
         for module in modules:
-            import_module(f"bridge.dev.cli.{module}").add_to(commands)
-        chosen = parser.parse_args(arguments)
-        status = chosen.run(chosen)
+            import_module(f"bridge.dev.cli.commands.{module}").add_parser(subparsers)
+        options = parser.parse_args(arguments)
+        status = options.run(options)
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:  # `bridge event … | head`
@@ -88,5 +94,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BridgeError as error:
         print(f"bridge: {error}", file=sys.stderr)
         status = error.exit_status if isinstance(error, CommandError) else 1
-    leave_if_stuck(status)
+    exit_if_threads_hang(status)
     sys.exit(status)

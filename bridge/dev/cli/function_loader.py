@@ -1,7 +1,8 @@
-"""Loading the project's functions into this process, as Lambda would into its own."""
+"""Imports a project's functions into this process, as Lambda imports each into one of its own."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bridge
-from bridge.adapter import Handler
+from bridge.dev.cli.output import print_message
 from bridge.dev.errors import CommandError
 from bridge.dev.projects.env_file import read_env_file
 from bridge.errors import ApplicationNotFoundError, BridgeError
-from bridge.handlers import make_handler
-from bridge.interfaces import interface_of, is_lambda_handler
+from bridge.handlers import Handler, make_handler
+from bridge.interface import interface_of, is_lambda_handler
 from bridge.loading import find_application
 from bridge.settings import Settings
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from bridge.dev.projects.project import Function, Project
+    from bridge.dev.projects.project import Project, ProjectFunction
 
     Wrap = Callable[[Any, str], Any]
 
@@ -30,108 +31,113 @@ if TYPE_CHECKING:
 def load_functions(
     project: Project, env_file: str | None, *, wrap: Wrap | None = None, settings: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The Lambda handlers of the project's functions by name, imported with their environment.
+    """Import the project's functions with their environment variables, and return their Lambda handlers by name.
 
     Args:
-        project: what is to be served.
-        env_file: a file of variables.
-        wrap: puts something around an application, given it and its interface; a debugger, say.
-        settings: options for the handlers.
+        project: the project.
+        env_file: a file of environment variables, which override those of the functions.
+        wrap: called with each application and its interface, returns the application to use; adds a debugger, say.
+        settings: options of the handlers that are made for applications.
 
     Raises:
-        CommandError: an application is not there, or does not import.
+        CommandError: an application does not exist, or cannot be imported.
     """
     os.environ["IS_OFFLINE"] = "True"
-    own = read_env_file(Path(env_file)) if env_file is not None else {}
-    tell_of_unknown(project, own)
-    # All of them, for one process is all functions; each function's own win while it is imported.
+    overrides = read_env_file(Path(env_file)) if env_file is not None else {}
+    warn_about_unset_variables(project, overrides)
+    # One process has the variables of all functions. While a function is imported, its own values apply.
     for function in project.functions:
         os.environ.update(function.environment)
     handlers = {}
     for function in project.functions:
-        os.environ.update(function.environment | own)
-        _make_way(function, project)
-        handlers[function.name] = _handler(function, wrap, settings or {})
-    _tell_of_shared(project, own)
+        os.environ.update(function.environment | overrides)
+        _isolate_imports(function, project)
+        handlers[function.name] = _load_handler(function, wrap, settings or {})
+    _warn_about_shared_variables(project, overrides)
     return handlers
 
 
-def tell_of_unknown(project: Project, own: Mapping[str, str]) -> None:
-    """Say which variables of the project's file are not set, for only a deployment knows their values."""
-    known = os.environ.keys() | own.keys()
-    names = dict.fromkeys(name for function in project.functions for name in function.unknown if name not in known)
-    if names:
-        which = "the variable" if len(names) == 1 else "the variables"
-        say(f"Only a deployment knows {which} {', '.join(names)}: not set here. Give values with --env-file.")
-
-
-def _tell_of_shared(project: Project, own: dict[str, str]) -> None:
-    """Say which variables a function may find with another one's value once all are imported."""
-    variables = [function.environment for function in project.functions]
-    names = {name for each in variables for name in each if name not in own and not name.startswith("BRIDGE_")}
-    if mixed := sorted(name for name in names if len({each.get(name) for each in variables}) > 1):
-        which = "the variable" if len(mixed) == 1 else "the variables"
-        say(
-            f"The functions share one process, and {which} {', '.join(mixed)} with it: each has its own value while it "
-            "is imported, and that of the last one when it answers. `bridge serve --runtime` gives each function a "
-            "process of its own."
+def warn_about_unset_variables(project: Project, overrides: Mapping[str, str]) -> None:
+    """Print the environment variables of the project's file whose values are not known before a deployment."""
+    known = os.environ.keys() | overrides.keys()
+    names = [name for function in project.functions for name in function.unresolved_variables if name not in known]
+    if len(set(names)) == 1:
+        print_message(f"The variable {names[0]} is not set: a deployment sets its value. Set it with --env-file FILE.")
+    elif names:
+        listed = ", ".join(dict.fromkeys(names))
+        print_message(
+            f"The variables {listed} are not set: a deployment sets their values. Set them with --env-file FILE."
         )
 
 
-def _make_way(function: Function, project: Project) -> None:
-    """Set other functions' folders back: on Lambda each function finds its own ``app`` first, and no other's."""
-    own = function.folder.resolve()
-    others = {other.folder.resolve() for other in project.functions} - {own}
+def _warn_about_shared_variables(project: Project, overrides: Mapping[str, str]) -> None:
+    """Print the environment variables for which the project's functions have different values."""
+    environments = [function.environment for function in project.functions]
+    names = {name for each in environments for name in each if name not in overrides and not name.startswith("BRIDGE_")}
+    shared = sorted(name for name in names if len({each.get(name) for each in environments}) > 1)
+    if shared:
+        print_message(
+            f"All functions run in one process and share its environment, in which they differ: {', '.join(shared)}. "
+            "While a function is imported, its own values are set; afterwards, those of the last function. Use "
+            "`bridge serve --runtime` to give each function a process."
+        )
+
+
+def _isolate_imports(function: ProjectFunction, project: Project) -> None:
+    """Remove other functions' modules from ``sys.modules``, and move their folders to the end of ``sys.path``.
+
+    Functions in different folders may have modules of the same name. On Lambda each imports its own.
+    """
+    own_folder = function.folder.resolve()
+    other_folders = {other.folder.resolve() for other in project.functions} - {own_folder}
     for name, module in list(sys.modules.items()):
         top = name.partition(".")[0]
         file = Path(getattr(module, "__file__", None) or "")
-        if top != "bridge" and any(file.is_relative_to(place / top) or file == place / f"{top}.py" for place in others):
+        if top != "bridge" and any(
+            file.is_relative_to(folder / top) or file == folder / f"{top}.py" for folder in other_folders
+        ):
             del sys.modules[name]
-    folders = {str(own), *map(str, others)}
-    # What a function imports later, while it answers, may lie in any of them. Its own comes first, once it is loaded.
-    sys.path[:] = [*(path for path in sys.path if path not in folders), *map(str, others)]
+    # find_application puts the function's own folder first. The others stay on the path for imports inside functions.
+    moved = {str(own_folder), *map(str, other_folders)}
+    sys.path[:] = [*(path for path in sys.path if path not in moved), *map(str, other_folders)]
 
 
-def _handler(function: Function, wrap: Wrap | None, settings: dict[str, Any]) -> Any:
-    name = function.target
+def _load_handler(function: ProjectFunction, wrap: Wrap | None, settings: dict[str, Any]) -> Any:
+    application = _import_application(function)
+    if isinstance(application, Handler) or function.is_handler or is_lambda_handler(application):
+        if not callable(application):
+            raise CommandError(
+                f"{function.app} is not a Lambda handler: it is a {type(application).__name__}, not a function with "
+                "the parameters event and context."
+            )
+        return application
     try:
-        found = find_application(name, str(function.folder.resolve()))
+        interface = interface_of(application)
+    except BridgeError as error:
+        raise CommandError(str(error)) from error
+    return make_handler(wrap(application, interface) if wrap else application, interface, Settings(settings))
+
+
+def _import_application(function: ProjectFunction) -> Any:
+    name = function.import_name
+    try:
+        return find_application(name, str(function.folder.resolve()))
     except ApplicationNotFoundError as error:
         raise CommandError(str(error)) from error
     except (Exception, SystemExit) as error:
-        own = _own_part(error.__traceback__)
-        traceback.print_exception(error.with_traceback(own))
-        is_made = name.strip().endswith("()") and not (own and own.tb_frame.f_code.co_name == "<module>")
-        if is_made and not isinstance(error, SyntaxError):
-            why = f"the factory {name} raised {type(error).__name__}; what is above says where"
+        frames = _application_frames(error.__traceback__)
+        traceback.print_exception(error.with_traceback(frames))
+        is_in_module = frames is not None and frames.tb_frame.f_code.co_name == "<module>"
+        if name.strip().endswith("()") and not is_in_module and not isinstance(error, SyntaxError):
+            message = f"The factory {name} raised {type(error).__name__}; see the traceback above."
         else:
-            why = f"{function.app} cannot be imported; the traceback above says why"
-        raise CommandError(f"{why}.") from None
-    if isinstance(found, Handler) or function.is_handler or is_lambda_handler(found):
-        if not callable(found):
-            raise CommandError(f"{function.app} is a {type(found).__name__}, no function of event and context.")
-        return found
-    try:
-        interface = interface_of(found)
-    except BridgeError as error:
-        raise CommandError(str(error)) from error
-    return make_handler(wrap(found, interface) if wrap else found, interface, Settings(settings))
+            message = f"{function.app} cannot be imported; see the traceback above."
+        raise CommandError(message) from None
 
 
-def _own_part(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback from the application's first frame on; none if it never got there."""
-    ours = (str(Path(bridge.__file__).parent), "<frozen importlib", os.path.dirname(os.__file__) + "/importlib")  # noqa: PTH120
-    part = trace
-    while part is not None and part.tb_frame.f_code.co_filename.startswith(ours):
-        part = part.tb_next
-    return part
-
-
-def needs(package: str, *, extra: str = "serve") -> CommandError:
-    """The error of a command whose extra is not installed."""
-    return CommandError(f"This needs {package}: pip install 'serverless-bridge[{extra}]'")
-
-
-def say(text: str) -> None:
-    """A line for the person at the terminal, beside the command's output."""
-    print(text, file=sys.stderr, flush=True)
+def _application_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return *trace* from the application's first frame on; None if it has no frame of the application."""
+    others = (str(Path(bridge.__file__).parent), "<frozen importlib", str(Path(importlib.__file__).parent))
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(others):
+        trace = trace.tb_next
+    return trace

@@ -1,6 +1,6 @@
-"""The caller's side: Lambda's Invoke, and what came of the command.
+"""Sending a remote command to a deployed function, and reading its result.
 
-https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+The command is sent by Lambda's Invoke: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
 from __future__ import annotations
@@ -14,30 +14,36 @@ from bridge.errors import BridgeError
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# A function runs for at most 15 minutes; the rest is for its start.
+# The longest timeout of a function, and a minute for its start.
 _READ_SECONDS = 15 * 60 + 60
 _CONNECT_SECONDS = 10
-_CREDENTIALS = "run `aws configure` or `aws sso login`, or name others by --profile or AWS_PROFILE"
-# What Lambda and the security token service refuse with, and what to do then.
-_REFUSALS = {
-    "ResourceNotFoundException": "Is --function right, and --qualifier, --region and --profile?",
-    "TooManyRequestsException": "The command was not run: all of the function's concurrency is in use. Try again.",
-    "AccessDeniedException": "The right that it takes is lambda:InvokeFunction.",
-    "RequestEntityTooLargeException": "At most 6 MB can be sent to a function.",
-    "RequestTooLargeException": "At most 6 MB can be sent to a function.",
-    "UnrecognizedClientException": f"These credentials are not valid: {_CREDENTIALS}.",
-    "InvalidSignatureException": f"These credentials are not valid: {_CREDENTIALS}.",
-    "ExpiredTokenException": f"These credentials have expired: {_CREDENTIALS}.",
-    "ExpiredToken": f"These credentials have expired: {_CREDENTIALS}.",
+_CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or select a profile with --profile or AWS_PROFILE"
+_NETWORK_HINT = "Check the network connection, --region and --endpoint-url."
+_LOGIN_HINT = "Run `aws sso login`."
+_INTERRUPTED_HINT = "The function's log shows whether the command has ended."
+_HANDLER_HINT = (
+    "Functions that support them have the handler bridge.entrypoint.handler, or one made by bridge.handler(app)."
+)
+# Error codes of Lambda and of the Security Token Service.
+_ERROR_HINTS = {
+    "ResourceNotFoundException": "Check --function, --qualifier, --region and --profile.",
+    "TooManyRequestsException": "The command was not run: the function has no free concurrency. Try again.",
+    "AccessDeniedException": "The permission lambda:InvokeFunction is required.",
+    "RequestEntityTooLargeException": "A request to a function has at most 6 MB.",
+    "RequestTooLargeException": "A request to a function has at most 6 MB.",
+    "UnrecognizedClientException": f"The credentials are invalid: {_CREDENTIALS_HINT}.",
+    "InvalidSignatureException": f"The credentials are invalid: {_CREDENTIALS_HINT}.",
+    "ExpiredTokenException": f"The credentials have expired: {_CREDENTIALS_HINT}.",
+    "ExpiredToken": f"The credentials have expired: {_CREDENTIALS_HINT}.",
 }
 
 
 class RemoteError(BridgeError):
-    """A function could not be asked, or it did not run the command; the message says why and what to do."""
+    """The function could not be invoked, or did not run the command. The message says why, and what to do."""
 
 
-class Outcome(NamedTuple):
-    """What came of a command.
+class CommandResult(NamedTuple):
+    """The result of a command.
 
     Attributes:
         status: its exit status.
@@ -48,17 +54,19 @@ class Outcome(NamedTuple):
     output: str
 
 
-def client(*, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None) -> LambdaClient:
-    """A client for Lambda.
+def make_client(
+    *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
+) -> LambdaClient:
+    """Return a client for the Lambda API that sends each request once.
 
     Args:
-        region: the region; None for the profile's or the environment's.
-        profile: the profile of the AWS CLI's configuration; None for the environment's.
-        endpoint_url: where Lambda is, if not at AWS.
+        region: the region; None for that of the profile or the environment.
+        profile: a profile of the AWS CLI's configuration; None for that of the environment.
+        endpoint_url: the URL of the Lambda API; None for AWS.
 
     Raises:
         ImportError: boto3 is not installed.
-        RemoteError: there is no such profile, or no region.
+        RemoteError: the profile or the region is missing, or the URL is invalid.
     """
     import boto3
     from botocore.config import Config
@@ -67,98 +75,99 @@ def client(*, region: str | None = None, profile: str | None = None, endpoint_ur
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
-        retries={"total_max_attempts": 1},  # a command must not be run twice
-        tcp_keepalive=True,  # what is in between forgets a connection that is silent for some minutes
+        retries={"total_max_attempts": 1},  # a retry could run the command twice
+        tcp_keepalive=True,  # firewalls drop connections that are silent for some minutes
     )
     try:
-        # boto3 knows AWS_DEFAULT_REGION only, the AWS CLI both.
+        # boto3 reads AWS_DEFAULT_REGION only, the AWS CLI reads both.
         session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), profile_name=profile)
         return session.client("lambda", endpoint_url=endpoint_url, config=config)
     except BotoCoreError as error:
-        raise RemoteError(_explained(error)) from error
-    except ValueError as error:  # an endpoint that is no URL
+        raise RemoteError(_describe(error)) from error
+    except ValueError as error:  # the endpoint is not a URL
         raise RemoteError(f"{error}.") from error
 
 
-def invoke(lambdas: LambdaClient, function: str, event: dict[str, Any], qualifier: str | None = None) -> Outcome:
-    """Have a function run the command of *event*.
+def invoke(client: LambdaClient, function: str, event: dict[str, Any], qualifier: str | None = None) -> CommandResult:
+    """Send a command to a function and return its result.
 
     Args:
-        lambdas: Lambda's client.
-        function: its name or ARN.
-        event: see :func:`bridge.remote.event_of`.
-        qualifier: its version or alias.
+        client: the client for the Lambda API.
+        function: the function's name or ARN.
+        event: the command; see :func:`bridge.remote.command_event`.
+        qualifier: a version or alias of the function.
 
     Raises:
-        RemoteError: it did not run the command, or not to its end.
+        RemoteError: the function did not run the command, or not to its end.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    which = {"Qualifier": qualifier} if qualifier else {}
+    options = {"Qualifier": qualifier} if qualifier else {}
     try:
-        answer = lambdas.invoke(FunctionName=function, Payload=json.dumps(event).encode(), **which)  # type: ignore[arg-type]
-        content = answer["Payload"].read()
+        response = client.invoke(FunctionName=function, Payload=json.dumps(event).encode(), **options)  # type: ignore[arg-type]
+        content = response["Payload"].read()
     except ClientError as error:
-        told = error.response.get("Error", {})
-        code, message = told.get("Code", ""), told.get("Message") or str(error)
-        raise RemoteError(f"{function}: {message.rstrip('.')} ({code}). {_REFUSALS.get(code, '')}".rstrip()) from error
+        details = error.response.get("Error", {})
+        code, message = details.get("Code", ""), details.get("Message") or str(error)
+        hint = _ERROR_HINTS.get(code, "")
+        raise RemoteError(f"{function}: {message.rstrip('.')} ({code}). {hint}".rstrip()) from error
     except BotoCoreError as error:
-        raise RemoteError(f"{function}: {_explained(error)}") from error
+        raise RemoteError(f"{function}: {_describe(error)}") from error
     try:
         payload = json.loads(content)
-    except ValueError:  # AWS's emulator says so in plain text that a function has failed
+    except ValueError:  # AWS's Runtime Interface Emulator reports errors as plain text
         raise RemoteError(f"{function} failed: {content.decode(errors='replace').strip()}") from None
-    return outcome(payload, function)
+    return parse_result(payload, function)
 
 
-def outcome(payload: Any, function: str) -> Outcome:
-    """What a function's answer says.
+def parse_result(payload: Any, function: str) -> CommandResult:
+    """Return the result in the payload of a function.
 
     Args:
-        payload: the answer.
-        function: its name, for messages.
+        payload: the payload.
+        function: the function's name, for messages.
 
     Raises:
-        RemoteError: it is no command's answer: an error, or something else.
+        RemoteError: the payload is an error, or is not the result of a command.
     """
     if isinstance(payload, list) and len(payload) == 2:
         status, output = payload
         if isinstance(status, int) and isinstance(output, str):
-            return Outcome(status, output)
+            return CommandResult(status, output)
     if isinstance(payload, dict) and "errorMessage" in payload:
-        kind, message = payload.get("errorType") or "", payload["errorMessage"]
-        raise RemoteError(f"{function} failed: {f'{kind}: ' if kind else ''}{message}{_advice(kind, str(message))}")
-    shown = json.dumps(payload)
-    shown = shown if len(shown) < 200 else f"{shown[:200]} …"
-    raise RemoteError(f"{function} does not know commands; it answered {shown}. {_HANDLERS}")
+        error_type, message = payload.get("errorType") or "", str(payload["errorMessage"])
+        prefix = f"{error_type}: " if error_type else ""
+        raise RemoteError(f"{function} failed: {prefix}{message}{_function_error_hint(error_type, message)}")
+    text = json.dumps(payload)
+    if len(text) >= 200:
+        text = f"{text[:200]} …"
+    raise RemoteError(f"{function} does not support remote commands: it returned {text}. {_HANDLER_HINT}")
 
 
-_HANDLERS = "A function that does is answered for by bridge.entrypoint.handler, or a handler of bridge.handler(app)."
-
-
-def _advice(kind: str, message: str) -> str:
-    """What to do about a function's error, if that is known; to follow its message."""
-    if "Task timed out" in message or kind == "Sandbox.Timedout":
-        return "\nA command has the time of the function's own timeout."
-    if "keys _serverless-wsgi)" in message or (kind, message) == ("KeyError", "'headers'"):
-        return f"\nIt does not know commands. {_HANDLERS}"
+def _function_error_hint(error_type: str, message: str) -> str:
+    """Return a second line for the message of a function's error; empty if nothing is known about it."""
+    if "Task timed out" in message or error_type == "Sandbox.Timedout":
+        return "\nA command ends with the function's timeout. Set a longer one for the function."
+    # Errors of handlers without remote commands: of the bridge's for other events, and of serverless-wsgi's.
+    if "keys _serverless-wsgi)" in message or (error_type, message) == ("KeyError", "'headers'"):
+        return f"\nIt does not support remote commands. {_HANDLER_HINT}"
     return ""
 
 
-def _explained(error: Exception) -> str:
-    """What botocore says, and what to do."""
+def _describe(error: Exception) -> str:
+    """Return botocore's message and a hint."""
     from botocore import exceptions
 
     hints = {
-        exceptions.NoCredentialsError: f"To have some, {_CREDENTIALS}.",
-        exceptions.PartialCredentialsError: f"To have all, {_CREDENTIALS}.",
-        exceptions.NoRegionError: "Name it by --region or AWS_REGION.",
-        exceptions.ReadTimeoutError: "Whether the command has come to its end is in the function's log.",
-        exceptions.ConnectionClosedError: "Whether the command has come to its end is in the function's log.",
-        exceptions.EndpointConnectionError: "Is the network there, and --region and --endpoint-url right?",
-        exceptions.ConnectTimeoutError: "Is the network there, and --region and --endpoint-url right?",
-        exceptions.SSOError: "Run `aws sso login`.",
-        exceptions.TokenRetrievalError: "Run `aws sso login`.",
+        exceptions.NoCredentialsError: f"To set credentials, {_CREDENTIALS_HINT}.",
+        exceptions.PartialCredentialsError: f"To set all credentials, {_CREDENTIALS_HINT}.",
+        exceptions.NoRegionError: "Set it with --region or AWS_REGION.",
+        exceptions.ReadTimeoutError: _INTERRUPTED_HINT,
+        exceptions.ConnectionClosedError: _INTERRUPTED_HINT,
+        exceptions.EndpointConnectionError: _NETWORK_HINT,
+        exceptions.ConnectTimeoutError: _NETWORK_HINT,
+        exceptions.SSOError: _LOGIN_HINT,
+        exceptions.TokenRetrievalError: _LOGIN_HINT,
     }
     hint = next((text for kind, text in hints.items() if isinstance(error, kind)), "")
     return f"{str(error).rstrip('.')}. {hint}".rstrip()

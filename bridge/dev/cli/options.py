@@ -1,193 +1,215 @@
-"""Options that several commands have."""
+"""Options that several commands have, the rules for their combinations, and what the gateway takes from them."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import SOURCES, Door
+from bridge.dev.projects import pyproject
 from bridge.dev.projects.pyproject import RESPONSE_MODES, is_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from bridge.dev.projects.project import Project
 
 DEFAULT_SOURCE = "http-api"
-THREADS, SANDBOXES = 16, 4
-# What describes a front door, with what stands for nothing; and what only some front doors have.
-_FRONT_DOOR = {"source": None, "stage": "", "base_path": "", "binary_media_types": "", "timeout": None}
-_ONLY = {"stage": ("rest-api", "http-api", "http-api-v1"), "binary_media_types": ("rest-api",)}
+DEFAULT_THREADS, DEFAULT_SANDBOXES = 16, 4
 
-# What means nothing beside --runtime, without it, and beside --plain; with what stands for nothing, and why.
-_BESIDE_RUNTIME = {
-    "debugger": (False, "the debugger is in the server's process, and --runtime has the function in one of its own"),
-    "threads": (THREADS, "--sandboxes and --concurrency say how many requests a function answers at once"),
+# The options of a front door with their defaults, and those that only some front doors have.
+_FRONT_DOOR_DEFAULTS: dict[str, Any] = {
+    "source": None,
+    "stage": "",
+    "base_path": "",
+    "binary_media_types": "",
+    "timeout": None,
 }
-_ONLY_WITH_RUNTIME = {"response_mode": None, "concurrency": 1, "sandboxes": SANDBOXES}
+_FRONT_DOORS_WITH = {
+    "stage": (("rest-api", "http-api", "http-api-v1"), "only rest-api, http-api and http-api-v1 have stages"),
+    "binary_media_types": (("rest-api",), "only rest-api has binary media types"),
+}
+# The options that do not apply with --runtime, with their defaults and the reasons; and those that apply only with it.
+_NOT_WITH_RUNTIME: dict[str, tuple[Any, str]] = {
+    "debugger": (False, "the debugger runs in the server's process, and the function in another one"),
+    "threads": (DEFAULT_THREADS, "--sandboxes and --concurrency limit how many requests a function answers at once"),
+}
+_RUNTIME_DEFAULTS: dict[str, Any] = {"response_mode": None, "concurrency": 1, "sandboxes": DEFAULT_SANDBOXES}
 
 _APP_HELP = (
-    "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, or "
-    "module:factory(); a module alone has it as app or application. Without it: the one in the variable BRIDGE_APP, in "
-    "pyproject.toml ([tool.bridge] app), in serverless.yml or in template.yaml"
+    "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, "
+    "module:factory(), or a module alone for its app or application; default: the variable BRIDGE_APP, app in "
+    "[tool.bridge] of pyproject.toml, or the functions in serverless.yml or template.yaml"
 )
 
 
-def add_application(parser: argparse.ArgumentParser) -> None:
-    """The application and where its environment comes from."""
+def add_application_options(parser: argparse.ArgumentParser) -> None:
+    """Add the application and the file of environment variables."""
     parser.add_argument("app", nargs="?", metavar="APP", help=_APP_HELP)
     parser.add_argument("--env-file", metavar="FILE", help="NAME=value lines, set before the application is imported")
 
 
-def add_front_door(parser: argparse.ArgumentParser) -> None:
-    """Which front door, and how it is set up."""
+def add_front_door_options(parser: argparse.ArgumentParser) -> None:
+    """Add the front door and its configuration."""
     add = parser.add_argument
-    names = list(SOURCES)
-    which = f"one of {', '.join(names)}; default that of the project's functions, else {DEFAULT_SOURCE}"
-    add("--source", choices=names, metavar="SOURCE", help=which)
-    add("--stage", type=stage, default="", help="API Gateway's stage, with which URLs then begin; default none")
-    add_framework_options(parser, "; --stage says it of the stage, too")
-    add("--base-path", default="", help="a custom domain's base path, with which URLs then begin")
-    add("--binary-media-types", default="", metavar="TYPES", help="a REST API's binaryMediaTypes: 'image/*,*/*'")
-    add("--timeout", type=positive, metavar="SECONDS", help="how long the front door waits; default as AWS's")
+    add("--source", choices=list(SOURCES), metavar="SOURCE",
+        help=f"one of {', '.join(SOURCES)}; default: that of the project's functions, or {DEFAULT_SOURCE}")  # fmt: skip
+    add("--stage", type=_stage, default="",
+        help="the stage of API Gateway, with which URLs begin; also ${opt:stage} in serverless.yml")  # fmt: skip
+    add_serverless_options(parser)
+    add("--base-path", default="", help="the base path of a custom domain, with which URLs begin")
+    add("--binary-media-types", default="", metavar="TYPES", help="binaryMediaTypes of a REST API: 'image/*,*/*'")
+    add("--timeout", type=_seconds, metavar="SECONDS",
+        help="how long the front door waits for the function; default: as on AWS")  # fmt: skip
 
 
-def add_framework_options(parser: argparse.ArgumentParser, also: str = "") -> None:
-    """What serverless.yml may refer to; *also* comes after its help."""
-    what = f"what ${{opt:NAME}} in serverless.yml stands for, such as stage=prod{also}"
-    parser.add_argument("--opt", action="append", type=_pair, default=[], metavar="NAME=VALUE", help=what)
+def add_serverless_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--opt``, which stands for an option of the Serverless Framework's own command line."""
+    parser.add_argument("--opt", action="append", type=_name_and_value, default=[], metavar="NAME=VALUE",
+        help="the value of ${opt:NAME} in serverless.yml, such as stage=prod; repeatable")  # fmt: skip
 
 
-def framework_options(stage_: str, pairs: Sequence[str]) -> dict[str, str]:
-    """The options of the Serverless Framework's own command line, which its file refers to: those of ``--opt``."""
-    named = {"stage": stage_} if stage_ and not stage_.startswith("$") else {}
-    return named | dict(pair.split("=", 1) for pair in pairs)
-
-
-def add_runtime(parser: argparse.ArgumentParser) -> None:
-    """The function in processes of its own."""
+def add_runtime_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--runtime`` and the options of the processes in which it runs a function."""
     add = parser.add_argument
-    runtime = "run the function in processes of its own, as Lambda does; what comes after -- is the command of one"
-    add("--runtime", action=argparse.BooleanOptionalAction, default=False, help=runtime)
-    mode = "stream responses or not; default the variable BRIDGE_RESPONSE_MODE, else buffer"
-    add("--response-mode", choices=RESPONSE_MODES, help=mode)
-    add(
-        "--concurrency",
-        type=_count,
-        default=1,
-        metavar="N",
-        help="requests that one process answers at once; default 1",
-    )
-    most = f"processes of a function at most; default {SANDBOXES}"
-    add("--sandboxes", type=_count, default=SANDBOXES, metavar="N", help=most)
+    add("--runtime", action=argparse.BooleanOptionalAction, default=False,
+        help="run each function in separate processes, as Lambda does; the command of one may follow --")  # fmt: skip
+    add("--response-mode", choices=RESPONSE_MODES,
+        help="whether functions stream responses; default: the variable BRIDGE_RESPONSE_MODE, or buffer")  # fmt: skip
+    add("--concurrency", type=positive_integer, default=1, metavar="N",
+        help="how many requests one process answers at once; default: 1")  # fmt: skip
+    add("--sandboxes", type=positive_integer, default=DEFAULT_SANDBOXES, metavar="N",
+        help=f"how many processes a function has at most; default: {DEFAULT_SANDBOXES}")  # fmt: skip
 
 
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """One request, as curl has its options."""
-    add = parser.add_argument
-    add("url", nargs="?", metavar="URL", help="the path with its query, or a whole URL; default /")
-    add("-X", "--request", metavar="METHOD", help="the method; default GET, or POST with data")
-    add("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header; repeatable")
-    body = parser.add_mutually_exclusive_group().add_argument
-    body("-d", "--data", action="append", default=[], help="a form body; @FILE reads one; repeatable, joined by &")
-    body("--data-binary", metavar="DATA", help="a body as it is; @FILE reads one, @- standard input")
+def discard_inapplicable_options(options: argparse.Namespace, project_defaults: Mapping[str, Any]) -> None:
+    """Reset the options of pyproject.toml that do not apply together with the others.
 
-
-def settle(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
-    """Leave out what the project's file says and the command line makes meaningless; refuse it on the command line.
+    The command line counts before pyproject.toml, so an option of the command line that does not apply is an error.
 
     Args:
-        chosen: the options; changed.
-        said: those that the file gave.
+        options: the options of the command; changed in place.
+        project_defaults: the options that pyproject.toml sets.
 
     Raises:
-        UsageError: an option of the command line means nothing to the front door.
+        UsageError: an option of the command line does not apply.
     """
-    if getattr(chosen, "plain", False) and said.get("runtime") and chosen.runtime:
-        chosen.runtime = False
-    _settle_runtime(chosen, said)
-    settle_front_door(chosen, said)
-
-
-def settle_front_door(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
-    """The same for what describes a front door alone; once more where the project's files have told which one it is.
-
-    Raises:
-        UsageError: an option of the command line means nothing to it.
-    """
-    source = getattr(chosen, "source", None)
-    is_plain = getattr(chosen, "plain", False)
-    for option, nothing in _FRONT_DOOR.items():
-        value = getattr(chosen, option, nothing)
-        sources = _ONLY.get(option)
-        if value == nothing or not (is_plain or (source and sources and source not in sources)):
+    if getattr(options, "plain", False) and project_defaults.get("runtime") and options.runtime:
+        options.runtime = False
+    for name, (default, reason) in _inapplicable_options(options).items():
+        value = getattr(options, name, default)
+        if value is None or value == default:
             continue
-        if value == said.get(option):
-            setattr(chosen, option, nothing)
-        elif sources and not is_plain:
-            name = f"--{option.replace('_', '-')} {value}"
-            instead = f" (For ${{opt:stage}} in serverless.yml: --opt stage={value}.)" if option == "stage" else ""
-            only = " and ".join(sources)
-            raise UsageError(f"{name} means nothing to {source}: only {only} have it. Leave it out.{instead}")
+        if value != project_defaults.get(name):
+            raise UsageError(reason)
+        setattr(options, name, default)
 
 
-def _settle_runtime(chosen: argparse.Namespace, said: Mapping[str, Any]) -> None:
-    has_runtime = getattr(chosen, "runtime", False)
-    without = {
-        option: (nothing, f"only --runtime has {_name(option)}") for option, nothing in _ONLY_WITH_RUNTIME.items()
+def _inapplicable_options(options: argparse.Namespace) -> dict[str, tuple[Any, str]]:
+    """Return the options that do not apply, with their defaults and what to print if the command line sets them."""
+    reasons: dict[str, tuple[Any, str]] = {}
+    if getattr(options, "runtime", False):
+        for name, (default, why) in _NOT_WITH_RUNTIME.items():
+            reasons[name] = (default, f"{flag(name)} does not apply with --runtime: {why}. Remove {flag(name)}.")
+    else:
+        for name, default in _RUNTIME_DEFAULTS.items():
+            reasons[name] = (
+                default,
+                f"{flag(name)} applies only with --runtime. Add --runtime or remove {flag(name)}.",
+            )
+    source = getattr(options, "source", None)
+    for name, default in _FRONT_DOOR_DEFAULTS.items():
+        sources, why = _FRONT_DOORS_WITH.get(name, ((), ""))
+        written = f"{flag(name)} {getattr(options, name, default)}"
+        if getattr(options, "plain", False):
+            what_now = f"--plain serves the application without a front door. Remove --plain or {flag(name)}."
+            reasons[name] = (default, f"{written} does not apply with --plain: {what_now}")
+        elif source and sources and source not in sources:
+            reason = f"{written} does not apply to {source}: {why}. Remove {flag(name)}."
+            if name == "stage":
+                reason += f" To set ${{opt:stage}} of serverless.yml, use --opt stage={options.stage}."
+            reasons[name] = (default, reason)
+    return reasons
+
+
+def choose_source(options: argparse.Namespace, *candidates: str | None) -> None:
+    """Set ``options.source`` if the command line does not: to the first of *candidates*, or to the default.
+
+    Raises:
+        UsageError: an option of the command line does not apply to that source.
+    """
+    options.source = options.source or next(filter(None, candidates), DEFAULT_SOURCE)
+    discard_inapplicable_options(options, pyproject.options(Path.cwd()))
+
+
+def front_door_settings(options: argparse.Namespace) -> Door:
+    """Return the configuration of the front door that the options describe."""
+    return Door(options.stage, options.base_path, split_list(options.binary_media_types))
+
+
+def gateway_arguments(options: argparse.Namespace, project: Project) -> dict[str, Any]:
+    """Return the keyword arguments of :class:`bridge.dev.gateway.Gateway` that the options and the project set."""
+    settings = front_door_settings(options)
+    return {
+        "source": options.source,
+        "stage": settings.stage,
+        "base_path": settings.base_path,
+        "binary_media_types": settings.binary_media_types or project.binary_media_types,
+        "timeout": options.timeout,
+        "timeouts": {function.name: function.timeout for function in project.functions if function.timeout},
+        "routes": project.routes,
+        "cors": project.cors_behind(options.source),
     }
-    for option, (nothing, why) in (_BESIDE_RUNTIME if has_runtime else without).items():
-        value = getattr(chosen, option, nothing)
-        if value is None or value == nothing:
-            continue
-        if value == said.get(option):
-            setattr(chosen, option, nothing)
-        else:
-            raise UsageError(f"{_name(option)} means nothing here: {why}. Leave it out.")
 
 
-def _name(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
+def serverless_options(options: argparse.Namespace) -> dict[str, str]:
+    """Return the values of ``${opt:NAME}`` in serverless.yml: those of ``--opt``, and the stage.
+
+    The stage may come from pyproject.toml, also for a command without ``--stage``.
+    """
+    stage = getattr(options, "stage", "")
+    values = {"stage": stage} if stage and not stage.startswith("$") else {}
+    return values | dict(pair.split("=", 1) for pair in options.opt)
 
 
-def _pair(text: str) -> str:
-    """``NAME=VALUE``."""
-    if not text.partition("=")[0] or "=" not in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, as in stage=prod")
-    return text
+def flag(name: str) -> str:
+    """Return the option as typed: ``--env-file`` for ``env_file``."""
+    return f"--{name.replace('_', '-')}"
 
 
-def _count(text: str) -> int:
-    """A number from 1 on."""
+def split_list(text: str) -> tuple[str, ...]:
+    """Return the items of a comma-separated list."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def positive_integer(text: str) -> int:
+    """Parse an integer of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of 1 or more")
     return int(text)
 
 
-def positive(text: str) -> float:
-    """A number of seconds above 0."""
+def _seconds(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return number
 
 
-def stage(text: str) -> str:
-    """The name of a stage; slashes around it do not count."""
+def _stage(text: str) -> str:
     name = text.strip("/")
     if name and not is_stage(name):
-        raise argparse.ArgumentTypeError(f"{text!r} is no stage: a stage has letters, digits, - and _ in its name")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stage: its name has letters, digits, - and _ only")
     return name
 
 
-def base_path(text: str) -> str:
-    """``"/shop"`` of ``"shop/"``."""
-    path = text.strip("/")
-    return f"/{path}" if path else ""
-
-
-def media_types(text: str) -> tuple[str, ...]:
-    """The items of a list with commas."""
-    return tuple(item.strip() for item in text.split(",") if item.strip())
+def _name_and_value(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE, such as stage=prod")
+    return text

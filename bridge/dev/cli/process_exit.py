@@ -1,4 +1,7 @@
-"""Ending the process though a thread hangs in the application: Python would wait for it for ever."""
+"""Exiting the process while a thread of the application never returns.
+
+At exit Python joins the threads of every ``ThreadPoolExecutor``, so one thread that hangs would keep the process alive.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,30 @@ import threading
 import time
 from typing import NoReturn
 
-# What the threads are called in which the gateway, and the server, run applications.
-THREADS = "bridge function"
+# The name of the threads in which the gateway and the server run applications begins with this.
+APPLICATION_THREADS = "bridge function"
 
 
-def leave_if_stuck(status: int, seconds: float = 1.0) -> None:
-    """Give the application's threads *seconds* to end; if they do not, end the process with *status* now."""
-    until = time.monotonic() + seconds
+def exit_if_threads_hang(status: int, seconds: float = 1.0) -> None:
+    """Exit with *status* at once if a thread of the application still runs after *seconds*; otherwise return."""
+    deadline = time.monotonic() + seconds
     for thread in threading.enumerate():
-        if thread.name.startswith(THREADS) and not _is_idle(thread):
-            thread.join(max(0.0, until - time.monotonic()))
+        if thread.name.startswith(APPLICATION_THREADS) and not _is_idle(thread):
+            thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive() and not _is_idle(thread):
-                leave(status)
+                exit_now(status)
+
+
+def exit_now(status: int) -> NoReturn:
+    """Exit with *status* without joining threads or running exit handlers."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _is_idle(thread: threading.Thread) -> bool:
-    """Whether a thread of an executor waits for work, in C; Python ends such threads by itself."""
+    """Return whether an executor's thread waits for work; Python ends such a thread itself."""
     frame = sys._current_frames().get(thread.ident or 0)
     return frame is None or (
         frame.f_code.co_name == "_worker" and frame.f_globals["__name__"] == "concurrent.futures.thread"
     )
-
-
-def leave(status: int) -> NoReturn:
-    """End the process, whatever still runs in it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

@@ -1,4 +1,4 @@
-"""``bridge init``: the files that deploy an application."""
+"""``bridge init``: writes the files that deploy an application."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.commands.package import application
-from bridge.dev.cli.function_loader import say
-from bridge.dev.cli.options import add_framework_options, framework_options
+from bridge.dev.cli.commands.package import application_name
+from bridge.dev.cli.options import add_serverless_options, serverless_options
+from bridge.dev.cli.output import print_message
 from bridge.dev.deploying.plan import TOOLS, Plan, checked_folder, checked_name, checked_python, name_of
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.packaging import PackagingError
@@ -21,29 +21,32 @@ from bridge.dev.packaging.target import MACHINES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Files of the Serverless Framework that would be there twice.
-_OTHER_NAMES = {"serverless.yml": ("serverless.yaml", "serverless.json", "serverless.js", "serverless.ts")}
+# The other names that the Serverless Framework reads its file from.
+_ALTERNATIVE_NAMES = {"serverless.yml": ("serverless.yaml", "serverless.json", "serverless.js", "serverless.ts")}
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the parser."""
-    what = "write the files that deploy the application"
-    described = f"{what[0].upper()}{what[1:]}, for one of these tools:{_tools()}"
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser("init", help=what, description=described, formatter_class=plain)
+def add_parser(subparsers: Any) -> None:
+    """Add the parser of the command."""
+    summary = "write the files that deploy the application"
+    parser = subparsers.add_parser(
+        "init",
+        help=summary,
+        description=f"{summary.capitalize()}, for one of these tools:{_tools()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
     add("kind", metavar="TOOL", nargs="?", help=f"one of {', '.join(TOOLS)}")
-    add("app", nargs="?", metavar="APP",
-        help="the application, as `bridge serve` takes it; default the project's, or that in its source")  # fmt: skip
-    add("--name", help="what the stack is called, and what else needs a name; default the folder's name")
-    add("--python", metavar="3.12", help="the Python version of the functions; default the one that runs")
-    add("--arch", default="x86_64", choices=list(MACHINES), help="their processor; default x86_64")
-    add("--folder", metavar="FOLDER", help="where the files go; default one called as the tool")
+    where = "default: that of the project, or the only one in its code"
+    add("app", nargs="?", metavar="APP", help=f"the application, as for `bridge serve`; {where}")
+    add("--name", help="the name of the stack, of which other names are made; default: the name of the folder")
+    add("--python", metavar="3.12", help="the Python version of the functions; default: that of this Python")
+    add("--arch", default="x86_64", choices=list(MACHINES), help="the processor of the functions; default: x86_64")
+    add("--folder", metavar="FOLDER", help="the folder for the files; default: the name of the tool")
     only = parser.add_mutually_exclusive_group().add_argument
-    only("--buffered", action="store_true", help="only the function behind an HTTP API")
-    only("--streaming", action="store_true", help="only the one that streams behind a Function URL")
-    add("--force", action="store_true", help="replace files that are there")
-    add_framework_options(parser)
+    only("--buffered", action="store_true", help="deploy only the function behind an HTTP API")
+    only("--streaming", action="store_true", help="deploy only the function that streams behind a Function URL")
+    add("--force", action="store_true", help="replace existing files")
+    add_serverless_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,42 +54,42 @@ def _tools() -> str:
     return "".join(f"\n  {kind:<10}  {tool.what}" for kind, tool in TOOLS.items())
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """Write the files; print what they are, how they deploy, and what that needs."""
+def run(options: argparse.Namespace) -> int:
+    """Write the files, and print their names and how to deploy."""
     from bridge.dev.deploying.text import texts
 
     folder = Path.cwd()
-    plan = _plan(chosen, folder)
+    plan = _plan(options, folder)
     _check_application(plan.app, folder, plan.python)
     files = texts(plan)
-    _check(plan, folder, files, force=chosen.force)
+    _check_files(plan, folder, files, force=options.force)
     try:
         _write(folder, files)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        raise CommandError(f"Nothing is written: {place}{error.strerror or error}.") from None
+        raise CommandError(f"No file was written: {place}{error.strerror or error}.") from None
     _print(plan, folder, files)
     return 0
 
 
-def _plan(chosen: argparse.Namespace, folder: Path) -> Plan:
-    if chosen.kind not in TOOLS:
-        wrong = "Which tool?" if chosen.kind is None else f"{chosen.kind!r} is no tool that bridge init knows."
-        raise UsageError(f"{wrong} There are:{_tools()}")
+def _plan(options: argparse.Namespace, folder: Path) -> Plan:
+    if options.kind not in TOOLS:
+        problem = "Name a tool." if options.kind is None else f"There is no tool {options.kind!r}."
+        raise UsageError(f"{problem} Write `bridge init TOOL` with one of these:{_tools()}")
     return Plan(
-        kind=chosen.kind,
-        name=name_of(folder.name) if chosen.name is None else checked_name(chosen.name),
-        python=checked_python(chosen.python or f"3.{sys.version_info.minor}"),
-        arch=chosen.arch,
-        folder=chosen.kind if chosen.folder is None else checked_folder(chosen.folder),
-        buffered=not chosen.streaming,
-        streaming=not chosen.buffered,
-        app=_application(chosen, folder),
+        kind=options.kind,
+        name=name_of(folder.name) if options.name is None else checked_name(options.name),
+        python=checked_python(options.python or f"3.{sys.version_info.minor}"),
+        arch=options.arch,
+        folder=options.kind if options.folder is None else checked_folder(options.folder),
+        buffered=not options.streaming,
+        streaming=not options.buffered,
+        app=_application(options, folder),
     )
 
 
-def _application(chosen: argparse.Namespace, folder: Path) -> str:
-    """The application: the one that is named, the project's, or the one in its source.
+def _application(options: argparse.Namespace, folder: Path) -> str:
+    """Return the application: that of the command line, of the project, or the only one in the project's code.
 
     Raises:
         CommandError: there is none.
@@ -94,85 +97,83 @@ def _application(chosen: argparse.Namespace, folder: Path) -> str:
     """
     from bridge.dev.deploying.detect import applications
 
-    if chosen.app is not None:
-        from bridge.dev.packaging.application import relative
+    if options.app is not None:
+        from bridge.dev.packaging.application import relative_name
 
-        return relative(chosen.app, folder)
+        return relative_name(options.app, folder)
     with contextlib.suppress(NoApplicationError):
-        app = application(None, folder, framework_options(getattr(chosen, "stage", ""), chosen.opt))
-        say(f"The project's application is {app}.")
+        app = application_name(None, folder, serverless_options(options))
+        print_message(f"The project's application is {app}.")
         return app
     found = applications(folder)
     if not found:
         raise CommandError(
-            "No application is named, and none is seen in the Python files here. Name it: "
-            f"`bridge init {chosen.kind} app:app`."
+            "No application is named, and the Python files in this folder define none. Name it, as in "
+            f"`bridge init {options.kind} app:app`."
         )
     if len(found) > 1:
         names = [shlex.quote(each.app) for each in found]
         width = max(map(len, names))
         lines = "".join(
-            f"\n  bridge init {chosen.kind} {name:<{width}}    {each.described}"
+            f"\n  bridge init {options.kind} {name:<{width}}    {each.described}"
             for name, each in zip(names, found, strict=True)
         )
-        raise UsageError(f"There are several applications here. Name the one to deploy:{lines}")
-    say(f"Found {found[0].app}: {found[0].described}.")
+        raise UsageError(f"This folder has several applications. Name the one to deploy:{lines}")
+    print_message(f"Found {found[0].app}: {found[0].described}.")
     return found[0].app
 
 
 def _check_application(app: str, folder: Path, python: str) -> None:
-    """Refuse an application that is neither in the project nor installed.
-
-    Raises:
-        PackagingError: so it is.
-    """
-    from bridge.dev.packaging.application import check
-    from bridge.dev.packaging.project_files import choose
+    """Raise a :class:`PackagingError` for an application that is neither in the project nor installed."""
+    from bridge.dev.packaging.application import check_application
+    from bridge.dev.packaging.project_files import choose_files
 
     top = app.partition(":")[0].partition(".")[0]
     is_installed = top.isidentifier() and find_spec(top) is not None
-    check(app, choose(folder).files, [top] if is_installed else [], python)
+    check_application(app, choose_files(folder).files, [top] if is_installed else [], python)
 
 
-def _check(plan: Plan, folder: Path, files: Mapping[str, str], *, force: bool) -> None:
-    """Refuse to replace files, and to take a folder of the project for the tool's.
-
-    Raises:
-        CommandError: so it is.
-    """
-    there = [name for name in files if _is_there(folder / name)]
+def _check_files(plan: Plan, folder: Path, files: Mapping[str, str], *, force: bool) -> None:
+    """Raise a :class:`CommandError` where files exist already, or the tool's folder is one of the project's."""
+    existing = [name for name in files if _exists(folder / name)]
     own = [name for name in files if name.startswith(f"{plan.folder}/")]
     strangers = sorted(path.name for path in folder.glob(f"{plan.folder}/*"))
-    if strangers and not set(own) & set(there):
+    if strangers and not set(own) & set(existing):
         raise CommandError(
-            f"The folder {plan.folder} has other files already ({', '.join(strangers[:3])}), and would stay out of the "
-            "artifact. --folder names another one."
+            f"The folder {plan.folder} has other files ({', '.join(strangers[:3])}), which packaging would leave out. "
+            "Choose another folder with --folder."
         )
-    if others := [other for name in files for other in _OTHER_NAMES.get(name, ()) if _is_there(folder / other)]:
-        raise CommandError(f"Nothing is written, for the project has {others[0]}: it would not count any more.")
-    if there and not force:
-        raise CommandError(f"Nothing is written, for these files are there: {', '.join(there)}. --force replaces them.")
-    if blocked := [name for name in there if (folder / name).is_dir()]:
-        raise CommandError(f"Nothing is written: {', '.join(blocked)} is a folder.")
+    if others := [other for name in files for other in _ALTERNATIVE_NAMES.get(name, ()) if _exists(folder / other)]:
+        raise CommandError(
+            f"No file was written: the project has {others[0]}, which the Serverless Framework would ignore beside "
+            "serverless.yml. Move it away first."
+        )
+    if existing and not force:
+        raise CommandError(
+            f"No file was written: {', '.join(existing)} {'exists' if len(existing) == 1 else 'exist'}. Add --force to "
+            "replace existing files."
+        )
+    if blocked := [name for name in existing if (folder / name).is_dir()]:
+        raise CommandError(f"No file was written: {blocked[0]} is a folder. Move it away first.")
 
 
-def _is_there(file: Path) -> bool:
+def _exists(file: Path) -> bool:
     return file.exists() or file.is_symlink()
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write all of them, or none."""
-    from bridge.dev.packaging.archive import whole_file
+    """Write all files, or none."""
+    from bridge.dev.packaging.archive import atomic_write
 
     with contextlib.ExitStack() as all_of_them:
         for name, text in files.items():
-            all_of_them.enter_context(whole_file(folder / name)).write_text(text, encoding="utf-8")
+            all_of_them.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
 
 
 def _print(plan: Plan, folder: Path, files: Mapping[str, str]) -> None:
     from bridge.dev.deploying.text import commands
-    from bridge.dev.packaging import requirements
-    from bridge.dev.packaging.application import folder_of
+    from bridge.dev.packaging.application import application_folder
+    from bridge.dev.packaging.requirements import find_requirements
 
     for name in files:
         print(f"Wrote {name}")
@@ -182,11 +183,12 @@ def _print(plan: Plan, folder: Path, files: Mapping[str, str]) -> None:
         print("\n".join(f"    {line}" for line in once))
     print("\nTo deploy:\n" if once else "\nTo deploy, in this folder:\n")
     print("\n".join(f"    {line}" for line in deploy.splitlines()))
-    print(f"\nThe credentials need what {plan.folder}/policy.json allows. {plan.folder}/README.md says more.")
-    print(f"{'Both functions are' if plan.buffered and plan.streaming else 'The function is'} open to everybody.")
-    with contextlib.suppress(PackagingError):  # bridge package will say it
-        places = list(dict.fromkeys([folder, folder / folder_of(plan.app)]))
-        if requirements.find(places).origin == "none":
-            say(
-                "\nThere is no requirements.txt or lock file: what the application imports will not be in the artifact."
+    print(f"\nThe credentials need the permissions in {plan.folder}/policy.json; see {plan.folder}/README.md.")
+    print(f"{'Both functions are' if plan.buffered and plan.streaming else 'The function is'} open to the public.")
+    with contextlib.suppress(PackagingError):  # `bridge package` reports it
+        places = list(dict.fromkeys([folder, folder / application_folder(plan.app)]))
+        if find_requirements(places).origin is None:
+            print_message(
+                "\nThere is no requirements.txt and no lock file, so `bridge package` installs no requirements. Add "
+                "one if the application needs any."
             )

@@ -1,4 +1,4 @@
-"""``bridge invoke``: the application answers one request or event."""
+"""``bridge invoke``: calls the application once, with a request or with an event, and prints the result."""
 
 from __future__ import annotations
 
@@ -12,116 +12,140 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from bridge.adapter import Handler
-from bridge.dev.cli.commands.event import door_of, request_of
-from bridge.dev.cli.commands.given_event import check_alone, read_event, request_in, source_of
-from bridge.dev.cli.function_loader import load_functions, say
+from bridge.dev.cli.function_loader import load_functions
 from bridge.dev.cli.options import (
-    DEFAULT_SOURCE,
-    add_application,
-    add_front_door,
-    add_request,
-    framework_options,
-    settle,
+    add_application_options,
+    add_front_door_options,
+    choose_source,
+    front_door_settings,
+    gateway_arguments,
+    serverless_options,
 )
-from bridge.dev.cli.server.access_log import as_json
-from bridge.dev.errors import CommandError
-from bridge.dev.gateway import RefusedError, front_door
+from bridge.dev.cli.output import print_message, to_json
+from bridge.dev.cli.request_options import add_request_options, request_from
+from bridge.dev.errors import CommandError, UsageError
+from bridge.dev.gateway import SOURCES, RefusedError, Request, front_door
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.gateway import AccessRecord, Gateway
-from bridge.dev.projects import pyproject
-from bridge.dev.projects.project import find_project
+from bridge.dev.projects.discover import find_project
+from bridge.errors import EventError
+from bridge.handlers import Handler
+from bridge.settings import Settings
+from bridge.sources import recognise, source_named
 
 if TYPE_CHECKING:
     import argparse
 
-    from bridge.dev.gateway import Answer, Request
+    from bridge.dev.gateway import Answer
     from bridge.dev.projects.project import Project
+    from bridge.request import Scope
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("invoke", help="answer one request, print the payload or the HTTP response")
-    add_application(parser)
-    add_request(parser)
-    add_front_door(parser)
+def add_parser(subparsers: Any) -> None:
+    """Add the parser of the command."""
+    parser = subparsers.add_parser("invoke", help="call the application once, print the payload or the HTTP response")
+    add_application_options(parser)
+    add_request_options(parser)
+    add_front_door_options(parser)
     parser.add_argument("-i", "--include", action="store_true", help="print the HTTP response that the client gets")
-    parser.add_argument("--event", metavar="FILE", help="an event as JSON instead of a request; - for standard input")
+    parser.add_argument("--event", metavar="FILE", help="an event as JSON, instead of a request; - for standard input")
     parser.set_defaults(run=run)
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """Print the payload as JSON, or with ``-i`` the response."""
-    if chosen.url is None and chosen.app is not None and _is_url(chosen.app):
-        chosen.app, chosen.url = None, chosen.app  # `bridge invoke /path`: the application is the project's
-    if chosen.event is not None:
-        check_alone(chosen)
+def run(options: argparse.Namespace) -> int:
+    """Print the payload as JSON, or with ``--include`` the HTTP response."""
+    if options.url is None and options.app is not None and _is_url(options.app):
+        options.app, options.url = None, options.app  # `bridge invoke /path` calls the application of the project
+    if options.event is not None:
+        _check_no_request_options(options)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    request = request_of(chosen)
-    event = None if chosen.event is None else read_event(chosen.event)
-    project = find_project(chosen.app, Path.cwd(), framework_options(chosen.stage, chosen.opt))
-    for line in project.warnings if chosen.source or event else project.warnings + project.mixed:
-        say(line)
-    chosen.source = chosen.source or source_of(event) or project.source or DEFAULT_SOURCE
-    settle(chosen, pyproject.options(Path.cwd()))  # what the source makes meaningless
-    if event is None:
-        with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the payload
-            passage = asyncio.run(_passed(request, project, chosen))
-        if chosen.include:
-            return _print_response(passage.answer)
-        if passage.answer.why:
-            raise CommandError(f"{chosen.source} answers {passage.answer.status} by itself; -i shows the answer.")
-        payload = passage.payload
+    request = request_from(options)
+    event = None if options.event is None else _read_event(options.event)
+    scope = None if event is None else _read_scope(event)
+    project = find_project(options.app, Path.cwd(), serverless_options(options))
+    for warning in project.warnings if options.source or event else project.warnings + project.source_warnings:
+        print_message(warning)
+    choose_source(options, scope.source if scope and scope.source in SOURCES else None, project.source)
+    answer: Answer | None
+    with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the result
+        if event is None:
+            record = asyncio.run(_send_request(request, project, options))
+            payload, answer = record.payload, record.answer
+        else:
+            payload = _send_event(event, project, options)
+            # The response of a REST API depends on the request's Accept header.
+            request = Request(method=scope.method, headers=list(scope.headers)) if scope else request
+            answer = _interpret(payload, request, options) if options.include else None
+    if options.include and answer is not None:
+        _print_response(answer)
+    elif answer is not None and answer.explanation:
+        raise CommandError(
+            f"{options.source} answered {answer.status} itself, for the reason above, so there is no payload. "
+            "Add -i to print the response."
+        )
     else:
-        with contextlib.redirect_stdout(sys.stderr):
-            payload = _answer_event(event, project, chosen)
-        if chosen.include:
-            return _print_response(_interpreted(payload, request_in(event) or request, chosen))
-    print(as_json(payload))
+        print(to_json(payload))
     return 0
 
 
 def _is_url(text: str) -> bool:
-    """Whether *text*, the first word, is the request's URL: a whole one, or a path that names no application."""
-    place, colon, _ = text.partition(":")
-    is_file = Path(place).is_file() or (bool(colon) and place.endswith(".py"))
+    """Return whether the first argument is a URL: a whole one, or a path that is not an application's file."""
+    file, colon, _ = text.partition(":")
+    is_file = Path(file).is_file() or (bool(colon) and file.endswith(".py"))
     return text.startswith(("http://", "https://")) or (text.startswith("/") and not is_file)
 
 
-async def _passed(request: Request, project: Project, chosen: argparse.Namespace) -> AccessRecord:
-    """The request's way through the gateway."""
-    passages: list[AccessRecord] = []
-    door = door_of(chosen)
-    gateway = Gateway(
-        load_functions(project, chosen.env_file, settings={"base_path": door.base_path or None}),
-        chosen.source,
-        stage=door.stage,
-        base_path=door.base_path,
-        binary_media_types=door.binary_media_types or project.binary_media_types,
-        timeout=chosen.timeout,
-        timeouts={function.name: function.timeout for function in project.functions if function.timeout},
-        routes=project.routes,
-        cors=project.cors_behind(chosen.source),
-        observe=passages.append,
-    )
-    told: asyncio.Queue[Any] = asyncio.Queue()
-    answers: asyncio.Queue[Any] = asyncio.Queue()
-    lifespan = asyncio.create_task(gateway({"type": "lifespan"}, told.get, answers.put))
-    await told.put({"type": "lifespan.startup"})
-    started = await answers.get()
+def _check_no_request_options(options: argparse.Namespace) -> None:
+    values = {"-X": options.request, "-H": options.header, "-d": options.data, "--data-binary": options.data_binary}
+    written = [flag for flag, value in values.items() if value] + ([options.url] if options.url else [])
+    if written:
+        what = f"{' and '.join(written)} {'does' if len(written) == 1 else 'do'}"
+        it = "it" if len(written) == 1 else "them"
+        raise UsageError(f"{what} not apply with --event, which contains the request. Remove {it} or --event.")
+
+
+def _read_event(name: str) -> Any:
+    try:
+        return json.loads(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--event {name} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise CommandError(f"--event {name} is not valid JSON: {error}.") from None
+
+
+def _read_scope(event: Any) -> Scope | None:
+    """Return the request in *event*; None if there is none or it is malformed, which the handler reports."""
+    name = recognise(event)
+    try:
+        return source_named(name).read(event, None, Settings(environ={})) if name else None
+    except (AttributeError, LookupError, TypeError, EventError):
+        return None
+
+
+async def _send_request(request: Request, project: Project, options: argparse.Namespace) -> AccessRecord:
+    """Send *request* through the gateway, between the startup and the shutdown of the application."""
+    records: list[AccessRecord] = []
+    base_path = front_door_settings(options).base_path
+    handlers = load_functions(project, options.env_file, settings={"base_path": base_path or None})
+    gateway = Gateway(handlers, **gateway_arguments(options, project), observe=records.append)
+    to_gateway: asyncio.Queue[Any] = asyncio.Queue()
+    from_gateway: asyncio.Queue[Any] = asyncio.Queue()
+    lifespan = asyncio.create_task(gateway({"type": "lifespan"}, to_gateway.get, from_gateway.put))
+    await to_gateway.put({"type": "lifespan.startup"})
+    started = await from_gateway.get()
     if started["type"] == "lifespan.startup.failed":
-        raise CommandError(f"the application does not start up: {started['message']}")
+        raise CommandError(f"The application did not start up: {started['message']}")
 
     async def receive() -> Any:
         return {"type": "http.request", "body": request.body}
 
-    await gateway(_scope_of(request), receive, answers.put)
-    await told.put({"type": "lifespan.shutdown"})
+    await gateway(_asgi_scope(request), receive, from_gateway.put)
+    await to_gateway.put({"type": "lifespan.shutdown"})
     await lifespan
-    return passages[0]
+    return records[0]
 
 
-def _scope_of(request: Request) -> dict[str, Any]:
+def _asgi_scope(request: Request) -> dict[str, Any]:
     return {
         "type": "http",
         "method": request.method,
@@ -135,12 +159,12 @@ def _scope_of(request: Request) -> dict[str, Any]:
     }
 
 
-def _answer_event(event: Any, project: Project, chosen: argparse.Namespace) -> Any:
-    """The payload, through JSON, of the project's first function."""
+def _send_event(event: Any, project: Project, options: argparse.Namespace) -> Any:
+    """Call the project's first function with *event* and return the payload."""
     project.functions = project.functions[:1]
-    settings = {"base_path": door_of(chosen).base_path or None}
-    ((name, handler),) = load_functions(project, chosen.env_file, settings=settings).items()
-    context = LocalContext.starting(chosen.timeout or front_door(chosen.source).timeout, name)
+    settings = {"base_path": front_door_settings(options).base_path or None}
+    ((name, handler),) = load_functions(project, options.env_file, settings=settings).items()
+    context = LocalContext(options.timeout or front_door(options.source).timeout, name)
     try:
         payload = handler(event, context)
         if inspect.iscoroutine(payload):
@@ -151,18 +175,18 @@ def _answer_event(event: Any, project: Project, chosen: argparse.Namespace) -> A
     return json.loads(json.dumps(payload))
 
 
-def _interpreted(payload: Any, request: Request, chosen: argparse.Namespace) -> Answer:
+def _interpret(payload: Any, request: Request, options: argparse.Namespace) -> Answer:
+    """Return the response that the front door makes of *payload*, and print what it changes."""
     try:
-        answer = front_door(chosen.source).interpret(payload, request, door_of(chosen))
+        answer = front_door(options.source).interpret(payload, request, front_door_settings(options))
     except RefusedError as refusal:
         answer = refusal.answer
-    if answer.why or answer.note:
-        print(f"bridge: {chosen.source}: {answer.why or answer.note}", file=sys.stderr)
+    if answer.explanation or answer.note:
+        print_message(f"bridge: {options.source}: {answer.explanation or answer.note}")
     return answer
 
 
-def _print_response(answer: Answer) -> int:
+def _print_response(answer: Answer) -> None:
     lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers), "", ""]
     sys.stdout.buffer.write("\r\n".join(lines).encode("latin-1", "replace") + answer.body)
     sys.stdout.buffer.flush()
-    return 0

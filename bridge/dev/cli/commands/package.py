@@ -1,4 +1,4 @@
-"""``bridge package``: the application and its requirements as an artifact for Lambda."""
+"""``bridge package``: builds an artifact for Lambda from the application and its requirements."""
 
 from __future__ import annotations
 
@@ -7,189 +7,211 @@ import contextlib
 import shlex
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.function_loader import say
-from bridge.dev.cli.options import add_framework_options, framework_options, media_types
+from bridge.dev.cli.options import add_serverless_options, serverless_options, split_list
+from bridge.dev.cli.output import print_message
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from bridge.dev.packaging.options import Artifact, Order
+    from bridge.dev.packaging.options import PackageOptions
+    from bridge.dev.packaging.report import Artifact
 
 
-class _Pattern(argparse.Action):
-    """Gathers --exclude and --include in the order of the command line: the last one that matches counts."""
+class _AppendPattern(argparse.Action):
+    """Appends --exclude and --include to one list, because the last pattern that matches a file decides."""
 
     def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, option: Any = None) -> None:
         pattern = f"!{values}" if option == "--include" else values
         namespace.patterns = [*(namespace.patterns or []), pattern]
 
 
-class _Files(argparse.Action):
-    """Gathers the files of --requirements, which take the place of those in the project's pyproject.toml."""
+class _AppendFile(argparse.Action):
+    """Appends a file to a list that replaces the one in the project's pyproject.toml."""
 
     def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: Any = None) -> None:
-        before = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, [*([] if before is self.default else before), values])
+        files = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if files is self.default else files), values])
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("package", help="make a zip, a layer or an image's folder for Lambda")
+def add_parser(subparsers: Any) -> None:
+    """Add the parser of the command."""
+    parser = subparsers.add_parser("package", help="build a zip, a layer or the folder of an image for Lambda")
     add = parser.add_argument
-    add("app", nargs="?", metavar="APP", help="the application, as `bridge serve` takes it; default the project's")
-    add("-o", "--output", metavar="FILE", help="default build/function.zip, with --image build/image")
-    add("--python", metavar="3.12", help="the Python version of the function; default the one that runs")
-    add("--arch", default="x86_64", choices=list(MACHINES), help="the function's processor; default x86_64")
-    add("--platform", metavar="TAG", help="the C library, as wheels name it; default that of Lambda's runtime")
-    add("-r", "--requirements", action=_Files, default=[], metavar="FILE",
-        help="a requirements file, or one lock file; default what the project has")  # fmt: skip
-    add("--pip-args", default="", metavar="'ARGS'", help="more options for uv pip install, or for pip")
-    add("--exclude", action=_Pattern, dest="patterns", metavar="PATTERN",
-        help="leave out, as .gitignore says it; ! takes in; repeatable")  # fmt: skip
-    add("--include", action=_Pattern, dest="patterns", metavar="PATTERN",
-        help="take in what .gitignore, or the rule for secrets and tests, leaves out; repeatable")  # fmt: skip
+    add("app", nargs="?", metavar="APP", help="the application, as in `bridge serve`; default: that of the project")
+    add("-o", "--output", metavar="FILE", help="default: build/function.zip, with --image build/image")
+    add("--python", metavar="3.12", help="the function's Python version; default: that of the running Python")
+    add("--arch", default="x86_64", choices=list(MACHINES), help="the function's processor; default: x86_64")
+    add("--platform", metavar="TAG",
+        help="the C library as in the names of wheels, such as manylinux_2_28; default: that of Lambda")  # fmt: skip
+    add("-r", "--requirements", action=_AppendFile, default=[], metavar="FILE",
+        help="a requirements file, repeatable, or one lock file; default: that of the project")  # fmt: skip
+    add("--pip-args", default="", metavar="'ARGS'", help="further options for uv or pip, quoted as one argument")
+    add("--exclude", action=_AppendPattern, dest="patterns", metavar="PATTERN",
+        help="leave out files, with a pattern as in .gitignore; repeatable")  # fmt: skip
+    add("--include", action=_AppendPattern, dest="patterns", metavar="PATTERN",
+        help="include files that .gitignore or the rules for secrets and tests leave out; repeatable")  # fmt: skip
     add("--slim", action=argparse.BooleanOptionalAction, default=False,
-        help="leave out what Lambda's runtime has (boto3 …), and tests of requirements")  # fmt: skip
-    add("--bytecode", action=argparse.BooleanOptionalAction, default=True, help="compile for the function's Python")
-    add("--fetch-python", action="store_true", help="let uv download the Python that compiles, if there is none")
-    add("--text-types", default="", metavar="TYPES", help="media types that are text, too, separated by commas")
-    add_framework_options(parser)
+        help="leave out boto3, which Lambda's runtime has, and the tests and type stubs of requirements")  # fmt: skip
+    add("--bytecode", action=argparse.BooleanOptionalAction, default=True,
+        help="compile Python files for the function's Python version")  # fmt: skip
+    add("--fetch-python", action="store_true",
+        help="let uv download that Python version if it is not installed")  # fmt: skip
+    add("--text-types", default="", metavar="TYPES",
+        help="media types that are sent as text in addition to the default ones, separated by commas")  # fmt: skip
+    add_serverless_options(parser)
     kind = parser.add_mutually_exclusive_group().add_argument
-    kind("--layer", action="store_true", help="the requirements as a layer beside it: build/function-layer.zip")
-    kind("--image", action="store_true", help="a folder with a Dockerfile, for docker build")
-    kind("--add-to", metavar="ZIP", help="put the bridge and APP's name into an archive that something else has made")
-    add("--files", metavar="FILE", help="the project's files as another tool has chosen them: JSON with a list, files")
-    add("--no-app", action="store_true", help="the files and requirements alone, without the bridge and APP")
+    kind("--layer", action="store_true", help="write the requirements into a layer, build/function-layer.zip")
+    kind("--image", action="store_true", help="write a folder with a Dockerfile for `docker build`")
+    kind("--add-to", metavar="ZIP", help="add the bridge and the name APP to a zip file that another tool has built")
+    add("--files", metavar="FILE",
+        help="JSON with the project's files in the list files, as another tool has chosen them")  # fmt: skip
+    add("--no-app", action="store_true", help="package files and requirements without the bridge and APP")
     parser.set_defaults(run=run)
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """Make the artifact, print what is in it."""
-    from bridge.dev.packaging.add_to_zip import add
-    from bridge.dev.packaging.build import build
+def run(options: argparse.Namespace) -> int:
+    """Build the artifact, and print the size of each package and the path of each file."""
+    from bridge.dev.packaging.add_to_zip import add_to_zip
+    from bridge.dev.packaging.build import build_artifact
 
-    order = _order(chosen)
-    make = add if chosen.add_to else build
-    with _ended_by_sigterm(), _told() as tell:
+    package_options = _package_options(options)
+    build = add_to_zip if options.add_to else build_artifact
+    with _exit_on_sigterm(), _progress_bar() as on_progress:
         try:
-            artifact = make(order, tell)
+            artifact = build(package_options, on_progress)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            raise CommandError(f"The artifact cannot be made: {place}{error.strerror or error}.") from None
+            raise CommandError(f"The artifact cannot be built: {place}{error.strerror or error}.") from None
         except KeyboardInterrupt:
-            say("bridge: stopped; there is no new artifact.")
+            print_message("bridge: interrupted; no artifact was written.")
             raise
-    _print(artifact)
+    _print_report(artifact)
     return 0
 
 
-def _order(chosen: argparse.Namespace) -> Order:
-    from bridge.dev.packaging import listed
-    from bridge.dev.packaging.options import Order
+def _package_options(options: argparse.Namespace) -> PackageOptions:
+    from bridge.dev.packaging.options import PackageOptions
+    from bridge.dev.packaging.project_files import read_file_list
 
-    folder = Path.cwd()
+    project = Path.cwd()
     try:
-        target = Target.of(chosen.python, chosen.arch, chosen.platform)
-        pip_args = shlex.split(chosen.pip_args)
+        target = Target.from_options(options.python, options.arch, options.platform)
     except PackagingError as error:
         raise UsageError(str(error)) from None
+    try:
+        pip_args = shlex.split(options.pip_args)
     except ValueError as error:
-        raise UsageError(f"--pip-args {chosen.pip_args!r}: {error}.") from None
-    if chosen.no_app and (chosen.app or chosen.add_to):
-        raise UsageError("--no-app makes an artifact without an application: leave APP and --add-to out, or --no-app.")
-    if chosen.add_to and (chosen.output or chosen.files):
-        raise UsageError("--add-to changes the archive that it names: -o and --files mean nothing with it.")
-    if chosen.fetch_python and not chosen.bytecode:
-        raise UsageError("--fetch-python means nothing with --no-bytecode: nothing is compiled. Leave it out.")
-    given = framework_options(getattr(chosen, "stage", ""), chosen.opt)
-    output = chosen.add_to or chosen.output or ("build/image" if chosen.image else "build/function.zip")
-    return Order(
-        app=None if chosen.no_app else application(chosen.app, folder, given),
-        folder=folder,
+        raise UsageError(
+            f"--pip-args {options.pip_args!r}: {error}. Write the options as in a shell: "
+            "--pip-args='--index-url https://own.example/simple'"
+        ) from None
+    if options.no_app and (options.app or options.add_to):
+        raise UsageError(
+            "--no-app builds an artifact without an application, so it cannot be combined with APP or --add-to. Leave "
+            "out --no-app, or the others."
+        )
+    if options.add_to and (options.output or options.files):
+        raise UsageError(
+            "--add-to changes an existing zip file, so it cannot be combined with --output or --files. Leave them out."
+        )
+    if options.fetch_python and not options.bytecode:
+        raise UsageError(
+            "--fetch-python downloads a Python that compiles bytecode, so it cannot be combined with --no-bytecode. "
+            "Leave out one of the two."
+        )
+    output = options.add_to or options.output or ("build/image" if options.image else "build/function.zip")
+    return PackageOptions(
+        app=None if options.no_app else application_name(options.app, project, serverless_options(options)),
+        project=project,
         output=Path(output).absolute(),
         target=target,
-        patterns=chosen.patterns or (),
-        listed=listed.read(Path(chosen.files)) if chosen.files else None,
-        requirements=[Path(file) for file in chosen.requirements],
+        patterns=options.patterns or (),
+        file_list=read_file_list(Path(options.files)) if options.files else None,
+        requirements=[Path(file) for file in options.requirements],
         pip_args=pip_args,
-        text_types=media_types(chosen.text_types),
-        bytecode=chosen.bytecode,
-        fetch_python=chosen.fetch_python,
-        slim=chosen.slim,
-        layer=chosen.layer,
-        image=chosen.image,
+        text_types=split_list(options.text_types),
+        bytecode=options.bytecode,
+        fetch_python=options.fetch_python,
+        slim=options.slim,
+        layer=options.layer,
+        image=options.image,
     )
 
 
-def application(app: str | None, folder: Path, given: Mapping[str, str]) -> str:
-    """The application to package, as *folder* sees it: *app*, or else the project's own.
+def application_name(app: str | None, project: Path, options: Mapping[str, str]) -> str:
+    """Return the name of the application to package, relative to *project*.
+
+    Args:
+        app: the application that the user names; None for that of the project's files.
+        project: the project's folder.
+        options: the values of ``${opt:NAME}`` in serverless.yml.
 
     Raises:
-        CommandError: none is named, or there are several.
+        CommandError: the project's files name no application.
+        UsageError: the project's files name several applications.
     """
     if app is not None:
         return app
-    from bridge.dev.projects.project import find_project
+    from bridge.dev.projects.discover import find_project
 
-    function, *others = find_project(None, folder, given).functions
+    function, *others = find_project(None, project, options).functions
     if any((other.app, other.folder) != (function.app, function.folder) for other in others):
         names = ", ".join(dict.fromkeys(each.app for each in (function, *others)))
-        raise UsageError(f"The project has several applications ({names}): name one.")
-    below = function.folder.resolve().relative_to(folder.resolve()).as_posix()
-    return function.app if below == "." else f"{below}/{function.app}"
+        raise UsageError(
+            f"The project has several applications: {names}. Add the name of one to the command, such as "
+            f"{function.app}."
+        )
+    folder = function.folder.resolve().relative_to(project.resolve()).as_posix()
+    return function.app if folder == "." else f"{folder}/{function.app}"
 
 
-def _print(artifact: Artifact) -> None:
-    from bridge.dev.packaging.report import readable, table
+def _print_report(artifact: Artifact) -> None:
+    from bridge.dev.packaging.report import format_size, size_table
 
-    print("\n".join(table(artifact.sizes)))
-    for note in artifact.notes:
-        say(note)
+    print("\n".join(size_table(artifact.sizes)))
+    for warning in artifact.warnings:
+        print_message(warning)
     for file in artifact.files:
-        size = f" ({readable(file.stat().st_size)})" if file.is_file() else ""
-        place = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
-        print(f"{place}{size}")
+        size = f" ({format_size(file.stat().st_size)})" if file.is_file() else ""
+        print(f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}{size}")
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[Callable[[str, float], None]]:
-    """What tells a person how far it is: a bar on a terminal, nothing elsewhere."""
-    if sys.stderr.isatty():
-        try:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-        except ImportError:
-            pass
-        else:
-            columns: Sequence[Any] = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"))
-            with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-                task = progress.add_task("", total=1.0)
-                shown: list[str] = []
+def _progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """Yield a progress callback. It is a no-op unless standard error is a terminal and ``rich`` is installed."""
+    if not sys.stderr.isatty() or find_spec("rich") is None:
+        yield lambda _step, _share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-                def tell(what: str, share: float) -> None:
-                    progress.update(task, description=what, completed=share, refresh=shown[-1:] != [what])
-                    shown[:] = [what]
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=1.0)
 
-                yield tell
-            return
-    yield lambda _what, _share: None
+        def on_progress(step: str, share: float) -> None:
+            is_new_step = progress.tasks[0].description != step
+            progress.update(task, description=step, completed=share, refresh=is_new_step)
+
+        yield on_progress
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM end it as Ctrl-C does: by an exception, so that nothing is left behind."""
+def _exit_on_sigterm() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM, so that temporary files are removed as after Ctrl-C."""
 
-    def end(number: int, _frame: object) -> None:
+    def exit_process(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    previous = signal.signal(signal.SIGTERM, exit_process)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)

@@ -1,26 +1,48 @@
-"""``bridge plugin``: where the Serverless Framework's plugin lies."""
+"""``bridge plugin``: the folder of the Serverless Framework plugin, and what the plugin reads from Python."""
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bridge
+from bridge.dev.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the parser."""
-    about = "print the folder of the Serverless Framework's plugin: a line for plugins: in serverless.yml"
-    parser = commands.add_parser("plugin", help=about, description=f"{about[0].upper()}{about[1:]}.")
+def add_parser(subparsers: Any) -> None:
+    """Add the parser of the command."""
+    summary = "print the folder of the Serverless Framework's plugin, for plugins: in serverless.yml"
+    parser = subparsers.add_parser("plugin", help=summary, description=f"{summary.capitalize()}.")
+    parser.add_argument(
+        "--applications",
+        action="store_true",
+        help="for the plugin: read a resolved configuration from standard input, as JSON, and print the applications of "
+        "its functions",
+    )
     parser.set_defaults(run=run)
 
 
-def run(_chosen: argparse.Namespace) -> int:
-    """Print the folder, as seen from here if it is below."""
-    place = Path(bridge.__file__).resolve().parent / "dev" / "serverless_plugin"
+def run(options: argparse.Namespace) -> int:
+    """Print the folder: relative, as osls requires of a local plugin, if it is below the current folder."""
     here = Path.cwd().resolve()
-    print(f"./{place.relative_to(here).as_posix()}" if place.is_relative_to(here) else place)
+    if options.applications:
+        return _print_applications(here)
+    folder = Path(bridge.__file__).resolve().parent / "dev" / "serverless_plugin"
+    print(f"./{folder.relative_to(here).as_posix()}" if folder.is_relative_to(here) else folder)
+    return 0
+
+
+def _print_applications(folder: Path) -> int:
+    from bridge.dev.projects.serverless_service import ServerlessService, describe_applications
+
+    try:
+        config = json.load(sys.stdin.buffer)
+    except ValueError as error:
+        raise UsageError(f"The configuration on standard input is not JSON: {error}") from None
+    print(json.dumps(describe_applications(ServerlessService(config, folder))))
     return 0

@@ -1,4 +1,4 @@
-"""``bridge exec``, ``command``, ``manage`` and ``flask``: a command inside a deployed function, or in this process."""
+"""``bridge exec``, ``command``, ``manage`` and ``flask``: run a command in a deployed function, or in this process."""
 
 from __future__ import annotations
 
@@ -13,153 +13,150 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.adapter import Handler
-from bridge.dev.cli.function_loader import load_functions, needs, say
-from bridge.dev.cli.lambda_client import Outcome, RemoteError, client, invoke, outcome
-from bridge.dev.cli.options import add_framework_options, framework_options
+from bridge.dev.cli.function_loader import load_functions
+from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client, parse_result
+from bridge.dev.cli.options import add_serverless_options, flag, serverless_options
+from bridge.dev.cli.output import missing_package, print_message
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.projects import pyproject
-from bridge.dev.projects.project import find_project
+from bridge.dev.projects.discover import find_project
 from bridge.errors import EventError
+from bridge.handlers import Handler
 from bridge.remote import VARIABLE, command_event
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
-_LOCAL_SECONDS = 15 * 60  # as long as a function may have
-# What each does, and what its text is.
+_LOCAL_TIMEOUT_SECONDS = 15 * 60  # the longest timeout of a function
+# Of each command: its summary, the name of its text in the usage, and the help for that.
 _COMMANDS = {
-    "exec": ("run Python code in a deployed function", "CODE", "Python code, which finds the application as app"),
-    "command": ("run a shell's command line in a deployed function", "LINE", "a command line for the shell"),
+    "exec": ("run Python code in a deployed function", "CODE", "Python code; the application is its variable app"),
+    "command": ("run a shell command line in a deployed function", "LINE", "a command line for the shell"),
     "manage": ("run a command of Django's manage.py in a deployed function", "WORDS", "its words: 'migrate --noinput'"),
     "flask": ("run a command of Flask's command line in a deployed function", "WORDS", "its words: 'routes'"),
 }
 
 
-def add_to(commands: Any) -> None:
-    """Add the four commands to the parser."""
-    for command, (what, metavar, text) in _COMMANDS.items():
-        parser = commands.add_parser(command, help=what, description=_description(command, what))
-        where = parser.add_mutually_exclusive_group().add_argument
-        where("--function", metavar="NAME", help="the function's name or ARN")
-        local = "in this process instead, with this application; without APP the project's"
-        where("--local", nargs="?", const="", metavar="APP", help=local)
-        given = parser.add_mutually_exclusive_group().add_argument
-        given("-c", "--command", dest="text", metavar=metavar, help=text)
-        given("-f", "--file", metavar="FILE", help="a file with that; - for standard input, which is the default")
+def add_parser(subparsers: Any) -> None:
+    """Add the parsers of the four commands."""
+    for command, (summary, metavar, text_help) in _COMMANDS.items():
+        parser = subparsers.add_parser(command, help=summary, description=_description(command, summary))
+        target = parser.add_mutually_exclusive_group().add_argument
+        target("--function", metavar="NAME", help="the name or ARN of a deployed function")
+        target("--local", nargs="?", const="", metavar="APP",
+            help="run in this process instead, with this application; default: that of the project")  # fmt: skip
+        text = parser.add_mutually_exclusive_group().add_argument
+        text("-c", "--command", dest="text", metavar=metavar, help=text_help)
+        text("-f", "--file", metavar="FILE", help="a file with the same; default: -, which is standard input")
         add = parser.add_argument
-        add("--region", help="the function's region; as for the AWS CLI, like the next three")
-        add("--profile", help="whose credentials and region")
+        add("--region", help="the region of the function; default: as for the AWS CLI")
+        add("--profile", help="the profile of the AWS CLI with the credentials and the region")
         add("--qualifier", metavar="VERSION", help="a version or alias of the function")
-        add("--endpoint-url", metavar="URL", help="where Lambda is, if not at AWS")
+        add("--endpoint-url", metavar="URL", help="the URL of the Lambda API; default: that of AWS")
         add("--env-file", metavar="FILE", help="with --local: NAME=value lines, set before the application is imported")
-        add_framework_options(parser)
-        parser.takes_command = command != "exec"
+        add_serverless_options(parser)
+        parser.takes_words = command != "exec"
         parser.set_defaults(run=partial(run, command), command=[])
 
 
-def _description(command: str, what: str) -> str:
-    words = "" if command == "exec" else " What comes after -- are its words, in place of -c."
+def _description(command: str, summary: str) -> str:
+    words = "" if command == "exec" else " Words after -- replace -c."
     return (
-        f"{what[0].upper()}{what[1:]}, print its output and exit with its status. The function must have the variable "
-        f"{VARIABLE}=on.{words}"
+        f"{summary[0].upper()}{summary[1:]}, print its output and exit with its status. The function must have the "
+        f"environment variable {VARIABLE}=on.{words}"
     )
 
 
-def run(command: str, chosen: argparse.Namespace) -> int:
-    """Print the command's output; its status is this process's."""
-    if chosen.function is None and chosen.local is None:
-        raise UsageError("Where? --function NAME is a deployed function, --local APP an application here.")
-    _check(chosen)
-    event = command_event(command, _text(chosen))
+def run(command: str, options: argparse.Namespace) -> int:
+    """Print the output of the command and return its exit status."""
+    if options.function is None and options.local is None:
+        raise UsageError(
+            f"Say where to run the command: in a deployed function with `bridge {command} --function NAME`, or in this "
+            f"process with `bridge {command} --local`."
+        )
+    _check(options)
+    event = command_event(command, _text(command, options))
     try:
-        status, output = _remotely(chosen, event) if chosen.function is not None else _locally(chosen, event)
+        is_remote = options.function is not None
+        result = _run_remotely(command, options, event) if is_remote else _run_locally(options, event)
     except RemoteError as error:
         raise CommandError(str(error)) from error
-    sys.stdout.buffer.write(output.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    sys.stdout.buffer.write(result.output.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
-    return status
+    return result.status
 
 
-def _check(chosen: argparse.Namespace) -> None:
-    """Refuse options that mean nothing together.
-
-    Raises:
-        UsageError: there are some.
-    """
-    if chosen.function is not None:
-        said = pyproject.options(Path.cwd()).get("env_file")  # the project's own, which is for other commands
-        wrong = ["--env-file"] if chosen.env_file not in (None, said) else []
-        wrong += ["--opt"] if chosen.opt else []
-        why = "has the function's own environment"
+def _check(options: argparse.Namespace) -> None:
+    """Raise a :class:`UsageError` for options that do not apply."""
+    if options.function is not None:
+        project_env_file = pyproject.options(Path.cwd()).get(
+            "env_file"
+        )  # of the project's, which is for other commands
+        wrong = ["--env-file"] if options.env_file not in (None, project_env_file) else []
+        wrong += ["--opt"] if options.opt else []
+        target, reason = "--function", "a deployed function has its own environment"
     else:
-        options = ("region", "profile", "qualifier", "endpoint_url")
-        wrong = [f"--{name.replace('_', '-')}" for name in options if getattr(chosen, name) is not None]
-        why = "asks no deployed function"
+        names = ("region", "profile", "qualifier", "endpoint_url")
+        wrong = [flag(name) for name in names if getattr(options, name) is not None]
+        target, reason = "--local", "it invokes no deployed function"
     if wrong:
-        side = "--function" if chosen.function is not None else "--local"
-        raise UsageError(f"{side} {why}, so {' and '.join(wrong)} means nothing with it. Leave it out.")
+        verb, it = ("does", "it") if len(wrong) == 1 else ("do", "them")
+        raise UsageError(f"{' and '.join(wrong)} {verb} not apply with {target}: {reason}. Remove {it}.")
 
 
-def _text(chosen: argparse.Namespace) -> str:
-    """The code or words, from wherever they are given.
-
-    Raises:
-        UsageError: they are given twice, or cannot be read.
-    """
-    if chosen.command:
-        if chosen.text is not None or chosen.file is not None:
-            raise UsageError("The words after -- stand in place of -c or -f. Leave one of both out.")
-        return shlex.join(chosen.command)
-    if chosen.text is not None:
-        return str(chosen.text)
+def _text(command: str, options: argparse.Namespace) -> str:
+    """Return the code or command line, from an option, the words after ``--``, a file or standard input."""
+    if options.command:
+        if options.text is not None or options.file is not None:
+            raise UsageError("The command is given twice: after -- and with -c or -f. Remove one of them.")
+        return shlex.join(options.command)
+    if options.text is not None:
+        return str(options.text)
     try:
-        if chosen.file not in (None, "-"):
-            return Path(chosen.file).read_text(encoding="utf-8-sig")
+        if options.file not in (None, "-"):
+            return Path(options.file).read_text(encoding="utf-8-sig")
         if sys.stdin.isatty():
-            say("Reading from the terminal, up to Ctrl-D. (-c gives it in a word, -f from a file.)")
+            print_message(
+                f"Reading from the terminal until Ctrl-D. (`bridge {command} -c TEXT` and `-f FILE` do not read it.)"
+            )
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"--file {chosen.file} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"--file {options.file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{chosen.file or 'Standard input'} cannot be read as UTF-8: {error}.") from None
+        raise UsageError(f"{options.file or 'Standard input'} is not valid UTF-8: {error}.") from None
 
 
-def _remotely(chosen: argparse.Namespace, event: dict[str, Any]) -> Outcome:
+def _run_remotely(command: str, options: argparse.Namespace, event: dict[str, Any]) -> CommandResult:
     try:
-        lambdas = client(region=chosen.region, profile=chosen.profile, endpoint_url=chosen.endpoint_url)
+        client = make_client(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
     except ImportError:
-        raise needs("boto3", extra="remote") from None
+        raise missing_package(f"bridge {command} --function", "boto3", "remote") from None
     try:
-        return invoke(lambdas, chosen.function, event, chosen.qualifier)
+        return invoke(client, options.function, event, options.qualifier)
     except KeyboardInterrupt:
-        say("The function goes on with the command, and nobody waits for its output.")
+        print_message("Interrupted. The function continues to run the command; its output is lost.")
         raise
     finally:
-        lambdas.close()
+        client.close()
 
 
-def _locally(chosen: argparse.Namespace, event: dict[str, Any]) -> Outcome:
+def _run_locally(options: argparse.Namespace, event: dict[str, Any]) -> CommandResult:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("bridge").setLevel(logging.WARNING)  # that a command is run needs no line here
-    given = framework_options(getattr(chosen, "stage", ""), chosen.opt)
-    project = find_project(chosen.local or None, Path.cwd(), given)
+    logging.getLogger("bridge").setLevel(logging.WARNING)  # without the line that a command is run
+    project = find_project(options.local or None, Path.cwd(), serverless_options(options))
     project.functions = project.functions[:1]
-    with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the output
-        ((name, handler),) = load_functions(project, chosen.env_file).items()
+    app = project.functions[0].app
+    with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the command's output
+        ((name, handler),) = load_functions(project, options.env_file).items()
         os.environ[VARIABLE] = "on"
         try:
-            payload = _answer(handler, event, LocalContext.starting(_LOCAL_SECONDS, name))
+            payload = handler(event, LocalContext(_LOCAL_TIMEOUT_SECONDS, name))
+            if inspect.iscoroutine(payload):
+                payload = asyncio.run(payload)
         except EventError as error:
-            raise RemoteError(f"{project.functions[0].app}: {error}") from None
+            raise RemoteError(f"{app}: {error}") from None
         finally:
             if isinstance(handler, Handler):
                 handler.close()
-    return outcome(payload, project.functions[0].app)
-
-
-def _answer(handler: Callable[[Any, Any], Any], event: dict[str, Any], context: LocalContext) -> Any:
-    payload = handler(event, context)
-    return asyncio.run(payload) if inspect.iscoroutine(payload) else payload
+    return parse_result(payload, app)

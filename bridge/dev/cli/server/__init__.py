@@ -1,1 +1,5 @@
-"""The server of ``bridge serve``: uvicorn, the reloader, the debugger, the access log and the error page."""
+"""The server of ``bridge serve``.
+
+:mod:`.reloader` runs :mod:`.process` in a child process, which makes the :mod:`.application` and serves it with the
+:mod:`.uvicorn_server`.
+"""

@@ -1,34 +1,35 @@
-"""One line for each request, and event and payload for who asked."""
+"""The access log of ``bridge serve``: one line for each request, with ``--verbose`` also its event and payload."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.cli.output import to_json
+
 if TYPE_CHECKING:
     from bridge.dev.gateway.gateway import AccessRecord
 
-# More of a path or of a text in an event is not read by anybody, and takes long to colour.
-_LONGEST_PATH = 200
-_LONGEST_TEXT = 2_000
+# Longer paths, and longer strings in an event or payload, are cut; colouring megabytes takes seconds.
+_MAX_PATH_LENGTH = 200
+_MAX_STRING_LENGTH = 2_000
 
 
-def print_passage(passage: AccessRecord, *, verbose: bool) -> None:
-    """Print method, path, status, time, size and encoding of the body; with *verbose* event and payload before it."""
+def log_access(record: AccessRecord, *, verbose: bool) -> None:
+    """Print the line of a request that passed the gateway; with *verbose* its event and payload before it."""
     if verbose:
-        _print_json("event", passage.event)
-        _print_json("payload", passage.payload)
-    answer, request = passage.answer, passage.request
-    size, encoding = len(answer.body), _encoding(passage.payload)
-    if passage.streamed is not None:
-        size, encoding = passage.streamed, "stream"
-    _print_line(request.method, request.target, answer.status, passage.seconds, size, encoding)
+        _print_json("event", record.event)
+        _print_json("payload", record.payload)
+    answer, request = record.answer, record.request
+    size, encoding = len(answer.body), _encoding(record.payload)
+    if record.streamed is not None:
+        size, encoding = record.streamed, "stream"
+    _print_line(request.method, request.target, answer.status, record.seconds, size, encoding)
 
 
-class AccessLines:
-    """An ASGI application that prints the same line for each request of another one, behind no front door."""
+class AccessLogMiddleware:
+    """ASGI middleware that prints the same line for each request to an application without a gateway."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -38,33 +39,33 @@ class AccessLines:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        start = time.perf_counter()
         status = size = 0
 
-        async def count(message: Any) -> None:
+        async def send_counted(message: Any) -> None:
             nonlocal status, size
             status = message.get("status", status)
             size += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self._app(scope, receive, count)
+            await self._app(scope, receive, send_counted)
         finally:
             query = scope.get("query_string", b"")
             target = (scope.get("raw_path") or scope["path"].encode()) + (b"?" + query if query else b"")
-            # An exception without an answer is uvicorn's 500.
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - start
+            # If the application raises before it responds, uvicorn responds 500.
             _print_line(scope["method"], target.decode("latin-1"), status or 500, seconds, size, "-")
 
 
 def _print_line(method: str, target: str, status: int, seconds: float, size: int, encoding: str) -> None:
-    line = f"{method} {_cut(target, _LONGEST_PATH)} {status} {seconds * 1000:.0f} ms {size} B {encoding}\n"
-    sys.stdout.write(line)  # in one piece, so that lines of several threads or processes do not mix
+    line = f"{method} {_cut(target, _MAX_PATH_LENGTH)} {status} {seconds * 1000:.0f} ms {size} B {encoding}\n"
+    sys.stdout.write(line)  # one write, so that lines of several processes do not mix
     sys.stdout.flush()
 
 
 def _encoding(payload: Any) -> str:
-    """How the payload carried the body: text, base64, or not at all since the front door answered."""
+    """Return how *payload* carries the body: ``text``, ``base64``, or ``-`` without a payload."""
     if not isinstance(payload, dict):
         return "-" if payload is None else "text"
     is_base64 = payload.get("isBase64Encoded") or payload.get("bodyEncoding") == "base64"
@@ -74,7 +75,7 @@ def _encoding(payload: Any) -> str:
 def _print_json(title: str, value: Any) -> None:
     if value is None:
         return
-    text = as_json(_shortened(value))
+    text = to_json(_with_short_strings(value))
     if sys.stdout.isatty():
         try:
             from rich.console import Console
@@ -89,22 +90,12 @@ def _print_json(title: str, value: Any) -> None:
     print(title, text, flush=True)
 
 
-def as_json(value: Any) -> str:
-    """JSON for people: letters as they are where standard output can show them, escaped where it cannot."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=2)
-    return text
-
-
-def _shortened(value: Any) -> Any:
+def _with_short_strings(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _shortened(inner) for key, inner in value.items()}
+        return {key: _with_short_strings(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_shortened(inner) for inner in value]
-    return _cut(value, _LONGEST_TEXT) if isinstance(value, str) else value
+        return [_with_short_strings(inner) for inner in value]
+    return _cut(value, _MAX_STRING_LENGTH) if isinstance(value, str) else value
 
 
 def _cut(text: str, length: int) -> str:

@@ -1,4 +1,4 @@
-"""What a developer sees of an exception: werkzeug's debugger for WSGI, a page with the traceback for ASGI."""
+"""Debuggers for an application's exceptions: werkzeug's for WSGI, a page with the traceback for ASGI."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ import logging
 import traceback
 from typing import Any
 
-from bridge import logger
-from bridge.dev.cli.server.page import page_of
-from bridge.wsgi.call import gather
+from bridge.dev.cli.server.error_page import html_response
+from bridge.logs import logger
+from bridge.wsgi.call import call
 
-_WHY = "You see this because bridge serve runs with its debugger; on Lambda the client gets a plain 500."
+_NOTE = "bridge serve shows this page because its debugger is on. On Lambda the client gets a plain 500."
 
 
-def with_debugger(app: Any, interface: str, host: str = "localhost", *, streams: bool = False) -> Any:
-    """*app* with a debugger around it, and its own debug switch on.
+def add_debugger(app: Any, interface: str, host: str = "localhost", *, streams: bool = False) -> Any:
+    """Switch the application's own debug mode on, and return it with a debugger around it.
 
     Args:
         app: the application.
-        interface: which one it has.
-        host: the host that the server listens on; werkzeug's debugger answers on no other but localhost.
-        streams: whether responses go to the client as they come, and not whole as through a front door.
+        interface: its interface: ``"wsgi"``, ``"asgi"`` or ``"asgi2"``.
+        host: the host that the server listens on. werkzeug's debugger answers for this host and localhost only.
+        streams: whether the server streams responses; a front door buffers them.
     """
     with contextlib.suppress(AttributeError):
-        app.debug = True  # Flask, Starlette, FastAPI: exceptions come through
+        app.debug = True  # makes Flask, Starlette and FastAPI raise exceptions to the server
     if interface == "wsgi":
         from werkzeug.debug import DebuggedApplication
 
-        logging.getLogger("werkzeug").setLevel(logging.INFO)  # the debugger's PIN, once its page is open
-        debugged = DebuggedApplication(app if streams else _whole(app), evalex=True)
+        logging.getLogger("werkzeug").setLevel(logging.INFO)  # the debugger logs its PIN on this level
+        debugged = DebuggedApplication(app if streams else _buffered(app), evalex=True)
         debugged.trusted_hosts.append(host)
         return debugged
     if interface == "asgi2":
         from asgiref.compatibility import double_to_single_callable
 
         app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
-    return TracebackPage(app, streams=streams)
+    return TracebackMiddleware(app, streams=streams)
 
 
-def _whole(app: Any) -> Any:
-    """*app*, whose response begins when all of it is there: the debugger can replace one that has not begun."""
+def _buffered(app: Any) -> Any:
+    """Return *app* with each response held until its end: the debugger replaces only one that has not begun."""
 
-    def call(environ: Any, start_response: Any) -> list[bytes]:
-        response = gather(app, environ)
+    def buffered(environ: Any, start_response: Any) -> list[bytes]:
+        response = call(app, environ)
         start_response(f"{response.status} {response.reason}", response.headers)
         return [response.body]
 
-    return call
+    return buffered
 
 
-class TracebackPage:
-    """An ASGI application that shows the traceback of an exception instead of a plain 500.
+class TracebackMiddleware:
+    """ASGI middleware that responds with the traceback of an exception instead of a plain 500.
 
-    A response is held back until it is whole, one of status 500 until it is known whether an exception follows:
-    frameworks send one, and raise.
+    It holds a response back until its end. A response of status 500 it holds back until the application returns or
+    raises, because frameworks send one and raise after it.
 
     Args:
         app: the application.
-        streams: hold back nothing but a response of status 500.
+        streams: whether to hold back responses of status 500 only.
     """
 
     def __init__(self, app: Any, *, streams: bool = False) -> None:
@@ -73,7 +73,7 @@ class TracebackPage:
         held: list[Any] = []
         is_sent = False
 
-        async def release() -> None:
+        async def send_held() -> None:
             nonlocal is_sent
             is_sent = True
             for message in held:
@@ -85,27 +85,27 @@ class TracebackPage:
                 return
             held.append(message)
             if held[0].get("status") != 500 and (self._streams or _is_last(message)):
-                await release()
+                await send_held()
 
-        async def listen() -> Any:
-            if held and _is_last(held[-1]) and not is_sent:  # it waits for the client to go: no exception follows
-                await release()
+        async def receive_after_response() -> Any:
+            # An application that waits for http.disconnect after its response raises nothing more.
+            if held and _is_last(held[-1]) and not is_sent:
+                await send_held()
             return await receive()
 
         try:
-            await self._app(scope, listen, hold)
+            await self._app(scope, receive_after_response, hold)
         except Exception as error:
             if is_sent:
                 raise
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
-            # Here and not by raising on: whoever called has an answer.
-            logger().exception("The application failed at %s %s", scope["method"], scope["path"], exc_info=error)
-            if not (held and _is_last(held[-1]) and _is_html(held[0])):
+            logger.exception("The application failed at %s %s", scope["method"], scope["path"], exc_info=error)
+            has_own_page = held and _is_last(held[-1]) and _is_html(held[0])
+            if not has_own_page:
                 trace = "".join(traceback.format_exception(error))
-                held = page_of(scope, 500, f"{type(error).__name__}: {error}", trace, _WHY)
-            # else the framework's own page
+                held = html_response(scope, 500, f"{type(error).__name__}: {error}", trace, _NOTE)
         if not is_sent:
-            await release()
+            await send_held()
 
 
 def _is_last(message: Any) -> bool:

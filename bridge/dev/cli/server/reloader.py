@@ -1,7 +1,8 @@
-"""Starting the server again when code changes: a parent that watches, a child that serves."""
+"""The reloader of ``bridge serve``: watches the code and runs the server in a child process, a new one per change."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,35 +12,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bridge
-from bridge.dev.cli.function_loader import say
+from bridge.dev.cli.output import print_message
 
 if TYPE_CHECKING:
+    import argparse
     import socket
     from collections.abc import Sequence
     from types import FrameType
 
-# Python's -P: the current folder is the application's; nothing that the server itself imports is looked for there.
-_CHILD = (
+# The environment variable that hands a child its arguments; the child removes it before it imports the application.
+ARGUMENTS_VARIABLE = "BRIDGE_SERVE"
+# With -P Python does not import the server's own modules from the current folder, which is the application's.
+_COMMAND = (
     sys.executable,
     "-P",
     "-c",
-    "import sys; sys.path.append(sys.argv.pop()); from bridge.dev.cli.server.process import child; child()",
+    "import sys; sys.path.append(sys.argv.pop()); from bridge.dev.cli.server.process import run_child; run_child()",
     str(Path(bridge.__file__).parents[1]),
 )
-# Seconds that a child may take to end its requests: after Ctrl-C more than it gives them itself, before it starts again
-# as long as somebody who has just saved a change likes to wait.
-_GRACE, _SHORT_GRACE = 15, 3
+_WATCHED_EXTENSIONS = (".env", ".yml", ".yaml", ".toml")  # beside Python's own
+# Seconds that a child may take to finish its requests after SIGTERM: at the end, and before a restart.
+_STOP_SECONDS, _RESTART_SECONDS = 15, 3
 
 
-def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
-    """Serve in a child process, and in a new one after each change of code.
+def run_with_reloader(listener: socket.socket, options: argparse.Namespace, folders: Sequence[Path]) -> int:
+    """Run the server in a child process, and in a new one after each change of code, until Ctrl-C or SIGTERM.
 
-    A first child that ends by itself ends the whole. A later one that fails (somebody saved half a line) answers with
-    what is wrong until the next change; if it is gone altogether, another one does so.
+    If the first child exits by itself, so does this process. A later child that cannot serve the application (half a
+    line was saved) serves the error until the next change; if it exits, another child serves the error in its place.
 
     Args:
-        listener: a socket that listens.
-        folders: where the code lies.
+        listener: a listening socket, which all children inherit.
+        options: the options of ``bridge serve``.
+        folders: the folders to watch.
 
     Returns:
         The exit status.
@@ -53,11 +58,10 @@ def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    child = _Child(listener)
-    is_first = True
+    child = ServerProcess(listener, options)
     for changes in watch(
         *folders,
-        watch_filter=PythonFilter(extra_extensions=(".env", ".yml", ".yaml", ".toml")),
+        watch_filter=PythonFilter(extra_extensions=_WATCHED_EXTENSIONS),
         stop_event=stop,
         rust_timeout=200,
         yield_on_timeout=True,
@@ -67,49 +71,64 @@ def supervise(listener: socket.socket, folders: Sequence[Path]) -> int:
             break
         if changes:
             names = ", ".join(sorted({Path(path).name for _, path in changes})[:3])
-            say(f"{names} changed: starting again")
-            child.end(_SHORT_GRACE)
-            child = _Child(listener, before="changed")
-            is_first = False
-        elif child.status is not None:
-            if is_first or child.is_broken:
-                return child.status
-            child = _Child(listener, before=str(child.status))
-    child.end(_GRACE)
+            print_message(f"{names} changed; restarting")
+            child.stop(_RESTART_SECONDS)
+            child = ServerProcess(listener, options, is_restart=True)
+        elif child.exit_status is not None:
+            if not child.is_restart or child.serves_error:
+                return child.exit_status
+            child = ServerProcess(listener, options, is_restart=True, failed_status=child.exit_status)
+    child.stop(_STOP_SECONDS)
     return 0
 
 
-class _Child:
-    """A serving process. It ends, too, when this one is gone: the pipe between them breaks.
+class ServerProcess:
+    """A child process that serves. A pipe to this process, which breaks at its end, stops the child as well.
 
     Args:
-        listener: a socket that listens.
-        before: what became of the child before: ``""`` if there was none, ``"changed"`` if it was ended since code
-            changed, or the status with which it ended by itself.
+        listener: a listening socket.
+        options: the options of ``bridge serve``.
+        is_restart: whether another child served before; an application that cannot be served is then reported by an
+            error page and not by the exit status.
+        failed_status: the status with which the previous child exited by itself; this one serves that as an error.
     """
 
-    def __init__(self, listener: socket.socket, before: str = "") -> None:
-        self.is_broken = before not in ("", "changed")
-        theirs, self._ours = os.pipe()
-        descriptors = (listener.fileno(), theirs)
-        told = {"BRIDGE_DESCRIPTORS": "{} {}".format(*descriptors), "BRIDGE_CHILD_BEFORE": before}
-        environment = os.environ | told
-        self._process = subprocess.Popen(_CHILD, pass_fds=descriptors, env=environment)  # noqa: S603 - our own words
-        os.close(theirs)
+    def __init__(
+        self,
+        listener: socket.socket,
+        options: argparse.Namespace,
+        *,
+        is_restart: bool = False,
+        failed_status: int | None = None,
+    ) -> None:
+        self.is_restart = is_restart
+        self.serves_error = failed_status is not None
+        read_end, self._write_end = os.pipe()
+        arguments = {
+            "options": vars(options),
+            "listener": listener.fileno(),
+            "parent": read_end,
+            "is_restart": is_restart,
+            "failed_status": failed_status,
+        }
+        environment = os.environ | {ARGUMENTS_VARIABLE: json.dumps(arguments)}
+        descriptors = (listener.fileno(), read_end)
+        self._process = subprocess.Popen(_COMMAND, pass_fds=descriptors, env=environment)  # noqa: S603 - a constant
+        os.close(read_end)
 
     @property
-    def status(self) -> int | None:
-        """Its exit status; None while it lives."""
+    def exit_status(self) -> int | None:
+        """The exit status; None while the process runs."""
         return self._process.poll()
 
-    def end(self, grace: float) -> None:
-        """End it: kindly, after *grace* seconds at once."""
-        for number, seconds in ((signal.SIGTERM, grace), (signal.SIGINT, 2), (signal.SIGKILL, None)):
-            if self.status is None:
+    def stop(self, seconds: float) -> None:
+        """Send SIGTERM, after *seconds* SIGINT, and two seconds later SIGKILL, until the process has exited."""
+        for number, timeout in ((signal.SIGTERM, seconds), (signal.SIGINT, 2), (signal.SIGKILL, None)):
+            if self.exit_status is None:
                 self._process.send_signal(number)
             try:
-                self._process.wait(seconds)
+                self._process.wait(timeout)
                 break
             except subprocess.TimeoutExpired:
                 continue
-        os.close(self._ours)
+        os.close(self._write_end)

@@ -1,8 +1,10 @@
-"""uvicorn's server, made to end: in order if it can, by force if the application never answers."""
+"""uvicorn's server, with a shutdown that also ends an application that never returns, and with clearer log messages."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,170 +13,193 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bridge import logger
-from bridge.asgi.loop import new_task
-from bridge.dev.cli.function_loader import say
-from bridge.dev.cli.process_exit import THREADS, leave, leave_if_stuck
-from bridge.dev.cli.server.page import text_of
-from bridge.dev.cli.server.server_log import make_clear
+from bridge.asgi.loop import create_task
+from bridge.dev.cli.output import print_message
+from bridge.dev.cli.process_exit import APPLICATION_THREADS, exit_if_threads_hang, exit_now
+from bridge.dev.cli.server.error_page import text_response
+from bridge.logs import logger
 
 if TYPE_CHECKING:
+    import argparse
     import socket
     from types import FrameType
 
-# Seconds after Ctrl-C: for the requests in flight, for all the rest (the lifespan) after them, and after a second
-# Ctrl-C for everything.
-_GRACE, _REST, _HURRY = 10, 3, 1
-# Times and seconds to wait at the end for the request of a client that has just connected. Browsers connect in advance.
-_LOOKS, _LOOK = 10, 0.02
+# Seconds after Ctrl-C for the requests in flight, after these for the lifespan, and after a second Ctrl-C for both.
+_REQUESTS_SECONDS, _LIFESPAN_SECONDS, _HURRY_SECONDS = 10, 3, 1
+# How often, and how many seconds each time, a shutdown waits for the first request of a client that has connected.
+# Browsers connect in advance.
+_CONNECT_CHECKS, _CONNECT_CHECK_SECONDS = 10, 0.02
+
+_WEBSOCKET_REFUSED = (
+    "a WebSocket does not reach an HTTP application on Lambda, since API Gateway's WebSocket APIs are a separate "
+    "product with events of their own. Use `bridge serve --plain` to serve the WebSockets of an ASGI application."
+)
+# Messages of uvicorn that repeat what this server, or behind a front door the gateway, reports itself.
+_REPEATED_MESSAGES = ("Application startup failed", "Unsupported upgrade request", "No supported WebSocket library")
+_INCOMPLETE_RESPONSE = "ASGI callable returned without completing response"
+_INVALID_REQUEST = "Invalid HTTP request received."
 
 
-class Server(uvicorn.Server):
-    """Serves an ASGI application.
+class DevelopmentServer(uvicorn.Server):
+    """Serves an ASGI application until Ctrl-C or SIGTERM.
 
     Args:
         app: the application.
-        greeting: what is said once it has started up.
-        options: those of the command line.
-        websockets: whether the application is asked for WebSockets, too.
+        greeting: a line to print once the application has started up; ``""`` for none.
+        options: the options of ``bridge serve``.
+        websockets: whether the application accepts WebSockets; otherwise they are refused with 403.
 
     Attributes:
-        failure: why the application does not start up; ``""`` if it does.
+        startup_error: why the application did not start up; ``""`` if it did.
     """
 
-    def __init__(self, app: Any, greeting: str, options: dict[str, Any], *, websockets: bool = False) -> None:
+    def __init__(self, app: Any, greeting: str, options: argparse.Namespace, *, websockets: bool = False) -> None:
         super().__init__(
             uvicorn.Config(
-                self._listen,
+                self._call,
                 interface="asgi3",
                 http="h11",
                 ws="auto" if websockets else "none",
-                lifespan="auto" if options["plain"] else "on",
+                lifespan="auto" if options.plain else "on",
                 log_config=None,
                 log_level="warning",
-                access_log=False,  # the gateway's own lines
+                access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                date_header=options["plain"],  # else the gateway writes it, as the front door does
-                timeout_graceful_shutdown=_GRACE,
-                # A header that is too large gets the front door's own answer, not the server's.
+                date_header=options.plain,  # otherwise the front door writes it
+                timeout_graceful_shutdown=_REQUESTS_SECONDS,
+                # Large enough for the front door to refuse large headers with its own response.
                 h11_max_incomplete_event_size=1024 * 1024,
-                ssl_certfile=options["ssl_certfile"],
-                ssl_keyfile=options["ssl_keyfile"],
+                ssl_certfile=options.ssl_certfile,
+                ssl_keyfile=options.ssl_keyfile,
             )
         )
-        self.failure = ""
+        self.startup_error = ""
         self._app = app
         self._greeting = greeting
-        self._has_websockets = websockets
-        self._is_plain = bool(options["plain"])
-        # asgiref runs a plain WSGI application on these; behind a front door the gateway has its own.
-        self._threads = ThreadPoolExecutor(options["threads"] if options["plain"] else None, THREADS)
+        self._accepts_websockets = websockets
+        self._is_plain = bool(options.plain)
+        # asgiref runs a plain WSGI application on these threads; the gateway has its own.
+        self._threads = ThreadPoolExecutor(options.threads if options.plain else None, APPLICATION_THREADS)
 
     @property
-    def status(self) -> int:
-        """The exit status: 0, or 3 if the application has not started up."""
+    def exit_status(self) -> int:
+        """The exit status: 0, or 3 if the application did not start up."""
         return 0 if self.started else 3
 
-    async def _listen(self, scope: Any, receive: Any, send: Any) -> None:
-        """The application, as uvicorn knows it."""
-        if scope["type"] == "http" and not self._has_websockets and _asks_for_websocket(scope):
+    async def _call(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI 3."""
+        if scope["type"] == "http" and not self._accepts_websockets and _is_websocket_handshake(scope):
             await _refuse_websocket(scope, send)
         elif scope["type"] == "lifespan":
             try:
-                await self._app(scope, receive, partial(self._hear, send))
+                await self._app(scope, receive, partial(self._send_lifespan, send))
             except asyncio.CancelledError:
-                if not self.force_exit:  # uvicorn has its traceback written, and who pressed Ctrl-C twice knows why
+                if not self.force_exit:  # after a second Ctrl-C uvicorn would print the traceback of this
                     raise
         else:
             await self._app(scope, receive, send)
 
-    async def _hear(self, send: Any, message: Any) -> None:
-        """Keep why the application does not start up, which uvicorn would log on several lines of its own."""
+    async def _send_lifespan(self, send: Any, message: Any) -> None:
+        """Store the reason of a failed startup, and send the message without it, so that uvicorn does not log it."""
         if message["type"] == "lifespan.startup.failed":
-            self.failure = str(message.get("message") or "no reason given").strip()
+            self.startup_error = str(message.get("message") or "The application gave no reason.").strip()
             message = {"type": message["type"]}
         await send(message)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start up, and say so."""
+        """Start the application up and print the greeting."""
         await super().startup(sockets)
         if not self.should_exit and self._greeting:
-            say(self._greeting)
+            print_message(self._greeting)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes."""
-        make_clear(front_door=not self._is_plain)
+        _configure_uvicorn_log(has_front_door=not self._is_plain)
         loop = asyncio.get_running_loop()
         loop.set_default_executor(self._threads)
-        # As on the loop of the Lambda handler: an answer waits for what its request has started.
-        loop.set_task_factory(new_task)
+        # As on the loop of the Lambda handler, a response waits for the tasks that its request has started.
+        loop.set_task_factory(create_task)
         try:
             await super().serve(sockets)
         finally:
-            await self._end_late()
+            await self._end_late_functions()
             self._threads.shutdown(wait=False, cancel_futures=True)
-            leave_if_stuck(self.status, _HURRY)
+            exit_if_threads_hang(self.exit_status, _HURRY_SECONDS)
 
-    async def _end_late(self) -> None:
-        """End functions that were given up; asyncio would wait for ever for one that is not to be cancelled."""
-        late = set(getattr(self._app, "late", ()))
+    @property
+    def _late_functions(self) -> set[asyncio.Task[Any]]:
+        """The tasks of functions that still run although the gateway has already responded for them."""
+        return set(getattr(self._app, "late", ()))
+
+    async def _end_late_functions(self) -> None:
+        """Exit at once if a late function suppresses its cancellation; asyncio would wait for it forever."""
+        late = self._late_functions
         try:
             if late:
-                await asyncio.wait(late, timeout=_HURRY)
-        finally:  # uvicorn may have passed Ctrl-C on, which cancels this
+                await asyncio.wait(late, timeout=_HURRY_SECONDS)
+        finally:  # uvicorn raises Ctrl-C again, which cancels this wait
             if not all(task.done() for task in late):
-                leave(self.status)
+                exit_now(self.exit_status)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the requests in flight, then the lifespan."""
-        # Nobody waits for a function that was given up.
-        self.server_state.tasks.difference_update(getattr(self._app, "late", ()))
+        """Finish the requests in flight, then the lifespan."""
+        self.server_state.tasks.difference_update(self._late_functions)
         if self.server_state.tasks:
-            left = len(self.server_state.tasks)
-            say(f"Requests in flight: {left}; they have {_GRACE} s (Ctrl-C again ends them now).")
+            count = len(self.server_state.tasks)
+            print_message(
+                f"Requests in flight: {count}. Waiting up to {_REQUESTS_SECONDS} s for them (press Ctrl-C again to "
+                "stop at once)."
+            )
         for server in self.servers:
             server.close()
-        await self._hear_out()
-        for each in self._connections():
-            is_idle = each.cycle is None or each.cycle.response_complete
-            if is_idle and each.transport.get_extra_info("ssl_object") is not None:
-                each.transport.abort()  # uvicorn's close() waits for the client's part in it, as long as it may
+        await self._await_first_requests()
+        for connection in self._http_connections():
+            is_idle = connection.cycle is None or connection.cycle.response_complete
+            if is_idle and connection.transport.get_extra_info("ssl_object") is not None:
+                connection.transport.abort()  # close() would wait for the client's closure alert
         await super().shutdown(sockets)
 
-    async def _hear_out(self) -> None:
-        """Let clients that have connected send their request: uvicorn hangs up on who has not begun to."""
-        for _ in range(_LOOKS):
-            await asyncio.sleep(_LOOK)  # also for those that were accepted in this very round
-            if self.force_exit or all(each.cycle is not None for each in self._connections()):
+    async def _await_first_requests(self) -> None:
+        """Give connected clients time to send a request: uvicorn closes connections that have sent no data."""
+        for _ in range(_CONNECT_CHECKS):
+            await asyncio.sleep(_CONNECT_CHECK_SECONDS)  # first: connections may be accepted in this very iteration
+            if self.force_exit or all(connection.cycle is not None for connection in self._http_connections()):
                 break
 
-    def _connections(self) -> list[H11Protocol]:
-        """Those of HTTP; WebSockets are not."""
+    def _http_connections(self) -> list[H11Protocol]:
         return [each for each in self.server_state.connections if isinstance(each, H11Protocol)]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came: end in order; a second one: at once; whatever hangs: by force."""
+        """Start the shutdown at the first signal, end it at the second, and exit in any case when its time is over."""
         super().handle_exit(sig, frame)
-        seconds = _HURRY if self.force_exit or not self.started else _GRACE + _REST
-        last = threading.Timer(seconds, lambda: leave(self.status))
-        last.daemon = True
-        last.start()
+        is_hurried = self.force_exit or not self.started
+        seconds = _HURRY_SECONDS if is_hurried else _REQUESTS_SECONDS + _LIFESPAN_SECONDS
+        timer = threading.Timer(seconds, lambda: exit_now(self.exit_status))
+        timer.daemon = True
+        timer.start()
 
 
-def _asks_for_websocket(scope: Any) -> bool:
-    for name, value in scope["headers"]:  # noqa: SIM110 - every request comes here, and any() makes a generator
-        if name == b"upgrade" and value.lower() == b"websocket":
-            return True
-    return False
+def _is_websocket_handshake(scope: Any) -> bool:
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in scope["headers"])
 
 
 async def _refuse_websocket(scope: Any, send: Any) -> None:
-    """What an ASGI server answers to a handshake that the application does not accept, and why."""
-    why = (
-        "no WebSocket reaches an HTTP application on Lambda: API Gateway's WebSocket APIs are another product, with "
-        "events of their own. `bridge serve --plain` serves the WebSockets of an ASGI application."
-    )
-    logger().warning("%s %s was answered 403: %s", scope["method"], scope["path"], why)
-    for message in text_of(403, why + "\n"):
+    """Respond as an ASGI server does to a handshake that the application rejects, with the reason."""
+    logger.warning("%s %s was answered 403: %s", scope["method"], scope["path"], _WEBSOCKET_REFUSED)
+    for message in text_response(403, f"{_WEBSOCKET_REFUSED}\n"):
         await send(message)
+
+
+def _configure_uvicorn_log(*, has_front_door: bool) -> None:
+    repeated = (*_REPEATED_MESSAGES, _INCOMPLETE_RESPONSE) if has_front_door else _REPEATED_MESSAGES
+
+    def clarify(record: logging.LogRecord) -> bool:
+        message = str(record.msg)
+        if message.startswith(_INVALID_REQUEST):
+            # uvicorn logs this while it handles the parser's exception, which has the reason.
+            record.msg = "A client's request was answered 400: it is not valid HTTP (%.200s)."
+            record.args = (sys.exception() or "no reason given",)
+        return not message.startswith(repeated)
+
+    logging.getLogger("uvicorn.error").addFilter(clarify)

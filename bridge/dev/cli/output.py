@@ -1,0 +1,36 @@
+"""What commands print beside their result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from bridge.dev.errors import CommandError
+
+
+def print_message(text: str) -> None:
+    """Print *text* to standard error, for the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def to_json(value: Any) -> str:
+    """Return *value* as indented JSON; letters beyond ASCII are escaped only if standard output cannot encode them."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2)
+    return text
+
+
+def missing_package(command: str, package: str, extra: str) -> CommandError:
+    """Return the error of a command that needs a package of an extra that is not installed.
+
+    Args:
+        command: the command as the user types it, such as ``"bridge serve"``.
+        package: the missing package.
+        extra: the extra of this distribution that has the package.
+    """
+    install = f"pip install 'serverless-bridge[{extra}]'"
+    return CommandError(f"{command} needs the package {package}, which is not installed. Install it: {install}")

@@ -1,0 +1,172 @@
+"""The ASGI application that ``bridge serve`` serves, made of its options and the project's files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bridge.dev.cli.function_loader import load_functions, warn_about_unset_variables
+from bridge.dev.cli.options import choose_source, front_door_settings, gateway_arguments, serverless_options
+from bridge.dev.cli.output import print_message
+from bridge.dev.cli.server.access_log import AccessLogMiddleware, log_access
+from bridge.dev.cli.server.debugger import add_debugger
+from bridge.dev.errors import CommandError, NoApplicationError
+from bridge.dev.gateway import front_door
+from bridge.dev.gateway.gateway import Gateway
+from bridge.dev.gateway.lambda_service import LambdaService
+from bridge.dev.projects.discover import find_project
+from bridge.dev.projects.env_file import read_env_file
+from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.handlers import Handler
+from bridge.wsgi import environ
+
+if TYPE_CHECKING:
+    import argparse
+
+# With -P Python does not import the runtime's own modules from the current folder, which is the function's.
+_RUNTIME_COMMAND = (sys.executable, "-P", "-m", "bridge.runtime")
+# The longest timeout of a function: a stream may last longer than a front door waits for its beginning.
+_MAX_TIMEOUT_SECONDS = 900.0
+
+
+class ServedApplication(NamedTuple):
+    """What the server serves.
+
+    Attributes:
+        app: the ASGI application.
+        description: the application and its front door, for the greeting.
+        websockets: whether the application accepts WebSockets.
+    """
+
+    app: Any
+    description: str
+    websockets: bool = False
+
+
+def make_application(options: argparse.Namespace) -> ServedApplication:
+    """Return the application of *options*: the gateway before the functions, or with ``--plain`` the user's own.
+
+    Raises:
+        CommandError: there is no application, or it cannot be imported.
+        UsageError: an option does not apply to the project's front door.
+    """
+    if options.runtime:
+        return _gateway_to_processes(options)
+    project = find_project(options.app, Path.cwd(), serverless_options(options))
+    return _plain(options, project) if options.plain else _gateway_in_process(options, project)
+
+
+def _gateway_in_process(options: argparse.Namespace, project: Project) -> ServedApplication:
+    if options.threads > 1:
+        environ.multithread = True
+    _choose_source(options, project)
+    wrap = partial(add_debugger, host=options.host) if options.debugger else None
+    base_path = front_door_settings(options).base_path
+    handlers = load_functions(project, options.env_file, wrap=wrap, settings={"base_path": base_path or None})
+    names = ", ".join(function.app for function in project.functions)
+    return ServedApplication(_gateway(handlers, options, project), f"{names} behind {options.source}")
+
+
+def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
+    try:
+        project = find_project(options.app, Path.cwd(), serverless_options(options))
+    except NoApplicationError:
+        if not options.command:
+            raise
+        project = Project([ProjectFunction("bridge", "")])
+    _choose_source(options, project)
+    # Each process ends a function at its own timeout, so the gateway has no timeouts for them.
+    gateway = _gateway(_services(options, project), options, project, timeouts={})
+    mode = options.response_mode or os.environ.get("BRIDGE_RESPONSE_MODE")
+    if mode == "stream" and not front_door(options.source).supports_streaming:
+        print_message(
+            f"{options.source} buffers responses, so they are not streamed. Use --source function-url or --source "
+            "rest-api to stream them."
+        )
+    names = " ".join(options.command) or ", ".join(function.app for function in project.functions)
+    return ServedApplication(gateway, f"{names} in separate processes behind {options.source}")
+
+
+def _choose_source(options: argparse.Namespace, project: Project) -> None:
+    for warning in project.warnings if options.source else project.warnings + project.source_warnings:
+        print_message(warning)
+    choose_source(options, project.source)
+
+
+def _gateway(handlers: dict[str, Any], options: argparse.Namespace, project: Project, **more: Any) -> Gateway:
+    arguments = gateway_arguments(options, project) | more
+    return Gateway(
+        handlers,
+        **arguments,
+        threads=options.threads,
+        observe=partial(log_access, verbose=options.verbose),
+        answers_if_cancelled=True,  # uvicorn cancels the tasks of requests at its shutdown
+    )
+
+
+def _services(options: argparse.Namespace, project: Project) -> dict[str, LambdaService]:
+    """Return a service for each function, by name.
+
+    Raises:
+        CommandError: the command does not exist.
+        UsageError: the file of environment variables cannot be read.
+    """
+    command = options.command
+    if command and shutil.which(command[0]) is None:
+        raise CommandError(f"The command {command[0]} does not exist. Write its path, or the name of one on PATH.")
+    settings = front_door_settings(options)
+    variables = {"BRIDGE_RESPONSE_MODE": options.response_mode, "BRIDGE_BASE_PATH": settings.base_path}
+    overrides = {name: value for name, value in variables.items() if value}
+    overrides |= read_env_file(Path(options.env_file)) if options.env_file is not None else {}
+    warn_about_unset_variables(project, overrides)
+    return {
+        function.name: LambdaService(
+            command or (*_RUNTIME_COMMAND, function.import_name),
+            name=function.name,
+            folder=function.folder,
+            handler=function.import_name,
+            environment=function.environment | overrides,
+            timeout=function.timeout or _default_timeout(options),
+            concurrency=options.concurrency,
+            sandboxes=options.sandboxes,
+        )
+        for function in project.functions
+    }
+
+
+def _default_timeout(options: argparse.Namespace) -> float:
+    """Return the timeout of a function that has none, in seconds: one more than the front door waits for it."""
+    rules = front_door(options.source)
+    if options.timeout is None and rules.supports_streaming:
+        return _MAX_TIMEOUT_SECONDS
+    return float(options.timeout or rules.timeout) + 1
+
+
+def _plain(options: argparse.Namespace, project: Project) -> ServedApplication:
+    """Return the user's application as ASGI; a WSGI application through asgiref's ``WsgiToAsgi``."""
+    loaded: list[tuple[Any, str]] = []
+
+    def wrap(app: Any, interface: str) -> Any:
+        if options.debugger:
+            app = add_debugger(app, interface, host=options.host, streams=True)
+        loaded.append((app, interface))
+        return app
+
+    function = project.functions[0]
+    project.functions = [function]
+    handlers = load_functions(project, options.env_file, wrap=wrap)
+    if not loaded:
+        raise CommandError(f"{function.app} is a Lambda handler, and --plain serves applications only. Remove --plain.")
+    ((app, interface),) = loaded
+    if interface == "wsgi":
+        from bridge.wsgi.on_event_loop import WsgiOnEventLoop
+
+        app = WsgiOnEventLoop(app)
+    else:
+        handler = handlers[function.name]
+        app = handler.asgi.app if isinstance(handler, Handler) and handler.asgi is not None else app
+    return ServedApplication(AccessLogMiddleware(app), f"{function.app} itself", websockets=interface != "wsgi")
