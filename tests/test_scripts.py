@@ -1,16 +1,24 @@
-"""The scripts of contributors and of CI: the demo, and the benchmarks' check."""
+"""The scripts of contributors and of CI: the demo, the version, and the benchmarks' check."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+import bridge
 from benchmarks import check
 from benchmarks.__main__ import PARTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Version = Callable[..., subprocess.CompletedProcess[str]]
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -20,6 +28,41 @@ def test_the_demo_prints_its_help(option: str) -> None:
     process = subprocess.run([SCRIPTS / "demo", option], check=True, capture_output=True, text=True, timeout=20)
     assert process.stdout.startswith("Creates an environment")
     assert "Usage: scripts/demo" in process.stdout
+
+
+VERSIONED = ("scripts/version", "bridge/__init__.py", "bridge/dev/serverless_plugin/package.json", "CHANGELOG.md")
+
+
+@pytest.fixture
+def version(tmp_path: Path) -> Version:
+    """Runs ``scripts/version`` in a copy of the files that it reads and writes."""
+    for name in VERSIONED:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SCRIPTS.parent / name, tmp_path / name)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, tmp_path / "scripts/version", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    return run
+
+
+def test_the_npm_package_and_the_changelog_have_the_version_of_the_python_package(version: Version) -> None:
+    assert version().stdout == f"{bridge.__version__}\n"
+    process = version("--check", bridge.__version__)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_setting_the_version_changes_both_packages_and_the_changelog_needs_a_section(
+    version: Version, tmp_path: Path
+) -> None:
+    assert version("12.3.4").returncode == 0
+    assert version().stdout == "12.3.4\n"
+    assert json.loads((tmp_path / "bridge/dev/serverless_plugin/package.json").read_text())["version"] == "12.3.4"
+    assert "CHANGELOG.md has no section [12.3.4]" in version("--check", "12.3.4").stderr
+    process = version("--check", "12.3.5")
+    assert process.returncode == 1
+    assert "bridge/__init__.py has the version 12.3.4, not 12.3.5" in process.stderr
 
 
 def test_the_benchmarks_help_names_every_part() -> None:
