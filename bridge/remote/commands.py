@@ -1,4 +1,4 @@
-"""The commands, as they run in the function: each ends like a process, with a status."""
+"""The commands, as they run in the function. Each ends like a process, with an exit status."""
 
 from __future__ import annotations
 
@@ -18,67 +18,67 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from bridge.remote.capture import Capture
+    from bridge.remote.isolation import OutputCapture
 
-_FILE = "<exec>"  # what the code is called in a traceback
-# As the shell and coreutils' timeout have them.
+_CODE_FILE = "<exec>"  # the file name of the code in tracebacks
+# Exit statuses of shells and of coreutils' timeout.
 _INTERRUPTED, _TIMED_OUT, _SIGNALLED = 130, 124, 128
-# Where wrappers keep the WSGI application that they call: asgiref, werkzeug's and others' middleware, a bound method.
-_INNER = ("wsgi_application", "wsgi_app", "app", "application", "__wrapped__", "__self__")
+# Attributes in which wrappers keep a WSGI application: those of asgiref, of middleware, and of bound methods.
+_WRAPPED_ATTRIBUTES = ("wsgi_application", "wsgi_app", "app", "application", "__wrapped__", "__self__")
 
 
-def run(command: str, data: str, names: Mapping[str, Any], capture: Capture, until: float) -> int:
+def run(command: str, data: str, namespace: Mapping[str, Any], capture: OutputCapture, deadline: float) -> int:
     """Run one command to its end.
 
     Args:
-        command: which one.
-        data: the code, the shell's line, or the words.
-        names: what ``exec`` finds in its namespace; ``app`` is the application.
-        capture: where it writes.
-        until: when it has to be at its end, by the monotonic clock.
+        command: one of ``bridge.remote.COMMANDS``.
+        data: the code, command line or arguments; see :func:`bridge.remote.command_event`.
+        namespace: the initial namespace of ``exec``; ``app`` is the application.
+        capture: the active capture, for messages about the command.
+        deadline: the time by which the command must have ended, in seconds of the monotonic clock.
 
     Returns:
-        Its exit status: what it exits with, 0 at its end, 1 after an exception, whose traceback is in the output.
+        The exit status: 1 after an exception, whose traceback is appended to the output.
     """
     try:
         if command == "command":
-            return _shell(data, capture, until)
+            return _run_shell(data, capture, deadline)
         if command == "exec":
-            _execute(data, names)
+            _run_code(data, namespace)
         elif command == "manage":
-            _manage(_words(data))
+            _run_django(_arguments(data))
         else:
-            _flask(_words(data), names["app"])
+            _run_flask(_arguments(data), namespace["app"])
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             return int(error.code or 0)
         capture.write(f"{error.code}\n")
         return 1
     except BaseException as error:
-        capture.write("".join(traceback.format_exception(type(error), error, _own_part(error))))
+        capture.write("".join(traceback.format_exception(type(error), error, _traceback_outside_this_module(error))))
         return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     finally:
-        linecache.cache.pop(_FILE, None)
+        linecache.cache.pop(_CODE_FILE, None)
     return 0
 
 
-def _execute(code: str, names: Mapping[str, Any]) -> None:
-    """Python code as a program of its own: ``__main__``, with one namespace for all of it."""
+def _run_code(code: str, namespace: Mapping[str, Any]) -> None:
+    """Execute Python code as ``python -c`` does: as module ``__main__``, in one namespace."""
     sys.argv = ["-c"]
     main = sys.modules["__main__"] = ModuleType("__main__")
-    vars(main).update(names)
-    linecache.cache[_FILE] = (len(code), None, code.splitlines(keepends=True), _FILE)
-    exec(compile(code, _FILE, "exec", dont_inherit=True), vars(main))  # noqa: S102 - what it is for
+    vars(main).update(namespace)
+    linecache.cache[_CODE_FILE] = (len(code), None, code.splitlines(keepends=True), _CODE_FILE)
+    exec(compile(code, _CODE_FILE, "exec", dont_inherit=True), vars(main))  # noqa: S102 - the purpose of the command
 
 
-def _shell(line: str, capture: Capture, until: float) -> int:
-    # What it starts in the background has its session, and ends with it only if there is no time left.
-    process = subprocess.Popen(line, shell=True, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S602
+def _run_shell(command_line: str, capture: OutputCapture, deadline: float) -> int:
+    # In a session of its own, so that a timeout kills background processes, too. Otherwise they are left running.
+    process = subprocess.Popen(command_line, shell=True, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S602
     try:
-        status = process.wait(None if until == float("inf") else max(0.0, until - time.monotonic()))
+        status = process.wait(None if deadline == float("inf") else max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         _kill(process)
-        capture.write("\n[bridge: the command was ended, since the function is about to run out of time.]\n")
+        capture.write("\n[bridge: the command was killed because the function is about to time out.]\n")
         return _TIMED_OUT
     except BaseException:
         _kill(process)
@@ -95,51 +95,50 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _manage(words: list[str]) -> None:
-    """Django's command line; it sets Django up with the settings that the application has named."""
+def _run_django(arguments: list[str]) -> None:
+    """Run Django's command line with the settings that the application has selected."""
     try:
         from django.core.management import execute_from_command_line
     except ModuleNotFoundError as error:
-        raise _missing(error, "Django", "django") from error
-    sys.argv = ["manage.py", *words]
+        raise _not_installed(error, "Django", "django") from error
+    sys.argv = ["manage.py", *arguments]
     execute_from_command_line(sys.argv)
 
 
-def _flask(words: list[str], app: Any) -> None:
-    """Flask's command line for the application that is there, with its commands and the installed plugins'."""
+def _run_flask(arguments: list[str], app: Any) -> None:
+    """Run Flask's command line with the application's own commands and those of installed plugins."""
     try:
         from flask import Flask
         from flask.cli import FlaskGroup
     except ModuleNotFoundError as error:
-        raise _missing(error, "Flask", "flask") from error
-    found = app
-    for _ in range(16):  # a wrapper may hold itself
-        if isinstance(found, Flask):
+        raise _not_installed(error, "Flask", "flask") from error
+    flask_app = app
+    for _ in range(16):  # a wrapper may refer to itself
+        if isinstance(flask_app, Flask):
             break
-        found = next((getattr(found, name) for name in _INNER if getattr(found, name, None) is not None), None)
+        wrapped = (getattr(flask_app, name, None) for name in _WRAPPED_ATTRIBUTES)
+        flask_app = next((inner for inner in wrapped if inner is not None), None)
     else:
-        found = None
-    if found is None:
-        raise SystemExit(f"The application is no Flask application, but a {type(app).__name__}.")
-    sys.argv = ["flask", *words]
-    group = FlaskGroup(create_app=lambda: found, load_dotenv=False, set_debug_flag=False)
-    group.main(args=words, prog_name="flask")
+        raise SystemExit(f"The application is not a Flask application: its type is {type(app).__name__}.")
+    sys.argv = ["flask", *arguments]
+    group = FlaskGroup(create_app=lambda: flask_app, load_dotenv=False, set_debug_flag=False)
+    group.main(args=arguments, prog_name="flask")
 
 
-def _words(data: str) -> list[str]:
+def _arguments(data: str) -> list[str]:
     try:
         return shlex.split(data)
     except ValueError as error:
-        raise SystemExit(f"{data!r} cannot be split into words: {error}.") from None
+        raise SystemExit(f"The arguments {data!r} cannot be split: {error}.") from None
 
 
-def _missing(error: ModuleNotFoundError, name: str, module: str) -> BaseException:
-    """The end of a command whose framework is not in the function; another module's error as it is."""
+def _not_installed(error: ModuleNotFoundError, name: str, module: str) -> BaseException:
+    """Return the end of a command whose framework is missing; *error* itself if another module is."""
     return SystemExit(f"{name} is not installed in the function.") if error.name == module else error
 
 
-def _own_part(error: BaseException) -> Any:
-    """The traceback without what is the bridge's."""
+def _traceback_outside_this_module(error: BaseException) -> Any:
+    """Return the traceback from the first frame on that is not in this file."""
     part = error.__traceback__
     while part is not None and part.tb_frame.f_code.co_filename == __file__:
         part = part.tb_next

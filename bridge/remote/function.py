@@ -1,7 +1,7 @@
-"""The function's side: one event, one command, ``[status, output]``.
+"""The function's side of remote commands: one event runs one command.
 
-A function runs commands only if ``BRIDGE_REMOTE_COMMANDS`` is on in its environment. Whoever may invoke it
-(``lambda:InvokeFunction``) then runs code in it, which is more than the right to call it.
+Commands are disabled unless the function's environment sets ``BRIDGE_REMOTE_COMMANDS=on``. With it, every principal
+with the permission ``lambda:InvokeFunction`` can run arbitrary code with the function's role.
 """
 
 from __future__ import annotations
@@ -11,120 +11,117 @@ import os
 import sys
 import threading
 import time
+from bisect import bisect_right
+from functools import partial
 from tempfile import TemporaryFile
 
-from bridge import logger
+from bridge.bodies import json_size
 from bridge.errors import EventError
-from bridge.given import switch
-from bridge.remote import COMMANDS, KEY, VARIABLE
-from bridge.remote.capture import Capture, read
+from bridge.limits import LAMBDA_PAYLOAD_LIMIT
+from bridge.logs import logger
+from bridge.remote import COMMANDS, EVENT_KEY, VARIABLE
 from bridge.remote.commands import run
-from bridge.remote.state import restored
-from bridge.remote.threads import Threads
-from bridge.size import size_of
-from bridge.sources import LAMBDA_LIMIT
+from bridge.remote.isolation import OutputCapture, join_threads, read_output, restored_state, started_threads
+from bridge.settings import boolean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.adapter import Handler
-
-OFF = (
-    f"Remote commands are off in this function. To switch them on, set its environment variable {VARIABLE} to on; "
-    "everybody who may invoke the function can then run code in it."
+DISABLED_MESSAGE = (
+    f"Remote commands are disabled in this function. To enable them, set its environment variable {VARIABLE}=on. "
+    "Everyone with the permission to invoke the function can then run code in it."
 )
-_NOTE = "\n[bridge: a part of the output is left out here. It has {} bytes, and a function's answer at most 6 MB.]\n"
-# So much of the function's time is kept for the answer.
-_LAST_SECONDS = 1.0
-# A command has standard output for itself.
-_turn = threading.Lock()
+_OMISSION = "\n[bridge: part of the output is omitted here. It has {} bytes; a Lambda response has at most 6 MB.]\n"
+# Seconds before the function's deadline at which a command must have ended, so that its output can be returned.
+_RESERVED_SECONDS = 1.0
+# Only one command at a time: the captured file descriptors belong to the whole process.
+_command_lock = threading.Lock()
 
 
-def answer(event: dict[str, Any], context: Any, handler: Handler) -> list[Any]:
-    """Run the command of an event that holds one and nothing else.
+def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
+    """Run the command in *event*.
 
     Args:
-        event: the event.
+        event: the event, whose only key is ``bridge.remote.EVENT_KEY``.
         context: Lambda's context object, or None.
-        handler: the handler that was called, whose application it is.
+        app: the WSGI or ASGI application of the handler, or None.
 
     Returns:
-        The exit status of the command and its output: standard output and standard error, in order.
+        The command's exit status and its output, which is standard output and standard error in order.
 
     Raises:
-        EventError: commands are off, or the event has none that is known.
-        SettingError: the variable that switches them on has a value that is not allowed.
+        EventError: commands are disabled, or the event has no valid command.
+        SettingError: the variable that enables commands has an invalid value.
     """
-    if not switch(f"environment variable {VARIABLE}", os.environ.get(VARIABLE), default=False):
-        raise EventError(OFF)
-    told = event[KEY]
-    command = told.get("command") if isinstance(told, dict) else None
-    data = told.get("data", "") if isinstance(told, dict) else None
+    if not boolean(f"environment variable {VARIABLE}", os.environ.get(VARIABLE), default=False):
+        raise EventError(DISABLED_MESSAGE)
+    request = event[EVENT_KEY] if isinstance(event[EVENT_KEY], dict) else {}
+    command, data = request.get("command"), request.get("data", "")
     if command not in COMMANDS or not isinstance(data, str):
         raise EventError(
-            f'The event has no command that is known. It is {{"{KEY}": {{"command": NAME, "data": TEXT}}}}, and the '
-            f"names are {', '.join(COMMANDS)}."
+            f'The event has no valid command. Send {{"{EVENT_KEY}": {{"command": NAME, "data": TEXT}}}}, where NAME is '
+            f"one of {', '.join(COMMANDS)}."
         )
-    logger().info("A remote command is run: %s.", command)
-    if "asyncio" in sys.modules and sys.modules["asyncio"]._get_running_loop() is not None:
-        # Django refuses its database where a loop runs, and asyncio.run() refuses to run.
-        from bridge.interfaces.call import call_outside
+    logger.info("Running a remote command: %s.", command)
+    app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref or of the bridge
+    namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
+    # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
+    execute = partial(contextvars.copy_context().run, _execute, command, data, namespace, _deadline(context))
+    if not _is_event_loop_running():
+        return execute()
+    # asyncio.run() and Django's database layer refuse to work in a thread that runs an event loop.
+    from concurrent.futures import ThreadPoolExecutor
 
-        return call_outside(_answer, command, data, event, context, handler)  # type: ignore[no-any-return]
-    return _answer(command, data, event, context, handler)
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(execute).result()
 
 
-def _answer(command: str, data: str, event: Any, context: Any, handler: Handler) -> list[Any]:
-    app = _application(handler)
-    names = {"app": app, "wsgi_app": app, "event": event, "context": context}
-    until = _deadline(context)
-    with _turn, TemporaryFile(prefix="bridge-", buffering=0) as file:
-        with Capture(file) as capture, restored(), Threads() as threads:
-            process = os.getpid()
-            # In a context of its own: what the code sets there, an application's context of Flask's say, ends with it.
-            status = contextvars.copy_context().run(run, command, data, names, capture, until)
-            if os.getpid() != process:  # the code has forked, and the child is not to become a function, too
+def _execute(command: str, data: str, namespace: dict[str, Any], deadline: float) -> list[Any]:
+    with _command_lock, TemporaryFile(prefix="bridge-", buffering=0) as file:
+        with OutputCapture(file) as capture, restored_state(), started_threads() as threads:
+            process_id = os.getpid()
+            status = run(command, data, namespace, capture, deadline)
+            if os.getpid() != process_id:  # a fork of the function must not go on as a second function
                 capture.flush()
                 os._exit(status & 0xFF)
-            threads.wait(until)
-        return [status, _fitting(status, *read(file, LAMBDA_LIMIT))]
-
-
-def _application(handler: Handler) -> Any:
-    app = handler.wsgi_app
-    if app is None and handler.hosted is not None:
-        app = handler.hosted.app
-        if type(app).__module__ == "bridge.wsgi.on_event_loop":
-            app = app.wsgi_application
-    return app
+            join_threads(threads, deadline)
+        output, size = read_output(file, LAMBDA_PAYLOAD_LIMIT)
+        return [status, _shortened(output, size, status)]
 
 
 def _deadline(context: Any) -> float:
-    """When the command has to be at its end, by the monotonic clock."""
-    left = getattr(context, "get_remaining_time_in_millis", None)
-    return time.monotonic() + left() / 1000 - _LAST_SECONDS if left is not None else float("inf")
+    """Return the time by which the command must have ended, in seconds of the monotonic clock."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return time.monotonic() + remaining() / 1000 - _RESERVED_SECONDS if remaining is not None else float("inf")
 
 
-def _fitting(status: int, output: str, size: int) -> str:
-    """As much of the output as an answer can carry: its beginning and its end.
+def _is_event_loop_running() -> bool:
+    asyncio = sys.modules.get("asyncio")  # if it has not been imported, no loop is running
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _shortened(output: str, size: int, status: int) -> str:
+    """Return *output*, without its middle if the payload would exceed Lambda's limit.
 
     Args:
-        status: the command's.
-        output: the output; if it is very large, without its middle.
-        size: how many bytes the whole output has.
+        output: the output; of a very large one only the beginning and the end.
+        size: the size of the whole output in bytes.
+        status: the command's exit status.
     """
-
-    def cut(half: int) -> str:
-        return _NOTE.format(size).join((output[:half], output[len(output) - half :]))
-
-    if size <= LAMBDA_LIMIT and size_of([status, output]) <= LAMBDA_LIMIT:
+    if size <= LAMBDA_PAYLOAD_LIMIT and json_size([status, output]) <= LAMBDA_PAYLOAD_LIMIT:
         return output
-    fits, too_much = 0, min(len(output) // 2, LAMBDA_LIMIT // 2)
-    while too_much - fits > 1024:
-        half = (fits + too_much) // 2
-        if size_of([status, cut(half)]) <= LAMBDA_LIMIT:
-            fits = half
-        else:
-            too_much = half
-    return cut(fits)
+
+    def shorten(half: int) -> str:
+        return _OMISSION.format(size).join((output[:half], output[len(output) - half :]))
+
+    lengths = range(0, min(len(output), LAMBDA_PAYLOAD_LIMIT) // 2, 1024)
+    return shorten(
+        lengths[bisect_right(lengths, LAMBDA_PAYLOAD_LIMIT, key=lambda n: json_size([status, shorten(n)])) - 1]
+    )

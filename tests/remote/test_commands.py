@@ -1,4 +1,4 @@
-"""What each command does, and how it ends."""
+"""``exec``, ``command``, ``manage`` and ``flask``: what they do, and their status and output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from asgiref.wsgi import WsgiToAsgi
 from flask import Flask, current_app
 
 import bridge
-from bridge.remote import event_of
+from bridge.remote import command_event
 from tests.asgi.asking import Context
 from tests.examples.applications import ALL_EXAMPLES, load
-from tests.remote.asking import Function, wsgi
+from tests.remote.helpers import Function, wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +47,12 @@ examples = {example.name: example for example in ALL_EXAMPLES}
         ("print('\\udce9')", 0, "\\udce9\n"),
     ],
 )
-def test_code_runs_as_a_program_of_its_own(function: Function, code: str, status: int, output: str) -> None:
-    ended, written = function.exec(code)
-    assert (ended, written.endswith(output)) == (status, True), written
+def test_exec_runs_code_like_python_c(function: Function, code: str, status: int, output: str) -> None:
+    actual_status, actual_output = function.exec(code)
+    assert (actual_status, actual_output.endswith(output)) == (status, True), actual_output
 
 
-def test_a_traceback_shows_the_code_and_nothing_of_the_bridge(function: Function) -> None:
+def test_a_traceback_shows_the_source_lines_and_no_frames_of_the_bridge(function: Function) -> None:
     status, output = function.exec("def pour(cup):\n    return cup['tea']\n\nprint('first')\npour({})")
     assert status == 1
     assert output.startswith('first\nTraceback (most recent call last):\n  File "<exec>", line 5, in <module>\n')
@@ -61,7 +61,7 @@ def test_a_traceback_shows_the_code_and_nothing_of_the_bridge(function: Function
     assert "bridge" not in output
 
 
-def test_the_output_is_in_order_whoever_writes_it(function: Function) -> None:
+def test_output_of_python_threads_descriptors_and_child_processes_is_in_order(function: Function) -> None:
     code = r"""
 import os, subprocess, sys, threading
 sys.stdout.write("1 ")
@@ -79,10 +79,10 @@ os.system("printf 7")
     assert function.exec(code) == (0, "1 2 3 4 � 5 6 7")
 
 
-def test_the_code_sees_the_application_of_the_function(on: None) -> None:
+def test_app_is_the_functions_application(enabled: None) -> None:
     app = Flask("tea")
     for handler in (bridge.handler(app), bridge.asgi_handler(app)):
-        assert handler(event_of("exec", "print(app.name)")) == [0, "tea\n"]
+        assert handler(command_event("exec", "print(app.name)")) == [0, "tea\n"]
 
 
 @pytest.mark.parametrize(
@@ -96,24 +96,24 @@ def test_the_code_sees_the_application_of_the_function(on: None) -> None:
         ("sleep 30 >&2 & echo $!", 0, None),
     ],
 )
-def test_a_line_is_run_by_the_shell(function: Function, line: str, status: int, output: str | None) -> None:
-    ended, written = function.run("command", line)
-    if output is None:  # a process in the background lives on, and is not waited for
-        subprocess.run(["kill", written.strip()], check=True)
+def test_command_runs_a_shell_command_line(function: Function, line: str, status: int, output: str | None) -> None:
+    actual_status, actual_output = function.run("command", line)
+    if output is None:  # the background process still runs
+        subprocess.run(["kill", actual_output.strip()], check=True)
     else:
-        assert written == output
-    assert ended == status
+        assert actual_output == output
+    assert actual_status == status
 
 
-def test_a_line_that_takes_too_long_is_ended_while_there_is_time_to_say_so(function: Function) -> None:
-    status, output = function.run("command", "echo begun; sleep 30", Context(seconds=1.2))
+def test_a_shell_command_is_killed_a_second_before_the_functions_timeout(function: Function) -> None:
+    status, output = function.run("command", "echo started; sleep 30", Context(seconds=1.2))
     assert status == 124
-    assert output.startswith("begun\n")
-    assert "about to run out of time" in output
+    assert output.startswith("started\n")
+    assert "the command was killed because the function is about to time out" in output
 
 
 @pytest.mark.parametrize("shop", ["django-wsgi", "django-asgi"])
-def test_manage_runs_djangos_commands(on: None, shop: str) -> None:
+def test_manage_runs_djangos_commands(enabled: None, shop: str) -> None:
     function = Function(load(examples[shop]))
     assert function.run("manage", "check") == (0, "System check identified no issues (0 silenced).\n")
     status, output = function.run("manage", "check --tag nothing")
@@ -125,11 +125,11 @@ def test_manage_runs_djangos_commands(on: None, shop: str) -> None:
     assert (status, output) == (0, "True\n")
 
 
-async def test_manage_is_not_run_where_a_loop_runs(on: None) -> None:
+async def test_django_code_runs_in_a_thread_without_an_event_loop(enabled: None) -> None:
     handler = bridge.handler(load(examples["django-asgi"]), lifespan="off")
     code = "from django.utils.asyncio import async_unsafe\nprint(async_unsafe(lambda: 'safe')())"
-    assert await handler.answer(event_of("exec", code)) == [0, "safe\n"]
-    await handler.hosted.close_here()  # type: ignore[union-attr]
+    assert await handler.answer(command_event("exec", code)) == [0, "safe\n"]
+    await handler.asgi.close_here()  # type: ignore[union-attr]
 
 
 def flask_app() -> Flask:
@@ -156,24 +156,28 @@ class Middleware:
 
 
 @pytest.mark.parametrize(
-    "made",
+    "make_handler",
     [
         bridge.wsgi_handler,
         bridge.asgi_handler,
         lambda app: bridge.wsgi_handler(Middleware(app.wsgi_app)),
         lambda app: bridge.asgi_handler(WsgiToAsgi(app)),  # type: ignore[no-untyped-call]
     ],
-    ids=["itself", "on a loop", "in a middleware", "as ASGI"],
+    ids=["bare", "on an event loop", "in a middleware", "in WsgiToAsgi"],
 )
-def test_flask_knows_the_applications_own_commands(on: None, made: Callable[[Flask], bridge.Handler]) -> None:
+def test_flask_runs_the_applications_own_commands(
+    enabled: None, make_handler: Callable[[Flask], bridge.Handler]
+) -> None:
     app = flask_app()
-    handler = made(app)
-    assert handler(event_of("flask", "brew")) == [0, "brewing tea\nready\n"]
-    assert handler(event_of("flask", "spill")) == [4, ""]
+    handler = make_handler(app)
+    assert handler(command_event("flask", "brew")) == [0, "brewing tea\nready\n"]
+    assert handler(command_event("flask", "spill")) == [4, ""]
     assert app.debug is False
 
 
-def test_flask_knows_its_own_commands_and_those_of_plugins(on: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flask_lists_and_runs_its_own_commands_and_those_of_plugins(
+    enabled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Plugin:
         name = "taste"
 
@@ -186,30 +190,33 @@ def test_flask_knows_its_own_commands_and_those_of_plugins(on: None, monkeypatch
     function = Function(flask_app())
     status, output = function.run("flask", "--help")
     assert status == 0
-    listed = output.partition("Commands:")[2].splitlines()
-    assert {"brew", "routes", "shell", "spill", "taste"} <= {line.split()[0] for line in listed if line}
+    listing = output.partition("Commands:")[2].splitlines()
+    assert {"brew", "routes", "shell", "spill", "taste"} <= {line.split()[0] for line in listing if line}
     assert function.run("flask", "taste") == (0, "good\n")
     assert "/static/<path:filename>" in function.run("flask", "routes")[1]
 
 
-def test_flasks_own_errors_have_its_status(on: None) -> None:
+def test_an_error_of_flasks_command_line_has_its_exit_status(enabled: None) -> None:
     status, output = Function(flask_app()).run("flask", "stir")
     assert (status, output.splitlines()[-1]) == (2, "Error: No such command 'stir'.")
 
 
-def test_flask_without_a_flask_application_says_what_there_is(on: None) -> None:
-    assert Function(wsgi).run("flask", "routes") == (1, "The application is no Flask application, but a function.\n")
+def test_flask_reports_the_type_of_an_application_that_is_not_flask(enabled: None) -> None:
+    assert Function(wsgi).run("flask", "routes") == (
+        1,
+        "The application is not a Flask application: its type is function.\n",
+    )
 
 
 @pytest.mark.parametrize("command", ["manage", "flask"])
-def test_words_with_a_quote_that_does_not_end_are_explained(on: None, command: str) -> None:
+def test_an_unclosed_quote_is_reported(enabled: None, command: str) -> None:
     status, output = Function(wsgi).run(command, "check 'all")
-    assert (status, output) == (1, '"check \'all" cannot be split into words: No closing quotation.\n')
+    assert (status, output) == (1, 'The arguments "check \'all" cannot be split: No closing quotation.\n')
 
 
 @pytest.mark.parametrize(("command", "name"), [("manage", "django"), ("flask", "flask")])
-def test_a_framework_that_is_not_in_the_function_is_named(
-    on: None, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+def test_a_framework_that_is_not_installed_is_named(
+    enabled: None, monkeypatch: pytest.MonkeyPatch, command: str, name: str
 ) -> None:
     class Missing:
         @staticmethod

@@ -1,4 +1,4 @@
-"""Who asks a function for a command: one request, and a clear end whatever comes back."""
+"""Sending a command to a function: one request, and a clear message for every failure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from bridge.dev.cli.lambda_client import RemoteError, client, invoke
-from bridge.remote import event_of
-from tests.remote.lambdas import CREDENTIALS, NOTHING, Lambda
+from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client
+from bridge.remote import command_event
+from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ VARIABLES = ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_
 def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    for name, value in NOTHING.items():
+    for name, value in NO_AWS_CONFIG.items():
         monkeypatch.setenv(name, value)
 
 
@@ -32,104 +32,109 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def lambdas(credentials: None) -> Iterator[Lambda]:
-    made = Lambda()
-    yield made
-    made.close()
+def fake_lambda(credentials: None) -> Iterator[FakeLambda]:
+    fake = FakeLambda()
+    yield fake
+    fake.close()
 
 
-def ask(url: str, *, profile: str | None = None, region: str | None = None) -> tuple[int, str]:
-    made = client(endpoint_url=url, profile=profile, region=region)
+def send(url: str, *, profile: str | None = None, region: str | None = None) -> CommandResult:
+    client = make_client(endpoint_url=url, profile=profile, region=region)
     try:
-        return invoke(made, "shop", event_of("exec", "1"))
+        return invoke(client, "shop", command_event("exec", "1"))
     finally:
-        made.close()
+        client.close()
 
 
-def refused(url: str, **options: Any) -> str:
+def error_message(url: str, **options: Any) -> str:
     with pytest.raises(RemoteError) as caught:
-        ask(url, **options)
+        send(url, **options)
     return str(caught.value)
 
 
-@pytest.mark.parametrize("answer", [[0, ""], [5, "whole\n☕"], [255, "x" * 1_000_000]])
-def test_a_commands_answer_is_its_status_and_output(lambdas: Lambda, answer: list[Any]) -> None:
-    lambdas.answer(answer)
-    assert ask(lambdas.url) == tuple(answer)
+@pytest.mark.parametrize("payload", [[0, ""], [5, "whole\n☕"], [255, "x" * 1_000_000]])
+def test_the_result_is_the_commands_status_and_output(fake_lambda: FakeLambda, payload: list[Any]) -> None:
+    fake_lambda.respond(payload)
+    assert send(fake_lambda.url) == tuple(payload)
 
 
 @pytest.mark.parametrize(
-    ("payload", "says"),
+    ("payload", "message"),
     [
         ({"errorMessage": "KeyError", "errorType": "KeyError"}, "shop failed: KeyError: KeyError"),
-        ({"errorMessage": "'headers'", "errorType": "KeyError"}, "It does not know commands."),
-        ({"errorMessage": "2026-11-20 Task timed out after 3.00 seconds"}, "the time of the function's own timeout"),
-        ({"statusCode": 404}, 'shop does not know commands; it answered {"statusCode": 404}.'),
-        ([0, 1], "shop does not know commands; it answered [0, 1]."),
-        (["0", ""], "shop does not know commands"),
-        (None, "shop does not know commands; it answered null."),
-        ("x" * 1000, f'it answered "{"x" * 199} …'),
+        ({"errorMessage": "'headers'", "errorType": "KeyError"}, "It does not support remote commands."),
+        ({"errorMessage": "2026-11-20 Task timed out after 3.00 seconds"}, "ends with the function's timeout"),
+        ({"statusCode": 404}, 'shop does not support remote commands: it returned {"statusCode": 404}.'),
+        ([0, 1], "shop does not support remote commands: it returned [0, 1]."),
+        (["0", ""], "shop does not support remote commands"),
+        (None, "shop does not support remote commands: it returned null."),
+        ("x" * 1000, f'it returned "{"x" * 199} …'),
     ],
 )
-def test_an_answer_that_is_no_commands_is_explained(lambdas: Lambda, payload: Any, says: str) -> None:
-    lambdas.answer(payload, error=True)
-    assert says in refused(lambdas.url)
+def test_a_payload_that_is_no_commands_result_is_explained(fake_lambda: FakeLambda, payload: Any, message: str) -> None:
+    fake_lambda.respond(payload, error=True)
+    assert message in error_message(fake_lambda.url)
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "says"),
+    ("status", "code", "hint"),
     [
-        (404, "ResourceNotFoundException", "Is --function right"),
+        (404, "ResourceNotFoundException", "Check --function"),
         (429, "TooManyRequestsException", "The command was not run"),
         (403, "AccessDeniedException", "lambda:InvokeFunction"),
-        (403, "UnrecognizedClientException", "These credentials are not valid"),
-        (403, "ExpiredTokenException", "These credentials have expired"),
-        (413, "RequestTooLargeException", "At most 6 MB"),
-        (500, "ServiceException", "shop: it is so (ServiceException)."),
+        (403, "UnrecognizedClientException", "The credentials are invalid"),
+        (403, "ExpiredTokenException", "The credentials have expired"),
+        (413, "RequestTooLargeException", "at most 6 MB"),
+        (500, "ServiceException", "shop: the reason (ServiceException)."),
     ],
 )
-def test_a_refusal_of_lambdas_is_one_message_and_one_request(lambdas: Lambda, code: int, kind: str, says: str) -> None:
-    lambdas.refuse(code, kind, "it is so.")
-    message = refused(lambdas.url)
-    assert message.startswith(f"shop: it is so ({kind}).")
-    assert says in message
-    assert len(lambdas.asked) == 1
+def test_an_error_of_the_lambda_api_is_explained_and_not_retried(
+    fake_lambda: FakeLambda, status: int, code: str, hint: str
+) -> None:
+    fake_lambda.refuse(status, code, "the reason.")
+    message = error_message(fake_lambda.url)
+    assert message.startswith(f"shop: the reason ({code}).")
+    assert hint in message
+    assert len(fake_lambda.requests) == 1
 
 
-def test_plain_text_is_the_functions_error(lambdas: Lambda) -> None:
-    lambdas.body = b"Task timed out after 3.00 seconds"
-    assert refused(lambdas.url) == "shop failed: Task timed out after 3.00 seconds"
+def test_a_response_in_plain_text_is_the_functions_error(fake_lambda: FakeLambda) -> None:
+    fake_lambda.body = b"Task timed out after 3.00 seconds"
+    assert error_message(fake_lambda.url) == "shop failed: Task timed out after 3.00 seconds"
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
-        ({}, "You must specify a region. Name it by --region or AWS_REGION."),
-        ({"region": "eu-west-1"}, "shop: Unable to locate credentials. To have some, run `aws configure`"),
+        ({}, "You must specify a region. Set it with --region or AWS_REGION."),
+        ({"region": "eu-west-1"}, "shop: Unable to locate credentials. To set credentials, run `aws configure`"),
         ({"profile": "nobody"}, "The config profile (nobody) could not be found."),
     ],
 )
-def test_what_is_missing_to_ask_a_function_is_named(options: dict[str, str], says: str) -> None:
-    assert refused("http://127.0.0.1:1", **options).startswith(says)
+def test_missing_configuration_is_named(options: dict[str, str], message: str) -> None:
+    assert error_message("http://127.0.0.1:1", **options).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("url", "says"), [("http://127.0.0.1:1", "Is the network there"), ("nowhere", "Invalid endpoint: nowhere.")]
+    ("url", "message"),
+    [("http://127.0.0.1:1", "Check the network connection"), ("nowhere", "Invalid endpoint: nowhere.")],
 )
-def test_an_endpoint_that_is_not_there_is_named(credentials: None, url: str, says: str) -> None:
-    assert says in refused(url)
+def test_an_unreachable_endpoint_is_named(credentials: None, url: str, message: str) -> None:
+    assert message in error_message(url)
 
 
-def test_no_region_of_the_environment_is_left_out(lambdas: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv("AWS_REGION", raising=False)
-        monkeypatch.setenv(name, "eu-west-1")
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        assert ask(lambdas.url) == (0, "done\n")
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_may_come_from_either_variable(
+    fake_lambda: FakeLambda, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv(variable, "eu-west-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert send(fake_lambda.url) == (0, "done\n")
 
 
-def test_an_answer_that_does_not_come_is_not_asked_for_again(lambdas: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_times_out_is_not_retried(fake_lambda: FakeLambda, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.dev.cli.lambda_client._READ_SECONDS", 0.05)
-    lambdas.is_silent = True
-    assert "Whether the command has come to its end is in the function's log." in refused(lambdas.url)
-    assert len(lambdas.asked) == 1
+    fake_lambda.is_silent = True
+    assert "The function's log shows whether the command has ended." in error_message(fake_lambda.url)
+    assert len(fake_lambda.requests) == 1

@@ -1,14 +1,14 @@
-"""``bridge exec``, ``command``, ``manage`` and ``flask``: where they run, what they print, how they end."""
+"""``bridge exec``, ``command``, ``manage`` and ``flask``: local and remote execution, output and exit status."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.remote.function import OFF
+from bridge.remote.function import DISABLED_MESSAGE
 from tests.dev.cli.serve_process import ASGI, WSGI, run
-from tests.remote.lambdas import CREDENTIALS, NOTHING, Lambda
+from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def lambdas() -> Iterator[Lambda]:
-    made = Lambda()
-    yield made
-    made.close()
+def fake_lambda() -> Iterator[FakeLambda]:
+    fake = FakeLambda()
+    yield fake
+    fake.close()
 
 
-def remotely(lambdas: Lambda, folder: Path, command: str, *arguments: str, **more: Any) -> tuple[int, str, str]:
-    where = ("--function", "shop", "--endpoint-url", lambdas.url)
-    return run(folder, command, *where, *arguments, **NOTHING, **CREDENTIALS, **more)
+def run_remotely(fake: FakeLambda, folder: Path, command: str, *arguments: str) -> tuple[int, str, str]:
+    function = ("--function", "shop", "--endpoint-url", fake.url)
+    return run(folder, command, *function, *arguments, **NO_AWS_CONFIG, **CREDENTIALS)
 
 
 @pytest.mark.parametrize("app", [WSGI, ASGI], ids=["wsgi", "asgi"])
-def test_the_output_alone_is_on_standard_output_and_the_status_is_the_codes(tmp_path: Path, app: str) -> None:
+def test_standard_output_is_the_codes_output_and_the_exit_status_is_the_codes(tmp_path: Path, app: str) -> None:
     code = (
         "import os, sys\nprint('Grüße')\nos.system('echo from the shell')\nprint('error', file=sys.stderr)\nsys.exit(7)"
     )
@@ -42,16 +42,16 @@ def test_an_exception_is_a_traceback_and_status_1(tmp_path: Path) -> None:
     assert out.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_a_fork_of_the_code_does_not_answer_as_well(tmp_path: Path) -> None:
+def test_a_forked_child_of_the_code_prints_no_result(tmp_path: Path) -> None:
     code = "import os\nif os.fork() == 0:\n    raise SystemExit(3)\nprint(os.waitstatus_to_exitcode(os.wait()[1]))"
     assert run(tmp_path, "exec", "--local", WSGI, "-c", code) == (0, "3\n", "")
 
 
 @pytest.mark.slow
-def test_the_code_comes_from_a_word_a_file_or_standard_input(tmp_path: Path) -> None:
+def test_the_code_comes_from_an_option_a_file_or_standard_input(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("\ufeffprint('file')\n", encoding="utf-8")
     for arguments, stdin, out in (
-        (("-c", "print('word')"), "print('input')", "word\n"),
+        (("-c", "print('option')"), "print('input')", "option\n"),
         (("-f", "code.py"), "print('input')", "file\n"),
         (("-f", "-"), "print('input')", "input\n"),
         ((), "print('input')\n", "input\n"),
@@ -59,12 +59,12 @@ def test_the_code_comes_from_a_word_a_file_or_standard_input(tmp_path: Path) -> 
         assert run(tmp_path, "exec", "--local", WSGI, *arguments, stdin=stdin) == (0, out, "")
 
 
-def test_words_after_two_dashes_are_the_commands(tmp_path: Path) -> None:
-    words = ("--", "sh", "-c", 'echo "a  b"; exit 3')
-    assert run(tmp_path, "command", "--local", WSGI, *words) == (3, "a  b\n", "")
+def test_arguments_after_two_dashes_are_the_commands(tmp_path: Path) -> None:
+    arguments = ("--", "sh", "-c", 'echo "a  b"; exit 3')
+    assert run(tmp_path, "command", "--local", WSGI, *arguments) == (3, "a  b\n", "")
 
 
-def test_without_an_application_it_is_the_projects(tmp_path: Path) -> None:
+def test_the_application_is_the_projects_by_default(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.bridge]\napp = "app:app"\nsource = "alb"\nruntime = true\n')
     (tmp_path / "app.py").write_text("print('imported')\ndef app(environ, start):\n    return []\n")
     (tmp_path / "variables").write_text("TEA=sencha\n")
@@ -73,11 +73,11 @@ def test_without_an_application_it_is_the_projects(tmp_path: Path) -> None:
     assert (status, out, err) == (0, "True sencha\n", "imported\n")
 
 
-def test_a_handler_of_the_projects_own_says_that_it_knows_no_commands(tmp_path: Path) -> None:
+def test_a_handler_without_remote_commands_is_reported(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context):\n    return {'statusCode': 200}\n")
     status, out, err = run(tmp_path, "exec", "--local", "app:handler", "-c", "1")
     assert (status, out) == (1, "")
-    assert 'app:handler does not know commands; it answered {"statusCode": 200}.' in err
+    assert 'app:handler does not support remote commands: it returned {"statusCode": 200}.' in err
 
 
 @pytest.mark.slow
@@ -112,65 +112,74 @@ class Command(BaseCommand):
 
 
 @pytest.mark.slow
-def test_a_function_is_asked_with_serverless_wsgis_event(lambdas: Lambda, tmp_path: Path) -> None:
-    assert remotely(lambdas, tmp_path, "flask", "-c", "é", "--qualifier", "live") == (0, "done\n", "")
+def test_the_event_is_serverless_wsgis(fake_lambda: FakeLambda, tmp_path: Path) -> None:
+    assert run_remotely(fake_lambda, tmp_path, "flask", "-c", "é", "--qualifier", "live") == (0, "done\n", "")
     path = "/2015-03-31/functions/shop/invocations?Qualifier=live"
-    assert lambdas.asked == [(path, {"_serverless-wsgi": {"command": "flask", "data": "é"}})]
+    assert fake_lambda.requests == [(path, {"_serverless-wsgi": {"command": "flask", "data": "é"}})]
 
 
 @pytest.mark.slow
-def test_a_functions_status_and_output_are_the_commands(lambdas: Lambda, tmp_path: Path) -> None:
-    lambdas.answer([5, "whole\n☕"])
-    assert remotely(lambdas, tmp_path, "exec", "-c", "1") == (5, "whole\n☕", "")
+def test_the_exit_status_and_output_are_the_functions(fake_lambda: FakeLambda, tmp_path: Path) -> None:
+    fake_lambda.respond([5, "whole\n☕"])
+    assert run_remotely(fake_lambda, tmp_path, "exec", "-c", "1") == (5, "whole\n☕", "")
 
 
 @pytest.mark.slow
-def test_a_function_with_commands_off_is_a_hint(lambdas: Lambda, tmp_path: Path) -> None:
-    lambdas.answer({"errorType": "EventError", "errorMessage": OFF, "stackTrace": ["deep"]}, error=True)
-    status, out, err = remotely(lambdas, tmp_path, "exec", "-c", "1")
+def test_an_error_of_a_function_without_commands_says_how_to_enable_them(
+    fake_lambda: FakeLambda, tmp_path: Path
+) -> None:
+    fake_lambda.respond(
+        {"errorType": "EventError", "errorMessage": DISABLED_MESSAGE, "stackTrace": ["deep"]}, error=True
+    )
+    status, out, err = run_remotely(fake_lambda, tmp_path, "exec", "-c", "1")
     assert (status, out) == (1, "")
-    assert err == f"bridge: shop failed: EventError: {OFF}\n"
+    assert err == f"bridge: shop failed: EventError: {DISABLED_MESSAGE}\n"
 
 
-def test_what_is_missing_to_ask_a_function_is_one_message(tmp_path: Path) -> None:
-    status, out, err = run(tmp_path, "exec", "--function", "shop", "-c", "1", **NOTHING)
-    assert (status, out, err) == (1, "", "bridge: You must specify a region. Name it by --region or AWS_REGION.\n")
+def test_missing_aws_configuration_is_one_message(tmp_path: Path) -> None:
+    status, out, err = run(tmp_path, "exec", "--function", "shop", "-c", "1", **NO_AWS_CONFIG)
+    assert (status, out, err) == (1, "", "bridge: You must specify a region. Set it with --region or AWS_REGION.\n")
 
 
-def test_without_boto3_the_extra_is_named(tmp_path: Path) -> None:
+def test_without_boto3_the_message_names_the_extra(tmp_path: Path) -> None:
     (tmp_path / "boto3.py").write_text("raise ModuleNotFoundError(\"No module named 'boto3'\", name='boto3')\n")
     status, out, err = run(tmp_path, "exec", "--function", "shop", "-c", "1", PYTHONPATH=str(tmp_path))
-    assert (status, out, err) == (1, "", "bridge: This needs boto3: pip install 'serverless-bridge[remote]'\n")
+    assert (status, out) == (1, "")
+    assert "bridge exec --function needs the package boto3" in err
+    assert err.endswith("pip install 'serverless-bridge[remote]'\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        (("exec", "-c", "1"), "--function NAME is a deployed function, --local APP an application here."),
+        (("exec", "-c", "1"), "`bridge exec --function NAME`"),
         (("exec", "--function", "a", "--local", "b"), "not allowed with argument --function"),
         (("exec", "--local", "a", "-c", "1", "-f", "x"), "not allowed with argument -c/--command"),
-        (("exec", "--local", "a", "--region", "b", "--profile", "c"), "--region and --profile means nothing with it"),
-        (("exec", "--function", "a", "--env-file", "b"), "--env-file means nothing with it"),
-        (("exec", "--function", "a", "--opt", "stage=b"), "--opt means nothing with it"),
+        (
+            ("exec", "--local", "a", "--region", "b", "--profile", "c"),
+            "--region and --profile do not apply with --local",
+        ),
+        (("exec", "--function", "a", "--env-file", "b"), "--env-file does not apply with --function"),
+        (("exec", "--function", "a", "--opt", "stage=b"), "--opt does not apply with --function"),
         (("exec", "--local", "a", "-f", "nowhere.py"), "--file nowhere.py cannot be read: No such file or directory."),
-        (("exec", "--local", "a", "-f", "latin-1"), "latin-1 cannot be read as UTF-8"),
-        (("flask", "--local", "a", "-c", "b", "--", "c"), "stand in place of -c or -f"),
+        (("exec", "--local", "a", "-f", "latin-1"), "latin-1 is not valid UTF-8"),
+        (("flask", "--local", "a", "-c", "b", "--", "c"), "The command is given twice: after -- and with -c or -f."),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_options_that_exclude_each_other_are_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     (tmp_path / "latin-1").write_bytes(b"\xe9")
     status, out, err = run(tmp_path, *arguments)
     assert (status, out) == (2, "")
-    assert says in err
+    assert message in err
 
 
-def test_a_file_of_variables_that_the_project_names_is_not_for_a_deployed_function(tmp_path: Path) -> None:
+def test_the_env_file_of_the_project_is_ignored_for_a_deployed_function(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.bridge]\nenv-file = "variables"\n')
-    status, _, err = run(tmp_path, "exec", "--function", "shop", "-c", "1", **NOTHING)
-    assert (status, err) == (1, "bridge: You must specify a region. Name it by --region or AWS_REGION.\n")
+    status, _, err = run(tmp_path, "exec", "--function", "shop", "-c", "1", **NO_AWS_CONFIG)
+    assert (status, err) == (1, "bridge: You must specify a region. Set it with --region or AWS_REGION.\n")
 
 
-def test_the_application_may_hang_on_an_option_of_the_framework(tmp_path: Path) -> None:
+def test_the_application_may_depend_on_an_option_of_the_framework(tmp_path: Path) -> None:
     (tmp_path / "serverless.yml").write_text(
         "custom: {apps: {live: 'app:app'}, wsgi: {app: '${self:custom.apps.${opt:stage}}'}}\n"
         "functions: {web: {handler: bridge.entrypoint.handler}}\n"

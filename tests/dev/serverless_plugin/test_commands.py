@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.dev.cli.packages import listing, names
-from tests.remote.lambdas import CREDENTIALS, NOTHING, Lambda
+from tests.dev.cli.packages import file_digests, zip_names
+from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,14 +80,14 @@ def project(framework: Framework, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def lambdas() -> Iterator[Lambda]:
-    serving = Lambda()
+def lambdas() -> Iterator[FakeLambda]:
+    serving = FakeLambda()
     yield serving
     serving.close()
 
 
-def account(lambdas: Lambda) -> dict[str, str]:
-    return {**CREDENTIALS, **NOTHING, "AWS_ENDPOINT_URL": lambdas.url}
+def account(lambdas: FakeLambda) -> dict[str, str]:
+    return {**CREDENTIALS, **NO_AWS_CONFIG, "AWS_ENDPOINT_URL": lambdas.url}
 
 
 def test_alone_it_prints_help(project: Project) -> None:
@@ -129,29 +129,29 @@ def test_the_others_do_so_too(words: tuple[str, ...], status: int, out: str, pro
 
 
 def test_the_deployed_function_is_asked_in_the_services_region_and_its_status_and_output_come_back(
-    project: Project, lambdas: Lambda
+    project: Project, lambdas: FakeLambda
 ) -> None:
-    lambdas.answer([5, "whole ☕\n"])
+    lambdas.respond([5, "whole ☕\n"])
     ran = project.sls("wsgi", "exec", "--command", "print(1)", "--stage", "live", **account(lambdas))
     assert (ran.status, ran.out) == (5, "whole ☕\n")
     event = {"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}
-    assert lambdas.asked == [("/2015-03-31/functions/shop-live-shop/invocations", event)]
+    assert lambdas.requests == [("/2015-03-31/functions/shop-live-shop/invocations", event)]
 
 
-def test_each_command_of_each_function_is_asked_for_by_its_name(project: Project, lambdas: Lambda) -> None:
-    lambdas.answer([0, ""])
+def test_each_command_of_each_function_is_asked_for_by_its_name(project: Project, lambdas: FakeLambda) -> None:
+    lambdas.respond([0, ""])
     words = {"command": ["--command", "df"], "manage": ["--command=check -v 2"], "flask": ["--command", "tea"]}
     for command, given in words.items():
         assert project.sls("wsgi", command, *given, "--function", "admin", **account(lambdas)).status == 0
     path = "/2015-03-31/functions/shop-dev-admin/invocations"
     data = {"command": "df", "manage": "check -v 2", "flask": "tea"}
-    assert lambdas.asked == [
+    assert lambdas.requests == [
         (path, {"_serverless-wsgi": {"command": command, "data": said}}) for command, said in data.items()
     ]
 
 
-def test_a_function_that_has_commands_off_is_a_hint(project: Project, lambdas: Lambda) -> None:
-    lambdas.answer({"errorType": "EventError", "errorMessage": "off (keys _serverless-wsgi)"}, error=True)
+def test_a_function_that_has_commands_off_is_a_hint(project: Project, lambdas: FakeLambda) -> None:
+    lambdas.respond({"errorType": "EventError", "errorMessage": "off (keys _serverless-wsgi)"}, error=True)
     ran = project.sls("wsgi", "manage", "--command", "check", **account(lambdas))
     assert (ran.status, ran.out) == (1, "")
     assert "keys _serverless-wsgi" in ran.err
@@ -160,7 +160,7 @@ def test_a_function_that_has_commands_off_is_a_hint(project: Project, lambdas: L
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("exec", "local"), "Give one of the two: --command"),
+        (("exec", "local"), "Give either --command 'CODE', or --file FILE"),
         (("exec", "local", "--function", "nothing", "--command", "1"), 'Function "nothing" not found. There are: shop'),
         (("exec", "local", "--function", "job", "--command", "1"), 'Function "job" serves no application'),
     ],
@@ -181,15 +181,15 @@ def test_the_application_is_served_behind_the_front_door_that_its_events_name(pr
 
 
 def test_artifacts_are_made_and_removed_without_a_deployment(project: Project) -> None:
-    before = listing(project.folder)
+    before = file_digests(project.folder)
     ran = project.sls("wsgi", "install")
     assert ran.status == 0, ran.out + ran.err
     zips = list((project.folder / ".serverless").glob("*.zip"))
     assert [file.name for file in zips] == ["shop.zip"]
-    assert "web/app.py" in names(zips[0])
+    assert "web/app.py" in zip_names(zips[0])
     assert project.sls("wsgi", "clean").status == 0
     assert not zips[0].exists()
-    assert {name: what for name, what in listing(project.folder).items() if name != ".serverless"} == before
+    assert {name: what for name, what in file_digests(project.folder).items() if name != ".serverless"} == before
 
 
 def test_invoke_local_runs_the_function(project: Project) -> None:
@@ -212,7 +212,7 @@ def test_invoke_local_runs_the_function(project: Project) -> None:
 def test_serverless_offline_plays_api_gateway_in_front_of_it(framework: Framework, tmp_path: Path) -> None:
     config = {**CONFIG, "plugins": ["serverless-offline"], "functions": {"shop": CONFIG["functions"]["shop"]}}
     project = framework.project(tmp_path / "shop", {"web/app.py": APP}, config)
-    before = listing(project.folder)
+    before = file_digests(project.folder)
     with contextlib.ExitStack() as stack:
         ports = [str(stack.enter_context(_held_port())) for _ in range(3)]
         options = ["--httpPort", ports[0], "--lambdaPort", ports[1], "--albPort", ports[2], "--noPrependStageInUrl"]
@@ -220,7 +220,7 @@ def test_serverless_offline_plays_api_gateway_in_front_of_it(framework: Framewor
         _said(log, r"Server ready: (http://\S+)")
         with httpx.Client(base_url=f"http://localhost:{ports[0]}", trust_env=False, timeout=60) as client:
             assert client.get("/").text == "green true /"
-    after = {name: what for name, what in listing(project.folder).items() if "__pycache__" not in name}
+    after = {name: what for name, what in file_digests(project.folder).items() if "__pycache__" not in name}
     assert after == before
 
 

@@ -1,11 +1,11 @@
-"""A handler that is asked to run commands."""
+"""A handler that remote commands are sent to."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import bridge
-from bridge.remote import event_of
+from bridge.remote import command_event
 
 
 def wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -19,20 +19,14 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Function:
-    """A handler as a function has it.
-
-    Args:
-        app: its application.
-    """
+    """The handler of an application, with methods that send it commands."""
 
     def __init__(self, app: Any = wsgi) -> None:
         self.handler = bridge.handler(app)
 
     def run(self, command: str, data: str, context: Any = None) -> tuple[int, str]:
-        """Status and output."""
-        answer = self.handler(event_of(command, data), context)
-        assert isinstance(answer, list)
-        status, output = answer
+        """Return status and output."""
+        status, output = self.handler(command_event(command, data), context)
         return status, output
 
     def exec(self, code: str, context: Any = None) -> tuple[int, str]:

@@ -1,0 +1,197 @@
+"""What separates a command from the rest of the process: captured output, restored state, tracked threads."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager, suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO, Self
+
+_POLL_SECONDS = 0.02
+
+
+class OutputCapture:
+    """A context manager that redirects file descriptors 1 and 2 to a file, and 0 to an empty one.
+
+    Redirecting descriptors captures the output of threads, C code and child processes as well, in order.
+
+    Args:
+        file: an unbuffered file. A pipe would not do: a background process may keep it open after the command.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __enter__(self) -> Self:
+        self._saved_streams = sys.stdin, sys.stdout, sys.stderr
+        self.flush()
+        self._saved_descriptors = [_duplicate(descriptor) for descriptor in range(3)]
+        null = os.open(os.devnull, os.O_RDONLY)
+        for descriptor, target in enumerate((null, self._file.fileno(), self._file.fileno())):
+            os.dup2(target, descriptor)
+        if null > 2:
+            os.close(null)
+        # The streams refer to the descriptors, not to the file: a logger that keeps one writes to the log later.
+        sys.stdin, sys.stdout, sys.stderr = open(0, closefd=False), _output_stream(1), _output_stream(2)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.flush()
+        for descriptor, saved in enumerate(self._saved_descriptors):
+            if saved is None:
+                os.close(descriptor)
+            else:
+                os.dup2(saved, descriptor)
+                os.close(saved)
+        sys.stdin, sys.stdout, sys.stderr = self._saved_streams
+
+    def write(self, text: str) -> None:
+        """Append *text* to the output, even if the command has replaced or closed ``sys.stderr``."""
+        self.flush()
+        self._file.write(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        """Flush every output stream that may hold buffered text."""
+        for stream in (sys.stdout, sys.stderr, *self._saved_streams[1:], sys.__stdout__, sys.__stderr__):
+            with suppress(AttributeError, OSError, ValueError):  # the stream is None, or closed
+                stream.flush()  # type: ignore[union-attr]
+
+
+def read_output(file: IO[bytes], limit: int) -> tuple[str, int]:
+    """Return the captured output and its size in bytes.
+
+    Args:
+        file: the file of an :class:`OutputCapture`.
+        limit: if the output is larger than twice this number of bytes, only so many are read from its beginning and
+            from its end.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= 2 * limit:
+        content = file.read()
+    else:
+        content = file.read(limit)
+        file.seek(size - limit)
+        content += file.read()
+    return content.decode("utf-8", "replace"), size
+
+
+@contextmanager
+def restored_state() -> Iterator[None]:
+    """Restore arguments, import path, ``__main__``, current folder, environment, logging and warnings afterwards.
+
+    Imported modules stay imported, and keep what the command has changed in them.
+    """
+    argv, path, main, environment = sys.argv, [*sys.path], sys.modules.get("__main__"), dict(os.environ)
+    folder = None
+    with suppress(OSError):
+        folder = os.getcwd()  # noqa: PTH109
+    try:
+        with warnings.catch_warnings(), _restored_logging():
+            yield
+    finally:
+        sys.argv = argv
+        sys.path[:] = path
+        if main is not None:
+            sys.modules["__main__"] = main
+        if folder is not None:
+            with suppress(OSError):
+                os.chdir(folder)
+        # Other threads may read the environment meanwhile, so only what has changed is written.
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        for name, value in environment.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+
+
+@contextmanager
+def _restored_logging() -> Iterator[None]:
+    """Restore the configuration of all loggers. New loggers keep theirs: they belong to imported modules."""
+    loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    saved = [
+        (logger, logger.level, logger.propagate, logger.disabled, [*logger.handlers], [*logger.filters])
+        for logger in [logging.root, *loggers]
+    ]
+    disabled_level = logging.root.manager.disable
+    try:
+        yield
+    finally:
+        for logger, level, propagate, disabled, handlers, filters in saved:
+            logger.propagate, logger.disabled = propagate, disabled
+            logger.handlers[:], logger.filters[:] = handlers, filters
+            if logger.level != level:
+                logger.setLevel(level)
+        logging.disable(disabled_level)
+
+
+@contextmanager
+def started_threads() -> Iterator[set[threading.Thread]]:
+    """Collect the threads that the calling thread starts inside the context, and those that they start in turn.
+
+    ``Thread.start`` is replaced meanwhile. Comparing ``threading.enumerate()`` before and after would include threads
+    of concurrent requests, and threads that wait for this command to end before they run another one.
+    """
+    original_start = threading.Thread.start
+    caller = threading.current_thread()
+    started: set[threading.Thread] = set()
+
+    def start(thread: threading.Thread) -> None:
+        if threading.current_thread() is caller or threading.current_thread() in started:
+            started.add(thread)
+        original_start(thread)
+
+    threading.Thread.start = start  # type: ignore[method-assign, assignment]
+    try:
+        yield started
+    finally:
+        threading.Thread.start = original_start  # type: ignore[method-assign]
+
+
+def join_threads(threads: set[threading.Thread], deadline: float) -> None:
+    """Wait until *threads* have ended, as Python does before it exits.
+
+    Daemon threads are not waited for, and the threads of a ``ThreadPoolExecutor`` only until they are idle.
+
+    Args:
+        threads: the threads; they may add to the set.
+        deadline: the time at which to stop waiting, in seconds of the monotonic clock.
+    """
+    idle_polls = 0  # a worker that has just received its first task looks idle once
+    while time.monotonic() < deadline:
+        alive = [thread for thread in [*threads] if thread.is_alive() and not thread.daemon]
+        if not alive:
+            return
+        busy = [thread for thread in alive if not _is_idle_worker(thread)]
+        idle_polls = 0 if busy else idle_polls + 1
+        if idle_polls == 2:
+            return
+        (busy or alive)[0].join(_POLL_SECONDS)
+
+
+def _is_idle_worker(thread: threading.Thread) -> bool:
+    """Whether *thread* belongs to a ``ThreadPoolExecutor`` and runs none of the submitted functions."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_globals.get("__name__") == "concurrent.futures.thread"
+
+
+def _duplicate(descriptor: int) -> int | None:
+    try:
+        return os.dup(descriptor)
+    except OSError:  # the descriptor is closed
+        return None
+
+
+def _output_stream(descriptor: int) -> io.TextIOWrapper:
+    """Return an unbuffered text stream, so that its output and that of child processes are in order."""
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", newline="", write_through=True)
