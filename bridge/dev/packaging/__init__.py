@@ -1,9 +1,13 @@
-"""An application and its requirements, made into an artifact for AWS Lambda.
+"""Packages an application and its requirements into an artifact for AWS Lambda.
 
-The steps: :mod:`~bridge.dev.packaging.project_files` chooses the project's files,
-:mod:`~bridge.dev.packaging.requirements` finds what the application needs, :mod:`~bridge.dev.packaging.installer`
-installs that for the target, :mod:`~bridge.dev.packaging.compression` compiles and compresses each of the two, or
-takes it from the cache, and :mod:`~bridge.dev.packaging.archive` writes the zip.
+The steps of :func:`bridge.dev.packaging.build.build_artifact`:
+
+1. :mod:`~bridge.dev.packaging.project_files` chooses the project's files.
+2. :mod:`~bridge.dev.packaging.requirements` finds the requirements, and :mod:`~bridge.dev.packaging.installer` installs
+   them for the target, or :mod:`~bridge.dev.packaging.install_cache` returns an earlier installation.
+3. :mod:`~bridge.dev.packaging.requirement_files` chooses the files of that installation.
+4. :mod:`~bridge.dev.packaging.compression` compiles and compresses both, or loads them from the cache.
+5. :mod:`~bridge.dev.packaging.archive` writes the zip, or :mod:`~bridge.dev.packaging.image` a folder for Docker.
 """
 
 from __future__ import annotations
@@ -12,4 +16,4 @@ from bridge.errors import BridgeError
 
 
 class PackagingError(BridgeError):
-    """There is no artifact; the message says why and what to do."""
+    """No artifact can be built. The message names the cause and what to type next."""

@@ -1,4 +1,4 @@
-"""The application that the artifact is to run: where its module is, before anything is imported."""
+"""The application in an artifact: its name, its module among the packaged files, and its settings file."""
 
 from __future__ import annotations
 
@@ -8,102 +8,116 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
-from bridge.loading import _parts
+from bridge.loading import parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+# The file in which `bridge.entrypoint` finds the application's name and its options.
 SETTINGS_FILE = ".serverless-wsgi"
 
 
-def relative(app: str, folder: Path) -> str:
-    """The application's name as it is in the artifact: its folder as seen from the project's.
-
-    Raises:
-        PackagingError: it is outside the project.
-        ApplicationNotFoundError: it names no application.
-    """
-    _parts(app)
-    place, colon, attribute = app.strip().partition(":")
-    inside, slash, module = place.rpartition("/")
-    if not slash:
-        return app.strip()
-    root = folder.resolve()
-    real = (root / (inside or "/")).resolve()
-    if not real.is_relative_to(root):
-        raise PackagingError(f"{app}: {real} is not in the project, {root}. Package it from a folder that has both.")
-    below = real.relative_to(root).as_posix()
-    return f"{'' if below == '.' else below + '/'}{module}{colon}{attribute}"
-
-
-def folder_of(app: str | None) -> str:
-    """The folder in the artifact that the application's module is looked for in, first; ``""`` without one."""
-    return "" if app is None else _parts(app)[3]
-
-
-def check(app: str, files: Mapping[str, Path], modules: Iterable[str], target: str) -> None:
-    """Refuse an application that will not be found, or does not parse.
+def relative_name(app: str, project: Path) -> str:
+    """Return the application's name with its folder relative to the project: ``"web/app.app"``.
 
     Args:
-        app: its name in the artifact.
-        files: the project's files.
-        modules: the top-level modules of the requirements.
-        target: the Python version that it is for.
+        app: the application as :func:`bridge.loading.find_application` takes it, relative to *project*.
+        project: the project's folder.
 
     Raises:
-        PackagingError: so it is.
+        PackagingError: the application is outside the project.
+        ApplicationNotFoundError: *app* is not the name of an application.
     """
-    module, _, _, folder = _parts(app)
-    words = module.split(".")
-    if not folder and words[0] in modules and not _is_module(words[0], "", files):
-        return
-    if folder and not any(path.startswith(f"{folder}/") for path in files):
-        raise PackagingError(f"{app}: the project has no folder {folder!r}, or none that is packed.")
-    places = [f"{folder}/" if folder else "", ""]
-    if not any(_is_module("/".join(words), place, files) for place in places):
-        # A package's attribute may be a module: shop.wsgi.
-        near = sorted(path for path in files if path.endswith(".py") and path.count("/") <= 1)[:8]
+    parse_name(app)
+    module_path, colon, attribute = app.strip().partition(":")
+    folder, slash, module = module_path.rpartition("/")
+    if not slash:
+        return app.strip()
+    root = project.resolve()
+    resolved = (root / (folder or "/")).resolve()
+    if not resolved.is_relative_to(root):
         raise PackagingError(
-            f"{app}: there is no module {module!r} among the files of the project that are packed, nor in its "
-            f"requirements. Python files there: {', '.join(near) or 'none'}."
+            f"{app}: the folder {resolved} is not in the project, {root}. Run the command in a folder that contains "
+            "both."
         )
-    own = next((files[path] for place in places for path in _paths("/".join(words), place) if path in files), None)
-    if own is None or sys.version_info[:2] < tuple(map(int, target.split("."))):
-        return  # a namespace package; or of a grammar that may be newer than ours
-    try:
-        ast.parse(own.read_bytes(), own.name)
-    except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise PackagingError(f"{app} cannot be imported: {own.name}{line}: {error}") from None
+    relative = resolved.relative_to(root).as_posix()
+    return f"{'' if relative == '.' else f'{relative}/'}{module}{colon}{attribute}"
 
 
-def settings(app: str, text_types: Sequence[str], files: Mapping[str, Path]) -> bytes:
-    """The file that tells ``bridge.entrypoint`` the application; what the project's own one says besides stays.
+def application_folder(app: str | None) -> str:
+    """Return the folder in an application's name, which comes first on the import path; ``""`` if it has none."""
+    return "" if app is None else parse_name(app)[3]
+
+
+def check_application(app: str, files: Mapping[str, Path], modules: Collection[str], python: str) -> None:
+    """Check that the application's module will be found in the artifact and has no syntax error.
+
+    Nothing is imported.
+
+    Args:
+        app: the application's name in the artifact, as :func:`relative_name` returns it.
+        files: the project's files by their path in the artifact.
+        modules: the top-level modules of the requirements.
+        python: the Python version of the target, ``"3.12"``.
 
     Raises:
-        PackagingError: the project's own one is not JSON.
+        PackagingError: the check failed.
     """
-    content: dict[str, Any] = {}
+    module, _, _, folder = parse_name(app)
+    top, path = module.partition(".")[0], module.replace(".", "/")
+    if not folder and top in modules and not _has_module(top, files):
+        return
+    if folder and not any(name.startswith(f"{folder}/") for name in files):
+        raise PackagingError(
+            f"{app}: the project has no folder {folder!r}, or all files in it are left out. Correct the name, or "
+            f"include the folder: --include /{folder}/"
+        )
+    candidates = [f"{folder}/{path}", path] if folder else [path]
+    if not any(_has_module(candidate, files) for candidate in candidates):
+        # Modules in a package are listed, too: the name of an application may be that of a module, shop.wsgi.
+        nearby = sorted(name for name in files if name.endswith(".py") and name.count("/") <= 1)[:8]
+        raise PackagingError(
+            f"{app}: there is no module {module!r} among the project's files that are packaged, and none in its "
+            f"requirements. Name one of these files, as module:attribute: {', '.join(nearby) or '(no Python files)'}."
+        )
+    source = next((name for each in candidates for name in _module_files(each) if name in files), None)
+    if source is None or sys.version_info[:2] < tuple(map(int, python.split("."))):
+        return  # a namespace package, or a version with a newer grammar than the running interpreter
+    try:
+        ast.parse(files[source].read_bytes(), source)
+    except SyntaxError as error:
+        raise PackagingError(f"{app} cannot be imported: {source}, line {error.lineno}: {error.msg}.") from None
+    except ValueError as error:
+        raise PackagingError(f"{app} cannot be imported: {source}: {error}.") from None
+
+
+def settings_content(app: str, text_types: Sequence[str], files: Mapping[str, Path]) -> bytes:
+    """Return the content of the artifact's settings file: the project's own one with *app* and *text_types* set.
+
+    Raises:
+        PackagingError: the project's settings file is not a JSON object.
+    """
+    settings: Any = {}
     if SETTINGS_FILE in files:
         try:
-            content = json.loads(files[SETTINGS_FILE].read_text(encoding="utf-8"))
+            settings = json.loads(files[SETTINGS_FILE].read_text(encoding="utf-8"))
         except ValueError as error:
-            raise PackagingError(f"{SETTINGS_FILE} is not JSON: {error}") from None
-        if not isinstance(content, dict):
-            raise PackagingError(f"{SETTINGS_FILE} holds no JSON object.")
-    content["app"] = app
+            raise PackagingError(f"{SETTINGS_FILE} is not valid JSON: {error}. Correct or delete the file.") from None
+        if not isinstance(settings, dict):
+            raise PackagingError(f'{SETTINGS_FILE} must contain a JSON object, such as {{"app": "{app}"}}.')
+    settings["app"] = app
     if text_types:
-        content["text_mime_types"] = list(text_types)
-    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+        settings["text_mime_types"] = list(text_types)
+    return (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _paths(name: str, place: str) -> tuple[str, str]:
-    return f"{place}{name}.py", f"{place}{name}/__init__.py"
+def _module_files(path: str) -> tuple[str, str]:
+    return f"{path}.py", f"{path}/__init__.py"
 
 
-def _is_module(name: str, place: str, files: Mapping[str, Path]) -> bool:
-    """Whether there is such a module, or a folder of some: a namespace package."""
-    return any(path in files for path in _paths(name, place)) or any(
-        path.startswith((f"{place}{name}/", f"{place}{name}.cpython-", f"{place}{name}.abi3.")) for path in files
+def _has_module(path: str, files: Mapping[str, Path]) -> bool:
+    """Return whether *files* have a module at *path*: Python, native, or a folder, which is a namespace package."""
+    return f"{path}.py" in files or any(
+        name.startswith((f"{path}/", f"{path}.cpython-", f"{path}.abi3.")) for name in files
     )

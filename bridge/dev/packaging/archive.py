@@ -1,6 +1,6 @@
-"""Zip files whose bytes follow from what is in them alone, made of parts that are compressed once and used again.
+"""Reads and writes zip files whose bytes depend on nothing but their content.
 
-zipfile would compress what it copies from another archive a second time, so the format is written here:
+``zipfile`` compresses again what it copies from another archive, so :func:`write_zip` writes the format itself:
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
 
@@ -12,6 +12,7 @@ import struct
 import tempfile
 import zlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
@@ -19,129 +20,135 @@ from bridge.dev.packaging import PackagingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
-_best: Callable[[bytes, int], bytes | bytearray] | None = None
-with contextlib.suppress(ImportError):  # it comes with the extra `package`
-    from deflate import deflate_compress as _best
+# A dependency of the extra `package`.
+_libdeflate: Callable[[bytes, int], bytes | bytearray] | None = None
+with contextlib.suppress(ImportError):
+    from deflate import deflate_compress as _libdeflate
 
 _STORED, _DEFLATED = 0, 8
 _MADE_ON_UNIX, _VERSION, _UTF_8 = 3 << 8, 20, 0x800
-_TIME, _DATE = 0, (0 << 9) | (1 << 5) | 1  # 1980-01-01, the first that the format knows
-_REGULAR = 0o100000
-# Lambda takes far less; more than this would need the format's second edition.
-_MOST_ENTRIES, _MOST_BYTES = 0xFFFF, 0xFFFFFFFF
+_TIME, _DATE = 0, (0 << 9) | (1 << 5) | 1  # 1980-01-01, the earliest date of the format
+_REGULAR_FILE = 0o100000
+# The limits of the format without its ZIP64 extension; those of Lambda are far lower.
+_MAX_ENTRIES, _MAX_BYTES = 0xFFFF, 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A file of an archive.
+class ZipEntry:
+    """A file in an archive.
 
     Attributes:
-        path: its name, with slashes.
-        is_program: whether it may be run.
-        method: how *data* is compressed.
-        crc: the checksum of the content.
-        size: the size of the content.
-        data: the content as it is in the archive.
+        path: the path, with slashes.
+        is_executable: whether the file's mode is 755 instead of 644.
+        method: the compression method of *data*, as the format numbers it.
+        crc: the CRC-32 of the content.
+        size: the size of the content in bytes.
+        data: the compressed content.
     """
 
     path: str
-    is_program: bool
+    is_executable: bool
     method: int
     crc: int
     size: int
     data: bytes
 
-    def below(self, folder: str) -> Entry:
-        """The same file in *folder*."""
+    def in_folder(self, folder: str) -> ZipEntry:
+        """Return the same file with *folder* before its path."""
         return replace(self, path=f"{folder}/{self.path}")
 
     def content(self) -> bytes:
-        """The file's content."""
+        """Return the decompressed content."""
         return zlib.decompress(self.data, -zlib.MAX_WBITS) if self.method == _DEFLATED else self.data
 
 
-def compressed(path: str, content: bytes, *, is_program: bool = False) -> Entry:
-    """An entry for *content*, as small as zip files have it."""
-    data = _deflate(content)
-    method = _DEFLATED
+def make_entry(path: str, content: bytes, *, is_executable: bool = False) -> ZipEntry:
+    """Return an entry with *content*, compressed if that makes it smaller."""
+    data, method = _deflate(content), _DEFLATED
     if len(data) >= len(content):
         data, method = content, _STORED
-    return Entry(path, is_program, method, zlib.crc32(content), len(content), data)
+    return ZipEntry(path, is_executable, method, zlib.crc32(content), len(content), data)
 
 
-def compressor() -> str:
-    """What compresses here: another one gives other bytes."""
-    return "zlib" if _best is None else "libdeflate"
+def compressor_name() -> str:
+    """Return the name of the compression library; another library gives other bytes for the same content."""
+    return "zlib" if _libdeflate is None else "libdeflate"
 
 
 def _deflate(content: bytes) -> bytes:
-    """The shortest form, by libdeflate, which finds some that are 3 % shorter than zlib's best."""
-    if _best is not None and content:  # it makes nothing of nothing
-        return bytes(_best(content, 12))
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return packer.compress(content) + packer.flush()
+    if _libdeflate is not None and content:  # libdeflate returns no valid stream for empty content
+        return bytes(_libdeflate(content, 12))
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(content) + compressor.flush()
 
 
-def write_zip(file: Path, entries: Iterable[Entry]) -> None:
-    """Write an archive: whole, or not at all.
+def write_zip(file: Path, entries: Iterable[ZipEntry]) -> None:
+    """Write an archive atomically, with its entries sorted by path.
 
     Raises:
-        PackagingError: there is too much for the format.
-        OSError: it cannot be written.
+        PackagingError: the entries exceed the limits of the format.
+        OSError: the file cannot be written.
     """
-    with whole_file(file) as partial, partial.open("wb") as stream:
-        directory, place, count = [], 0, 0
+    with atomic_write(file) as partial, partial.open("wb") as stream:
+        directory: list[bytes] = []
+        offset = 0
         for entry in sorted(entries, key=lambda entry: entry.path):
             name = entry.path.encode()
+            next_offset = offset + 30 + len(name) + len(entry.data)
+            if len(directory) == _MAX_ENTRIES or max(next_offset, entry.size) > _MAX_BYTES:
+                raise PackagingError(
+                    f"{file.name} would contain more than {_MAX_ENTRIES} files or 4 GB, which a zip file cannot hold. "
+                    "Leave files out with --exclude, or build a container image with --image."
+                )
             flags = 0 if name.isascii() else _UTF_8
             fields = (flags, entry.method, _TIME, _DATE, entry.crc, len(entry.data), entry.size, len(name))
             stream.write(struct.pack("<IHHHHHIIIHH", 0x04034B50, _VERSION, *fields, 0) + name)
             stream.write(entry.data)
-            mode = (_REGULAR | (0o755 if entry.is_program else 0o644)) << 16
-            head = struct.pack("<IHH", 0x02014B50, _MADE_ON_UNIX | _VERSION, _VERSION)
-            directory.append(head + struct.pack("<HHHHIIIHHHHHII", *fields, 0, 0, 0, 0, mode, place) + name)
-            place += 30 + len(name) + len(entry.data)
-            count += 1
-            if count > _MOST_ENTRIES or place > _MOST_BYTES or entry.size > _MOST_BYTES:
-                raise PackagingError(f"{file.name} would have more than {_MOST_ENTRIES} files or 4 GB: use an image.")
-        listing = b"".join(directory)
-        end = (0, 0, count, count, len(listing), place, 0)
-        stream.write(listing + struct.pack("<IHHHHIIH", 0x06054B50, *end))
+            mode = (_REGULAR_FILE | (0o755 if entry.is_executable else 0o644)) << 16
+            header = struct.pack("<IHH", 0x02014B50, _MADE_ON_UNIX | _VERSION, _VERSION)
+            directory.append(header + struct.pack("<HHHHIIIHHHHHII", *fields, 0, 0, 0, 0, mode, offset) + name)
+            offset = next_offset
+        central_directory = b"".join(directory)
+        count = len(directory)
+        end = (0, 0, count, count, len(central_directory), offset, 0)
+        stream.write(central_directory + struct.pack("<IHHHHIIH", 0x06054B50, *end))
 
 
-def read_zip(file: Path) -> list[Entry]:
-    """The entries of an archive as they are.
+def read_zip(file: Path) -> list[ZipEntry]:
+    """Return the entries of an archive, without decompressing them.
 
     Raises:
-        OSError: it is not there.
-        BadZipFile: it is none, or broken.
+        OSError: the file cannot be read.
+        BadZipFile: the file is not a zip file, or it is damaged.
     """
     entries = []
     with ZipFile(file) as archive, file.open("rb") as stream:
         for info in archive.infolist():
             stream.seek(info.header_offset)
-            head = stream.read(30)
-            if len(head) < 30 or head[:4] != b"PK\x03\x04":
-                raise BadZipFile(f"{file}: no entry where {info.filename} should be")
-            stream.seek(sum(struct.unpack("<HH", head[26:30])), os.SEEK_CUR)
+            header = stream.read(30)
+            if len(header) < 30 or header[:4] != b"PK\x03\x04":
+                raise BadZipFile(f"the header of {info.filename} is missing")
+            stream.seek(sum(struct.unpack("<HH", header[26:30])), os.SEEK_CUR)
             data = stream.read(info.compress_size)
-            is_program = bool(info.external_attr >> 16 & 0o100)
-            entries.append(Entry(info.filename, is_program, info.compress_type, info.CRC, info.file_size, data))
+            is_executable = bool(info.external_attr >> 16 & 0o100)
+            entries.append(ZipEntry(info.filename, is_executable, info.compress_type, info.CRC, info.file_size, data))
     return entries
 
 
 @contextlib.contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
-    """A file beside *file* that takes its place in the end; after an error neither it nor a new folder is left."""
-    new = [folder for folder in file.parents if not folder.exists()]
+def atomic_write(file: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file that replaces *file* at the end of the ``with`` block.
+
+    After an exception *file* is unchanged, and the temporary file and any folder created for it are removed.
+    """
+    new_folders = [folder for folder in file.parents if not folder.exists()]
     partial = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        os.close(handle)
-        partial = file.with_name(os.path.basename(name))  # noqa: PTH119
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        os.close(descriptor)
+        partial = Path(name)
         yield partial
         partial.chmod(0o666 & ~_umask())
         partial.replace(file)
@@ -149,7 +156,7 @@ def whole_file(file: Path) -> Iterator[Path]:
         if partial is not None:
             partial.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            for folder in new:
+            for folder in new_folders:
                 folder.rmdir()
         raise
 

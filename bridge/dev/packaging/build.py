@@ -1,194 +1,233 @@
-"""Making an artifact, from the project to the file."""
+"""Builds an artifact from a project."""
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
-from bridge.dev.packaging import (
-    PackagingError,
-    application,
-    bridge_wheel,
-    image,
-    listed,
-    notes,
-    requirement_files,
-    requirements,
+from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.application import (
+    SETTINGS_FILE,
+    application_folder,
+    check_application,
+    relative_name,
+    settings_content,
 )
-from bridge.dev.packaging.archive import Entry, write_zip
-from bridge.dev.packaging.bytecode import TASK, Compiling
-from bridge.dev.packaging.compression import pack
-from bridge.dev.packaging.install_cache import installation
-from bridge.dev.packaging.options import Artifact, Order
-from bridge.dev.packaging.project_files import Chosen, choose
-from bridge.dev.packaging.report import complaints, measure
+from bridge.dev.packaging.archive import write_zip
+from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, cached_wheel, is_local_install
+from bridge.dev.packaging.bytecode import LAYER_FOLDER, TASK_FOLDER, BytecodeOptions, interpreter_finder
+from bridge.dev.packaging.compression import compress_packages
+from bridge.dev.packaging.image import check_replaceable, is_image_folder, write_image_folder
+from bridge.dev.packaging.install_cache import installed_requirements
+from bridge.dev.packaging.project_files import ProjectFiles, choose_files, choose_listed_files
+from bridge.dev.packaging.report import (
+    Artifact,
+    hidden_module_warnings,
+    omission_warnings,
+    package_sizes,
+    size_warnings,
+)
+from bridge.dev.packaging.requirement_files import RequirementFiles, collect_requirement_files
+from bridge.dev.packaging.requirements import find_requirements, ignored_files
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Callable, Iterator
 
+    from bridge.dev.packaging.archive import ZipEntry
+    from bridge.dev.packaging.options import PackageOptions
 
-_LAYER = "/opt/python"
-CODE = "your code"
-
-
-def _tell_nobody(what: str, share: float) -> None:
-    """What is told of the progress if nobody looks."""
+_PROJECT = "your code"  # the name of the project's files in the table of sizes
 
 
-def build(order: Order, tell: Callable[[str, float], None] = _tell_nobody) -> Artifact:
-    """Make the artifact.
+def build_artifact(options: PackageOptions, on_progress: Callable[[str, float], None]) -> Artifact:
+    """Build the artifact that *options* describe.
 
     Args:
-        order: what is wanted.
-        tell: told what is being done, and which share of everything is done.
+        options: what to package, and how.
+        on_progress: called with the name of each step, and the share of the work that is done, from 0 to 1.
 
     Raises:
-        PackagingError: there is none, and nothing is left behind.
+        PackagingError: the artifact cannot be built. An earlier one is unchanged.
         OSError: a file cannot be read or written.
     """
     temporary = Path(tempfile.mkdtemp(prefix="bridge-package-"))
     try:
-        return _Build(order, temporary, tell).run()
+        return _Build(options, temporary, on_progress).run()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 class _Build:
-    def __init__(self, order: Order, temporary: Path, tell: Callable[[str, float], None]) -> None:
-        self._order, self._temporary, self._tell = order, temporary, tell
-        self._notes: list[str] = []
-        self._compiling = Compiling(order, self._notes)
+    """The state of one build.
+
+    Args:
+        options: what to package, and how.
+        temporary: an empty folder for temporary files.
+        on_progress: called with the name of each step and the share that is done.
+    """
+
+    def __init__(self, options: PackageOptions, temporary: Path, on_progress: Callable[[str, float], None]) -> None:
+        self._options, self._temporary, self._on_progress = options, temporary, on_progress
+        self._warnings: list[str] = []
+        self._app = None if options.app is None else relative_name(options.app, options.project)
+        self._find_interpreter = interpreter_finder(options.target.python, self._warnings, fetch=options.fetch_python)
 
     def run(self) -> Artifact:
-        order = self._order
-        if order.image:
-            image.check_folder(order.output)
-        elif order.output.is_dir():
-            raise PackagingError(f"{order.output} is a folder; name a file: -o build/function.zip")
-        app = None if order.app is None else application.relative(order.app, order.folder)
-        self._tell("Choosing files", 0)
-        without = [order.output, order.layer_file, *_made_before(order.output.parent)]
-        if order.listed is None:
-            chosen = choose(order.folder, order.patterns, without=without)
-        else:
-            chosen = listed.choose(order.folder, order.listed, without, order.patterns)
-        self._tell("Installing requirements", 0.05)
-        with self._installation(app) as root:
-            packages = requirement_files.read(root, order.target, self._temporary, order.patterns, slim=order.slim)
-            return self._packed(app, chosen, packages)
-
-    def _packed(self, app: str | None, chosen: Chosen, packages: requirement_files.Installed) -> Artifact:
-        order = self._order
-        if app is not None:
-            application.check(app, chosen.files, packages.modules, order.target.python)
-        self._notes += notes.clashes(app, chosen, packages) + notes.left_out(
-            chosen, packages, by_patterns=order.listed is not None
-        )
-        code_files = self._staged(app, chosen)
-        place = _LAYER if order.layer else TASK
-        needs, _ = pack(
-            packages.files,
-            packages.owners,
-            self._compiling.bytecode(place),
-            self._temporary / "compiled-requirements",
-            lambda share: self._tell("Packing requirements", 0.4 + 0.4 * share),
-        )
-        code, broken = pack(
-            code_files,
-            dict.fromkeys(code_files, CODE),
-            self._compiling.bytecode(TASK, columns=True),
-            self._temporary / "compiled-code",
-            lambda share: self._tell("Packing your code", 0.8 + 0.15 * share),
-        )
-        if broken:
-            self._notes.append(f"Not valid Python {order.target.python}, packed as it is: {', '.join(broken)}.")
-        self._tell("Writing", 0.95)
-        files = self._write(_all(code), _all(needs))
-        sizes = measure({**code, **needs})
-        if not order.image:
-            total = sum(size.unzipped for size in sizes)
-            for place_, file in enumerate(files):
-                self._notes += complaints(file.name, file.stat().st_size, 0 if place_ else total)
-        self._tell("Done", 1)
-        return Artifact(files, sizes, self._notes)
-
-    def _installation(self, app: str | None) -> contextlib.AbstractContextManager[Path]:
-        order = self._order
-        places = dict.fromkeys([order.folder, order.folder / application.folder_of(app)])
-        wanted = requirements.find(list(places), order.requirements)
-        if wanted.origin == "none":
-            self._notes.append(
-                "No requirements: there is no requirements.txt, uv.lock, poetry.lock, Pipfile.lock or pyproject.toml."
+        options = self._options
+        if options.image:
+            check_replaceable(options.output)
+        elif options.output.is_dir():
+            raise PackagingError(f"{options.output} is a folder. Name a zip file: --output build/function.zip")
+        self._on_progress("Choosing files", 0)
+        project_files = self._choose_project_files()
+        self._on_progress("Installing requirements", 0.05)
+        with self._installed_requirements() as root:
+            requirement_files = collect_requirement_files(
+                root, options.target, self._temporary, options.patterns, slim=options.slim
             )
-        elif more := [] if order.requirements else requirements.others(wanted, list(places)):
-            self._notes.append(f"{wanted.origin} says what is installed; {', '.join(more)} does not count.")
-        is_wanted = wanted.names(bridge_wheel.NAME)
-        is_ours = bridge_wheel.is_local() if is_wanted else app is not None
-        also = [bridge_wheel.own(self._temporary)] if is_ours else []
-        return installation(wanted, order.target, self._temporary, also=also, more=order.pip_args)
+            if self._app is not None:
+                check_application(self._app, project_files.files, requirement_files.modules, options.target.python)
+            self._warnings += hidden_module_warnings(self._app, project_files, requirement_files)
+            self._warnings += omission_warnings(
+                project_files, requirement_files, is_file_list=options.file_list is not None
+            )
+            project, requirements = self._compress(project_files, requirement_files)
+        self._on_progress("Writing", 0.95)
+        files = self._write(_entries(project), _entries(requirements))
+        sizes = package_sizes({**project, **requirements})
+        if not options.image:
+            self._warnings += size_warnings(files, sizes)
+        self._on_progress("Done", 1)
+        return Artifact(files, sizes, self._warnings)
 
-    def _staged(self, app: str | None, chosen: Chosen) -> dict[str, Path]:
-        """Copies of the project's files, which nobody changes while they are packed."""
-        root, files = self._temporary / "code", {}
-        for path, source in chosen.files.items():
-            file = root / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("wb") as copy:
-                for chunk in _chunks(path, source):
-                    copy.write(chunk)
-            file.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
-            files[path] = file
-        root.mkdir(exist_ok=True)
-        if app is None:
-            return dict(sorted(files.items()))
-        own = root / application.SETTINGS_FILE
-        content = application.settings(app, self._order.text_types, chosen.files)
-        own.write_bytes(content)
-        own.chmod(0o644)
-        files[application.SETTINGS_FILE] = own
-        return dict(sorted(files.items()))
+    def _choose_project_files(self) -> ProjectFiles:
+        options = self._options
+        without = [options.output, options.layer_file, *_earlier_artifacts(options.output.parent)]
+        if options.file_list is None:
+            return choose_files(options.project, options.patterns, without=without)
+        return choose_listed_files(options.project, options.file_list, options.patterns, without=without)
 
-    def _write(self, code: list[Entry], needs: list[Entry]) -> list[Path]:
-        order = self._order
-        if order.image:
-            image.write_folder(order.output, order.target, {"requirements": needs, "code": code})
-            return [order.output]
-        if order.layer:
-            write_zip(order.layer_file, [entry.below("python") for entry in needs])
-            write_zip(order.output, code)
-            return [order.output, order.layer_file]
-        own = {entry.path for entry in code}
-        write_zip(order.output, [*code, *(entry for entry in needs if entry.path not in own)])
-        return [order.output]
+    @contextlib.contextmanager
+    def _installed_requirements(self) -> Iterator[Path]:
+        options = self._options
+        folders = list(dict.fromkeys([options.project, options.project / application_folder(self._app)]))
+        requirements = find_requirements(folders, options.requirements)
+        if requirements.origin is None:
+            self._warnings.append(
+                "No requirements are installed, because the project has no requirements.txt, uv.lock, poetry.lock, "
+                "Pipfile.lock or pyproject.toml that lists them."
+            )
+        elif not options.requirements and (ignored := ignored_files(requirements, folders)):
+            self._warnings.append(
+                f"The requirements are those in {requirements.origin}; {', '.join(ignored)} is not read. To choose a "
+                "file: --requirements FILE"
+            )
+        # The project's own version of the bridge takes precedence, unless the running one is not from an index.
+        is_mentioned = requirements.mention(DISTRIBUTION)
+        needs_wheel = is_local_install() if is_mentioned else self._app is not None
+        wheels = [cached_wheel(self._temporary)] if needs_wheel else []
+        with installed_requirements(
+            requirements, options.target, self._temporary, wheels=wheels, pip_args=options.pip_args
+        ) as root:
+            yield root
+
+    def _compress(
+        self, project_files: ProjectFiles, requirement_files: RequirementFiles
+    ) -> tuple[dict[str, list[ZipEntry]], dict[str, list[ZipEntry]]]:
+        """Return the entries of the project, and those of each requirement."""
+        options = self._options
+        copies = self._copy_project_files(project_files)
+        requirements, _ = compress_packages(
+            requirement_files.files,
+            requirement_files.packages,
+            self._bytecode_options(LAYER_FOLDER if options.layer else TASK_FOLDER),
+            self._temporary / "compiled-requirements",
+            lambda share: self._on_progress("Packing requirements", 0.4 + 0.4 * share),
+        )
+        project, invalid_files = compress_packages(
+            copies,
+            dict.fromkeys(copies, _PROJECT),
+            self._bytecode_options(TASK_FOLDER, columns=True),
+            self._temporary / "compiled-project",
+            lambda share: self._on_progress("Packing your code", 0.8 + 0.15 * share),
+        )
+        if invalid_files:
+            self._warnings.append(
+                f"Packaged without bytecode, because they are not valid Python {options.target.python}: "
+                f"{', '.join(invalid_files)}. To leave a file out: --exclude PATTERN."
+            )
+        return project, requirements
+
+    def _bytecode_options(self, folder: str, *, columns: bool = False) -> BytecodeOptions | None:
+        if not self._options.bytecode:
+            return None
+        return BytecodeOptions(self._options.target.python, folder, self._find_interpreter, columns)
+
+    def _copy_project_files(self, project_files: ProjectFiles) -> dict[str, Path]:
+        """Copy the project's files, which may change during the build, and add the settings file."""
+        root = self._temporary / "project"
+        root.mkdir()
+        copies = {}
+        for path, source in project_files.files.items():
+            copy = root / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with copy.open("wb") as stream:
+                for chunk in _read_chunks(path, source):
+                    stream.write(chunk)
+            copy.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+            copies[path] = copy
+        if self._app is not None:
+            settings = root / SETTINGS_FILE
+            settings.write_bytes(settings_content(self._app, self._options.text_types, project_files.files))
+            settings.chmod(0o644)
+            copies[SETTINGS_FILE] = settings
+        return dict(sorted(copies.items()))
+
+    def _write(self, project: list[ZipEntry], requirements: list[ZipEntry]) -> list[Path]:
+        options = self._options
+        if options.image:
+            write_image_folder(options.output, options.target, {"requirements": requirements, "code": project})
+            return [options.output]
+        if options.layer:
+            write_zip(options.layer_file, [entry.in_folder("python") for entry in requirements])
+            write_zip(options.output, project)
+            return [options.output, options.layer_file]
+        paths = {entry.path for entry in project}
+        write_zip(options.output, [*project, *(entry for entry in requirements if entry.path not in paths)])
+        return [options.output]
 
 
-def _chunks(path: str, source: Path) -> Iterator[bytes]:
-    """What is in a file of the project: what fails here is its fault, and not that of the place it is copied to."""
+def _read_chunks(path: str, source: Path) -> Iterator[bytes]:
+    """Yield the content of a project's file. Errors here are those of reading, unlike an OSError of the caller."""
     try:
         with source.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 yield chunk
     except OSError as error:
-        raise PackagingError(f"{path} cannot be read: {error.strerror}. --exclude leaves it out.") from None
+        raise PackagingError(
+            f"{path} cannot be read: {error.strerror}. Make it readable, or leave it out: --exclude "
+            f"{shlex.quote(f'/{path}')}"
+        ) from None
 
 
-def _made_before(folder: Path) -> list[Path]:
-    """Artifacts in *folder*: those for another target would go into the next one."""
-    images = [file.parent for file in folder.glob("*/Dockerfile") if image.is_ours(file.parent)]
+def _earlier_artifacts(folder: Path) -> list[Path]:
+    """Return the artifacts in *folder*, which are left out of the next one."""
+    images = [file.parent for file in folder.glob("*/Dockerfile") if is_image_folder(file.parent)]
     return [*images, *(file for file in folder.glob("*.zip") if _is_artifact(file))]
 
 
 def _is_artifact(file: Path) -> bool:
     try:
         with ZipFile(file) as archive:
-            return not {application.SETTINGS_FILE, "python/bridge/__init__.py"}.isdisjoint(archive.namelist())
+            return not {SETTINGS_FILE, "python/bridge/__init__.py"}.isdisjoint(archive.namelist())
     except (OSError, BadZipFile):
         return False
 
 
-def _all(packed: dict[str, list[Entry]]) -> list[Entry]:
-    return [entry for entries in packed.values() for entry in entries]
+def _entries(packages: dict[str, list[ZipEntry]]) -> list[ZipEntry]:
+    return [entry for entries in packages.values() for entry in entries]

@@ -1,4 +1,4 @@
-"""What was packed before, kept by what went into it."""
+"""The user's cache of compressed packages, installations and wheels."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import time
 from pathlib import Path
 from zipfile import BadZipFile
 
-from bridge.dev.packaging.archive import Entry, read_zip, write_zip
+from bridge.dev.packaging.archive import ZipEntry, read_zip, write_zip
 
-KEPT_SECONDS = 30 * 24 * 60 * 60
+# Entries that have not been used for a month are deleted.
+MAX_AGE_SECONDS = 30 * 24 * 60 * 60
 
 
-def folder() -> Path:
-    """The bridge's folder among the user's caches: https://specifications.freedesktop.org/basedir-spec/."""
+def cache_folder() -> Path:
+    """Return the bridge's folder among the user's caches: https://specifications.freedesktop.org/basedir-spec/."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "serverless-bridge"
 
 
-def load(key: str) -> list[Entry] | None:
-    """What is kept under *key*; None if there is nothing, or it is broken."""
-    file = _file(key)
+def load_package(key: str) -> list[ZipEntry] | None:
+    """Return the entries stored under *key*; None if there are none or they cannot be read."""
+    file = _package_file(key)
     try:
         entries = read_zip(file)
         os.utime(file)
@@ -31,21 +32,22 @@ def load(key: str) -> list[Entry] | None:
     return entries
 
 
-def store(key: str, entries: list[Entry]) -> None:
-    """Keep *entries*, and drop what is old. A cache that cannot be written is none."""
+def store_package(key: str, entries: list[ZipEntry]) -> None:
+    """Store *entries* under *key*, and delete old packages. A cache that cannot be written is ignored."""
+    file = _package_file(key)
     with contextlib.suppress(OSError):
-        write_zip(_file(key), entries)
-    drop_old(_file(key).parent)
+        write_zip(file, entries)
+    delete_old(file.parent)
 
 
-def drop_old(home: Path) -> None:
-    """Drop what is in *home* and nobody has asked for in a month."""
-    oldest = time.time() - KEPT_SECONDS
+def delete_old(folder: Path) -> None:
+    """Delete the files and folders in *folder* whose time of modification is older than ``MAX_AGE_SECONDS``."""
+    oldest = time.time() - MAX_AGE_SECONDS
     with contextlib.suppress(OSError):
-        for place in home.iterdir():
-            if place.stat().st_mtime < oldest:
-                shutil.rmtree(place) if place.is_dir() else place.unlink()
+        for path in folder.iterdir():
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _file(key: str) -> Path:
-    return folder() / "parts" / f"{key}.zip"
+def _package_file(key: str) -> Path:
+    return cache_folder() / "packages" / f"{key}.zip"

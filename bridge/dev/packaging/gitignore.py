@@ -1,4 +1,4 @@
-"""Patterns of paths, by the rules of .gitignore (https://git-scm.com/docs/gitignore#_pattern_format)."""
+"""Path patterns by the rules of .gitignore: https://git-scm.com/docs/gitignore#_pattern_format."""
 
 from __future__ import annotations
 
@@ -11,105 +11,111 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rule:
+class IgnorePattern:
     """One pattern.
 
     Attributes:
-        text: as somebody wrote it.
-        excludes: whether it leaves out what it matches; with ``!`` before it, it takes that back in.
-        is_for_folders: whether it matches folders only.
-        beginning: the folders that lead to what it matches, as far as they are plain names.
+        excludes: whether matching paths are excluded; False for a pattern with ``!`` before it, which includes them.
+        folders_only: whether the pattern ends with ``/`` and matches folders only.
+        literal_prefix: the leading parts of an anchored pattern that contain no wildcard: ``("static", "css")`` for
+            ``/static/css/*.css``; empty for a pattern that matches at any depth.
     """
 
-    text: str
     excludes: bool
-    is_for_folders: bool
-    beginning: tuple[str, ...]
-    _match: re.Pattern[str]
+    folders_only: bool
+    literal_prefix: tuple[str, ...]
+    _expression: re.Pattern[str]
 
     def matches(self, path: str, *, is_folder: bool) -> bool:
-        """Whether it is about *path*, with slashes, relative to where the rules begin."""
-        return (is_folder or not self.is_for_folders) and self._match.fullmatch(path) is not None
+        """Return whether the pattern matches *path*, which is relative and has slashes."""
+        return (is_folder or not self.folders_only) and self._expression.fullmatch(path) is not None
 
     def leads_into(self, folder: str) -> bool:
-        """Whether it names, by its path, something below *folder*."""
-        names = tuple(folder.split("/"))
-        return self.beginning[: len(names)] == names
+        """Return whether the literal prefix of the pattern begins with the path *folder*."""
+        parts = tuple(folder.split("/"))
+        return self.literal_prefix[: len(parts)] == parts
 
 
-def rule(text: str, base: str = "") -> Rule | None:
-    """The rule of a line; None for a comment or an empty one.
+def parse_pattern(line: str, base: str = "") -> IgnorePattern | None:
+    """Return the pattern in a line; None for an empty line, a comment, or a pattern that git ignores as invalid.
 
     Args:
-        text: the line.
-        base: the folder of the file that the line is in, if it is below where the rules begin.
+        line: the line of a file, or the value of an option.
+        base: the folder of the file that contains the line, relative to the folder that paths are relative to.
     """
-    pattern = re.sub(r"(?<!\\) +$", "", text.rstrip("\r\n"))
-    if not pattern or pattern.startswith("#"):
+    text = re.sub(r"(?<!\\) +$", "", line.rstrip("\r\n"))
+    if not text or text.startswith("#"):
         return None
-    excludes = not pattern.startswith("!")
-    pattern = pattern.removeprefix("!")
-    is_for_folders = pattern.endswith("/")
-    pattern = pattern.rstrip("/")
-    if not pattern:
+    excludes = not text.startswith("!")
+    text = text.removeprefix("!")
+    folders_only = text.endswith("/")
+    text = text.rstrip("/")
+    if not text:
         return None
-    is_anchored = "/" in pattern
-    pattern = pattern.removeprefix("/")
-    before = f"{base}/" if base else ""
-    expression = re.escape(before) + ("" if is_anchored else "(?:.*/)?") + _expression(pattern)
-    names = (before + pattern).split("/") if is_anchored else []
-    plain = next((place for place, name in enumerate(names) if re.search(r"[*?\[\\]", name)), len(names))
+    is_anchored = "/" in text
+    text = text.removeprefix("/")
+    prefix = f"{base}/" if base else ""
+    parts = (prefix + text).split("/") if is_anchored else []
+    literal = next((index for index, part in enumerate(parts) if re.search(r"[*?\[\\]", part)), len(parts))
     try:
-        compiled = re.compile(expression, re.DOTALL)
-    except re.error:  # such as a range that runs backwards: git takes it for one that matches nothing
+        expression = re.compile(
+            re.escape(prefix) + ("" if is_anchored else "(?:.*/)?") + _to_expression(text), re.DOTALL
+        )
+    except re.error:  # a range such as [z-a], which matches nothing in git
         return None
-    return Rule(text.strip(), excludes, is_for_folders, tuple(names[:plain]), compiled)
+    return IgnorePattern(excludes, folders_only, tuple(parts[:literal]), expression)
 
 
-def rules(lines: Iterable[str], base: str = "") -> list[Rule]:
-    """The rules of *lines*, in order."""
-    return [made for line in lines if (made := rule(line, base))]
+def parse_patterns(lines: Iterable[str], base: str = "") -> list[IgnorePattern]:
+    """Return the patterns in *lines*, in order; see :func:`parse_pattern`."""
+    return [pattern for line in lines if (pattern := parse_pattern(line, base))]
 
 
-def verdict(path: str, order: Iterable[Rule], *, is_folder: bool = False) -> Rule | None:
-    """The last rule that is about *path*: it counts. None if none is."""
-    found = None
-    for each in order:
-        if each.matches(path, is_folder=is_folder):
-            found = each
-    return found
+def last_match(path: str, patterns: Iterable[IgnorePattern], *, is_folder: bool = False) -> IgnorePattern | None:
+    """Return the last pattern that matches *path*, which decides; None if none matches."""
+    match = None
+    for pattern in patterns:
+        if pattern.matches(path, is_folder=is_folder):
+            match = pattern
+    return match
 
 
-def _expression(pattern: str) -> str:
-    """A pattern as a regular expression."""
-    parts = []
-    place = 0
-    while place < len(pattern):
-        rest = pattern[place:]
-        if place == 0 and rest.startswith("**/"):
-            parts.append("(?:.*/)?")
-            place += 3
+def is_excluded(path: str, patterns: Iterable[IgnorePattern], *, is_folder: bool = False) -> bool:
+    """Return whether the last pattern that matches *path* excludes it."""
+    match = last_match(path, patterns, is_folder=is_folder)
+    return match is not None and match.excludes
+
+
+def _to_expression(pattern: str) -> str:
+    """Return a pattern as the source of a regular expression."""
+    expression = ""
+    position = 0
+    while position < len(pattern):
+        rest = pattern[position:]
+        if position == 0 and rest.startswith("**/"):
+            expression += "(?:.*/)?"
+            position += 3
         elif rest.startswith("/**/"):
-            parts.append("/(?:.*/)?")
-            place += 4
+            expression += "/(?:.*/)?"
+            position += 4
         elif rest == "/**":
-            parts.append("/.+")
-            place += 3
-        elif found := re.match(r"\*+", rest):
-            parts.append(".*" if rest == "**" == pattern else "[^/]*")
-            place += found.end()
+            expression += "/.+"
+            position += 3
+        elif stars := re.match(r"\*+", rest):
+            expression += ".*" if rest == "**" == pattern else "[^/]*"
+            position += stars.end()
         elif rest[0] == "?":
-            parts.append("[^/]")
-            place += 1
-        elif found := re.match(r"\[([!^]?)(\]?(?:\\.|[^\]\\])*)\]", rest):
-            inside = found[2].replace("[", r"\[")
-            inside = rf"\{inside}" if inside.startswith(("]", "^")) else inside
-            parts.append(f"(?!/)[{'^' if found[1] else ''}{inside}]")
-            place += found.end()
+            expression += "[^/]"
+            position += 1
+        elif characters := re.match(r"\[([!^]?)(\]?(?:\\.|[^\]\\])*)\]", rest):
+            members = characters[2].replace("[", r"\[")
+            members = rf"\{members}" if members.startswith(("]", "^")) else members
+            expression += f"(?!/)[{'^' if characters[1] else ''}{members}]"
+            position += characters.end()
         elif rest[0] == "\\" and len(rest) > 1:
-            parts.append(re.escape(rest[1]))
-            place += 2
+            expression += re.escape(rest[1])
+            position += 2
         else:
-            parts.append(re.escape(rest[0]))
-            place += 1
-    return "".join(parts)
+            expression += re.escape(rest[0])
+            position += 1
+    return expression

@@ -1,4 +1,4 @@
-"""The folder that ``docker build`` takes: the artifact unpacked, and a Dockerfile."""
+"""Writes the folder for ``docker build``: the artifact's files and a Dockerfile."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from bridge.dev.packaging import PackagingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bridge.dev.packaging.archive import Entry
+    from bridge.dev.packaging.archive import ZipEntry
     from bridge.dev.packaging.target import Target
 
+# The beginning of each Dockerfile, by which a folder of an earlier run is recognised.
 _MARK = "# Made by `bridge package`."
-_1980 = 315_532_800
+_TIME = 315_532_800  # 1980-01-01, as in zip files
 
-# Lambda's own image brings AWS's runtime client, which calls the handler. To stream, or to answer many requests at
-# once, the bridge's own client takes its place.
+# AWS's image contains its runtime client, which calls the handler. The bridge's runtime, which streams responses and
+# answers several requests at once, takes its place with the lines of the comment.
 _LAMBDA = """{mark} docker build --platform linux/{docker_arch} -t function .
 FROM public.ecr.aws/lambda/python:{python}-{arch}
 COPY requirements/ ${{LAMBDA_TASK_ROOT}}/
 COPY code/ ${{LAMBDA_TASK_ROOT}}/
-# For streams: ENTRYPOINT ["python", "-m", "bridge.runtime"] and CMD []
+# To stream responses: ENTRYPOINT ["python", "-m", "bridge.runtime"] and CMD []
 CMD ["bridge.entrypoint.handler"]
 """
 _ALPINE = """{mark} docker build --platform linux/{docker_arch} -t function .
@@ -37,62 +38,64 @@ ENTRYPOINT ["python", "-m", "bridge.runtime"]
 """
 
 
-def dockerfile(target: Target) -> str:
-    """The Dockerfile for *target*."""
-    text = _ALPINE if target.platform.startswith("musl") else _LAMBDA
-    docker_arch = {"x86_64": "amd64"}.get(target.arch, target.arch)
-    return text.format(mark=_MARK, docker_arch=docker_arch, python=target.python, arch=target.arch)
-
-
-def is_ours(folder: Path) -> bool:
-    """Whether a folder was made here."""
+def is_image_folder(folder: Path) -> bool:
+    """Return whether :func:`write_image_folder` has written the folder."""
     file = folder / "Dockerfile"
     return file.is_file() and file.read_text(errors="replace").startswith(_MARK)
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse to replace a folder that somebody else made.
+def check_replaceable(folder: Path) -> None:
+    """Check that *folder* does not exist, is empty, or is one of :func:`write_image_folder`.
 
     Raises:
-        PackagingError: it is one.
+        PackagingError: the folder has other files, or is a file.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not is_ours(folder):
-        raise PackagingError(f"{folder} is there already, and is nothing that `bridge package --image` made.")
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty and not is_image_folder(folder):
+        raise PackagingError(
+            f"{folder} exists and was not made by `bridge package --image`, so it is not replaced. Delete it, or name "
+            "another folder with --output."
+        )
 
 
-def write_folder(folder: Path, target: Target, layers: Mapping[str, Iterable[Entry]]) -> None:
-    """Write the folder: whole, or not at all. One that was made before is replaced.
+def write_image_folder(folder: Path, target: Target, layers: Mapping[str, Iterable[ZipEntry]]) -> None:
+    """Write the folder atomically; an existing one is replaced.
+
+    Args:
+        folder: the folder.
+        target: the environment that the image is for.
+        layers: the files of the folders that the Dockerfile copies, ``requirements`` and ``code``.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the folder cannot be written.
     """
-    new = [place for place in folder.parents if not place.exists()]
+    new_folders = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        (partial / "Dockerfile").write_text(dockerfile(target), encoding="utf-8")
-        for name, entries in layers.items():
-            (partial / name).mkdir()
+        (partial / "Dockerfile").write_text(_dockerfile(target), encoding="utf-8")
+        for layer, entries in layers.items():
+            (partial / layer).mkdir()
             for entry in entries:
-                _write(partial / name / entry.path, entry)
-        for place, folders, names in os.walk(partial, topdown=False):
-            for each in [*folders, *names]:
-                os.utime(Path(place, each), (_1980, _1980))
+                file = partial / layer / entry.path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(entry.content())
+                file.chmod(0o755 if entry.is_executable else 0o644)
+        for path in partial.rglob("*"):
+            os.utime(path, (_TIME, _TIME))
         partial.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
         partial.replace(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
-        for made in new:
-            if made.exists() and not any(made.iterdir()):
-                made.rmdir()
+        for parent in new_folders:
+            if parent.exists() and not any(parent.iterdir()):
+                parent.rmdir()
         raise
 
 
-def _write(file: Path, entry: Entry) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(entry.content())
-    file.chmod(0o755 if entry.is_program else 0o644)
+def _dockerfile(target: Target) -> str:
+    template = _ALPINE if target.platform.startswith("musl") else _LAMBDA
+    docker_arch = {"x86_64": "amd64"}.get(target.arch, target.arch)
+    return template.format(mark=_MARK, docker_arch=docker_arch, python=target.python, arch=target.arch)

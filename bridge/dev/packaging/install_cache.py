@@ -1,4 +1,4 @@
-"""Installations that are kept: asking an index again takes longer than all the rest."""
+"""Reuses earlier installations of the same requirements, because resolving them takes longer than all other steps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.dev.packaging import cache
-from bridge.dev.packaging.installer import install, installer
+from bridge.dev.packaging.cache import MAX_AGE_SECONDS, cache_folder, delete_old
+from bridge.dev.packaging.installer import install_requirements, installer_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,85 +22,94 @@ if TYPE_CHECKING:
     from bridge.dev.packaging.requirements import Requirements
     from bridge.dev.packaging.target import Target
 
-_EDITION = "1"
-# What names no exact files may be something else tomorrow. PyPI itself lets its answers be kept for ten minutes.
-_FRESH_SECONDS = 600
-# Lines whose meaning lies elsewhere: in other files, in folders of this machine, at the tip of a branch.
-_ELSEWHERE = re.compile(
-    r"^\s*(-r|-c|-e|--requirement|--constraint|--editable|\.|/|[a-z]:\\)|@|file:|git\+|://\S+\.(whl|t)", re.I
+# Part of every key; increase it when the same requirements have to be installed differently.
+_FORMAT_VERSION = "2"
+# PyPI allows clients to cache its index for ten minutes, so requirements without exact files are that old at most.
+_UNPINNED_MAX_AGE_SECONDS = 600
+# Requirements whose content is not in the line: other files, local projects, branches of repositories.
+_INDIRECT = re.compile(
+    r"^\s*(-r|-c|-e|--requirement|--constraint|--editable|\.|/|[a-z]:\\)|@|file:|git\+|://\S+\.(whl|t)", re.IGNORECASE
 )
 
 
 @contextlib.contextmanager
-def installation(
-    wanted: Requirements, target: Target, temporary: Path, *, also: Sequence[Path], more: Sequence[str]
+def installed_requirements(
+    requirements: Requirements,
+    target: Target,
+    temporary: Path,
+    *,
+    wheels: Sequence[Path] = (),
+    pip_args: Sequence[str] = (),
 ) -> Iterator[Path]:
-    """The folder in which *wanted* is installed for *target*; nobody may write to it.
+    """Yield a folder in which the requirements are installed, which must not be modified.
 
     Args:
-        wanted: the requirements.
-        target: what they are for.
-        temporary: a folder for what nobody needs afterwards.
-        also: wheels that are installed, too, named by what is in them.
-        more: the user's own options for the installer.
+        requirements: the packages.
+        target: the environment that they are for.
+        temporary: an existing folder for temporary files.
+        wheels: wheels to install as well, with a digest of their content in their paths.
+        pip_args: the user's options for ``pip install``.
 
     Raises:
-        PackagingError: a requirement does not exist, or not for the target, or there is no installer.
+        PackagingError: as :func:`bridge.dev.packaging.installer.install_requirements` does.
     """
-    texts = wanted.texts()
-    seconds = _seconds(wanted, texts)
-    extra = [str(path) for path in also]
-    home = cache.folder() / "installed"
-    if seconds and _can_write(home):
-        place = home / _key(texts, target, [*extra, *more], wanted.folder)
-        with _locked(place.with_suffix(".lock")):
-            if not _is_fresh(place, seconds):
-                # Beside its place, so that it takes it in one step.
-                new = Path(tempfile.mkdtemp(prefix=".", dir=home))
-                try:
-                    install(wanted, target, new, temporary, also=extra, more=more)
-                    shutil.rmtree(place, ignore_errors=True)
-                    new.rename(place)
-                finally:
-                    shutil.rmtree(new, ignore_errors=True)
-                os.utime(place)
-                cache.drop_old(home)
-            yield place
-    else:
-        place = temporary / "installed"
-        install(wanted, target, place, temporary, also=extra, more=more)
-        yield place
+    wheel_paths = [str(wheel) for wheel in wheels]
+
+    def install(folder: Path) -> None:
+        install_requirements(requirements, target, folder, temporary, wheels=wheel_paths, pip_args=pip_args)
+
+    texts = requirements.texts()
+    max_age = _max_age(requirements, texts)
+    cache = cache_folder() / "installed"
+    if not max_age or not _is_writable(cache):
+        folder = Path(tempfile.mkdtemp(prefix="installed-", dir=temporary))
+        install(folder)
+        yield folder
+        return
+    folder = cache / _key(texts, target, [*wheel_paths, *pip_args], requirements.folder)
+    with _lock(folder.with_suffix(".lock")):
+        if not _is_younger(folder, max_age):
+            partial = Path(tempfile.mkdtemp(prefix=".", dir=cache))
+            try:
+                install(partial)
+                shutil.rmtree(folder, ignore_errors=True)
+                partial.rename(folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+            os.utime(folder)
+            delete_old(cache)
+        yield folder
 
 
-def _seconds(wanted: Requirements, texts: Sequence[str]) -> float:
-    """How long an installation is as good as a new one."""
-    if wanted.project is not None:
-        places = re.findall(r'(?:directory|editable) = "([^"]*)"', texts[0])
-        return 0 if any(place != "." for place in places) else cache.KEPT_SECONDS
+def _max_age(requirements: Requirements, texts: Sequence[str]) -> float:
+    """Return for how many seconds an installation may be reused."""
+    if requirements.uv_project is not None:
+        sources = re.findall(r'(?:directory|editable) = "([^"]*)"', texts[0])
+        return 0 if any(source != "." for source in sources) else MAX_AGE_SECONDS
     lines = [line for text in texts for line in re.sub(r"\\\n", " ", text).splitlines()]
     lines = [line for line in lines if line.strip() and not line.strip().startswith(("#", "--"))]
-    if any(_ELSEWHERE.search(line.partition(" #")[0]) for line in lines):
+    if any(_INDIRECT.search(line.partition(" #")[0]) for line in lines):
         return 0
-    return cache.KEPT_SECONDS if lines and all("--hash=" in line for line in lines) else _FRESH_SECONDS
+    return MAX_AGE_SECONDS if lines and all("--hash=" in line for line in lines) else _UNPINNED_MAX_AGE_SECONDS
 
 
-def _key(texts: Sequence[str], target: Target, words: Sequence[str], folder: Path) -> str:
-    settings = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
-    files = [
-        file.read_text(errors="replace") for name in ("uv.toml", "pyproject.toml") if (file := folder / name).is_file()
-    ]
-    told = [_EDITION, str(target), list(texts), list(words), settings, files, installer()]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _key(texts: Sequence[str], target: Target, args: Sequence[str], folder: Path) -> str:
+    """Return a digest of everything that decides what is installed."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
+    settings_files = [folder / "uv.toml", folder / "pyproject.toml"]
+    settings = [file.read_text(errors="replace") for file in settings_files if file.is_file()]
+    parts = [_FORMAT_VERSION, str(target), list(texts), list(args), variables, settings, installer_identity()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _is_fresh(place: Path, seconds: float) -> bool:
+def _is_younger(folder: Path, seconds: float) -> bool:
     try:
-        return time.time() - place.stat().st_mtime < seconds
+        return time.time() - folder.stat().st_mtime < seconds
     except OSError:
         return False
 
 
-def _can_write(folder: Path) -> bool:
+def _is_writable(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -109,11 +118,11 @@ def _can_write(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Keep others from replacing what is read; where there is no such lock, on Windows, nothing does."""
-    with file.open("w") as lock:
+def _lock(file: Path) -> Iterator[None]:
+    """Hold an exclusive lock, so that no other process replaces the installation; a no-op on Windows."""
+    with file.open("w") as stream:
         with contextlib.suppress(ImportError):
             import fcntl
 
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
-"""Requirements that are folders of the user's: copies of them are built.
+"""Replaces local projects among the requirements, such as ``-e ./lib``, by copies to build from.
 
-A build writes beside the sources (setuptools: ``build`` and ``*.egg-info``), and uv looks at few files to tell whether
-it has to build again.
+A build writes beside its sources (setuptools: ``build`` and ``*.egg-info``), and uv rebuilds a project only if one of a
+few files in it has changed. A copy at a new path leaves the project unchanged and is always built.
 """
 
 from __future__ import annotations
@@ -16,58 +16,59 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # `-e ./lib[fast] ; python_version > "3"`, `./lib`, `lib @ file:///home/me/lib`, `../lib --hash=…`
-_LINE = re.compile(
+_REQUIREMENT = re.compile(
     r"^(?P<before>\s*(?:(?:-e|--editable)[ =]\s*)?(?:[\w.-]+(?:\[[^]]*])?\s*@\s*)?)"
-    r"(?P<place>[^\s;#\[]+)(?P<rest>.*)$",
+    r"(?P<location>[^\s;#\[]+)(?P<after>.*)$",
     re.DOTALL,
 )
-_FILE = re.compile(
-    r"^(?P<option>\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*)(?P<file>[^\s#]+)(?P<rest>.*)$", re.DOTALL
+_INCLUDE = re.compile(
+    r"^(?P<option>\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*)(?P<file>[^\s#]+)(?P<after>.*)$", re.DOTALL
 )
 _NOT_COPIED = (".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox", ".mypy_cache")
 
 
-def with_copies(lines: Iterable[str], folder: Path, temporary: Path) -> list[str] | None:
-    """The lines with copies in the folders' places; None if there are no folders among them.
+def copy_local_projects(lines: Iterable[str], folder: Path, copies: Path) -> list[str] | None:
+    """Copy the local projects among requirements and return lines that name the copies; None without such projects.
 
     Args:
-        lines: of a requirements file.
-        folder: where paths in them are relative to.
-        temporary: a folder for the copies.
+        lines: the lines of a requirements file.
+        folder: the folder that paths in them are relative to. In the returned lines, all paths are absolute.
+        copies: the folder for the copies; created if needed.
     """
-    told, is_other = [], False
+    result, has_projects = [], False
     for line in lines:
-        made = _with_copy(line, folder, temporary)
-        is_other = is_other or made is not None
-        told.append(made or _from_anywhere(line, folder))
-    return told if is_other else None
+        copied = _copy_project(line, folder, copies)
+        has_projects = has_projects or copied is not None
+        result.append(copied or _with_absolute_path(line, folder))
+    return result if has_projects else None
 
 
-def _with_copy(line: str, folder: Path, temporary: Path) -> str | None:
-    found = _LINE.match(line)
-    if found is None or line.lstrip().startswith("#"):
+def _copy_project(line: str, folder: Path, copies: Path) -> str | None:
+    match = _REQUIREMENT.match(line)
+    if match is None or line.lstrip().startswith("#"):
         return None
-    place = found["place"]
-    if place.startswith("file:"):
-        place = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", place))
-    elif "://" in place or not re.search(r"[./\\]", place):
-        return None  # an address; a name
-    source = folder / place
-    if not source.is_dir() or not any((source / name).is_file() for name in ("pyproject.toml", "setup.py")):
+    location = match["location"]
+    if location.startswith("file:"):
+        location = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", location))
+    elif "://" in location or not re.search(r"[./\\]", location):
+        return None  # a URL or a package's name
+    source = folder / location
+    if not any((source / name).is_file() for name in ("pyproject.toml", "setup.py")):
         return None
-    count = len(list(temporary.iterdir())) if temporary.is_dir() else 0
-    copy = temporary / str(count) / source.resolve().name
+    number = len(list(copies.iterdir())) if copies.is_dir() else 0
+    copy = copies / str(number) / source.resolve().name
     shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
-    before = found["before"] if "@" in found["before"] else ""
-    return f"{before}{copy.as_uri() if before else copy}{found['rest']}"
+    if "@" in match["before"]:
+        return f"{match['before']}{copy.as_uri()}{match['after']}"
+    return f"{copy}{match['after']}"
 
 
-def _from_anywhere(line: str, folder: Path) -> str:
-    """A line that refers to a file beside it, as it is right in any other place."""
-    found = _FILE.match(line)
-    if found is not None and "://" not in found["file"]:
-        return f"{found['option']}{folder / found['file']}{found['rest']}"
-    found = _LINE.match(line)
-    if found is not None and (folder / found["place"]).is_file() and not found["before"].strip():
-        return f"{folder / found['place']}{found['rest']}"  # a wheel
+def _with_absolute_path(line: str, folder: Path) -> str:
+    """Return a line with the path of an included file or a local wheel made absolute; other lines unchanged."""
+    include = _INCLUDE.match(line)
+    if include is not None and "://" not in include["file"]:
+        return f"{include['option']}{folder / include['file']}{include['after']}"
+    match = _REQUIREMENT.match(line)
+    if match is not None and (folder / match["location"]).is_file() and not match["before"].strip():
+        return f"{folder / match['location']}{match['after']}"
     return line

@@ -1,46 +1,45 @@
-"""What is wanted of a build, and what it gives."""
+"""The options of ``bridge package``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bridge.dev.packaging.listed import Listed
-    from bridge.dev.packaging.report import Size
+    from bridge.dev.packaging.project_files import FileList
     from bridge.dev.packaging.target import Target
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is wanted.
+class PackageOptions:
+    """What to package, and how.
 
     Attributes:
-        app: the application, as everywhere; None if the artifact serves none.
-        folder: the project.
-        output: the artifact: a zip file, or the folder of an image.
-        target: what it is for.
-        patterns: what the user leaves out or, with ``!``, takes in.
-        listed: the project's files, if another tool has chosen them.
-        requirements: the files that the user names.
-        pip_args: the user's options for the installer.
-        text_types: media types that are text, too.
-        bytecode: whether it carries bytecode.
-        fetch_python: whether uv may download an interpreter for that.
-        slim: whether it leaves out what a function does without.
-        layer: whether the requirements are a file of their own.
-        image: whether it is the folder of an image.
+        app: the application, as :func:`bridge.loading.find_application` takes it; None for an artifact without one.
+        project: the project's folder.
+        output: the zip file, or the folder of an image. For ``--add-to`` the existing zip file.
+        target: the environment that the artifact is for.
+        patterns: the patterns of ``--exclude``, and with ``!`` before them those of ``--include``, in order.
+        file_list: the project's files if another tool has chosen them.
+        requirements: the files of ``--requirements``.
+        pip_args: options for ``pip install``.
+        text_types: media types that are text in addition to the default ones.
+        bytecode: whether the artifact contains bytecode.
+        fetch_python: whether uv may download the Python that compiles it.
+        slim: whether to leave out what a function does not need.
+        layer: whether the requirements are written into a zip of their own.
+        image: whether the artifact is a folder for ``docker build``.
     """
 
     app: str | None
-    folder: Path
+    project: Path
     output: Path
     target: Target
     patterns: Sequence[str] = ()
-    listed: Listed | None = None
+    file_list: FileList | None = None
     requirements: Sequence[Path] = ()
     pip_args: Sequence[str] = ()
     text_types: Sequence[str] = ()
@@ -52,20 +51,5 @@ class Order:
 
     @property
     def layer_file(self) -> Path:
-        """Where the requirements go if they are apart."""
+        """The zip file of the requirements with ``layer``: ``function-layer.zip`` beside ``function.zip``."""
         return self.output.with_name(f"{self.output.stem}-layer.zip")
-
-
-@dataclass
-class Artifact:
-    """What was made.
-
-    Attributes:
-        files: the artifact, and its layer if it has one.
-        sizes: what each package takes.
-        notes: what the user should know, a line each.
-    """
-
-    files: list[Path]
-    sizes: list[Size]
-    notes: list[str] = field(default_factory=list)

@@ -1,149 +1,293 @@
-"""Which of the project's own files go into the artifact."""
+"""Chooses which of the project's own files go into the artifact."""
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.gitignore import Rule, rules, verdict
+from bridge.dev.packaging.gitignore import is_excluded, last_match, parse_pattern, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# What belongs to a developer's machine. Not the folder `build`, for some applications serve what a bundler put there.
-TOOLS = """
-    .git .hg .svn .gitignore .gitattributes .dockerignore .github/
-    __pycache__/ *.pyc *.pyo .venv/ node_modules/ *.egg-info/
-    .mypy_cache/ .pytest_cache/ .ruff_cache/ .hypothesis/ .tox/ .nox/ .coverage .coverage.* .cache/
-    .serverless/ .requirements/ .aws-sam/ .terraform/ cdk.out/ .idea/ .vscode/ .DS_Store *.swp
-"""
-# What belongs to the project, and not to its function.
-_PROJECT = "/tests/ /test/ /serverless.yml /serverless.yaml uv.lock poetry.lock Pipfile Pipfile.lock"
+    from bridge.dev.packaging.gitignore import IgnorePattern
 
-# What must not be found in an artifact, which others may read, because nobody thought of it.
-SECRETS = """
-    .env .env.* .envrc *.pem *.key *.p12 *.pfx *.jks *.keystore id_rsa id_dsa id_ecdsa id_ed25519
-    .netrc .pypirc .npmrc .htpasswd .aws/ .ssh/ .gnupg/ *.tfstate *.tfstate.*
-"""
-
-_IGNORE_FILE = ".gitignore"
+# Files of development tools. The folder `build` is not among them: some applications serve a bundler's output from it.
+_TOOL_FILES = parse_patterns([
+    ".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".dockerignore", ".github/", "__pycache__/", "*.pyc",
+    "*.pyo", ".venv/", "node_modules/", "*.egg-info/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/",
+    ".hypothesis/", ".tox/", ".nox/", ".coverage", ".coverage.*", ".cache/", ".serverless/", ".requirements/",
+    ".aws-sam/", ".terraform/", "cdk.out/", ".idea/", ".vscode/", ".DS_Store", "*.swp",
+])  # fmt: skip
+# Files of the project that its function does not use.
+_DEVELOPMENT_FILES = parse_patterns([
+    "/tests/", "/test/", "/serverless.yml", "/serverless.yaml", "uv.lock", "poetry.lock", "Pipfile", "Pipfile.lock",
+])  # fmt: skip
+_SECRETS = parse_patterns([
+    ".env", ".env.*", ".envrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "id_rsa", "id_dsa",
+    "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".npmrc", ".htpasswd", ".aws/", ".ssh/", ".gnupg/", "*.tfstate",
+    "*.tfstate.*",
+])  # fmt: skip
 
 
 @dataclass
-class Chosen:
-    """The project's files.
+class ProjectFiles:
+    """The project's files that go into the artifact.
 
     Attributes:
-        files: where each lies, by its path in the artifact.
-        secrets: files that are left out because they look like secrets.
-        ignored: how many files and folders are left out because of a ``.gitignore``.
-        broken: links that lead nowhere.
+        files: the location of each file by its path in the artifact.
+        secrets: the files and folders that are left out because their names are those of secrets.
+        ignored: the number of files and folders that are left out because of a ``.gitignore``.
+        broken_links: the symbolic links whose targets do not exist.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
     ignored: int = 0
-    broken: list[str] = field(default_factory=list)
+    broken_links: list[str] = field(default_factory=list)
+
+    def add(self, path: str, file: Path) -> None:
+        """Add a file, or record a broken link; other kinds of files are skipped."""
+        if file.is_file():
+            self.files[path] = file
+        elif file.is_symlink():
+            self.broken_links.append(path)
 
 
-def choose(folder: Path, patterns: Sequence[str] = (), *, without: Sequence[Path] = ()) -> Chosen:
-    """The files below *folder* that go into the artifact.
+@dataclass(frozen=True)
+class FileList:
+    """The project's files as another tool has chosen them, such as the Serverless Framework.
+
+    Attributes:
+        files: the files, relative to the project.
+        patterns: the patterns with which the user has chosen files in that tool.
+    """
+
+    files: Sequence[str] = ()
+    patterns: Sequence[str] = ()
+
+
+def read_file_list(file: Path) -> FileList:
+    """Read the JSON file of ``--files``: an object with the lists ``files`` and, optionally, ``asked``.
+
+    Raises:
+        PackagingError: the file cannot be read or has another content.
+    """
+    try:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PackagingError(f"--files {file}: the file cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise PackagingError(f"--files {file}: the file is not valid JSON: {error}.") from None
+    files, patterns = (content.get("files"), content.get("asked", [])) if isinstance(content, dict) else (None, None)
+    if not _is_list_of_strings(files) or not _is_list_of_strings(patterns):
+        raise PackagingError(
+            f'--files {file}: the file must contain an object with a list of strings, such as {{"files": ["app.py"]}}; '
+            '"asked" is a list of strings, too.'
+        )
+    return FileList(files, patterns)
+
+
+def _is_list_of_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def choose_files(folder: Path, patterns: Sequence[str] = (), *, without: Sequence[Path] = ()) -> ProjectFiles:
+    """Return the files below *folder* that go into the artifact.
 
     Args:
         folder: the project.
-        patterns: the user's own, in order: they come last, so they count. ``!`` before one takes files back in.
-        without: files and folders that are left out whatever the patterns say: the artifact itself.
+        patterns: the user's patterns as in a .gitignore, which take precedence; ``!`` before one includes files.
+        without: files and folders that are left out in any case, such as the artifact itself.
 
     Raises:
         PackagingError: a folder cannot be read.
     """
-    walk = _Walk(folder.resolve(), rules(patterns), frozenset(path.resolve() for path in without))
-    walk.read(walk.root, "", walk.above(), ())
-    walk.chosen.files = dict(sorted(walk.chosen.files.items()))
-    return walk.chosen
+    chooser = _FileChooser(folder.resolve(), parse_patterns(patterns), {path.resolve() for path in without})
+    chooser.visit(chooser.root, "", _gitignore_above(chooser.root), ())
+    return chooser.chosen
 
 
-class _Walk:
-    def __init__(self, root: Path, own: list[Rule], without: frozenset[Path]) -> None:
+class _FileChooser:
+    def __init__(self, root: Path, user_patterns: list[IgnorePattern], without: set[Path]) -> None:
         self.root = root
-        self.chosen = Chosen()
-        self._own, self._without = own, without
-        self._tools, self._secrets = rules([*TOOLS.split(), *_PROJECT.split()]), rules(SECRETS.split())
+        self.chosen = ProjectFiles()
+        self._user_patterns, self._without = user_patterns, without
 
-    def above(self) -> list[Rule]:
-        """What the files of the repository say that the project is a folder of."""
-        if (self.root / ".git").exists():
-            return []
-        found: list[Rule] = []
-        inner: tuple[str, ...] = ()
-        place = self.root
-        while place.parent != place:
-            inner = (place.name, *inner)
-            place = place.parent
-            found = [*_below(_lines(place / _IGNORE_FILE), inner), *found]
-            if (place / ".git").exists():
-                return found
-        return []
-
-    def read(
-        self, folder: Path, name: str, ignored: list[Rule], parents: tuple[Path, ...], *, out: bool = False
+    def visit(
+        self,
+        folder: Path,
+        path: str,
+        gitignore: list[IgnorePattern],
+        parents: tuple[Path, ...],
+        *,
+        is_left_out: bool = False,
     ) -> None:
-        """Take in what is in *folder*.
+        """Choose among the files in *folder* and below.
 
         Args:
-            folder: where it is.
-            name: its path in the artifact.
-            ignored: what the ``.gitignore`` files up to here say.
-            parents: the folders that it is in, for links may lead back to one of them.
-            out: whether it is left out, but for what the user's patterns name below it.
+            folder: the folder.
+            path: its path in the artifact.
+            gitignore: the patterns of the ``.gitignore`` files above it.
+            parents: the resolved folders above it, which symbolic links may lead back to.
+            is_left_out: whether the folder is left out, except for files that the user's patterns name by path.
         """
-        real = folder.resolve()
-        if real in parents:
+        resolved = folder.resolve()
+        if resolved in parents:
             return
-        ignored = [*ignored, *rules(_lines(folder / _IGNORE_FILE), name)]
-        for entry in _entries(folder):
-            path = f"{name}/{entry.name}" if name else entry.name
-            if Path(entry.path).resolve() in self._without or not is_text(path):
+        gitignore = [*gitignore, *parse_patterns(_lines(folder / ".gitignore"), path)]
+        for entry in _scan(folder):
+            entry_path = f"{path}/{entry.name}" if path else entry.name
+            file = Path(entry.path)
+            if file.resolve() in self._without or not _is_utf8(entry_path):
                 continue
             is_folder = entry.is_dir()
-            left_out = self._is_left_out(path, ignored, is_folder=is_folder, out=out)
-            if is_folder:
-                is_environment = not left_out and os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))  # noqa: PTH110, PTH118
-                if is_environment and not verdict(path, self._own, is_folder=True):
-                    left_out = True
-                if not left_out or any(not each.excludes and each.leads_into(path) for each in self._own):
-                    self.read(Path(entry.path), path, ignored, (*parents, real), out=left_out)
-            elif not left_out:
-                if entry.is_file():
-                    self.chosen.files[path] = Path(entry.path)
-                elif entry.is_symlink():
-                    self.chosen.broken.append(path)
+            leave_out = self._leaves_out(entry_path, file, gitignore, is_folder=is_folder, is_left_out=is_left_out)
+            if not is_folder and not leave_out:
+                self.chosen.add(entry_path, file)
+            elif is_folder and (not leave_out or self._includes_some_of(entry_path)):
+                self.visit(file, entry_path, gitignore, (*parents, resolved), is_left_out=leave_out)
 
-    def _is_left_out(self, path: str, ignored: list[Rule], *, is_folder: bool, out: bool) -> bool:
-        if (own := verdict(path, self._own, is_folder=is_folder)) is not None:
-            return own.excludes
-        if out or verdict(path, self._tools, is_folder=is_folder):
+    def _leaves_out(
+        self, path: str, file: Path, gitignore: list[IgnorePattern], *, is_folder: bool, is_left_out: bool
+    ) -> bool:
+        if (match := last_match(path, self._user_patterns, is_folder=is_folder)) is not None:
+            return match.excludes
+        if is_left_out or is_excluded(path, [*_TOOL_FILES, *_DEVELOPMENT_FILES], is_folder=is_folder):
             return True
-        if verdict(path, self._secrets, is_folder=is_folder) and not is_certificate(self.root / path):
+        if is_excluded(path, _SECRETS, is_folder=is_folder) and not _is_certificate(file):
             self.chosen.secrets.append(path)
             return True
-        found = verdict(path, ignored, is_folder=is_folder)
-        if found is not None and found.excludes:
+        if is_excluded(path, gitignore, is_folder=is_folder):
             self.chosen.ignored += 1
             return True
+        return is_folder and _is_virtual_environment(file)
+
+    def _includes_some_of(self, folder: str) -> bool:
+        return any(not pattern.excludes and pattern.leads_into(folder) for pattern in self._user_patterns)
+
+
+def choose_listed_files(
+    folder: Path, file_list: FileList, patterns: Sequence[str] = (), *, without: Sequence[Path] = ()
+) -> ProjectFiles:
+    """Return those of the listed files that go into the artifact.
+
+    A pattern such as ``web/**`` in the other tool includes a ``.env`` or a virtual environment there by accident. So
+    files of development tools and secrets are left out unless one of the list's patterns names them.
+
+    Args:
+        folder: the project.
+        file_list: the files, and the patterns that chose them.
+        patterns: the user's patterns as for :func:`choose_files`, which take precedence.
+        without: files that are left out in any case, such as the artifact itself.
+
+    Raises:
+        PackagingError: a file is outside the project.
+    """
+    root, chosen = folder.resolve(), ProjectFiles()
+    user_patterns = parse_patterns(patterns)
+    left_out = {path.resolve() for path in without}
+    is_virtual_environment = functools.cache(_is_virtual_environment)
+    for name in sorted(set(file_list.files)):
+        path = os.path.normpath(name).replace(os.sep, "/")
+        file = root / path
+        if path.startswith("../") or Path(path).is_absolute():
+            raise PackagingError(
+                f"--files lists {name}, which is not in the project, {root}. List only files below that folder."
+            )
+        if file.resolve() in left_out or not _is_utf8(path):
+            continue
+        user_match = None
+        for part, is_folder in _ancestry(path):
+            user_match = last_match(part, user_patterns, is_folder=is_folder) or user_match
+        if user_match is not None:
+            if not user_match.excludes:
+                chosen.add(path, file)
+            continue
+        for part, is_folder in _ancestry(path):
+            is_secret = is_excluded(part, _SECRETS, is_folder=is_folder) and not _is_certificate(root / part)
+            is_tool_file = is_excluded(part, _TOOL_FILES, is_folder=is_folder) or (
+                is_folder and is_virtual_environment(root / part)
+            )
+            if is_tool_file or is_secret:
+                if any(_names(pattern, part, path) for pattern in file_list.patterns):
+                    chosen.add(path, file)
+                elif not is_tool_file and part not in chosen.secrets:
+                    chosen.secrets.append(part)
+                break
+        else:
+            chosen.add(path, file)
+    return chosen
+
+
+def _ancestry(path: str) -> Iterator[tuple[str, bool]]:
+    """Yield the folders above a file, from the outermost, and the file; each with whether it is a folder."""
+    for index, character in enumerate(path):
+        if character == "/":
+            yield path[:index], True
+    yield path, False
+
+
+def _names(pattern: str, special: str, path: str) -> bool:
+    """Return whether *pattern* matches *path*, and a part of it without wildcards alone matches the name of *special*.
+
+    ``**/.env`` names the file ``web/.env``; ``web/**`` matches it without naming it.
+    """
+    whole = parse_pattern(f"/{pattern}")
+    if whole is None or not any(whole.matches(part, is_folder=is_folder) for part, is_folder in _ancestry(path)):
         return False
+    name = special.rpartition("/")[2]
+    parts = parse_patterns(part for part in pattern.split("/") if part.strip("*"))
+    return any(part.matches(name, is_folder=True) for part in parts)
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _gitignore_above(project: Path) -> list[IgnorePattern]:
+    """Return the patterns of the ``.gitignore`` files above a project that is a folder of a repository."""
+    patterns: list[IgnorePattern] = []
+    folder = project
+    while not (folder / ".git").exists():
+        if folder.parent == folder:
+            return []
+        folder = folder.parent
+        below = project.relative_to(folder).parts
+        patterns = [*_patterns_from_above(_lines(folder / ".gitignore"), below), *patterns]
+    return patterns
+
+
+def _patterns_from_above(lines: list[str], project: tuple[str, ...]) -> list[IgnorePattern]:
+    """Return the patterns of a file above the project, rewritten to be relative to the project.
+
+    Args:
+        lines: the file's lines.
+        project: the names of the folders that lead from the file to the project.
+    """
+    rewritten = []
+    for line in lines:
+        pattern = line.strip().removeprefix("!")
+        if "/" in pattern.rstrip("/"):
+            # A pattern with a path applies if the path leads into the project.
+            names, depth = pattern.removeprefix("/").split("/"), len(project)
+            if tuple(names[:depth]) != project and names[0] != "**":
+                continue
+            rest = pattern if names[0] == "**" else "/" + "/".join(names[depth:])
+            line = ("!" if line.strip().startswith("!") else "") + rest
+        rewritten.append(line)
+    return parse_patterns(rewritten)
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            yield from sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise PackagingError(
-            f"The folder {folder} cannot be read: {error.strerror}. --exclude leaves it out."
+            f"The folder {folder} cannot be read: {error.strerror}. Change its permissions, or leave it out with "
+            "--exclude."
         ) from None
 
 
@@ -154,8 +298,8 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def is_text(path: str) -> bool:
-    """Whether a name can be written into a zip: one that is no UTF-8 cannot."""
+def _is_utf8(path: str) -> bool:
+    """Return whether a path can be written into a zip file, which encodes it as UTF-8."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -163,8 +307,8 @@ def is_text(path: str) -> bool:
     return True
 
 
-def is_certificate(file: Path) -> bool:
-    """Whether a file has certificates and no key, as those of a database's authority: everybody may have them."""
+def _is_certificate(file: Path) -> bool:
+    """Return whether a .pem file has certificates without a private key, such as those of a database's authority."""
     if file.suffix != ".pem":
         return False
     try:
@@ -174,17 +318,5 @@ def is_certificate(file: Path) -> bool:
     return b"-----BEGIN CERTIFICATE-----" in content and b"PRIVATE KEY-----" not in content
 
 
-def _below(lines: list[str], inner: tuple[str, ...]) -> list[Rule]:
-    """The rules of a file above the project, as seen from the project, which is its folder *inner*."""
-    found = []
-    for line in lines:
-        pattern = line.strip().removeprefix("!")
-        if "/" in pattern.rstrip("/"):
-            # One that names a path counts here if that leads into the project.
-            names, own = pattern.removeprefix("/").split("/"), len(inner)
-            if tuple(names[:own]) != inner and names[0] != "**":
-                continue
-            rest = pattern if names[0] == "**" else "/" + "/".join(names[own:])
-            line = ("!" if line.strip().startswith("!") else "") + rest
-        found.append(line)
-    return rules(found)
+def _is_virtual_environment(folder: Path) -> bool:
+    return (folder / "pyvenv.cfg").is_file()

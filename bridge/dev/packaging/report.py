@@ -1,28 +1,37 @@
-"""How large the artifact is, package by package, and what Lambda says to that."""
+"""What ``bridge package`` reports about an artifact: the size of each package, and warnings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.application import application_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-    from bridge.dev.packaging.archive import Entry
+    from bridge.dev.packaging.archive import ZipEntry
+    from bridge.dev.packaging.project_files import ProjectFiles
+    from bridge.dev.packaging.requirement_files import RequirementFiles
 
+# Bytes of an upload, and of all files of a function with its layers:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-ZIPPED_LIMIT, UNZIPPED_LIMIT = 50 * 1024 * 1024, 250 * 1024 * 1024
-_SHOWN = 15
+_ZIPPED_LIMIT, _UNZIPPED_LIMIT = 50 * 1024 * 1024, 250 * 1024 * 1024
+_MAX_ROWS = 15
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
-class Size:
-    """What a package takes.
+class PackageSize:
+    """The size of a package in an artifact.
 
     Attributes:
         name: the package.
-        unzipped: bytes as files.
-        zipped: bytes in the artifact.
+        unzipped: the bytes of its files.
+        zipped: the bytes of its compressed files.
     """
 
     name: str
@@ -30,44 +39,129 @@ class Size:
     zipped: int
 
 
-def measure(packages: Mapping[str, Iterable[Entry]]) -> list[Size]:
-    """The sizes of the packages, the largest first."""
-    found = []
+@dataclass
+class Artifact:
+    """An artifact that was built.
+
+    Attributes:
+        files: the zip file and, with ``--layer``, that of the layer; or the folder of an image.
+        sizes: the size of each package.
+        warnings: messages for the user.
+    """
+
+    files: list[Path]
+    sizes: list[PackageSize]
+    warnings: list[str] = field(default_factory=list)
+
+
+def package_sizes(packages: Mapping[str, Iterable[ZipEntry]]) -> list[PackageSize]:
+    """Return the size of each package, the largest first."""
+    sizes = []
     for name, entries in packages.items():
-        sizes = [(entry.size, len(entry.data)) for entry in entries]
-        found.append(Size(name, sum(size for size, _ in sizes), sum(size for _, size in sizes)))
-    return sorted(found, key=lambda size: (-size.zipped, size.name))
+        pairs = [(entry.size, len(entry.data)) for entry in entries]
+        sizes.append(PackageSize(name, sum(unzipped for unzipped, _ in pairs), sum(zipped for _, zipped in pairs)))
+    return sorted(sizes, key=lambda size: (-size.zipped, size.name))
 
 
-def table(sizes: list[Size]) -> list[str]:
-    """The lines of a table: name, files, zipped."""
-    shown = sizes[:_SHOWN]
-    if rest := sizes[_SHOWN:]:
-        shown = [*shown, Size(f"{len(rest)} more", sum(s.unzipped for s in rest), sum(s.zipped for s in rest))]
-    total = Size("together", sum(size.unzipped for size in sizes), sum(size.zipped for size in sizes))
-    width = max(len(size.name) for size in [*shown, total])
-    lines = [f"{'':{width}}   unzipped     zipped"]
-    return lines + [f"{s.name:{width}} {readable(s.unzipped):>10} {readable(s.zipped):>10}" for s in [*shown, total]]
+def size_table(sizes: list[PackageSize]) -> list[str]:
+    """Return the lines of a table of sizes, with the smallest packages in one row and the total in the last."""
+    rows, rest = sizes[:_MAX_ROWS], sizes[_MAX_ROWS:]
+    if rest:
+        rows.append(_total(f"{len(rest)} more", rest))
+    rows.append(_total("total", sizes))
+    width = max(len(row.name) for row in rows)
+    header = f"{'':{width}}   unzipped     zipped"
+    return [header, *(f"{r.name:{width}} {format_size(r.unzipped):>10} {format_size(r.zipped):>10}" for r in rows)]
 
 
-def readable(size: int) -> str:
-    """A size as people read it."""
+def _total(name: str, sizes: list[PackageSize]) -> PackageSize:
+    return PackageSize(name, sum(size.unzipped for size in sizes), sum(size.zipped for size in sizes))
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes as KB or MB."""
     if size < 1024 * 1024:
         return f"{size / 1024:.1f} KB"
     return f"{size / 1024 / 1024:.1f} MB"
 
 
-def complaints(name: str, zipped: int, unzipped: int) -> list[str]:
-    """What Lambda will not take, a line each."""
-    lines = []
-    if zipped > ZIPPED_LIMIT:
-        lines.append(
-            f"{name} has {readable(zipped)}: Lambda takes up to {readable(ZIPPED_LIMIT)} in an upload, and more only "
-            "from S3."
+def size_warnings(files: list[Path], sizes: list[PackageSize]) -> list[str]:
+    """Return a warning for each of Lambda's limits that the zip files of an artifact exceed."""
+    warnings = []
+    for file in files:
+        zipped = file.stat().st_size
+        if zipped > _ZIPPED_LIMIT:
+            warnings.append(
+                f"{file.name} has {format_size(zipped)}: Lambda takes up to {format_size(_ZIPPED_LIMIT)} in an upload. "
+                "Deploy it through S3, or leave files out with --slim and --exclude."
+            )
+    unzipped = _total("", sizes).unzipped
+    if unzipped > _UNZIPPED_LIMIT:
+        warnings.append(
+            f"Unzipped, the artifact has {format_size(unzipped)}: Lambda takes up to {format_size(_UNZIPPED_LIMIT)}, "
+            "layers included. Leave files out with --slim and --exclude, or build an image with --image, which may "
+            "have 10 GB."
         )
-    if unzipped > UNZIPPED_LIMIT:
-        lines.append(
-            f"Unzipped it has {readable(unzipped)}: Lambda takes up to {readable(UNZIPPED_LIMIT)}, layers included. "
-            "--slim and --exclude leave something out, --image has room for 10 GB."
+    return warnings
+
+
+def hidden_module_warnings(
+    app: str | None, project_files: ProjectFiles, requirement_files: RequirementFiles
+) -> list[str]:
+    """Return a warning for each of the project's modules that is imported in place of a requirement's.
+
+    Raises:
+        PackagingError: a module of the project hides the bridge.
+    """
+    app_folder = application_folder(app)
+    # The folders on the import path that come before the requirements.
+    prefixes = ["", f"{app_folder}/"] if app_folder else [""]
+    own_modules: dict[str, str] = {}
+    for prefix in prefixes:
+        for path in project_files.files:
+            top, slash, _ = path.removeprefix(prefix).partition("/")
+            if path.startswith(prefix) and (slash or top.endswith(".py")):
+                own_modules[top.removesuffix(".py")] = top
+    shared_paths = project_files.files.keys() & requirement_files.files.keys()
+    warnings = []
+    for module, package in sorted(requirement_files.modules.items()):
+        own = own_modules.get(module)
+        if own is None:
+            continue
+        if module == "bridge":
+            raise PackagingError(f"{own} of the project hides the bridge itself. Give it another name.")
+        is_package = any(f"{prefix}{module}/__init__.py" in project_files.files for prefix in prefixes)
+        overwrites = any(path.startswith(f"{module}/") for path in shared_paths)
+        if own.endswith(".py") or is_package or overwrites:  # otherwise both are parts of a namespace package
+            warnings.append(
+                f"{own} of the project hides the requirement {package}. If that is not intended, give it another name "
+                "or leave it out with --exclude."
+            )
+    return warnings
+
+
+def omission_warnings(
+    project_files: ProjectFiles, requirement_files: RequirementFiles, *, is_file_list: bool = False
+) -> list[str]:
+    """Return a warning for each kind of file that is left out and that the application may need.
+
+    Args:
+        project_files: the project's files.
+        requirement_files: the files of the requirements.
+        is_file_list: whether another tool has chosen the project's files, with its own patterns.
+    """
+    warnings = []
+    if secrets := project_files.secrets:
+        names = ", ".join(secrets[:_MAX_NAMES]) + (" …" if len(secrets) > _MAX_NAMES else "")
+        hint = "name it in a pattern" if is_file_list else f"--include {shlex.quote(secrets[0])}"
+        warnings.append(f"Left out, because they may contain secrets: {names}. To include one: {hint}.")
+    if number := project_files.ignored:
+        noun = "file or folder" if number == 1 else "files or folders"
+        warnings.append(f"Left out, because of .gitignore: {number} {noun}. To include some: --include PATTERN.")
+    if links := project_files.broken_links:
+        warnings.append(f"Left out, because their targets do not exist: the symbolic links {', '.join(links)}.")
+    if packages := requirement_files.in_lambda_runtime:
+        warnings.append(
+            f"Left out, because Lambda's runtime has them: {', '.join(packages)}. To include them: --no-slim."
         )
-    return lines
+    return warnings

@@ -1,173 +1,178 @@
-"""What of an installation goes into the artifact, and which package each file belongs to."""
+"""Chooses which files of the installed requirements go into the artifact, and which package each belongs to."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.gitignore import rules, verdict
+from bridge.dev.packaging.gitignore import is_excluded, parse_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bridge.dev.packaging.target import Target
 
-# What an installer notes for itself: another machine's paths and times.
-_NOTES = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
-# The developer's side of the bridge, which its other side never imports.
-_DEVELOPERS = rules(["/bridge/dev/"])
-# What Lambda's runtimes have already: boto3 with all that it needs.
+# What an installer records in dist-info, which differs between machines.
+_INSTALLER_RECORDS = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
+# The developer's half of the bridge, which the function's half never imports.
+_NOT_DEPLOYED = parse_patterns(["/bridge/dev/"])
+# boto3, which Lambda's runtimes contain, and its dependencies:
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
-_IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "urllib3", "six"}
-_SLIM = rules(["tests/", "*.pyi", "py.typed", "*.c", "*.h", "*.pyx", "*.pxd", "*.cpp"])
-# Of dist-info, what nobody asks for at run time: METADATA and entry points are there, and the licences, which must be.
-_SLIM_INFO = rules(["/*.dist-info/RECORD", "/*.dist-info/WHEEL", "/*.dist-info/sboms/"])
+_IN_LAMBDA_RUNTIME = {"boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "urllib3", "six"}
+# Licences, METADATA and entry points stay: the first must be distributed, importlib.metadata reads the others.
+_SLIM = parse_patterns([
+    "tests/", "*.pyi", "py.typed", "*.c", "*.h", "*.pyx", "*.pxd", "*.cpp",
+    "/*.dist-info/RECORD", "/*.dist-info/WHEEL", "/*.dist-info/sboms/",
+])  # fmt: skip
 
 
 @dataclass
-class Installed:
-    """An installation.
+class RequirementFiles:
+    """The files of the requirements that go into the artifact.
 
     Attributes:
-        files: where each file lies, by its path in the artifact.
-        owners: the package that each of them belongs to.
-        spared: packages that are left out since the runtime has them.
-        modules: the packages of each top-level module or package.
+        files: the location of each file by its path in the artifact.
+        packages: the normalized name of the package of each path.
+        in_lambda_runtime: the packages that are left out because Lambda's runtime contains them.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)
-    spared: list[str] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+    in_lambda_runtime: list[str] = field(default_factory=list)
 
     @property
     def modules(self) -> dict[str, str]:
-        """The package that each top-level module comes from."""
-        found: dict[str, str] = {}
-        for path, owner in self.owners.items():
+        """The package of each top-level module."""
+        modules: dict[str, str] = {}
+        for path, package in self.packages.items():
             top = path.partition("/")[0]
             if not top.endswith((".dist-info", ".data", ".libs", ".pth")) and path.endswith((".py", ".so")):
-                found.setdefault(top.partition(".")[0], owner)
-        return found
+                modules.setdefault(top.partition(".")[0], package)
+        return modules
 
 
-def read(root: Path, target: Target, temporary: Path, patterns: Sequence[str] = (), *, slim: bool = False) -> Installed:
-    """What of the installation in *root* is packed.
+def collect_requirement_files(
+    root: Path, target: Target, temporary: Path, patterns: Sequence[str] = (), *, slim: bool = False
+) -> RequirementFiles:
+    """Return the files of an installation that go into the artifact.
 
     Args:
-        root: the folder.
-        target: what it was installed for.
-        temporary: a folder for files that take the place of those there.
-        patterns: the user's own.
-        slim: whether to leave out what Lambda's runtime has, tests and sources of native modules.
+        root: the folder of the installation.
+        target: the environment that it is for.
+        temporary: a folder for changed copies of files.
+        patterns: the user's patterns as for :func:`bridge.dev.packaging.project_files.choose_files`.
+        slim: whether to leave out packages of Lambda's runtime, tests, type stubs and sources of native modules.
 
     Raises:
-        PackagingError: something in it is for another target.
+        PackagingError: a package is for another target.
     """
-    order = [*_DEVELOPERS, *([*_SLIM, *_SLIM_INFO] if slim else []), *rules(patterns)]
-    owners = _owners(root, target)
-    found = Installed()
-    dropped = {name for name in set(owners.values()) if slim and name in _IN_THE_RUNTIME}
-    found.spared = sorted(dropped)
+    owners = _packages_by_path(root, target)
+    dropped = _IN_LAMBDA_RUNTIME.intersection(owners.values()) if slim else set()
+    exclusions = [*_NOT_DEPLOYED, *(_SLIM if slim else []), *parse_patterns(patterns)]
+    collected = RequirementFiles(in_lambda_runtime=sorted(dropped))
     for folder, folders, names in os.walk(root):
-        inside = folder[len(str(root)) + 1 :].replace(os.sep, "/")
-        before = f"{inside}/" if inside else ""
-        folders[:] = sorted(name for name in folders if name != "__pycache__" and not _excluded(before + name, order))
+        relative = Path(folder).relative_to(root).as_posix()
+        prefix = "" if relative == "." else f"{relative}/"
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name != "__pycache__" and not is_excluded(prefix + name, exclusions, is_folder=True)
+        )
         for name in sorted(names):
-            path, file = before + name, Path(folder, name)
-            owner = owners.get(path) or owners.get(path.partition("/")[0], "")
-            if owner not in dropped and not _is_idle(path, file) and not _excluded(path, order, is_folder=False):
-                found.files[path] = file
-                found.owners[path] = owner or "?"
-    found.files = dict(sorted(found.files.items()))
-    if slim:
-        _drop_descriptions(found, temporary / "descriptions")
-    _tidy_records(found, temporary / "records")
-    return found
+            path, file = prefix + name, Path(folder, name)
+            package = owners.get(path) or owners.get(path.partition("/")[0]) or "?"
+            if package not in dropped and not is_excluded(path, exclusions) and not _is_machine_specific(path, file):
+                collected.files[path] = file
+                collected.packages[path] = package
+    collected.files = dict(sorted(collected.files.items()))
+    _rewrite_dist_info(collected, temporary / "dist-info", slim=slim)
+    return collected
 
 
-def _excluded(path: str, order: Sequence[object], *, is_folder: bool = True) -> bool:
-    rule = verdict(path, order, is_folder=is_folder)  # type: ignore[arg-type]
-    return rule is not None and rule.excludes
-
-
-def _is_idle(path: str, file: Path) -> bool:
-    """Whether nobody can use it there: compiled for who knows which Python, or a script that names this machine's."""
+def _is_machine_specific(path: str, file: Path) -> bool:
+    """Return whether a file is of no use in the function: bytecode, a console script, or an installer's record."""
     if path.endswith((".pyc", ".pyo")) or path == ".lock":
         return True
     if path.startswith("bin/"):
         with file.open("rb") as stream:
-            beginning = stream.read(300)
-        return beginning.startswith(b"#!") and b"python" in beginning
-    return file.parent.name.endswith(".dist-info") and file.name in _NOTES
+            start = stream.read(300)
+        return start.startswith(b"#!") and b"python" in start
+    return file.parent.name.endswith(".dist-info") and file.name in _INSTALLER_RECORDS
 
 
-def _owners(root: Path, target: Target) -> dict[str, str]:
-    owners: dict[str, str] = {}
-    foreign: dict[str, list[str]] = defaultdict(list)
+def _packages_by_path(root: Path, target: Target) -> dict[str, str]:
+    """Return the package of each installed path, and of each dist-info folder."""
+    packages: dict[str, str] = {}
+    foreign = []
     for info in sorted(root.glob("*.dist-info")):
-        name = re.sub(r"[-_.]+", "-", info.name.removesuffix(".dist-info").rpartition("-")[0]).lower()
-        owners[info.name] = name
-        for line in _record(info / "RECORD"):
-            owners.setdefault(os.path.normpath(line[0]), name)
-        wheel = info / "WHEEL"
-        tags = re.findall(r"^Tag: *(\S+)", wheel.read_text(errors="replace") if wheel.is_file() else "", re.MULTILINE)
-        if tags and not any(_fits(tag, target) for tag in tags):
-            foreign[name] = tags
-        if (info / "direct_url.json").is_file() and '"editable":true' in (info / "direct_url.json").read_text():
-            raise PackagingError(f"{name} is installed as editable, which this uv cannot help: a newer one can.")
+        package = re.sub(r"[-_.]+", "-", info.name.removesuffix(".dist-info").rpartition("-")[0]).lower()
+        packages[info.name] = package
+        for row in _record_rows(info / "RECORD"):
+            packages.setdefault(os.path.normpath(row[0]), package)
+        tags = re.findall(r"^Tag: *(\S+)", _read_text(info / "WHEEL"), re.MULTILINE)
+        if tags and not any(_runs_on(tag, target) for tag in tags):
+            foreign.append(f"  {package}: built for {', '.join(tags)}")
+        if json.loads(_read_text(info / "direct_url.json") or "{}").get("dir_info", {}).get("editable"):
+            raise PackagingError(
+                f"{package} was installed as a link to a folder of this machine (editable), because this version of uv "
+                "ignores UV_NO_EDITABLE. Update uv: pip install --upgrade uv"
+            )
     if foreign:
-        lines = "\n".join(f"  {name}: built for {', '.join(tags)}" for name, tags in foreign.items())
         raise PackagingError(
-            f"A requirement has no wheel for {target}; what was built of its sources is for this machine:\n{lines}"
+            f"A requirement has no wheel for {target}, and its sources build one for this machine only:\n"
+            + "\n".join(foreign)
+            + "\nRequire a version that has a wheel for this target, or change the target with --python, --arch or "
+            "--platform."
         )
-    return owners
+    return packages
 
 
-def _fits(tag: str, target: Target) -> bool:
-    """Whether a wheel of that tag runs there. One that was built here for the same kind of machine may."""
+def _runs_on(tag: str, target: Target) -> bool:
+    """Return whether a wheel with the compatibility tag *tag* runs on the target.
+
+    The C library is not compared: a wheel that was built here has the tag ``linux_x86_64``.
+    """
     python, _, rest = tag.partition("-")
     abi, _, platforms = rest.partition("-")
     if platforms == "any":
         return True
-    own = f"cp{target.python.replace('.', '')}"
-    is_python = abi in ("abi3", "none") or python == own
-    return is_python and any(each.endswith(f"_{target.machine}") for each in platforms.split("."))
+    fits_python = abi in ("abi3", "none") or python == f"cp{target.python.replace('.', '')}"
+    return fits_python and any(platform.endswith(f"_{target.machine}") for platform in platforms.split("."))
 
 
-def _record(file: Path) -> list[list[str]]:
-    if not file.is_file():
-        return []
-    return [line for line in csv.reader(io.StringIO(file.read_text(encoding="utf-8", errors="replace"))) if line]
+def _rewrite_dist_info(collected: RequirementFiles, folder: Path, *, slim: bool) -> None:
+    """Replace each RECORD by one that lists the collected files only, and with *slim* drop READMEs from METADATA.
+
+    An installer's RECORD lists files that differ between machines.
+    """
+    for path, file in list(collected.files.items()):
+        if path.endswith(".dist-info/RECORD"):
+            rows = sorted(row for row in _record_rows(file) if os.path.normpath(row[0]) in collected.files)
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            collected.files[path] = _write(folder / path, text.getvalue())
+        elif slim and path.endswith(".dist-info/METADATA"):
+            headers, _, _ = _read_text(file).partition("\n\n")
+            collected.files[path] = _write(folder / path, f"{headers}\n")
 
 
-def _tidy_records(found: Installed, folder: Path) -> None:
-    """Have each RECORD name what is there: an installer's own files would make it another one on another machine."""
-    for path, file in list(found.files.items()):
-        if not path.endswith(".dist-info/RECORD"):
-            continue
-        lines = sorted(line for line in _record(file) if os.path.normpath(line[0]) in found.files)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(lines)
-        found.files[path] = _written(folder / path, text.getvalue())
+def _record_rows(file: Path) -> Iterator[list[str]]:
+    return (row for row in csv.reader(io.StringIO(_read_text(file))) if row)
 
 
-def _drop_descriptions(found: Installed, folder: Path) -> None:
-    """Leave out what each METADATA says to readers: most of it is a README, which may be as long as the code."""
-    for path, file in list(found.files.items()):
-        if path.endswith(".dist-info/METADATA"):
-            head, _, _ = file.read_text(encoding="utf-8").partition("\n\n")
-            found.files[path] = _written(folder / path, f"{head}\n")
+def _read_text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="surrogateescape") if file.is_file() else ""
 
 
-def _written(file: Path, text: str) -> Path:
-    file.parent.mkdir(parents=True)
-    file.write_text(text, encoding="utf-8")
+def _write(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8", errors="surrogateescape")
     file.chmod(0o644)
     return file

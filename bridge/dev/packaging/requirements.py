@@ -1,12 +1,14 @@
-"""What a project needs, from whichever file says it, as lines that uv and pip understand."""
+"""Finds a project's requirements, in a requirements file, a lock file or pyproject.toml."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.packaging import PackagingError, lock_files, pipenv
+from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.lock_files import pipenv_requirements, poetry_constraints, poetry_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,134 +17,154 @@ if TYPE_CHECKING:
 
 @dataclass
 class Requirements:
-    """What has to be installed.
+    """The packages to install.
 
     Attributes:
-        lines: as in a requirements.txt.
-        constraints: as in a file for ``--constraint``.
-        files: requirements files, taken as they are: what they refer to is relative to where they lie.
-        project: the folder with the uv.lock that says it all.
-        folder: where paths in the lines are relative to.
-        origin: what people call the source of it.
+        folder: the folder that paths in *lines* are relative to.
+        origin: the name of the file, or files, that the requirements come from; None without any.
+        lines: lines of a requirements file.
+        constraints: lines of a constraints file.
+        files: requirements files. Paths in them are relative to each file's folder.
+        uv_project: the folder of a uv.lock, which takes the place of *lines* and *files*.
     """
 
     folder: Path
-    origin: str = "none"
+    origin: str | None = None
     lines: list[str] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
-    project: Path | None = None
+    uv_project: Path | None = None
 
     def texts(self) -> list[str]:
-        """All that they say; that of a uv.lock first."""
-        files = [self.project / "uv.lock", self.project / "pyproject.toml"] if self.project is not None else []
+        """Return the texts of all files and lines, that of a uv.lock first."""
+        files = list(self.files)
+        if self.uv_project is not None:
+            files[:0] = [self.uv_project / "uv.lock", self.uv_project / "pyproject.toml"]
         lines = ["\n".join(each) for each in (self.lines, self.constraints) if each]
-        return [*map(_text, [*files, *self.files]), *lines]
+        return [*map(_read_text, files), *lines]
 
-    def names(self, package: str) -> bool:
-        """Whether they ask for *package* by its name, as far as that is seen here."""
-        lines = "\n".join(self.texts()).replace('name = "', "\n").splitlines()
-        return any(line.strip().lower().replace("_", "-").startswith(package) for line in lines)
+    def mention(self, package: str) -> bool:
+        """Return whether a line begins with the name of *package*, or a lock file has it.
+
+        Files that a requirements file includes with ``-r`` are not read.
+        """
+        name = "[-_.]+".join(map(re.escape, re.split(r"[-_.]+", package)))
+        expression = re.compile(rf'(^\s*|name = "){name}(?![-_.]*\w)', re.IGNORECASE | re.MULTILINE)
+        return any(expression.search(text) for text in self.texts())
 
 
-def find(folders: Sequence[Path], given: Sequence[Path] = ()) -> Requirements:
-    """The requirements of a project.
+def find_requirements(folders: Sequence[Path], named_files: Sequence[Path] = ()) -> Requirements:
+    """Return the requirements of a project; without packages if no file has any.
 
     Args:
-        folders: where to look, the first that has something counts.
-        given: files that the user names; they are all that counts then.
+        folders: the folders to search. The first one with a file decides, and in it the first file in the order
+            requirements.txt, uv.lock, poetry.lock, Pipfile.lock, pyproject.toml.
+        named_files: files that the user names; *folders* are not searched then.
 
     Raises:
-        PackagingError: a file cannot be read, or says nothing that can be installed.
+        PackagingError: a file cannot be read, or its dependencies cannot be determined.
     """
-    if given:
-        return _given(given)
+    if named_files:
+        return _from_named_files(named_files)
     for folder in folders:
         for name, read in _READERS.items():
-            if (folder / name).is_file() and (found := read(folder / name)) is not None:
-                return found
+            if (folder / name).is_file() and (requirements := read(folder / name)) is not None:
+                return requirements
     return Requirements(folders[0])
 
 
-def others(found: Requirements, folders: Sequence[Path]) -> list[str]:
-    """The names of files that say something, too, and do not count."""
+def ignored_files(requirements: Requirements, folders: Sequence[Path]) -> list[str]:
+    """Return the names of requirements and lock files in *folders* that *requirements* do not come from."""
     names = [name for folder in folders for name in _READERS if name != "pyproject.toml" and (folder / name).is_file()]
-    return [name for name in dict.fromkeys(names) if name != found.origin]
+    return [name for name in dict.fromkeys(names) if name != requirements.origin]
 
 
-def _given(files: Sequence[Path]) -> Requirements:
+def _from_named_files(files: Sequence[Path]) -> Requirements:
     for file in files:
         if not file.is_file():
             raise PackagingError(f"--requirements {file}: there is no such file.")
     if len(files) == 1 and (read := _READERS.get(files[0].name)):
-        found = read(files[0].absolute())
-        if found is None:
-            raise PackagingError(f"{files[0]} has no dependencies: it has neither [project] nor [tool.poetry].")
-        return found
-    if locks := [file.name for file in files if file.name in _READERS and file.suffix != ".txt"]:
-        raise PackagingError(f"--requirements {locks[0]} stands alone; only requirements files go together.")
+        requirements = read(files[0].absolute())
+        if requirements is None:
+            raise PackagingError(
+                f"--requirements {files[0]}: the file has neither a table [project] nor [tool.poetry]. Add one with "
+                "the dependencies, or name a requirements file."
+            )
+        return requirements
+    if locks := [file for file in files if file.name in _READERS and file.suffix != ".txt"]:
+        raise PackagingError(
+            f"--requirements {locks[0]}: this file cannot be combined with others, only requirements files can. Name "
+            "it alone, or leave it out."
+        )
     origin = ", ".join(file.name for file in files)
     return Requirements(files[0].absolute().parent, origin, files=[file.absolute() for file in files])
 
 
-def _requirements_txt(file: Path) -> Requirements:
-    _text(file)
+def _from_requirements_txt(file: Path) -> Requirements:
+    _read_text(file)
     return Requirements(file.parent, file.name, files=[file])
 
 
-def _uv_lock(file: Path) -> Requirements:
-    if not (file.parent / "pyproject.toml").is_file():
-        raise PackagingError(f"{file} has no pyproject.toml beside it.")
-    return Requirements(file.parent, file.name, project=file.parent)
+def _from_uv_lock(file: Path) -> Requirements:
+    _pyproject_beside(file)
+    return Requirements(file.parent, file.name, uv_project=file.parent)
 
 
-def _poetry_lock(file: Path) -> Requirements:
-    beside = file.parent / "pyproject.toml"
-    if not beside.is_file():
-        raise PackagingError(f"{file} has no pyproject.toml beside it.")
-    lines = lock_files.requirements(_toml(beside))
-    return Requirements(file.parent, file.name, lines=lines, constraints=lock_files.pins(_toml(file)))
+def _from_poetry_lock(file: Path) -> Requirements:
+    lines = poetry_requirements(_read_toml(_pyproject_beside(file)))
+    return Requirements(file.parent, file.name, lines=lines, constraints=poetry_constraints(_read_toml(file)))
 
 
-def _pipfile_lock(file: Path) -> Requirements:
+def _from_pipfile_lock(file: Path) -> Requirements:
     try:
-        lines = pipenv.requirements(_text(file))
+        lines = pipenv_requirements(_read_text(file))
     except ValueError as error:
-        raise PackagingError(f"{file} cannot be read: {error}") from None
+        raise PackagingError(f"{file} cannot be read: {error}. Create it again with `pipenv lock`.") from None
     return Requirements(file.parent, file.name, lines=lines)
 
 
-def _pyproject(file: Path) -> Requirements | None:
-    content = _toml(file)
+def _from_pyproject(file: Path) -> Requirements | None:
+    content = _read_toml(file)
     if "project" not in content:
         has_poetry = "poetry" in content.get("tool", {})
-        return Requirements(file.parent, file.name, lines=lock_files.requirements(content)) if has_poetry else None
+        return Requirements(file.parent, file.name, lines=poetry_requirements(content)) if has_poetry else None
     project: dict[str, Any] = content["project"]
     if "dependencies" in project.get("dynamic", []):
         raise PackagingError(
-            f"{file} leaves its dependencies to its build (dynamic). Name a requirements file with --requirements."
+            f"{file} declares its dependencies as dynamic, so that they are unknown before a build. Name a "
+            "requirements file with --requirements."
         )
     return Requirements(file.parent, file.name, lines=list(project.get("dependencies", [])))
 
 
 _READERS: dict[str, Callable[[Path], Requirements | None]] = {
-    "requirements.txt": _requirements_txt,
-    "uv.lock": _uv_lock,
-    "poetry.lock": _poetry_lock,
-    "Pipfile.lock": _pipfile_lock,
-    "pyproject.toml": _pyproject,
+    "requirements.txt": _from_requirements_txt,
+    "uv.lock": _from_uv_lock,
+    "poetry.lock": _from_poetry_lock,
+    "Pipfile.lock": _from_pipfile_lock,
+    "pyproject.toml": _from_pyproject,
 }
 
 
-def _text(file: Path) -> str:
+def _pyproject_beside(lock: Path) -> Path:
+    file = lock.with_name("pyproject.toml")
+    if not file.is_file():
+        raise PackagingError(
+            f"{lock} cannot be used without the pyproject.toml that it was made from. Add that file to {lock.parent}, "
+            "or name a requirements file with --requirements."
+        )
+    return file
+
+
+def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise PackagingError(f"{file} cannot be read: {error}") from None
+        raise PackagingError(f"{file} cannot be read: {error}.") from None
 
 
-def _toml(file: Path) -> dict[str, Any]:
+def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_text(file))
+        return tomllib.loads(_read_text(file))
     except tomllib.TOMLDecodeError as error:
-        raise PackagingError(f"{file} cannot be read: {error}") from None
+        raise PackagingError(f"{file} is not valid TOML: {error}.") from None

@@ -1,4 +1,4 @@
-"""Projects to package, and what becomes of them."""
+"""Runs ``bridge package`` on sample projects, and inspects the artifacts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from zipfile import ZipFile
 
 from tests.dev.cli.serve_process import run
 
+# This machine's processor as Lambda names it; None if Lambda does not have it.
 HOST = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine())
+
+PLAIN = """
+def app(environ, start_response):
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [b"tea"]
+"""
 
 FLASK = """
 from importlib.metadata import version
@@ -60,7 +67,7 @@ def app(environ, start_response):
     return [compose(six.ensure_binary, str.upper)(WORD)]
 """
 
-# For each project: its files, its application, and what it answers to GET /.
+# Each project's files, its application, and the body of its response to GET /.
 PROJECTS: dict[str, tuple[dict[str, str], str, str]] = {
     "flask": ({"app.py": FLASK, "data.txt": "tea", "requirements.txt": "flask==3.1.2\n"}, "app:app", "flask 3.1.2 tea"),
     "fastapi": ({"main.py": FASTAPI, "requirements.txt": "fastapi\npydantic\n"}, "main:app", '{"cups":2}'),
@@ -81,55 +88,55 @@ PROJECTS: dict[str, tuple[dict[str, str], str, str]] = {
 }
 
 
-def write(folder: Path, files: dict[str, str]) -> Path:
-    """Make the project's files."""
+def write_files(folder: Path, files: dict[str, str]) -> Path:
+    """Write files, by their paths in *folder*, and return *folder*."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
 
-def package(folder: Path, cache: Path, *words: str, **env: str) -> tuple[int, str, str]:
-    """``bridge package`` with a cache of its own; uv's stays what it is."""
-    temporary(folder).mkdir(exist_ok=True)
-    own = {"XDG_CACHE_HOME": str(cache), "UV_CACHE_DIR": uv_cache(), "TMPDIR": str(temporary(folder))}
-    return run(folder, "package", *words, **{**own, **env})
+def run_package(folder: Path, cache: Path, *arguments: str, **env: str) -> tuple[int, str, str]:
+    """Run ``bridge package`` with the bridge's cache in *cache*, and return exit status, output and error output."""
+    temporary_folder(folder).mkdir(exist_ok=True)
+    own = {"XDG_CACHE_HOME": str(cache), "UV_CACHE_DIR": uv_cache(), "TMPDIR": str(temporary_folder(folder))}
+    return run(folder, "package", *arguments, **{**own, **env})
 
 
-def temporary(folder: Path) -> Path:
-    """Where ``bridge package`` in *folder* has its temporary files."""
+def temporary_folder(folder: Path) -> Path:
+    """Return the folder in which :func:`run_package` has its temporary files."""
     return folder.with_name(f"{folder.name}-temporary")
 
 
-def packaged(folder: Path, cache: Path, *words: str, **env: str) -> Path:
-    """The zip that it makes."""
-    status, out, err = package(folder, cache, *words, **env)
+def build_zip(folder: Path, cache: Path, *arguments: str, **env: str) -> Path:
+    """Run ``bridge package`` successfully, and return the path of the artifact."""
+    status, out, err = run_package(folder, cache, *arguments, **env)
     assert status == 0, out + err
     return folder / "build" / "function.zip"
 
 
 @functools.cache
 def uv_cache() -> str:
-    """The folder of uv's cache."""
+    """Return the folder of uv's cache."""
     return subprocess.run(["uv", "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def names(file: Path) -> set[str]:
-    """What is in a zip."""
+def zip_names(file: Path) -> set[str]:
+    """Return the paths of the files in a zip file."""
     with ZipFile(file) as archive:
         return set(archive.namelist())
 
 
-def unpacked(file: Path, folder: Path) -> Path:
-    """A zip's files as Lambda has them: with their modes, and nobody may write."""
+def unpack(file: Path, folder: Path) -> Path:
+    """Unpack a zip file into *folder* as Lambda does: with the modes of files, and read-only."""
     subprocess.run(["unzip", "-q", str(file), "-d", str(folder)], check=True)
     for place, _, _ in os.walk(folder):
         Path(place).chmod(0o555)
     return folder
 
 
-def listing(folder: Path) -> dict[str, str]:
-    """Every file with what is in it."""
+def file_digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file below *folder* by its path; ``"folder"`` for folders."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
         for path in folder.rglob("*")
@@ -137,7 +144,7 @@ def listing(folder: Path) -> dict[str, str]:
 
 
 def aws_client(folder: Path) -> Path:
-    """AWS's runtime client and what it needs, in a folder where nothing else is."""
+    """Copy AWS's runtime client and its requirements, and nothing else, into *folder*."""
     for name in ("awslambdaric", "simplejson", "snapshot-restore-py"):
         for file in importlib.metadata.files(name) or ():
             place = Path(str(file.locate()))
@@ -148,5 +155,5 @@ def aws_client(folder: Path) -> Path:
 
 
 def bare_python() -> list[str]:
-    """This Python without any package that is installed for it: what an artifact lacks it does not find there."""
-    return [getattr(sys, "_base_executable", sys.executable), "-S"]
+    """Return the command of this Python without installed packages, so that all imports come from an artifact."""
+    return [str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")), "-S"]

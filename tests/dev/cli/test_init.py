@@ -20,19 +20,19 @@ from bridge.dev.cli import main
 from bridge.dev.deploying.detect import applications
 from bridge.dev.deploying.plan import TOOLS, checked_name, name_of
 from bridge.dev.gateway import Request
-from bridge.dev.packaging.bridge_wheel import make_wheel
+from bridge.dev.packaging.bridge_wheel import build_wheel
 from bridge.dev.projects.yaml_file import load
 from tests.dev.cli.packages import (
     FLASK,
     HOST,
     aws_client,
     bare_python,
-    listing,
-    names,
-    temporary,
-    unpacked,
+    file_digests,
+    zip_names,
+    temporary_folder,
+    unpack,
     uv_cache,
-    write,
+    write_files,
 )
 from tests.dev.cli.serve_process import BRIDGE, environment
 from tests.end_to_end.conftest import rie as rie
@@ -78,20 +78,20 @@ def init(project: Path, capsys: pytest.CaptureFixture[str]) -> Init:
 
 @pytest.mark.parametrize("kind", TOOLS)
 def test_what_it_writes_for_the_example_is_what_the_example_holds(kind: str, init: Init, project: Path) -> None:
-    write(project, {name: (DEPLOY / name).read_text() for name in ("app.py", "requirements.txt")})
-    before = set(listing(project))
+    write_files(project, {name: (DEPLOY / name).read_text() for name in ("app.py", "requirements.txt")})
+    before = set(file_digests(project))
     status, _, err = init(kind, "--python", "3.13", "--name", "bridge-example")
     assert (status, err) == (0, "Found app:app: Starlette (ASGI) in app.py, line 28.\n")
-    made = {name: each for name, each in listing(project).items() if name not in before and each != "folder"}
-    held = {f"{kind}/{name}": each for name, each in listing(DEPLOY / kind).items() if each != "folder"}
-    held |= {name: each for name, each in listing(DEPLOY).items() if name == f"{kind}.yml"}
+    made = {name: each for name, each in file_digests(project).items() if name not in before and each != "folder"}
+    held = {f"{kind}/{name}": each for name, each in file_digests(DEPLOY / kind).items() if each != "folder"}
+    held |= {name: each for name, each in file_digests(DEPLOY).items() if name == f"{kind}.yml"}
     generated = ("__pycache__", "cdk.out", ".terraform", ".aws-sam", "function.zip")
     assert made == {name: each for name, each in held.items() if not any(part in name for part in generated)}
 
 
 @pytest.mark.parametrize("kind", TOOLS)
 def test_it_prints_the_files_the_commands_of_the_readme_and_the_policy(kind: str, init: Init, project: Path) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     status, out, err = init(kind)
     assert status == 0
     assert "Found app:app: Flask (WSGI) in app.py, line 2." in err
@@ -114,10 +114,10 @@ def test_the_functions_are_for_the_python_that_runs_unless_the_project_or_the_co
         shared = (load(project / "sam", ("template.yaml",)) or {})["Globals"]["Function"]
         return shared["Runtime"], shared["Architectures"][0]
 
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     assert init("sam")[0] == 0
     assert said() == (f"python{THIS}", "x86_64")
-    write(project, {"pyproject.toml": '[tool.bridge]\npython = "3.14"\narch = "arm64"\n'})
+    write_files(project, {"pyproject.toml": '[tool.bridge]\npython = "3.14"\narch = "arm64"\n'})
     status, out, _ = init("sam", "--force")
     assert (status, said()) == (0, ("python3.14", "arm64"))
     assert "bridge package app:app --python 3.14 --arch arm64 " in out
@@ -131,7 +131,7 @@ def test_the_functions_are_for_the_python_that_runs_unless_the_project_or_the_co
 def test_one_function_comes_without_what_the_other_needs(
     kind: str, only: str, other: str, init: Init, project: Path
 ) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     status, out, _ = init(kind, f"--{only}", "--arch", "arm64")
     assert status == 0
     assert "The function is open to everybody." in out
@@ -149,7 +149,7 @@ def test_one_function_comes_without_what_the_other_needs(
 
 @pytest.mark.parametrize("only", [(), ("--buffered",), ("--streaming",)])
 def test_every_file_is_of_its_language(only: tuple[str, ...], init: Init, project: Path) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     for kind in TOOLS:
         assert init(kind, *only)[0] == 0
     compile((project / "cdk/app.py").read_text(), "app.py", "exec")
@@ -167,7 +167,7 @@ def test_every_file_is_of_its_language(only: tuple[str, ...], init: Init, projec
 @pytest.mark.slow
 @pytest.mark.parametrize("only", ["--buffered", "--streaming"])
 def test_the_linter_of_aws_finds_nothing_in_one_function_on_arm64(only: str, init: Init, project: Path) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     templates = []
     for kind in ("sam", "image"):
         assert init(kind, only, "--arch", "arm64", "--folder", f"deploy/{kind}")[0] == 0
@@ -178,7 +178,7 @@ def test_the_linter_of_aws_finds_nothing_in_one_function_on_arm64(only: str, ini
 
 
 def test_a_folder_of_another_name_or_depth_finds_the_artifact(init: Init, project: Path) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     status, out, _ = init("sam", "--folder", "deploy/to.aws/")
     assert status == 0
     assert " --exclude /deploy/to.aws/ &&\n      sam deploy --template-file deploy/to.aws/template.yaml " in out
@@ -189,7 +189,7 @@ def test_a_folder_of_another_name_or_depth_finds_the_artifact(init: Init, projec
 
 
 def test_an_application_that_a_shell_or_yaml_would_misread_is_quoted(init: Init, project: Path) -> None:
-    write(
+    write_files(
         project, {'a b\'s "#"/app.py': "def create_app():\n    from flask import Flask\n    return Flask(__name__)\n"}
     )
     app = 'a b\'s "#"/app:create_app()'
@@ -210,7 +210,7 @@ def test_the_templates_are_in_the_wheel(tmp_path: Path) -> None:
     place = Path(bridge.__file__).parent
     templates = {path.relative_to(place.parent).as_posix() for path in place.glob("dev/deploying/templates/*/*")}
     assert {Path(name).parent.name for name in templates} == set(TOOLS)
-    assert templates <= names(make_wheel(tmp_path))
+    assert templates <= zip_names(build_wheel(tmp_path))
 
 
 # --- names
@@ -234,7 +234,7 @@ def test_whatever_a_folder_is_called_there_is_a_name(folder: str) -> None:
 
 @pytest.mark.parametrize("kind", TOOLS)
 def test_the_folder_names_the_stack(kind: str, init: Init, project: Path) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     assert init(kind)[0] == 0
     text = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert re.search(r"(service: |--stack-name |name += \"|Deployment\(app, \")shop\b", text)
@@ -332,7 +332,7 @@ def test_the_application_of_every_example_is_found(example: str, app: str) -> No
 
 
 def test_of_several_applications_one_is_to_be_named(init: Init, project: Path) -> None:
-    write(project, {"app.py": HELLO, "api.py": "from fastapi import FastAPI\napi = FastAPI()\n"})
+    write_files(project, {"app.py": HELLO, "api.py": "from fastapi import FastAPI\napi = FastAPI()\n"})
     status, out, err = init("cdk")
     assert (status, out) == (2, "")
     assert err.splitlines() == [
@@ -344,14 +344,14 @@ def test_of_several_applications_one_is_to_be_named(init: Init, project: Path) -
 
 
 def test_without_one_it_is_to_be_named(init: Init, project: Path) -> None:
-    write(project, {"lib.py": "x = 1\n"})
+    write_files(project, {"lib.py": "x = 1\n"})
     status, out, err = init("sam")
     assert (status, out) == (1, "")
     assert "none is seen in the Python files here. Name it: `bridge init sam app:app`." in err
 
 
 def test_the_project_names_its_application(init: Init, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(project, {"app.py": HELLO, "api.py": HELLO, "pyproject.toml": '[tool.bridge]\napp = "api:app"\n'})
+    write_files(project, {"app.py": HELLO, "api.py": HELLO, "pyproject.toml": '[tool.bridge]\napp = "api:app"\n'})
     _, out, err = init("sam")
     assert ("bridge package api:app " in out, err.splitlines()[0]) == (True, "The project's application is api:app.")
     monkeypatch.setenv("BRIDGE_APP", "app:app")
@@ -363,7 +363,7 @@ def test_the_project_names_its_application(init: Init, project: Path, monkeypatc
 
 
 def test_an_installed_application_need_not_be_in_the_project(init: Init, project: Path) -> None:
-    write(project, {"requirements.txt": "flask\n"})
+    write_files(project, {"requirements.txt": "flask\n"})
     assert init("sam", "flask.app:Flask")[0] == 0
 
 
@@ -392,11 +392,11 @@ def test_an_installed_application_need_not_be_in_the_project(init: Init, project
 def test_what_cannot_be_is_one_message_and_writes_nothing(
     words: tuple[str, ...], status: int, says: str, init: Init, project: Path
 ) -> None:
-    write(project, HOLDS)
+    write_files(project, HOLDS)
     got, out, err = init(*words)
     assert (got, out) == (status, "")
     assert says in err
-    assert set(listing(project)) == set(HOLDS)
+    assert set(file_digests(project)) == set(HOLDS)
 
 
 # --- files that are there
@@ -404,18 +404,18 @@ def test_what_cannot_be_is_one_message_and_writes_nothing(
 
 @pytest.mark.parametrize("kind", TOOLS)
 def test_a_file_that_is_there_is_not_replaced_and_no_other_is_written(kind: str, init: Init, project: Path) -> None:
-    write(project, {**HOLDS, f"{kind}/policy.json": "mine", f"{kind}/README.md": "mine"})
-    before = listing(project)
+    write_files(project, {**HOLDS, f"{kind}/policy.json": "mine", f"{kind}/README.md": "mine"})
+    before = file_digests(project)
     status, out, err = init(kind)
     assert (status, out) == (1, "")
     assert f"{kind}/README.md, {kind}/policy.json. --force replaces them." in err
-    assert listing(project) == before
+    assert file_digests(project) == before
     assert init(kind, "--force")[0] == 0
     assert json.loads((project / kind / "policy.json").read_text())["Statement"]
 
 
 def test_a_second_file_of_the_framework_is_not_written(init: Init, project: Path) -> None:
-    write(project, {**HOLDS, "serverless.ts": ""})
+    write_files(project, {**HOLDS, "serverless.ts": ""})
     status, _, err = init("serverless", "--force")
     assert status == 1
     assert "the project has serverless.ts: it would not count any more." in err
@@ -423,7 +423,7 @@ def test_a_second_file_of_the_framework_is_not_written(init: Init, project: Path
 
 
 def test_a_folder_of_the_project_is_not_taken_for_the_tools(init: Init, project: Path) -> None:
-    write(project, {**HOLDS, "image/logo.png": ""})
+    write_files(project, {**HOLDS, "image/logo.png": ""})
     for force in ((), ("--force",)):
         status, _, err = init("image", *force)
         assert status == 1
@@ -433,23 +433,23 @@ def test_a_folder_of_the_project_is_not_taken_for_the_tools(init: Init, project:
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_what_stands_in_the_way_leaves_all_as_it_was(force: tuple[str, ...], init: Init, project: Path) -> None:
-    write(project, {**HOLDS, "sam": "a file"})
-    before = listing(project)
+    write_files(project, {**HOLDS, "sam": "a file"})
+    before = file_digests(project)
     status, out, err = init("sam", *force)
     assert (status, out) == (1, "")
     assert "Nothing is written: " in err
-    assert listing(project) == before
-    write(project, {"cdk/README.md": "mine", "cdk/policy.json/inner": ""})
-    before = listing(project)
+    assert file_digests(project) == before
+    write_files(project, {"cdk/README.md": "mine", "cdk/policy.json/inner": ""})
+    before = file_digests(project)
     assert init("cdk", *force)[0] == 1
-    assert listing(project) == before
+    assert file_digests(project) == before
 
 
 def test_a_disk_that_fails_half_way_leaves_all_as_it_was(
     init: Init, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(project, {**HOLDS, "terraform/main.tf": "mine"})
-    before, whole = listing(project), Path.write_text
+    write_files(project, {**HOLDS, "terraform/main.tf": "mine"})
+    before, whole = file_digests(project), Path.write_text
 
     def failing(path: Path, *arguments: Any, **options: Any) -> int:
         if "policy" in path.name:
@@ -461,13 +461,13 @@ def test_a_disk_that_fails_half_way_leaves_all_as_it_was(
         status, out, err = init(*words)
         assert (status, out) == (1, "")
         assert re.search(r"Nothing is written: .*policy\.json.*: No space left on device\.", err)
-        assert listing(project) == before
+        assert file_digests(project) == before
 
 
 def test_a_project_without_requirements_is_told(init: Init, project: Path) -> None:
-    write(project, {"app.py": HELLO})
+    write_files(project, {"app.py": HELLO})
     assert "There is no requirements.txt or lock file" in init("sam")[2]
-    write(project, {"requirements.txt": "flask\n"})
+    write_files(project, {"requirements.txt": "flask\n"})
     assert "There is no requirements.txt" not in init("cdk")[2]
 
 
@@ -477,7 +477,7 @@ def test_a_project_without_requirements_is_told(init: Init, project: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in TOOLS if kind != "serverless"])
 def test_the_command_makes_the_artifact_where_the_tool_looks_for_it(kind: str, init: Init, project: Path) -> None:
-    write(project, HOLDS | {"requirements.txt": ""})
+    write_files(project, HOLDS | {"requirements.txt": ""})
     status, out, _ = init(kind)
     assert status == 0
     told = deployed(out, project)
@@ -497,18 +497,18 @@ def test_what_the_command_makes_answers_behind_each_front_door(
 ) -> None:
     if HOST is None:
         pytest.skip("this processor is none of Lambda's, so nothing made for Lambda runs here")
-    write(project, {"app.py": FLASK, "data.txt": "tea", "requirements.txt": "flask==3.1.2\n"})
+    write_files(project, {"app.py": FLASK, "data.txt": "tea", "requirements.txt": "flask==3.1.2\n"})
     status, out, _ = init("sam", "--arch", HOST, "--python", THIS)
     assert status == 0
     deployed(out, project)
-    folder = unpacked(project / "build/function.zip", tmp_path / "unpacked")
+    folder = unpack(project / "build/function.zip", tmp_path / "unpacked")
     functions = (load(project / "sam", ("template.yaml",)) or {})["Globals"]["Function"]
     variables = {"PYTHONPATH": str(aws_client(tmp_path / "client")), "PYTHONPYCACHEPREFIX": ""}
     command = [*bare_python(), "-m", "awslambdaric"]
     handler = functions["Handler"]
     with Emulator(rie, folder, handler, tmp_path / "log", variables=variables, command=command) as function:
         for source in ("http-api", "function-url"):
-            got = function.ask(Request("GET", "/"), source)
+            got = function.request(Request("GET", "/"), source)
             assert (got.status, got.body.decode()) == (200, "flask 3.1.2 tea"), function.log
 
 
@@ -521,11 +521,11 @@ def deployed(out: str, project: Path) -> list[str]:
         (programs / name).chmod(0o755)
     (programs / "bridge").symlink_to(BRIDGE)
     command = "\n".join(line.strip() for line in out.partition("To deploy")[2].splitlines() if line.startswith("    "))
-    temporary(project).mkdir()
+    temporary_folder(project).mkdir()
     own = {
         "XDG_CACHE_HOME": str(project.parent / "cache"),
         "UV_CACHE_DIR": uv_cache(),
-        "TMPDIR": str(temporary(project)),
+        "TMPDIR": str(temporary_folder(project)),
     }
     path = f"{programs}:{Path(BRIDGE).parent}:/usr/local/bin:/usr/bin:/bin"
     done = subprocess.run(

@@ -1,23 +1,18 @@
-"""The bridge put into another tool's archive."""
+"""The bridge in a zip file that another tool has built."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
-from tests.dev.cli.packages import listing, names, package, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.dev.cli.packages import PLAIN, file_digests, run_package, write_files, zip_names
 
 pytestmark = pytest.mark.slow
-
-PLAIN = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'tea']\n"
 
 
 @pytest.fixture(scope="session")
@@ -25,73 +20,76 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def archive(folder: Path, files: dict[str, str]) -> Path:
-    """A project, and a zip of it."""
-    write(folder, files)
-    return type(folder)(shutil.make_archive(str(folder / "made"), "zip", folder))
+def create_zip(folder: Path, files: dict[str, str]) -> Path:
+    """Write a project's files, and a zip file of them in the same folder."""
+    write_files(folder, files)
+    return Path(shutil.make_archive(str(folder / "made"), "zip", folder))
 
 
-def test_it_and_the_applications_name_go_in_and_what_is_there_stays(cache: Path, tmp_path: Path) -> None:
-    file = archive(tmp_path / "shop", {"web/app.py": PLAIN, ".serverless-wsgi": '{"base_path": "/x"}'})
-    before = names(file)
-    status, out, err = package(tmp_path / "shop", cache, "web/app.app", "--add-to", "made.zip", "--text-types", "a/b")
+def test_the_bridge_and_the_applications_name_are_added_and_other_files_stay(cache: Path, tmp_path: Path) -> None:
+    file = create_zip(tmp_path / "shop", {"web/app.py": PLAIN, ".serverless-wsgi": '{"base_path": "/x"}'})
+    before = zip_names(file)
+    arguments = ("web/app.app", "--add-to", "made.zip", "--text-types", "a/b")
+    status, out, err = run_package(tmp_path / "shop", cache, *arguments)
     assert (status, err) == (0, ""), out
-    assert before - {"web/"} <= names(file)
-    assert {"bridge/entrypoint.py", "asgiref/sync.py"} <= names(file)
-    assert f"bridge/__pycache__/entrypoint.cpython-3{sys.version_info.minor}.pyc" in names(file)
-    with ZipFile(file) as made:
-        told = json.loads(made.read(".serverless-wsgi"))
-        assert made.read("web/app.py").decode() == PLAIN
-        assert made.testzip() is None
-    assert told == {"app": "web/app.app", "base_path": "/x", "text_mime_types": ["a/b"]}
+    after = zip_names(file)
+    assert before - {"web/"} <= after
+    assert {"bridge/entrypoint.py", "bridge/runtime/bootstrap", "asgiref/sync.py"} <= after
+    assert not [name for name in after if name.startswith("bridge/dev/")]
+    assert f"bridge/__pycache__/entrypoint.cpython-3{sys.version_info.minor}.pyc" in after
+    with ZipFile(file) as archive:
+        settings = json.loads(archive.read(".serverless-wsgi"))
+        assert archive.read("web/app.py").decode() == PLAIN
+        assert archive.testzip() is None
+    assert settings == {"app": "web/app.app", "base_path": "/x", "text_mime_types": ["a/b"]}
 
 
-def test_without_an_interpreter_for_the_target_it_says_what_that_costs(cache: Path, tmp_path: Path) -> None:
-    archive(tmp_path / "shop", {"app.py": PLAIN})
-    status, _, err = package(tmp_path / "shop", cache, "app:app", "--add-to", "made.zip", "--python", "3.99")
+def test_without_an_interpreter_for_the_target_there_is_a_warning(cache: Path, tmp_path: Path) -> None:
+    create_zip(tmp_path / "shop", {"app.py": PLAIN})
+    status, _, err = run_package(tmp_path / "shop", cache, "app:app", "--add-to", "made.zip", "--python", "3.99")
     assert status == 0
-    assert "There is no Python 3.99 here to compile with" in err
+    assert "There is no Python 3.99 on this machine to compile bytecode with" in err
 
 
-def test_twice_is_as_once_to_the_byte(cache: Path, tmp_path: Path) -> None:
-    file = archive(tmp_path / "shop", {"app.py": PLAIN})
-    made = []
+def test_adding_twice_gives_the_same_bytes_as_adding_once(cache: Path, tmp_path: Path) -> None:
+    file = create_zip(tmp_path / "shop", {"app.py": PLAIN})
+    results = []
     for _ in range(2):
-        assert package(tmp_path / "shop", cache, "app:app", "--add-to", "made.zip")[0] == 0
-        made.append(file.read_bytes())
-    assert made[0] == made[1]
+        assert run_package(tmp_path / "shop", cache, "app:app", "--add-to", "made.zip")[0] == 0
+        results.append(file.read_bytes())
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize(
     ("files", "app", "message"),
     [
         ({"app.py": PLAIN}, "nowhere:app", "there is no module 'nowhere'"),
-        ({"app.py": PLAIN, "bridge/other.py": "", "bridge/adapter.py": ""}, "app:app", "hide the bridge itself"),
+        ({"app.py": PLAIN, "bridge/other.py": "", "bridge/entrypoint.py": ""}, "app:app", "hide the bridge itself"),
     ],
 )
-def test_an_archive_that_cannot_work_stays_as_it_was(
+def test_after_an_error_the_zip_file_is_unchanged(
     files: dict[str, str], app: str, message: str, cache: Path, tmp_path: Path
 ) -> None:
-    archive(tmp_path / "shop", files)
-    before = listing(tmp_path / "shop")
-    status, _, err = package(tmp_path / "shop", cache, app, "--add-to", "made.zip")
+    create_zip(tmp_path / "shop", files)
+    before = file_digests(tmp_path / "shop")
+    status, _, err = run_package(tmp_path / "shop", cache, app, "--add-to", "made.zip")
     assert status == 1
     assert message in err
-    assert listing(tmp_path / "shop") == before
+    assert file_digests(tmp_path / "shop") == before
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "message"),
+    ("arguments", "status", "message"),
     [
-        (("app:app", "--add-to", "app.py"), 1, "is no zip file"),
+        (("app:app", "--add-to", "app.py"), 1, "app.py: this is not a zip file"),
         (("app:app", "--add-to", "missing.zip"), 1, "missing.zip: No such file or directory"),
-        (("app:app", "--add-to", "a.zip", "-o", "b.zip"), 2, "-o and --files mean nothing with it"),
-        (("app:app", "--no-app"), 2, "--no-app makes an artifact without an application"),
+        (("app:app", "--add-to", "a.zip", "-o", "b.zip"), 2, "cannot be combined with --output or --files"),
+        (("app:app", "--no-app"), 2, "--no-app builds an artifact without an application"),
     ],
 )
-def test_wrong_words_are_one_message(
-    words: tuple[str, ...], status: int, message: str, cache: Path, tmp_path: Path
+def test_invalid_arguments_are_one_message(
+    arguments: tuple[str, ...], status: int, message: str, cache: Path, tmp_path: Path
 ) -> None:
-    write(tmp_path / "shop", {"app.py": PLAIN})
-    got, _, err = package(tmp_path / "shop", cache, *words)
-    assert (got, message in err) == (status, True), err
+    write_files(tmp_path / "shop", {"app.py": PLAIN})
+    actual, _, err = run_package(tmp_path / "shop", cache, *arguments)
+    assert (actual, message in err) == (status, True), err

@@ -1,4 +1,4 @@
-"""Zip files: what others read of them, and that they are whole or not there."""
+"""Zip files: readable by other tools, reproducible, and written atomically."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.dev.packaging import PackagingError, archive
-from bridge.dev.packaging.archive import compressed, read_zip, write_zip
+from bridge.dev.packaging.archive import make_entry, read_zip, write_zip
 
 ENTRIES = [
-    compressed("b/café.txt", b"tea " * 1000),
-    compressed("a.py", b"x"),
-    compressed("bridge/runtime/bootstrap", b"#!/bin/sh\n" * 9, is_program=True),
-    compressed("empty", b""),
-    compressed("noise", random.Random(1).randbytes(5000)),
+    make_entry("b/café.txt", b"tea " * 1000),
+    make_entry("a.py", b"x"),
+    make_entry("bridge/runtime/bootstrap", b"#!/bin/sh\n" * 9, is_executable=True),
+    make_entry("empty", b""),
+    make_entry("noise", random.Random(1).randbytes(5000)),
 ]
 
 
-def test_python_reads_what_was_written(tmp_path: Path) -> None:
+def test_zipfile_reads_an_archive(tmp_path: Path) -> None:
     file = tmp_path / "function.zip"
     write_zip(file, ENTRIES)
     with ZipFile(file) as read:
@@ -39,7 +39,7 @@ def test_python_reads_what_was_written(tmp_path: Path) -> None:
     assert modes["a.py"] == 0o100644
 
 
-def test_unzip_gives_files_with_their_modes(tmp_path: Path) -> None:
+def test_unzip_restores_the_modes_of_files(tmp_path: Path) -> None:
     write_zip(tmp_path / "function.zip", ENTRIES)
     done = subprocess.run(["unzip", "-q", "function.zip", "-d", "out"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -47,47 +47,47 @@ def test_unzip_gives_files_with_their_modes(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "a.py").read_bytes() == b"x"
 
 
-def test_the_order_in_which_files_come_changes_nothing(tmp_path: Path) -> None:
+def test_the_order_of_the_entries_does_not_change_the_bytes(tmp_path: Path) -> None:
     write_zip(tmp_path / "a.zip", ENTRIES)
     write_zip(tmp_path / "b.zip", ENTRIES[::-1])
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 @given(st.dictionaries(st.text("abcdé/", min_size=1), st.binary(max_size=300), max_size=5))
-def test_what_was_written_is_read_again(files: dict[str, bytes]) -> None:
+def test_read_zip_returns_the_entries_that_were_written(files: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "a.zip")
-        entries = [compressed(name, data) for name, data in sorted(files.items())]
+        entries = [make_entry(name, data) for name, data in sorted(files.items())]
         write_zip(file, entries)
         assert read_zip(file) == entries
         assert {entry.path: entry.content() for entry in entries} == files
 
 
-def test_an_error_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+def test_after_an_error_the_existing_file_is_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "function.zip"
-    file.write_bytes(b"the one before")
-    broken = replace(ENTRIES[0], path="z", size=-1)  # what comes before it is written already
+    file.write_bytes(b"existing")
+    broken = replace(ENTRIES[0], path="z", size=-1)  # the last entry: all others are written before the error
     with pytest.raises(struct.error):
         write_zip(file, [*ENTRIES, broken])
-    assert file.read_bytes() == b"the one before"
+    assert file.read_bytes() == b"existing"
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_an_error_leaves_no_new_folder(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), archive.whole_file(tmp_path / "build" / "out" / "function.zip"):
+def test_after_an_error_new_folders_are_removed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), archive.atomic_write(tmp_path / "build" / "out" / "function.zip"):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_files_than_the_format_counts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert archive._MOST_ENTRIES == 65_535
-    monkeypatch.setattr(archive, "_MOST_ENTRIES", 4)
+def test_more_files_than_the_format_allows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert archive._MAX_ENTRIES == 65_535
+    monkeypatch.setattr(archive, "_MAX_ENTRIES", 4)
     with pytest.raises(PackagingError, match="more than 4 files"):
         write_zip(tmp_path / "function.zip", ENTRIES)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_zip_or_cut_off_is_told(tmp_path: Path) -> None:
+def test_a_truncated_zip_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "a.zip"
     write_zip(file, ENTRIES)
     file.write_bytes(file.read_bytes()[:-30])

@@ -1,4 +1,4 @@
-"""Patterns mean what they mean to git."""
+"""Patterns have the meaning that git gives them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.packaging.gitignore import rule, rules, verdict
-from bridge.dev.packaging.project_files import choose
+from bridge.dev.packaging.gitignore import last_match, parse_pattern, parse_patterns
+from bridge.dev.packaging.project_files import choose_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ PATTERNS = [
 
 
 @pytest.mark.parametrize("lines", PATTERNS, ids=" ".join)
-def test_what_git_ignores_stays_out(lines: list[str], tmp_path: Path) -> None:
+def test_the_files_that_git_ignores_are_left_out(lines: list[str], tmp_path: Path) -> None:
     for name in TREE:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
@@ -41,41 +41,40 @@ def test_what_git_ignores_stays_out(lines: list[str], tmp_path: Path) -> None:
     listed = subprocess.run(
         [*git, "ls-files", "-z", "--others", "--exclude-standard"], check=True, capture_output=True, text=True
     )
-    git_takes = {name for name in listed.stdout.split("\0") if name} - {".gitignore"}
-    assert set(choose(tmp_path).files) == git_takes
+    not_ignored = {name for name in listed.stdout.split("\0") if name} - {".gitignore"}
+    assert set(choose_files(tmp_path).files) == not_ignored
 
 
-def test_patterns_of_a_folder_below_count_there_and_above_those_of_the_folders_above(tmp_path: Path) -> None:
+def test_the_gitignore_of_a_subfolder_applies_there_and_takes_precedence(tmp_path: Path) -> None:
     (tmp_path / "web" / "in").mkdir(parents=True)
     for name in ("a.log", "web/a.log", "web/in/a.log", "web/out.css", "out.css"):
         (tmp_path / name).write_text("")
     (tmp_path / ".gitignore").write_text("*.log")
     (tmp_path / "web" / ".gitignore").write_text("!/a.log\n/out.css")
-    assert set(choose(tmp_path).files) == {"web/a.log", "out.css"}
+    assert set(choose_files(tmp_path).files) == {"web/a.log", "out.css"}
 
 
-def test_patterns_of_the_repository_count_in_a_project_that_is_one_of_its_folders(tmp_path: Path) -> None:
+def test_the_gitignore_of_the_repository_applies_to_a_project_in_a_subfolder(tmp_path: Path) -> None:
     project = tmp_path / "services" / "shop"
     (project / "in").mkdir(parents=True)
     for name in ("app.py", "a.log", "secret.txt", "in/secret.txt", "other.txt"):
         (project / name).write_text("")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".gitignore").write_text("*.log\n/services/shop/secret.txt\n/services/till/other.txt\n")
-    assert set(choose(project).files) == {"app.py", "in/secret.txt", "other.txt"}
+    assert set(choose_files(project).files) == {"app.py", "in/secret.txt", "other.txt"}
 
 
-def test_the_last_pattern_about_a_path_counts() -> None:
-    order = rules(["*.css", "!a.css", "static/a.css"])
-    found = [verdict(path, order) for path in ("b.css", "a.css", "static/a.css", "app.py")]
-    assert [None if each is None else each.excludes for each in found] == [True, False, True, None]
+def test_the_last_matching_pattern_decides() -> None:
+    patterns = parse_patterns(["*.css", "!a.css", "static/a.css"])
+    matches = [last_match(path, patterns) for path in ("b.css", "a.css", "static/a.css", "app.py")]
+    assert [match and match.excludes for match in matches] == [True, False, True, None]
 
 
-def test_a_pattern_leads_into_the_folders_that_its_path_begins_with() -> None:
-    named = rule("!static/css/*.css")
-    anywhere = rule("!*.css")
-    assert named is not None
-    assert anywhere is not None
-    assert [named.leads_into(folder) for folder in ("static", "static/css", "static/js", "css")] == [
+def test_an_anchored_pattern_leads_into_the_folders_of_its_path() -> None:
+    anchored, unanchored = parse_pattern("!static/css/*.css"), parse_pattern("!*.css")
+    assert anchored is not None
+    assert unanchored is not None
+    assert [anchored.leads_into(folder) for folder in ("static", "static/css", "static/js", "css")] == [
         True, True, False, False,
     ]  # fmt: skip
-    assert not anywhere.leads_into("static")
+    assert not unanchored.leads_into("static")

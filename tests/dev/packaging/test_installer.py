@@ -1,17 +1,24 @@
-"""pip's options for uv."""
+"""Running uv and pip."""
 
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.packaging.pip_options import for_uv
+from bridge.dev.packaging import PackagingError, installer
+from bridge.dev.packaging.installer import install_requirements, uv_options
+from bridge.dev.packaging.requirements import Requirements
+from bridge.dev.packaging.target import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CASES = {
-    "what uv knows": ("--no-deps -U -i https://a.example --pre", "--no-deps -U -i https://a.example --pre", {}),
+    "options of uv": ("--no-deps -U -i https://a.example --pre", "--no-deps -U -i https://a.example --pre", {}),
     "the target": ("--platform manylinux2014_x86_64 --only-binary=:all: --abi=cp311", "--only-binary=:all:", {}),
-    "pip's own words": ("--prefer-binary --progress-bar off --no-input -q", "-q", {}),
+    "the output": ("--prefer-binary --progress-bar off --no-input -q", "-q", {}),
     "another name": ("--no-dependencies", "--no-deps", {}),
     "the network": (
         "--timeout 60 --retries=3 --proxy http://p:1",
@@ -19,11 +26,53 @@ CASES = {
         {"UV_HTTP_TIMEOUT": "60", "UV_HTTP_RETRIES": "3", "HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1"},
     ),
     "a value that looks like an option": ("--find-links --debug-wheels", "--find-links --debug-wheels", {}),
-    "no value where there must be one": ("--platform", "", {}),
+    "a missing value": ("--platform", "", {}),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_pips_alone_is_left_out_or_said_in_uvs_way(case: str) -> None:
-    given, words, variables = CASES[case]
-    assert for_uv(shlex.split(given)) == (words.split(), variables)
+def test_options_of_pip_become_options_of_uv(case: str) -> None:
+    pip_args, options, variables = CASES[case]
+    assert uv_options(shlex.split(pip_args)) == (options.split(), variables)
+
+
+@pytest.fixture
+def pip_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file with the arguments of each call of pip, in a machine without uv."""
+    calls, program = tmp_path / "calls", tmp_path / "pip"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    program.chmod(0o755)
+    calls.touch()
+    monkeypatch.setattr(installer, "find_uv", lambda: None)
+    monkeypatch.setattr(installer, "find_pip", lambda: [str(program)])
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("lines", "wheels", "calls"),
+    [(["flask"], ["/a.whl"], 2), (["flask"], [], 1), ([], ["/a.whl"], 1), ([], [], 0)],
+    ids=["both", "requirements", "wheels", "neither"],
+)
+def test_pip_installs_wheels_and_requirements_separately(
+    lines: list[str], wheels: list[str], calls: int, pip_calls: Path, tmp_path: Path
+) -> None:
+    requirements = Requirements(tmp_path, lines=lines)
+    install_requirements(requirements, Target.from_options(), tmp_path / "into", tmp_path, wheels=wheels)
+    arguments = pip_calls.read_text().splitlines()
+    assert len(arguments) == calls
+    assert all(("-r " in line) != ("/a.whl" in line) for line in arguments)
+
+
+def test_uv_lock_without_uv_is_an_error(pip_calls: Path, tmp_path: Path) -> None:
+    requirements = Requirements(tmp_path, "uv.lock", uv_project=tmp_path)
+    with pytest.raises(PackagingError, match="pip install uv"):
+        install_requirements(requirements, Target.from_options(), tmp_path / "into", tmp_path)
+
+
+def test_without_uv_and_pip_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installer, "find_uv", lambda: None)
+    monkeypatch.setattr(installer, "find_pip", lambda: None)
+    with pytest.raises(PackagingError, match="neither uv nor pip"):
+        install_requirements(
+            Requirements(tmp_path, lines=["flask"]), Target.from_options(), tmp_path / "into", tmp_path
+        )

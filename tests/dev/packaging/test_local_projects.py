@@ -1,4 +1,4 @@
-"""Requirements that are folders: which they are, and what else a line may be."""
+"""Local projects among the requirements are replaced by copies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.packaging.local_projects import with_copies
-from tests.dev.cli.packages import write
+from bridge.dev.packaging.local_projects import copy_local_projects
+from tests.dev.cli.packages import write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ LIB = {
 
 
 @pytest.mark.parametrize(
-    ("line", "made"),
+    ("line", "result"),
     [
         ("-e ./lib", "{copy}"),
         ("--editable=./lib", "{copy}"),
@@ -34,11 +34,11 @@ LIB = {
         ("{folder}/lib", "{copy}"),
     ],
 )
-def test_a_folder_becomes_a_copy(line: str, made: str, tmp_path: Path) -> None:
-    project = write(tmp_path / "project", LIB)
-    (told,) = with_copies([line.format(folder=project)], project, tmp_path / "copies") or [""]
+def test_a_local_project_is_replaced_by_a_copy(line: str, result: str, tmp_path: Path) -> None:
+    project = write_files(tmp_path / "project", LIB)
+    (copied,) = copy_local_projects([line.format(folder=project)], project, tmp_path / "copies") or [""]
     copy = tmp_path / "copies" / "0" / "lib"
-    assert told.strip() == made.replace("{copy.uri}", copy.as_uri()).replace("{copy}", str(copy))
+    assert copied.strip() == result.replace("{copy.uri}", copy.as_uri()).replace("{copy}", str(copy))
     assert sorted(path.name for path in copy.iterdir()) == ["lib.py", "pyproject.toml"]
 
 
@@ -51,15 +51,15 @@ def test_a_folder_becomes_a_copy(line: str, made: str, tmp_path: Path) -> None:
         "--index-url https://example.com/simple", "-r more.txt", "--find-links ./lib",
     ],
 )  # fmt: skip
-def test_everything_else_is_none(line: str, tmp_path: Path) -> None:
-    assert with_copies([line], write(tmp_path / "project", LIB), tmp_path / "copies") is None
+def test_other_lines_name_no_local_project(line: str, tmp_path: Path) -> None:
+    assert copy_local_projects([line], write_files(tmp_path / "project", LIB), tmp_path / "copies") is None
     assert not (tmp_path / "copies").exists()
 
 
-def test_beside_a_folder_other_files_are_named_from_anywhere(tmp_path: Path) -> None:
-    project = write(tmp_path / "project", LIB)
+def test_other_paths_become_absolute_if_there_is_a_local_project(tmp_path: Path) -> None:
+    project = write_files(tmp_path / "project", LIB)
     lines = ["./lib", "-r more.txt", "--constraint=all.txt", "./own-1-py3-none-any.whl", "flask", "./lib"]
-    assert with_copies(lines, project, tmp_path / "copies") == [
+    assert copy_local_projects(lines, project, tmp_path / "copies") == [
         f"{tmp_path}/copies/0/lib",
         f"-r {project}/more.txt",
         f"--constraint={project}/all.txt",

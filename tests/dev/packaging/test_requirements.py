@@ -1,4 +1,4 @@
-"""What a project needs, from whichever file says it."""
+"""The requirements of a project, from each kind of file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.packaging import PackagingError, requirements
+from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.requirements import find_requirements, ignored_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,40 +47,40 @@ lock-version = "2.1"
 """
 
 
-def test_requirements_txt_comes_before_locks_and_those_before_pyproject(tmp_path: Path) -> None:
+def test_requirements_txt_takes_precedence_over_lock_files_and_those_over_pyproject(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\nversion = "1"\ndependencies = ["flask>=3"]\n')
-    assert requirements.find([tmp_path]).lines == ["flask>=3"]
+    assert find_requirements([tmp_path]).lines == ["flask>=3"]
     (tmp_path / "Pipfile.lock").write_text('{"default": {"flask": {"version": "==3.1.0"}}}')
-    assert requirements.find([tmp_path]).lines == ["flask==3.1.0"]
+    assert find_requirements([tmp_path]).lines == ["flask==3.1.0"]
     (tmp_path / "poetry.lock").write_text(POETRY_LOCK)
-    assert requirements.find([tmp_path]).origin == "poetry.lock"
+    assert find_requirements([tmp_path]).origin == "poetry.lock"
     (tmp_path / "uv.lock").write_text("version = 1\n")
-    assert requirements.find([tmp_path]).project == tmp_path
+    assert find_requirements([tmp_path]).uv_project == tmp_path
     (tmp_path / "requirements.txt").write_text("flask\n")
-    found = requirements.find([tmp_path])
+    found = find_requirements([tmp_path])
     assert found.files == [tmp_path / "requirements.txt"]
-    assert requirements.others(found, [tmp_path]) == ["uv.lock", "poetry.lock", "Pipfile.lock"]
+    assert ignored_files(found, [tmp_path]) == ["uv.lock", "poetry.lock", "Pipfile.lock"]
 
 
-def test_the_applications_own_folder_is_looked_in_after_the_projects(tmp_path: Path) -> None:
+def test_the_applications_folder_is_searched_after_the_projects(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "requirements.txt").write_text("flask\n")
-    found = requirements.find([tmp_path, tmp_path / "web"])
+    found = find_requirements([tmp_path, tmp_path / "web"])
     assert (found.folder, found.origin) == (tmp_path / "web", "requirements.txt")
 
 
-def test_a_pyproject_that_says_nothing_of_a_project_is_none(tmp_path: Path) -> None:
+def test_a_pyproject_without_a_project_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\n")
-    assert requirements.find([tmp_path]).origin == "none"
+    assert find_requirements([tmp_path]).origin is None
 
 
-def test_dependencies_that_only_a_build_knows_are_told(tmp_path: Path) -> None:
+def test_dynamic_dependencies_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\ndynamic = ["dependencies"]\n')
     with pytest.raises(PackagingError, match="dynamic"):
-        requirements.find([tmp_path])
+        find_requirements([tmp_path])
 
 
-def test_poetrys_lock_pins_what_its_project_asks_for(tmp_path: Path) -> None:
+def test_poetry_lock_constrains_the_dependencies_in_pyproject(tmp_path: Path) -> None:
     (tmp_path / "poetry.lock").write_text(POETRY_LOCK)
     (tmp_path / "pyproject.toml").write_text(
         '[tool.poetry.dependencies]\npython = "^3.11"\nclick = "^8.1"\nnumpy = "*"\nours = {path = "../ours"}\n'
@@ -87,7 +88,7 @@ def test_poetrys_lock_pins_what_its_project_asks_for(tmp_path: Path) -> None:
         ' = ["http2"], python = "<3.13"}\n'
         'far = {git = "git@example.com:a/far.git", tag = "v1"}\n'
     )
-    found = requirements.find([tmp_path])
+    found = find_requirements([tmp_path])
     assert found.lines == [
         "click>=8.1,<9",
         "numpy",
@@ -108,12 +109,12 @@ def test_poetrys_lock_pins_what_its_project_asks_for(tmp_path: Path) -> None:
      ("~1.2.3", "a>=1.2.3,<1.3"), ("~1", "a>=1,<2"), ("1.2.*", "a==1.2.*"), ("1.2", "a==1.2"), ("=1.2", "a==1.2"),
      ("*", "a"), (">=1, <2", "a>=1,<2"), ("~=1.4", "a~=1.4"), ("!=1.5", "a!=1.5")],
 )  # fmt: skip
-def test_poetrys_ranges_are_those_of_pep_440(poetry: str, line: str, tmp_path: Path) -> None:
+def test_poetrys_version_ranges_become_those_of_pep_440(poetry: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(f'[tool.poetry.dependencies]\na = "{poetry}"\n')
-    assert requirements.find([tmp_path]).lines == [line]
+    assert find_requirements([tmp_path]).lines == [line]
 
 
-def test_pipenvs_lock_is_taken_with_hashes_conditions_and_sources(tmp_path: Path) -> None:
+def test_pipfile_lock_becomes_lines_with_hashes_markers_and_indexes(tmp_path: Path) -> None:
     lock = {
         "_meta": {"sources": [{"url": "https://pypi.org/simple"}, {"url": "https://${USER}@own.example/simple"}]},
         "default": {
@@ -125,7 +126,7 @@ def test_pipenvs_lock_is_taken_with_hashes_conditions_and_sources(tmp_path: Path
         "develop": {"pytest": {"version": "==8"}},
     }
     (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
-    assert requirements.find([tmp_path]).lines == [
+    assert find_requirements([tmp_path]).lines == [
         "--index-url https://pypi.org/simple",
         "flask==3.1.0 ; python_version >= '3.9' --hash=sha256:aa",
         "httpx[http2]==0.28.1",
@@ -144,18 +145,18 @@ def test_pipenvs_lock_is_taken_with_hashes_conditions_and_sources(tmp_path: Path
         ("uv.lock", ""),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named(name: str, content: str, tmp_path: Path) -> None:
+def test_an_error_names_the_invalid_file(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(PackagingError, match=name):
-        requirements.find([tmp_path])
+        find_requirements([tmp_path])
 
 
-def test_only_the_files_that_are_named_count(tmp_path: Path) -> None:
+def test_named_files_replace_those_of_the_project(tmp_path: Path) -> None:
     for name in ("requirements.txt", "prod.txt", "more.txt", "uv.lock"):
         (tmp_path / name).write_text("flask\n")
-    found = requirements.find([tmp_path], [tmp_path / "prod.txt", tmp_path / "more.txt"])
+    found = find_requirements([tmp_path], [tmp_path / "prod.txt", tmp_path / "more.txt"])
     assert found.files == [tmp_path / "prod.txt", tmp_path / "more.txt"]
     with pytest.raises(PackagingError, match="there is no such file"):
-        requirements.find([tmp_path], [tmp_path / "none.txt"])
-    with pytest.raises(PackagingError, match=r"uv\.lock stands alone"):
-        requirements.find([tmp_path], [tmp_path / "prod.txt", tmp_path / "uv.lock"])
+        find_requirements([tmp_path], [tmp_path / "none.txt"])
+    with pytest.raises(PackagingError, match=r"uv\.lock: this file cannot be combined"):
+        find_requirements([tmp_path], [tmp_path / "prod.txt", tmp_path / "uv.lock"])

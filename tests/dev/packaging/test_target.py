@@ -1,4 +1,4 @@
-"""What an artifact is for."""
+"""The target of an artifact, read from the options."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import Target
 
 
-def test_the_c_library_is_that_of_lambdas_runtime() -> None:
-    assert Target.of("3.11").platform == "manylinux_2_17"
-    assert Target.of("3.12").platform == "manylinux_2_34"
-    assert Target.of("python3.13", "arm64").uv_platform == "aarch64-manylinux_2_34"
+def test_the_default_c_library_is_that_of_lambdas_runtime() -> None:
+    assert Target.from_options("3.11").platform == "manylinux_2_17"
+    assert Target.from_options("3.12").platform == "manylinux_2_34"
+    assert Target.from_options("python3.13", "arm64").uv_platform == "aarch64-manylinux_2_34"
 
 
-def test_the_default_is_the_python_that_runs() -> None:
-    assert Target.of().python == f"3.{sys.version_info.minor}"
-    assert Target.of().arch == "x86_64"
+def test_the_default_python_is_the_running_one() -> None:
+    assert Target.from_options().python == f"3.{sys.version_info.minor}"
+    assert Target.from_options().arch == "x86_64"
 
 
 @pytest.mark.parametrize(
-    ("platform", "uv"),
+    ("platform", "uv_platform"),
     [
         ("manylinux_2_28", "aarch64-manylinux_2_28"),
         ("manylinux2014", "aarch64-manylinux_2_17"),
@@ -30,27 +30,27 @@ def test_the_default_is_the_python_that_runs() -> None:
         ("musllinux_1_2", "aarch64-unknown-linux-musl"),
     ],
 )
-def test_a_platform_is_written_as_in_the_names_of_wheels(platform: str, uv: str) -> None:
-    assert Target.of("3.12", "arm64", platform).uv_platform == uv
+def test_a_platform_is_written_as_in_the_names_of_wheels(platform: str, uv_platform: str) -> None:
+    assert Target.from_options("3.12", "arm64", platform).uv_platform == uv_platform
 
 
-def test_pip_is_told_every_older_c_library_too() -> None:
-    tags = Target.of("3.12", "x86_64", "manylinux_2_28").wheel_platforms
+def test_wheels_for_older_c_libraries_are_accepted() -> None:
+    tags = Target.from_options("3.12", "x86_64", "manylinux_2_28").wheel_platforms
     assert tags[0] == "manylinux_2_28_x86_64"
     assert {"manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_5_x86_64"} < set(tags)
     assert "manylinux_2_29_x86_64" not in tags
-    assert Target.of("3.12", "arm64", "musllinux_1_1").wheel_platforms == [
+    assert Target.from_options("3.12", "arm64", "musllinux_1_1").wheel_platforms == [
         "musllinux_1_1_aarch64",
         "musllinux_1_0_aarch64",
     ]
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [(("3",), "--python 3:"), (("2.7",), "--python 2.7:"), (("3.12", "mips"), "--arch mips:"),
      (("3.12", "arm64", "win_amd64"), "--platform win_amd64:"),
      (("3.12", "arm64", "manylinux_2_28_x86_64"), "--platform")],
 )  # fmt: skip
-def test_what_is_no_target_is_refused(options: tuple[str, ...], says: str) -> None:
-    with pytest.raises(PackagingError, match=says):
-        Target.of(*options)
+def test_a_malformed_option_is_refused(options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(PackagingError, match=message):
+        Target.from_options(*options)

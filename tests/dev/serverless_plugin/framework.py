@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.dev.cli.packages import uv_cache, write
+from tests.dev.cli.packages import uv_cache, write_files
 from tests.dev.cli.serve_process import environment
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Framework:
             "plugins": plugins,
             "provider": {"name": "aws", "runtime": RUNTIME, **config.get("provider", {})},
         }
-        write(folder, {**files, "serverless.yml": json.dumps(content, indent=1)})  # JSON is YAML
+        write_files(folder, {**files, "serverless.yml": json.dumps(content, indent=1)})  # JSON is YAML
         modules = folder / "node_modules"
         modules.mkdir()
         for plugin in plugins:

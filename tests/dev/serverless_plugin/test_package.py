@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.dev.gateway import Request
-from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, listing, names, unpacked
+from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, file_digests, zip_names, unpack
 from tests.end_to_end.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Answers:
         if HOST is None:
             pytest.skip("this processor is none of Lambda's, so nothing made for Lambda runs here")
         assert packaged.function(name)["Handler"] == HANDLER
-        root = unpacked(packaged.artifact(name), self._folder / f"unpacked-{name}")
+        root = unpack(packaged.artifact(name), self._folder / f"unpacked-{name}")
         client = aws_client(self._folder / f"client-{name}")
         for module in ("awslambdaric", "bridge.runtime"):
             variables = {**packaged.variables(name), "PYTHONPYCACHEPREFIX": "", "PYTHONPATH": str(client)}
@@ -65,7 +65,7 @@ class Answers:
             log = self._folder / f"log-{self._count}"
             with Emulator(self._rie, root, HANDLER, log, variables=variables, command=command) as function:
                 for source in ("http-api", "rest-api", "alb"):
-                    got = function.ask(Request("GET", "/"), source)
+                    got = function.request(Request("GET", "/"), source)
                     assert (got.status, got.body.decode()) == (200, body), function.log
 
 
@@ -102,13 +102,13 @@ def test_what_serverless_wsgis_users_have_works_and_leaves_their_tree_alone(
     custom = {"wsgi": {"app": "web/app.app", "textMimeTypes": ["application/custom"], "pipArgs": "--no-cache-dir"}}
     patterns = {"patterns": ["!**", "web/**", "!web/*.md", "other.py"]}
     project = framework.project(tmp_path / "shop", files, config(functions, custom=custom, package=patterns))
-    before = listing(project.folder)
+    before = file_digests(project.folder)
     packaged = project.package()
-    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    after = {name: what for name, what in file_digests(project.folder).items() if not name.startswith(".serverless")}
     assert after == before
-    assert 'The handler "wsgi.handler" is an old name' in packaged.ran.err
-    assert "Left out, for secrets do not belong into an artifact: web/.env." in packaged.ran.err
-    found = names(packaged.artifact("api"))
+    assert 'The handler "wsgi.handler" is deprecated' in packaged.ran.err
+    assert "Left out, because they may contain secrets: web/.env." in packaged.ran.err
+    found = zip_names(packaged.artifact("api"))
     own = {name for name in found if name.startswith(("web/", "other", "unseen", "node_modules")) and "__" not in name}
     assert own == {"web/app.py", "web/data.txt", "web/requirements.txt", "other.py"}
     assert {"six.py", "typing_extensions.py", "flask-3.1.2.dist-info/METADATA"} <= found
@@ -159,7 +159,7 @@ def test_functions_packaged_individually_each_have_their_module_and_its_requirem
     custom = {"wsgi": {"app": "web/app.app"}}
     package = {"individually": True}
     packaged = framework.project(tmp_path / "shop", files, config(functions, custom=custom, package=package)).package()
-    found = {name: names(packaged.artifact(name)) for name in functions}
+    found = {name: zip_names(packaged.artifact(name)) for name in functions}
     assert {"app.py", "data.txt", "flask/app.py"} <= found["web"]
     assert "flask/app.py" not in found["plain"]
     assert found["job"] == {name for name in found["job"] if "job" in name}
@@ -177,7 +177,7 @@ def test_beside_serverless_python_requirements_that_one_packs_the_requirements(
     functions = {"api": {"handler": "wsgi_handler.handler"}}
     more = {"custom": custom, "plugins": ["serverless-python-requirements"]}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
-    found = names(packaged.artifact("api"))
+    found = zip_names(packaged.artifact("api"))
     assert ("flask/app.py" in found) is not options.get("zip", False)
     assert "bridge/entrypoint.py" in found
     answers.check(packaged, "api", "flask 3.1.2 both")
@@ -195,7 +195,7 @@ def test_beside_it_individually_the_module_is_the_artifacts_root(
     }
     functions = {"api": {"handler": "wsgi_handler.handler", "module": "web"}}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
-    found = {path.name: names(path) for path in (tmp_path / "shop" / ".serverless").glob("*.zip")}
+    found = {path.name: zip_names(path) for path in (tmp_path / "shop" / ".serverless").glob("*.zip")}
     (made,) = [name for name, own in found.items() if "bridge/entrypoint.py" in own]
     assert packaged.artifact("api").name == made
     assert "app.py" in found[made]
@@ -212,8 +212,8 @@ def test_native_requirements_are_for_the_functions_processor_and_python(framewor
     }
     functions = {"api": {"handler": "wsgi_handler.handler"}, "job": {"handler": "job.run", "runtime": "python3.12"}}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
-    assert 'Functions "api" and "job" share an artifact, and differ in runtime or architecture' in packaged.ran.err
-    native = [name for name in names(packaged.artifact("api")) if name.endswith(".so")]
+    assert 'Functions "api" and "job" share an artifact, but differ in runtime or architecture' in packaged.ran.err
+    native = [name for name in zip_names(packaged.artifact("api")) if name.endswith(".so")]
     assert native
     assert all(name.endswith("cpython-311-aarch64-linux-gnu.so") for name in native)
 
@@ -227,7 +227,7 @@ def test_a_pattern_that_names_a_secret_or_a_node_module_takes_it_in(framework: F
         (project.folder / "node_modules" / name).mkdir()
         (project.folder / "node_modules" / name / "index.js").write_text("")
     packaged = project.package()
-    found = names(packaged.artifact("api"))
+    found = zip_names(packaged.artifact("api"))
     kept = {name for name in found if name.startswith((".env", "keys", "node_modules", "tests"))}
     assert kept == {".env", "keys/a.pem", "node_modules/htmx/index.js", "tests/data.json"}
     assert "keys/b.pem" in packaged.ran.err
@@ -241,7 +241,7 @@ def test_without_an_application_it_packs_requirements_alone(framework: Framework
     project = framework.project(tmp_path / "shop", files | made | own, config({"job": {"handler": "job.run"}}, **more))
     (project.folder / "bin" / "python").chmod(0o755)
     packaged = project.package("--package", "made")
-    found = names(packaged.artifact("job"))
+    found = zip_names(packaged.artifact("job"))
     assert {"job.py", "six.py"} <= found
     assert not [name for name in found if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
 
@@ -258,14 +258,14 @@ def test_zips_and_handlers_of_the_users_own_are_left_alone_and_their_application
     project = framework.project(tmp_path / "shop", files, config(functions))
     packaged = project.package()
     assert [packaged.function(name)["Handler"] for name in functions] == ["wsgi_handler.handler"] * 2
-    assert "wsgi_handler.py" in names(packaged.artifact("own"))
+    assert "wsgi_handler.py" in zip_names(packaged.artifact("own"))
     assert (project.folder / "own.zip").read_text() == "whatever is in it"
     ran = project.sls("wsgi", "exec", "local", "--command", "print(app.__name__)")
     assert (ran.status, ran.out) == (0, "app\n"), ran.err
 
 
 FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
-    "no application": ({}, {}, 'Function "api" has the handler of an application, and none is named'),
+    "no application": ({}, {}, 'Function "api" has the handler of an application, but serverless.yml names no application'),
     "no module": ({}, {"custom": {"wsgi": {"app": "nowhere.app"}}}, "there is no module 'nowhere'"),
     "no requirement": (
         {"requirements.txt": "no-such-requirement-anywhere==1\n"},
@@ -298,14 +298,14 @@ def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework,
         {"app.py": PLAIN, **files},
         config({"api": {"handler": "wsgi_handler.handler"}}, **more),
     )
-    before = listing(project.folder)
+    before = file_digests(project.folder)
     ran = project.sls("package")
     assert ran.status == 1
     said = ran.out + ran.err  # the framework prints errors on its standard output
     assert message in said
     assert "Traceback" not in said
     assert "    at " not in said  # nor node's
-    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    after = {name: what for name, what in file_digests(project.folder).items() if not name.startswith(".serverless")}
     assert after == before
 
 
@@ -315,7 +315,7 @@ def test_commands_that_need_no_application_go_on_without(framework: Framework, t
     assert ran.status == 0, ran.out + ran.err
     ran = project.sls("wsgi", "exec", "local", "--command", "1")
     assert ran.status == 1
-    assert "and none is named" in ran.out + ran.err
+    assert "names no application" in ran.out + ran.err
 
 
 def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework, tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework,
         custom = {"wsgi": {"app": "app.app", "pipArgs": f"--index-url http://127.0.0.1:{index.getsockname()[1]}/"}}
         functions = {"api": {"handler": "wsgi_handler.handler"}}
         project = framework.project(tmp_path / "shop", {"app.py": PLAIN}, config(functions, custom=custom))
-        before = listing(project.folder)
+        before = file_digests(project.folder)
         temporary = tmp_path / "temporary"
         temporary.mkdir()
         with subprocess.Popen(
@@ -345,7 +345,7 @@ def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework,
     assert said.endswith("Stopped; nothing was packaged.\n")
     assert "    at " not in said
     assert not list(temporary.glob("bridge*"))  # the framework leaves a folder of its own
-    after = {name: what for name, what in listing(project.folder).items() if not name.startswith(".serverless")}
+    after = {name: what for name, what in file_digests(project.folder).items() if not name.startswith(".serverless")}
     assert after == before
 
 
