@@ -1,1 +1,1 @@
-"""The interfaces of the libraries that bridge replaces: the same call, one import changed."""
+"""The interfaces of the libraries that the bridge replaces, one module for each: migrating changes an import."""

@@ -1,6 +1,6 @@
-"""apig-wsgi's call: ``from bridge.compat.apig_wsgi import make_lambda_handler``.
+"""apig-wsgi's function: ``from bridge.compat.apig_wsgi import make_lambda_handler``.
 
-Where the answers differ from apig-wsgi's own, and why: docs/migrating.md.
+The migration guide lists the differences from apig-wsgi: docs/migrating.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from bridge.adapter import Handler
+    from bridge.handlers import Handler
 
 __all__ = ["make_lambda_handler"]
 
@@ -22,21 +22,27 @@ def make_lambda_handler(
     binary_support: bool | None = None,
     non_binary_content_type_prefixes: Iterable[str] | None = None,
 ) -> Handler:
-    """A Lambda handler that answers with a WSGI application.
+    """Return a Lambda handler for a WSGI application.
 
-    Beside the environ's usual keys the application finds ``apig_wsgi.full_event``, ``apig_wsgi.context``,
-    ``apig_wsgi.request_context`` (if the event has one) and ``apig_wsgi.multi_value_headers``.
+    The environ contains ``apig_wsgi.full_event``, ``apig_wsgi.context``, ``apig_wsgi.request_context`` (if the event
+    has a request context) and ``apig_wsgi.multi_value_headers``.
 
     Args:
-        wsgi_app: the application.
-        binary_support: whether the front door takes base64 for every body. If not, each body that is valid text is
-            sent as text, whatever its type, since a REST API without ``binaryMediaTypes`` does not decode base64.
-        non_binary_content_type_prefixes: the beginnings of Content-Types that are text, beside those that the
-            encoder knows.
+        wsgi_app: the WSGI application.
+        binary_support: whether the front door decodes base64 for every media type. Without it, every body that is valid
+            text is sent as text, since a REST API without ``binaryMediaTypes`` does not decode base64.
+        non_binary_content_type_prefixes: prefixes of the ``Content-Type`` of text, in addition to the types that the
+            bridge knows.
 
     Raises:
-        InterfaceError: *wsgi_app* cannot be called.
+        InterfaceError: *wsgi_app* is not callable.
+
+    Example::
+
+        lambda_handler = make_lambda_handler(app, binary_support=True)
     """
+    if not callable(wsgi_app):
+        return wsgi_handler(wsgi_app)  # raises the error
     if isinstance(non_binary_content_type_prefixes, str):
         non_binary_content_type_prefixes = (non_binary_content_type_prefixes,)
     prefixes = tuple(non_binary_content_type_prefixes or ())
@@ -46,14 +52,12 @@ def make_lambda_handler(
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         event = environ["serverless.event"]
-        about = event.get("requestContext")
+        request_context = event.get("requestContext")
         environ["apig_wsgi.full_event"] = event
         environ["apig_wsgi.context"] = environ["serverless.context"]
         environ["apig_wsgi.multi_value_headers"] = "multiValueHeaders" in event and event.get("version") != "2.0"
-        if about is not None:
-            environ["apig_wsgi.request_context"] = about
+        if request_context is not None:
+            environ["apig_wsgi.request_context"] = request_context
         return wsgi_app(environ, start_response)
 
-    if not callable(wsgi_app):
-        return wsgi_handler(wsgi_app)  # says what is wrong
     return wsgi_handler(app, text_types=is_text)

@@ -1,32 +1,31 @@
 """Mangum's class: ``from bridge.compat.mangum import Mangum``.
 
-Where the answers differ from Mangum's own, and why: docs/migrating.md.
+The migration guide lists the differences from Mangum: docs/migrating.md.
 """
 
 from __future__ import annotations
 
 from weakref import finalize
 
-from bridge.adapter import Handler
 from bridge.handler_cache import identity_of
-from bridge.handlers import asgi_handler
+from bridge.handlers import Handler, asgi_handler
+from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
 from bridge.settings import Settings
-from bridge.sources import LAMBDA_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Literal
 
-    from bridge.asgi.application import HostedApplication
+    from bridge.asgi.application import AsgiApplication
     from bridge.response import Response
     from bridge.settings import Options
     from bridge.sources import Source
 
 __all__ = ["Mangum"]
 
-# What custom handlers find in their config; the encoder's own rule is wider.
+# Mangum's default for `text_mime_types`, which custom handlers read from their config. The bridge knows more types.
 _TEXT_MIME_TYPES = [
     "text/",
     "application/json",
@@ -36,31 +35,35 @@ _TEXT_MIME_TYPES = [
     "application/vnd.oai.openapi",
 ]
 
-# Started applications whose Mangum is gone: for the next Mangum of the same application, since some functions make
-# one for each event.
-_left: dict[tuple[object, ...], HostedApplication] = {}
-_REMEMBER = 16
+# Started applications whose Mangum has been garbage-collected. Many functions make a Mangum for each event. The next
+# Mangum for the same application takes it from here, so that the lifespan is not started again.
+_released: dict[tuple[object, ...], AsgiApplication] = {}
+_MAX_RELEASED = 16
 
 
 class Mangum(Handler):
-    """A Lambda handler that answers with an ASGI application.
+    """A Lambda handler for an ASGI application.
 
     Args:
-        app: the application.
+        app: the ASGI application.
         lifespan: ``"auto"``, ``"on"`` or ``"off"``.
-        api_gateway_base_path: a prefix of the path that is no part of the application's own.
-        custom_handlers: classes for events of the user's own, asked before all others: ``infer(event, context,
-            config)`` says whether an event is one; an instance, made of the same arguments, has ``scope`` and
-            ``body``; called with ``{"status", "headers", "body"}`` it gives the payload.
-        text_mime_types: parts of Content-Types that are text, beside those that the encoder knows.
-        exclude_headers: response headers that are left out.
+        api_gateway_base_path: a prefix of the path that does not belong to the application.
+        custom_handlers: classes that handle events before the bridge's own sources. ``infer(event, context, config)``
+            says whether a class handles an event. An instance, created with the same arguments, has the attributes
+            ``scope`` and ``body``, and is called with ``{"status", "headers", "body"}`` to return the payload.
+        text_mime_types: parts of the ``Content-Type`` of text, in addition to the types that the bridge knows.
+        exclude_headers: names of response headers to remove.
 
     Attributes:
-        app, lifespan, custom_handlers: as given.
-        config: what custom handlers get.
+        app, lifespan, custom_handlers: the arguments.
+        config: the configuration that custom handlers receive.
 
     Raises:
-        SettingError: a value that is not allowed.
+        SettingError: an argument has an invalid value.
+
+    Example::
+
+        handler = Mangum(app, lifespan="off")
     """
 
     def __init__(
@@ -72,75 +75,74 @@ class Mangum(Handler):
         text_mime_types: Iterable[str] | None = None,
         exclude_headers: Iterable[str] | None = None,
     ) -> None:
-        texts = [*(text_mime_types or ())]
+        text_parts = [*(text_mime_types or ())]
         excluded = [*(exclude_headers or ())]
-        self.app = app
         self.lifespan = lifespan
         self.custom_handlers = [*(custom_handlers or ())]
         self.config = {
             "api_gateway_base_path": api_gateway_base_path or "/",
-            "text_mime_types": texts or [*_TEXT_MIME_TYPES],
+            "text_mime_types": text_parts or [*_TEXT_MIME_TYPES],
             "exclude_headers": [name.lower() for name in excluded],
         }
-        # What stands at its default may come from the environment.
+        # Only values that differ from the defaults are options; the environment may set the others.
         options: Options = {}
         if lifespan != "auto":
             options["lifespan"] = lifespan
         if api_gateway_base_path not in ("/", "", None):
             options["base_path"] = api_gateway_base_path
-        if texts:
-            options["text_types"] = lambda content_type: any(text in content_type for text in texts)
+        if text_parts:
+            options["text_types"] = lambda content_type: any(part in content_type for part in text_parts)
         if excluded:
             options["exclude_headers"] = excluded
         settings = Settings(options)
         key = (identity_of(app), settings.lifespan, bool(self.custom_handlers))
-        hosted = _left.pop(key, None)
-        if hosted is None:
-            hosted = asgi_handler(_WithCustomScopes(app) if self.custom_handlers else app, **options).hosted
-        assert hosted is not None
-        super().__init__(hosted.respond, settings, hosted)
-        self._leaving = finalize(self, _leave, key, hosted)
-        self._leaving.atexit = False
+        asgi = _released.pop(key, None)
+        if asgi is None:
+            asgi = asgi_handler(_WithCustomScopes(app) if self.custom_handlers else app, **options).asgi
+        assert asgi is not None
+        super().__init__(app, settings, asgi.respond, asgi)
+        self._finalizer = finalize(self, _release, key, asgi)
+        self._finalizer.atexit = False
 
     def close(self) -> None:
-        """Shut the application down; the handler cannot be used after it."""
-        self._leaving.detach()
+        """Shut the application down. The handler cannot be used any more."""
+        self._finalizer.detach()
         super().close()
 
     def source_of(self, event: Any, context: Any) -> Source | None:
-        """The source that sent *event*: one of *custom_handlers*, if one takes it."""
-        for kind in self.custom_handlers:
-            if kind.infer(event, context, self.config):
-                return _CustomSource(kind(event, context, self.config))
+        """Return the first custom handler that accepts the event, as a source; else the bridge's own source."""
+        for custom_handler in self.custom_handlers:
+            if custom_handler.infer(event, context, self.config):
+                return _CustomSource(custom_handler(event, context, self.config))
         return super().source_of(event, context)
 
 
 class _CustomSource:
-    """A custom handler as a source."""
+    """The instance of a custom handler, as a source."""
 
-    def __init__(self, custom: Any) -> None:
-        self._custom = custom
+    def __init__(self, custom_handler: Any) -> None:
+        self._custom_handler = custom_handler
 
-    def read(self, event: Any, context: Any, settings: Settings) -> Scope:  # noqa: ARG002 - a Source's
-        return _CustomScope(self._custom, event, context)
+    def read(self, event: Any, context: Any, settings: Settings) -> Scope:  # noqa: ARG002 - the signature of sources
+        return _CustomScope(self._custom_handler, event, context)
 
-    def write(self, response: Response, scope: Scope, settings: Settings) -> Any:  # noqa: ARG002 - a Source's
+    def write(self, response: Response, scope: Scope, settings: Settings) -> Any:  # noqa: ARG002 - as above
         headers = [[name.encode("latin-1"), value.encode("latin-1")] for name, value in response.headers]
-        return self._custom({"status": response.status, "headers": headers, "body": response.body})
+        return self._custom_handler({"status": response.status, "headers": headers, "body": response.body})
 
 
 class _CustomScope(Scope):
-    """A request that a custom handler read: its ASGI scope is the application's, as it is."""
+    """A request read by a custom handler, which makes the ASGI scope itself."""
 
-    __slots__ = ("asgi",)
+    __slots__ = ("asgi_scope",)
 
-    def __init__(self, custom: Any, event: Any, context: Any) -> None:
-        super().__init__("custom", event, context, LAMBDA_LIMIT)
-        self.asgi: dict[str, Any] = custom.scope
-        self.method = self.asgi.get("method", "")
-        self.path = self.asgi.get("path", "")
-        self.body = custom.body or b""
-        # Nobody reads the rest.
+    def __init__(self, custom_handler: Any, event: Any, context: Any) -> None:
+        super().__init__("custom", event, context, LAMBDA_PAYLOAD_LIMIT)
+        self.asgi_scope: dict[str, Any] = custom_handler.scope
+        self.method = self.asgi_scope.get("method", "")
+        self.path = self.asgi_scope.get("path", "")
+        self.body = custom_handler.body or b""
+        # Placeholders: the application receives `asgi_scope`.
         self.root_path = self.query = self.client = self.server_name = ""
         self.raw_path = None
         self.headers = ()
@@ -149,19 +151,20 @@ class _CustomScope(Scope):
 
 
 class _WithCustomScopes:
-    """An ASGI application that finds a custom handler's scope in place of the bridge's."""
+    """An ASGI application that receives the scopes of custom handlers in place of the bridge's."""
 
     def __init__(self, app: Any) -> None:
-        self._inner = app
+        self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        read = scope.get("bridge.request")
-        if isinstance(read, _CustomScope):
-            scope = {**read.asgi, "state": scope["state"]} if "state" in scope else read.asgi
-        await self._inner(scope, receive, send)
+        request = scope.get("bridge.scope")
+        if isinstance(request, _CustomScope):
+            scope = {**request.asgi_scope, "state": scope["state"]} if "state" in scope else request.asgi_scope
+        await self._app(scope, receive, send)
 
 
-def _leave(key: tuple[object, ...], hosted: HostedApplication) -> None:
-    if key in _left or len(_left) >= _REMEMBER:
-        _left.pop(key if key in _left else next(iter(_left))).close()
-    _left[key] = hosted
+def _release(key: tuple[object, ...], asgi: AsgiApplication) -> None:
+    """Keep an application for the next Mangum, and shut down one with the same key, or else the oldest of too many."""
+    if key in _released or len(_released) >= _MAX_RELEASED:
+        _released.pop(key if key in _released else next(iter(_released))).close()
+    _released[key] = asgi

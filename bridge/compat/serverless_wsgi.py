@@ -1,6 +1,6 @@
-"""serverless-wsgi's calls: ``from bridge.compat import serverless_wsgi``.
+"""serverless-wsgi's functions: ``from bridge.compat import serverless_wsgi``.
 
-Where the answers differ from serverless-wsgi's own, and why: docs/migrating.md.
+The migration guide lists the differences from serverless-wsgi: docs/migrating.md.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from bridge.bodies import media_type
-from bridge.handler_cache import identity_of, kept
+from bridge.handler_cache import cached_handler, identity_of
 from bridge.handlers import wsgi_handler
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ __all__ = [
     "is_alb_event",
 ]
 
-# Media types that are text beside those that the encoder knows; append to it, at any time.
+# Media types of text, in addition to those that the bridge knows. Applications append to it at any time.
 TEXT_MIME_TYPES = [
     "application/json",
     "application/javascript",
@@ -35,26 +35,31 @@ TEXT_MIME_TYPES = [
 
 
 def handle_request(app: Any, event: Any, context: Any) -> Any:
-    """Answer one event with a WSGI application.
+    """Answer an event with a WSGI application.
 
-    ``API_GATEWAY_BASE_PATH`` and ``STRIP_STAGE_PATH`` count as they stand at the time of the call.
+    The environment variables ``API_GATEWAY_BASE_PATH`` and ``STRIP_STAGE_PATH`` are read at each call.
 
     Args:
-        app: the application.
-        event: what Lambda hands over.
+        app: the WSGI application.
+        event: the event, parsed from JSON.
         context: Lambda's context object.
 
     Raises:
-        SettingError: one of the variables has a value that is not allowed.
-        EventError: the event is from no known source.
-        FailedIntegrationError: a status of 300 and above for the ``lambda`` integration; a ``RuntimeError``.
+        SettingError: one of the variables has an invalid value.
+        EventError: the event comes from no supported source.
+        FailedIntegrationError: the status is 300 or above and the integration is non-proxy. It is a ``RuntimeError``.
+
+    Example::
+
+        def handler(event, context):
+            return serverless_wsgi.handle_request(app, event, context)
     """
     variables = (os.environ.get("API_GATEWAY_BASE_PATH"), os.environ.get("STRIP_STAGE_PATH"))
     key = (__name__, identity_of(app), *variables)
-    return kept(key, app, lambda: wsgi_handler(app, text_types=_is_text))(event, context)
+    return cached_handler(key, app, lambda: wsgi_handler(app, text_types=_is_text))(event, context)
 
 
-# serverless-wsgi has one function for each kind of event; here an event tells by itself.
+# serverless-wsgi has a function for each kind of event; the bridge recognises the kind from the event.
 handle_payload_v1 = handle_payload_v2 = handle_lambda_integration = handle_request
 
 
@@ -67,10 +72,10 @@ def _is_text(content_type: str) -> bool:
     return media_type(content_type) in map(media_type, TEXT_MIME_TYPES)
 
 
-if not TYPE_CHECKING:  # a type checker would take it for a module that has every name
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
         raise AttributeError(
-            f"{__name__} has no {name!r}. It has {', '.join(__all__)}; what else serverless-wsgi has are parts of its "
-            "inside. docs/migrating.md says what does their work."
+            f"module {__name__!r} has no attribute {name!r}. Its attributes are {', '.join(__all__)}; other names of "
+            "serverless-wsgi are internal. For their replacements see docs/migrating.md."
         )

@@ -1,4 +1,4 @@
-"""``bridge.compat.apig_wsgi``: apig-wsgi's one function, on the bridge's one path."""
+"""``bridge.compat.apig_wsgi``: apig-wsgi's function."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bridge.adapter import Handler
 from bridge.compat.apig_wsgi import make_lambda_handler
 from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import InterfaceError
+from bridge.handlers import Handler
 
 
 class Application:
-    """A WSGI application that remembers its last environ."""
+    """A WSGI application that records its last environ."""
 
     def __init__(self, content_type: str = "text/plain", body: bytes = b"body", **headers: str) -> None:
         self.headers = [("Content-Type", content_type), *((key.replace("_", "-"), headers[key]) for key in headers)]
@@ -28,7 +28,7 @@ class Application:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_application_finds_event_and_context_under_apig_wsgis_names(source: str) -> None:
+def test_event_and_context_are_in_the_environ_under_apig_wsgis_names(source: str) -> None:
     app, event, context = Application(), compose(Request(), source), object()
     make_lambda_handler(app)(event, context)
     assert app.environ["apig_wsgi.full_event"] is event
@@ -38,14 +38,14 @@ def test_the_application_finds_event_and_context_under_apig_wsgis_names(source: 
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_application_finds_whether_headers_came_with_many_values(source: str) -> None:
+def test_the_environ_says_whether_the_event_has_multi_value_headers(source: str) -> None:
     app = Application()
     make_lambda_handler(app)(compose(Request(), source), None)
     expected = source in ("rest-api", "http-api-v1", "alb-multi")
     assert app.environ["apig_wsgi.multi_value_headers"] is expected
 
 
-def test_the_keys_of_the_bridge_are_there_as_well() -> None:
+def test_the_environ_has_the_bridges_own_keys() -> None:
     app, event = Application(), compose(Request())
     make_lambda_handler(app)(event, None)
     assert app.environ["serverless.event"] is event
@@ -67,7 +67,7 @@ OPTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("body", [TEXT, BINARY, b""])
 @pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "application/x-tex", "image/png", ""])
-def test_a_body_reaches_the_client_whatever_the_options_are(
+def test_a_body_reaches_the_client_with_any_options(
     source: str, options: dict[str, Any], body: bytes, content_type: str
 ) -> None:
     request = Request(headers=[("accept", "*/*")])
@@ -78,14 +78,14 @@ def test_a_body_reaches_the_client_whatever_the_options_are(
 
 
 @pytest.mark.parametrize("binary_support", [None, False])
-def test_without_binary_support_any_text_passes_a_rest_api_that_decodes_no_base64(binary_support: bool | None) -> None:
+def test_without_binary_support_a_rest_api_gets_every_text_as_text(binary_support: bool | None) -> None:
     request = Request()
     handler = make_lambda_handler(Application("application/x-tex", TEXT), binary_support)
     assert interpret(handler(compose(request, "rest-api"), None), "rest-api", request).body == TEXT
 
 
 @pytest.mark.parametrize("binary_support", [None, False])
-def test_without_binary_support_what_is_no_text_is_base64_and_no_error(binary_support: bool | None) -> None:
+def test_without_binary_support_a_binary_body_is_base64(binary_support: bool | None) -> None:
     for app in (Application("image/png", BINARY), Application("text/plain", b"packed", Content_Encoding="gzip")):
         payload = make_lambda_handler(app, binary_support)(compose(Request(), "rest-api"), None)
         assert payload["isBase64Encoded"] is True
@@ -93,7 +93,7 @@ def test_without_binary_support_what_is_no_text_is_base64_and_no_error(binary_su
 
 
 @pytest.mark.parametrize("source", ["rest-api", "http-api", "alb"])
-def test_with_binary_support_only_types_of_text_are_text(source: str) -> None:
+def test_with_binary_support_only_text_types_are_text(source: str) -> None:
     def is_base64(content_type: str, prefixes: Any = None) -> bool:
         handler = make_lambda_handler(Application(content_type, TEXT), True, prefixes)
         return bool(handler(compose(Request(), source), None)["isBase64Encoded"])
@@ -105,16 +105,16 @@ def test_with_binary_support_only_types_of_text_are_text(source: str) -> None:
     assert is_base64("font/woff", ["application/x-"])
 
 
-def test_the_prefixes_may_come_from_a_generator() -> None:
-    handler = make_lambda_handler(Application("application/x-tex", TEXT), True, (text for text in ["application/"]))
+def test_the_prefixes_may_be_a_generator() -> None:
+    handler = make_lambda_handler(Application("application/x-tex", TEXT), True, (prefix for prefix in ["application/"]))
     for _ in range(2):
         assert handler(compose(Request()), None)["isBase64Encoded"] is False
 
 
-def test_it_makes_a_handler_of_the_bridge() -> None:
+def test_it_returns_a_handler() -> None:
     assert isinstance(make_lambda_handler(Application()), Handler)
 
 
-def test_what_cannot_be_called_is_refused_at_once() -> None:
+def test_an_application_that_is_not_callable_is_an_error() -> None:
     with pytest.raises(InterfaceError, match="cannot be called"):
         make_lambda_handler("app:app")
