@@ -70,7 +70,7 @@ def add_to_zip(options: PackageOptions, on_progress: Callable[[str, float], None
         return Artifact([options.output], package_sizes({"everything": list(entries.values())}), warnings)
     except zipfile.BadZipFile as error:
         raise PackagingError(
-            f"--add-to {options.output}: this is not a zip file that can be read ({error}). Build it again."
+            f"--add-to {options.output}: {error}. Name a zip file that another tool has built."
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -159,7 +159,7 @@ class _Build:
         if invalid_files:
             self._warnings.append(
                 f"Packaged without bytecode, because they are not valid Python {options.target.python}: "
-                f"{', '.join(invalid_files)}. To leave a file out: --exclude PATTERN."
+                f"{', '.join(invalid_files)}. To leave a file out: --exclude PATTERN"
             )
         return project, requirements
 

@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.gitignore import is_excluded, last_match, parse_pattern, parse_patterns
@@ -84,7 +84,8 @@ def read_file_list(file: Path) -> FileList:
         raise PackagingError(f"--files {file}: the file cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise PackagingError(f"--files {file}: the file is not valid JSON: {error}.") from None
-    files, patterns = (content.get("files"), content.get("asked", [])) if isinstance(content, dict) else (None, None)
+    keys: dict[str, Any] = content if isinstance(content, dict) else {}
+    files, patterns = keys.get("files"), keys.get("asked", [])
     if not _is_list_of_strings(files) or not _is_list_of_strings(patterns):
         raise PackagingError(
             f'--files {file}: the file must contain an object with a list of strings, such as {{"files": ["app.py"]}}; '
@@ -93,7 +94,7 @@ def read_file_list(file: Path) -> FileList:
     return FileList(files, patterns)
 
 
-def _is_list_of_strings(value: Any) -> bool:
+def _is_list_of_strings(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 

@@ -154,14 +154,14 @@ def omission_warnings(
     if secrets := project_files.secrets:
         names = ", ".join(secrets[:_MAX_NAMES]) + (" …" if len(secrets) > _MAX_NAMES else "")
         hint = "name it in a pattern" if is_file_list else f"--include {shlex.quote(secrets[0])}"
-        warnings.append(f"Left out, because they may contain secrets: {names}. To include one: {hint}.")
+        warnings.append(f"Left out, because they may contain secrets: {names}. To include one: {hint}")
     if number := project_files.ignored:
         noun = "file or folder" if number == 1 else "files or folders"
-        warnings.append(f"Left out, because of .gitignore: {number} {noun}. To include some: --include PATTERN.")
+        warnings.append(f"Left out, because of .gitignore: {number} {noun}. To include some: --include PATTERN")
     if links := project_files.broken_links:
         warnings.append(f"Left out, because their targets do not exist: the symbolic links {', '.join(links)}.")
     if packages := requirement_files.in_lambda_runtime:
         warnings.append(
-            f"Left out, because Lambda's runtime has them: {', '.join(packages)}. To include them: --no-slim."
+            f"Left out, because Lambda's runtime has them: {', '.join(packages)}. To include them: --no-slim"
         )
     return warnings

@@ -294,7 +294,7 @@ def test_secrets_and_ignored_files_are_left_out_with_a_warning(plain: Path, cach
     write_files(plain, {".env": "A=1", ".gitignore": "*.log\n", "x.log": ""})
     status, _, err = run_package(plain, cache, "app:app")
     assert status == 0
-    assert "Left out, because they may contain secrets: .env. To include one: --include .env." in err
+    assert "Left out, because they may contain secrets: .env. To include one: --include .env\n" in err
     assert "Left out, because of .gitignore: 1 file or folder." in err
 
 
@@ -344,13 +344,6 @@ def test_the_projects_settings_file_is_kept_with_the_packaged_application(plain:
     assert json.loads(read(file, ".serverless-wsgi")) == {
         "app": "app:app", "base_path": "/shop", "text_mime_types": ["application/x-tex", "font/*"],
     }  # fmt: skip
-
-
-def test_an_empty_application_name_is_an_error(plain: Path, cache: Path) -> None:
-    status, out, err = run_package(plain, cache, "")
-    assert (status, out) == (1, "")
-    assert "Traceback" not in err
-    assert not (plain / "build").exists()
 
 
 def test_the_application_in_pyproject_is_the_default(plain: Path, cache: Path) -> None:
@@ -535,6 +528,7 @@ def test_pure_python_without_a_wheel_is_built_from_its_sources(plain: Path, cach
         (["app:app", "-o", "app.py/function.zip"], 1, "The artifact cannot be built: "),
         (["app:app", "--pip-args=--no-such-option"], 1, "--no-such-option"),
         ([], 1, "No application is named"),
+        ([""], 1, "'' does not name an application"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

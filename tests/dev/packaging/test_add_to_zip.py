@@ -81,7 +81,7 @@ def test_after_an_error_the_zip_file_is_unchanged(
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("app:app", "--add-to", "app.py"), 1, "app.py: this is not a zip file"),
+        (("app:app", "--add-to", "app.py"), 1, "app.py: File is not a zip file. Name a zip file"),
         (("app:app", "--add-to", "missing.zip"), 1, "missing.zip: No such file or directory"),
         (("app:app", "--add-to", "a.zip", "-o", "b.zip"), 2, "cannot be combined with --output or --files"),
         (("app:app", "--no-app"), 2, "--no-app builds an artifact without an application"),
