@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from bisect import bisect_right
-from functools import partial
 from tempfile import TemporaryFile
 
 from bridge.bodies import json_size
@@ -66,8 +65,13 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
     logger.info("Running a remote command: %s.", command)
     app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref or of the bridge
     namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
-    # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
-    execute = partial(contextvars.copy_context().run, _execute, command, data, namespace, _deadline(context))
+    deadline = _deadline(context)
+    variables = contextvars.copy_context()
+
+    def execute() -> list[Any]:
+        # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
+        return variables.run(_execute, command, data, namespace, deadline)
+
     if not _is_event_loop_running():
         return execute()
     # asyncio.run() and Django's database layer refuse to work in a thread that runs an event loop.

@@ -1,4 +1,4 @@
-"""Functions under AWS's emulator, for the tests of this folder."""
+"""Functions behind AWS's Runtime Interface Emulator."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 FUNCTIONS = Path(__file__).parent / "functions"
-_FETCH = Path(__file__).parents[2] / "scripts" / "rie"
+_INSTALL_SCRIPT = Path(__file__).parents[2] / "scripts" / "rie"
 
 
 class Start(Protocol):
-    """Starts a function that is ended with the test."""
+    """Starts a function that is stopped after the test, or after the module."""
 
     def __call__(
         self,
@@ -32,17 +32,17 @@ class Start(Protocol):
         variables: Mapping[str, str] | None = None,
         command: Sequence[str] = AWS_CLIENT,
     ) -> Emulator:
-        """*folder*: a path, or the name of one in ``functions``; the rest as in Emulator."""
+        """Start a function. *folder* may be relative to ``functions``; the other arguments are those of Emulator."""
 
 
 @pytest.fixture(scope="session")
 def rie() -> Path:
-    """The emulator's program, fetched if need be."""
-    fetched = subprocess.run([sys.executable, str(_FETCH)], capture_output=True, text=True)
-    if fetched.returncode != 0:
-        said = fetched.stderr.strip().splitlines() or ["nothing"]
-        pytest.skip(f"AWS's Runtime Interface Emulator is missing; scripts/rie fetches it, and said: {said[-1]}")
-    return Path(fetched.stdout.strip())
+    """The emulator's executable, downloaded first if necessary."""
+    installed = subprocess.run([sys.executable, str(_INSTALL_SCRIPT)], capture_output=True, text=True)
+    if installed.returncode != 0:
+        error = (installed.stderr.strip().splitlines() or ["no output"])[-1]
+        pytest.skip(f"AWS's Runtime Interface Emulator is not installed, and scripts/rie failed: {error}")
+    return Path(installed.stdout.strip())
 
 
 @pytest.fixture
@@ -57,26 +57,26 @@ def start_for_module(rie: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield _starter(rie, tmp_path_factory, stack)
 
 
-# How an application becomes a function: its folder, the handler, the environment.
-WAYS = {
+# The ways to make a function of an application: folder, handler and environment.
+HANDLERS = {
     "wsgi_handler": ("wsgi", "app.handler", {}),
-    "handler of WSGI": ("wsgi", "app.recognised", {}),
-    "asgi_handler of WSGI": ("wsgi", "app.on_a_loop", {}),
+    "handler of WSGI": ("wsgi", "app.detected_handler", {}),
+    "asgi_handler of WSGI": ("wsgi", "app.event_loop_handler", {}),
     "BRIDGE_APP of WSGI": ("wsgi", "bridge.entrypoint.handler", {"BRIDGE_APP": "app:app"}),
     ".serverless-wsgi of WSGI": ("wsgi", "bridge.entrypoint.handler", None),
     "asgi_handler": ("asgi", "app.handler", {}),
-    "handler of ASGI": ("asgi", "app.recognised", {}),
+    "handler of ASGI": ("asgi", "app.detected_handler", {}),
     "BRIDGE_APP of ASGI": ("asgi", "bridge.entrypoint.handler", {"BRIDGE_APP": "app.app"}),
     ".serverless-wsgi of ASGI": ("asgi", "bridge.entrypoint.handler", None),
 }
 
 
-@pytest.fixture(scope="session", params=WAYS)
+@pytest.fixture(scope="session", params=HANDLERS)
 def function(request: pytest.FixtureRequest, rie: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """A function made in each of the ways."""
-    name, handler, variables = WAYS[request.param]
+    """A function made in each of these ways."""
+    name, handler, variables = HANDLERS[request.param]
     folder: Path | str = name
-    if variables is None:  # packaged as serverless-wsgi does it: the application in a folder, the file beside that
+    if variables is None:  # as serverless-wsgi packages it: an application in a folder, and beside it the file
         folder = tmp_path_factory.mktemp("packaged")
         shutil.copytree(FUNCTIONS / name, folder / "web")
         (folder / ".serverless-wsgi").write_text('{"app": "web/app.app", "text_mime_types": ["application/x-tex"]}')

@@ -1,4 +1,4 @@
-"""A function as AWS runs it: a runtime client, AWS's own or ours, behind AWS's Runtime Interface Emulator."""
+"""A function as AWS runs it: AWS's runtime client, or ``bridge.runtime``, behind AWS's Runtime Interface Emulator."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bridge.dev.gateway import Answer, Request, compose, interpret
-from tests.end_to_end.running import Running
+from tests.end_to_end.processes import ManagedProcess, reserve_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# AWS's runtime client, which the function's handler is the argument of; and ours.
+# The runtime clients. The function's handler follows as an argument.
 AWS_CLIENT = (sys.executable, "-m", "awslambdaric")
 BRIDGE_CLIENT = (sys.executable, "-m", "bridge.runtime")
-# For a command that is to have nothing behind it: the shell keeps the handler to itself, and the emulator, which reads
-# the last word of a command as the handler, has it in _HANDLER.
-ALONE = ("/bin/sh", "-c")
+# For a command without arguments: the shell drops the handler, which the emulator still passes on in _HANDLER.
+WITHOUT_ARGUMENT = ("/bin/sh", "-c")
 
-# The managed runtime of this Python: AWS's client polls and writes JSON in another way since 3.12.
+# The managed runtime of this Python. Since 3.12 AWS's client polls and writes JSON in another way.
 MANAGED_RUNTIME = f"AWS_Lambda_python3.{sys.version_info.minor}"
-_PATIENCE_SECONDS = 20.0
+_TIMEOUT_SECONDS = 20.0
 _CONNECTIONS = 32
-_COMPILED = Path(__file__).parents[2] / ".cache" / "compiled"
+_BYTECODE = Path(__file__).parents[2] / ".cache" / "compiled"
 
 
 class InvocationError(Exception):
-    """The function answered with an error, or not in time, or its process ended; the message says which.
+    """The function returned an error, timed out, or its process ended.
 
     Attributes:
-        payload: what came instead of an answer.
+        payload: the response in place of a payload.
     """
 
     def __init__(self, message: str, payload: bytes = b"") -> None:
@@ -49,18 +48,21 @@ class InvocationError(Exception):
         self.payload = payload
 
 
-class Emulator(Running):
-    """A function under the emulator; a context manager.
+class Emulator(ManagedProcess):
+    """A function behind the emulator.
 
     Args:
-        program: the emulator.
-        folder: the function's code, the current folder of its process.
+        program: the emulator's executable.
+        folder: the function's code, and its current folder.
         handler: the function's handler, ``module.attribute``.
-        log: the file for all that emulator and function write.
-        timeout: the function's timeout in seconds; importing the code counts for the first invocation.
+        log: the file for the output of emulator and function.
+        timeout: the function's timeout in seconds. In the emulator the import counts for the first invocation.
         variables: the function's environment variables.
-        command: what the function's process is; the handler, if there is one, comes behind it.
-        place: a command that runs the emulator in a place of its own, before all others.
+        command: the command of the function's process; the handler, if there is one, is appended.
+        wrapper: a command that runs the emulator's.
+
+    Attributes:
+        url: the endpoint of the Lambda API.
     """
 
     def __init__(
@@ -73,26 +75,26 @@ class Emulator(Running):
         timeout: int = 30,
         variables: Mapping[str, str] | None = None,
         command: Sequence[str] = AWS_CLIENT,
-        place: Sequence[str] = (),
+        wrapper: Sequence[str] = (),
     ) -> None:
         self._log = log
-        self._turn = threading.Lock()
-        # Held until the end: bound, but not listening, a port can be bound again by the emulator and by nobody else.
-        self._ports = [_reserved_port(), _reserved_port()]
-        front, runtime_api = (f"127.0.0.1:{held.getsockname()[1]}" for held in self._ports)
-        own = {
+        self._invocation_lock = threading.Lock()
+        self._ports = [reserve_port(), reserve_port()]
+        lambda_api, runtime_api = (f"127.0.0.1:{port.getsockname()[1]}" for port in self._ports)
+        self.url = f"http://{lambda_api}"
+        environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPYCACHEPREFIX": str(_COMPILED),  # an installer that does not compile makes every cold start do it
+            "PYTHONPYCACHEPREFIX": str(_BYTECODE),  # some installers leave compiling to the first import
             "LAMBDA_TASK_ROOT": str(folder),
             "AWS_EXECUTION_ENV": MANAGED_RUNTIME,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
         }
-        addresses = ["--runtime-interface-emulator-address", front, "--runtime-api-address", runtime_api]
+        addresses = ["--runtime-interface-emulator-address", lambda_api, "--runtime-api-address", runtime_api]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*place, str(program), *addresses, *command, *([handler] if handler else [])],
+                [*wrapper, str(program), *addresses, *command, *([handler] if handler else [])],
                 cwd=folder,
-                env={**own, **(variables or {})},
+                env={**environment, **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -100,121 +102,114 @@ class Emulator(Running):
             )
         self._client = boto3.client(
             "lambda",
-            endpoint_url=f"http://{front}",
+            endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id="nobody",
             aws_secret_access_key="nothing",
             config=Config(
                 retries={"total_max_attempts": 1},
                 max_pool_connections=_CONNECTIONS,
-                read_timeout=timeout + _PATIENCE_SECONDS,
+                read_timeout=timeout + _TIMEOUT_SECONDS,
             ),
         )
-        # The emulator sends an error as plain text, which boto3 takes for none and drops.
-        self._refused = b""
-        self._client.meta.events.register("response-received.lambda.Invoke", self._keep)
-        self._client.meta.events.register("before-call.lambda.Invoke", _call_it_json)
+        # The emulator sends an error as plain text, which boto3 drops.
+        self._error_body = b""
+        self._client.meta.events.register("response-received.lambda.Invoke", self._keep_error_body)
+        self._client.meta.events.register("before-call.lambda.Invoke", _set_content_type)
 
     def invoke(self, event: Any) -> Any:
-        """What the function gives for *event*.
+        """Return the function's payload.
 
         Raises:
-            InvocationError: it gives nothing; the emulator has no header that says so.
+            InvocationError: the function failed. The emulator sends no header that says so.
         """
-        payload = json.loads(self.payload_of(event))
+        payload = json.loads(self.invoke_raw(event))
         if isinstance(payload, dict) and "errorType" in payload:
             raise InvocationError(f"{payload['errorType']}: {payload['errorMessage']}")
         return payload
 
-    def payload_of(self, event: Any) -> bytes:
-        """The bytes that the function gives for *event*: JSON, a stream from its prelude on, or an error.
+    def invoke_raw(self, event: Any) -> bytes:
+        """Return the bytes of the function's response: JSON, a stream with its prelude, or an error.
 
         Raises:
-            InvocationError: it gives nothing.
+            InvocationError: the function timed out, or its process ended.
         """
-        with self._turn:  # two invocations at once are the end of the emulator
+        with self._invocation_lock:  # concurrent invocations crash the emulator
             payload: bytes = self.send(event)["Payload"].read()
         if payload.startswith(b"Task timed out"):
             raise InvocationError(payload.decode())
         return payload
 
     def send(self, event: Any) -> Any:
-        """Boto3's answer for *event*, whatever else the function is doing.
+        """Return boto3's response, without waiting for other invocations.
 
         Raises:
-            InvocationError: there is none.
+            InvocationError: the function's process ended.
         """
         try:
             return self._client.invoke(FunctionName="function", Payload=json.dumps(event).encode())
         except ClientError as error:
-            raise InvocationError("The function's process ended.", self._refused) from error
+            raise InvocationError("The function's process ended.", self._error_body) from error
 
-    def ask(self, request: Request, source: str = "http-api", **door: Any) -> Answer:
-        """What a client of the front door called *source* gets for *request*."""
+    def request(self, request: Request, source: str = "http-api", **door: Any) -> Answer:
+        """Return what a client of the front door *source* receives."""
         return interpret(self.invoke(compose(request, source, **door)), source, request, **door)
 
     @property
     def log(self) -> str:
-        """All that emulator and function have written so far."""
+        """The output of emulator and function so far."""
         return self._log.read_text(errors="replace")
 
-    def wait_for(self, line: str) -> None:
-        """Wait until *line* is in the log."""
-        until = time.monotonic() + _PATIENCE_SECONDS
-        while line not in self.log:
-            assert time.monotonic() < until, f"{line!r} never came into the log:\n{self.log}"
+    def wait_for_log(self, text: str) -> None:
+        """Wait until *text* is in the log."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"{text!r} is missing in the log:\n{self.log}"
             time.sleep(0.02)
 
-    def end(self) -> None:
-        """Kill emulator and function, whatever they are doing."""
+    def stop(self) -> None:
+        """Kill emulator and function."""
         self._client.close()
         self._process.kill()
         self._process.wait()
-        # The emulator gives the function a process group of its own, but leaves it in the session.
-        while left := _processes_of_session(self._process.pid):
-            for pid in left:
+        # The emulator starts the function in a process group of its own, but in the same session.
+        while remaining := _processes_of_session(self._process.pid):
+            for pid in remaining:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
-        for held in self._ports:
-            held.close()
+        for port in self._ports:
+            port.close()
 
-    def _keep(self, response_dict: Any, **told: Any) -> None:
+    def _keep_error_body(self, response_dict: Any, **kwargs: Any) -> None:
         if response_dict and response_dict["status_code"] >= 300:
-            self._refused = response_dict["body"]
+            self._error_body = response_dict["body"]
 
     def _wait_until_ready(self) -> None:
-        until = time.monotonic() + _PATIENCE_SECONDS
-        while not all(_is_open(held.getsockname()) for held in self._ports):
-            if self._process.poll() is not None or time.monotonic() > until:
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while not all(_accepts_connections(port.getsockname()) for port in self._ports):
+            if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The emulator did not start:\n{self.log}")
             time.sleep(0.01)
 
 
-def _call_it_json(params: Any, **told: Any) -> None:
-    """Lambda takes every payload for JSON; the emulator's mode of Managed Instances tells the function the type."""
+def _set_content_type(params: Any, **kwargs: Any) -> None:
+    """Send payloads as JSON, as Lambda assumes. For Managed Instances the emulator passes the type on."""
     params["headers"]["Content-Type"] = "application/json"
 
 
-def _reserved_port() -> socket.socket:
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    return held
-
-
-def _is_open(address: tuple[str, int]) -> bool:
+def _accepts_connections(address: tuple[str, int]) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(address) == 0
 
 
 def _processes_of_session(leader: int) -> list[int]:
-    found = []
+    processes = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-            except OSError:  # it has ended meanwhile
+            except OSError:  # the process has ended
                 continue
             if int(session) == leader and state != "Z":
-                found.append(int(entry.name))
-    return found
+                processes.append(int(entry.name))
+    return processes

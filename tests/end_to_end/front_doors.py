@@ -1,7 +1,7 @@
-"""Every front door of AWS's that ministack has, put before a function by boto3.
+"""The front doors that ministack emulates, created by boto3.
 
-Where ministack makes an event that AWS does not make, the client sends something else, so that the event is AWS's
-after all (``sent``). It asks for no permissions, so none are given.
+Where ministack makes another event of a request than AWS, the client rewrites the request so that the event is the one
+that AWS makes. ministack checks no permissions, so none are created.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tests.end_to_end.ministack import REGION, Internet, Ministack
+from tests.end_to_end.ministack import REGION, Ministack, MinistackTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,44 +27,44 @@ BASE_PATH = "shop"
 
 @dataclass(frozen=True)
 class FrontDoor:
-    """Where clients reach a function.
+    """A front door before a function.
 
     Attributes:
-        url: the URL that AWS gives it; of the application's own paths it is what comes before.
-        sent: see :class:`Internet`.
+        url: the URL of the application's root.
+        rewrite: see :class:`MinistackTransport`.
     """
 
     url: str
-    sent: Callable[[str], str] = str
+    rewrite: Callable[[str], str] = str
 
     @property
     def prefix(self) -> str:
-        """What comes before the application's own paths, in a URL without its host."""
+        """The path of the application's root, without a slash at its end."""
         return httpx.URL(self.url).path.rstrip("/")
 
-    def visitor(self, ministack: Ministack) -> httpx.Client:
-        """A client that asks there, and comes without cookies."""
-        return httpx.Client(base_url=self.url, transport=Internet(ministack, self.sent), timeout=30)
+    def client(self, ministack: Ministack) -> httpx.Client:
+        """Return a client for it, without cookies."""
+        return httpx.Client(base_url=self.url, transport=MinistackTransport(ministack, self.rewrite), timeout=30)
 
 
 def http_api(ministack: Ministack, function: str) -> FrontDoor:
-    """An HTTP API with its default stage."""
+    """Create an HTTP API with the default stage."""
     return FrontDoor(f"https://{_http_api(ministack, function, '$default')}.execute-api.{REGION}.amazonaws.com")
 
 
 def http_api_with_a_stage(ministack: Ministack, function: str) -> FrontDoor:
-    """An HTTP API with a stage that has a name.
+    """Create an HTTP API with a named stage.
 
-    AWS leaves the stage at the beginning of ``rawPath``, ministack takes it off. So the client says it twice.
+    On AWS ``rawPath`` begins with the stage. ministack removes it, so the client sends it twice.
     """
     api = _http_api(ministack, function, STAGE)
     return FrontDoor(f"https://{api}.execute-api.{REGION}.amazonaws.com/{STAGE}", lambda target: f"/{STAGE}{target}")
 
 
 def http_api_on_a_domain(ministack: Ministack, function: str) -> FrontDoor:
-    """An HTTP API on a base path of a domain of one's own; the function has to know it, by ``BRIDGE_BASE_PATH``.
+    """Create an HTTP API on a base path of a custom domain. The function needs ``BRIDGE_BASE_PATH``.
 
-    AWS leaves the base path at the beginning of ``rawPath``, ministack takes it off. So the client says it twice.
+    On AWS ``rawPath`` begins with the base path. ministack removes it, so the client sends it twice.
     """
     gateway: ApiGatewayV2Client = ministack.client("apigatewayv2")
     api = _http_api(ministack, function, "$default")
@@ -75,16 +75,16 @@ def http_api_on_a_domain(ministack: Ministack, function: str) -> FrontDoor:
 
 
 def rest_api(ministack: Ministack, function: str) -> FrontDoor:
-    """A REST API with a stage, which it always has, and binary media types.
+    """Create a REST API with binary media types.
 
-    Its event says ``"version": "1.0"``, as only an HTTP API's does on AWS, so the bridge takes it for one with payload
-    1.0; the path is a REST API's: without the stage. It is decoded once too often.
+    ministack's event has ``"version": "1.0"``, as on AWS only that of an HTTP API with payload 1.0, so the bridge reads
+    it as one. Its path is a REST API's, without the stage, but decoded once too often.
     """
     gateway: APIGatewayClient = ministack.client("apigateway")
     api = gateway.create_rest_api(name="shop", binaryMediaTypes=["*/*"])["id"]
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
-    every = gateway.create_resource(restApiId=api, parentId=root, pathPart="{proxy+}")["id"]
-    for resource in (root, every):
+    proxy = gateway.create_resource(restApiId=api, parentId=root, pathPart="{proxy+}")["id"]
+    for resource in (root, proxy):
         gateway.put_method(restApiId=api, resourceId=resource, httpMethod="ANY", authorizationType="NONE")
         gateway.put_integration(
             restApiId=api,
@@ -95,26 +95,26 @@ def rest_api(ministack: Ministack, function: str) -> FrontDoor:
             uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations",
         )
     gateway.create_deployment(restApiId=api, stageName=STAGE)
-    return FrontDoor(f"https://{api}.execute-api.{REGION}.amazonaws.com/{STAGE}", _path_encoded_again)
+    return FrontDoor(f"https://{api}.execute-api.{REGION}.amazonaws.com/{STAGE}", _encode_path)
 
 
 def function_url(ministack: Ministack, function: str, *, streams: bool = False) -> FrontDoor:
-    """A Function URL that is open to all. Its path is decoded once too often, its query sorted by name."""
-    lambdas: LambdaClient = ministack.client("lambda")
-    made = lambdas.create_function_url_config(
+    """Create a public Function URL. ministack decodes the path once too often, and sorts the query by name."""
+    client: LambdaClient = ministack.client("lambda")
+    config = client.create_function_url_config(
         FunctionName=function, AuthType="NONE", InvokeMode="RESPONSE_STREAM" if streams else "BUFFERED"
     )
-    return FrontDoor(made["FunctionUrl"].rstrip("/"), _path_encoded_again)
+    return FrontDoor(config["FunctionUrl"].rstrip("/"), _encode_path)
 
 
 def alb(ministack: Ministack, function: str) -> FrontDoor:
-    """A load balancer. Its path is decoded once too often."""
-    return FrontDoor(f"http://{_alb(ministack, function, 'single', multi_value='false')}", _path_encoded_again)
+    """Create a load balancer. ministack decodes the path once too often."""
+    return FrontDoor(f"http://{_alb(ministack, function, 'single', multi_value='false')}", _encode_path)
 
 
 def alb_with_multi_value_headers(ministack: Ministack, function: str) -> FrontDoor:
-    """A load balancer whose target group has multi-value headers. Path and query are decoded once too often."""
-    return FrontDoor(f"http://{_alb(ministack, function, 'multi', multi_value='true')}", _all_encoded_again)
+    """Create a load balancer with multi-value headers. ministack decodes path and query once too often."""
+    return FrontDoor(f"http://{_alb(ministack, function, 'multi', multi_value='true')}", _encode_path_and_query)
 
 
 def _http_api(ministack: Ministack, function: str, stage: str) -> str:
@@ -146,17 +146,17 @@ def _alb(ministack: Ministack, function: str, kind: str, *, multi_value: str) ->
     return balancer["DNSName"]
 
 
-def _path_encoded_again(target: str) -> str:
+def _encode_path(target: str) -> str:
     path, mark, query = target.partition("?")
     return path.replace("%", "%25") + mark + query
 
 
-def _all_encoded_again(target: str) -> str:
+def _encode_path_and_query(target: str) -> str:
     path, mark, query = target.partition("?")
     return path.replace("%", "%25") + mark + query.replace("%", "%25").replace("+", "%2B")
 
 
-DOORS: list[Callable[[Ministack, str], FrontDoor]] = [
+FRONT_DOORS: list[Callable[[Ministack, str], FrontDoor]] = [
     http_api,
     http_api_with_a_stage,
     http_api_on_a_domain,

@@ -1,7 +1,7 @@
-"""A function on Lambda Managed Instances: AWS's emulator in its other mode, with many invocations in flight.
+"""A function on Lambda Managed Instances: AWS's emulator in the mode with concurrent invocations.
 
-There the emulator starts ``/var/task/bootstrap`` as a user of its own, so the function gets a ``/var`` that nobody else
-sees, with all that it needs in it.
+In this mode the emulator starts ``/var/task/bootstrap`` as another user. The function therefore runs in a mount
+namespace with a private ``/var`` that contains all it needs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PROJECT = Path(__file__).parents[2]
-# The folders are the first words; the rest is the emulator's command.
-_INSIDE = """
+# The first arguments are folders; the others are the emulator's command.
+_SCRIPT = """
 set -e
 stage=$1; shift
 mount -t tmpfs -o mode=755 none "$stage"
@@ -34,26 +34,26 @@ exec "$@"
 """
 
 
-def missing() -> str:
-    """What this machine lacks to run it, ``""`` if nothing."""
+def missing_requirement() -> str:
+    """Return what this machine lacks to run such a function; empty if nothing."""
     if sys.platform != "linux":
         return "Linux"
     if os.geteuid() != 0:
-        return "root, for its emulator starts the function as another user"
+        return "root, since the emulator starts the function as another user"
     if shutil.which("unshare") is None:
-        return "unshare (util-linux), to give the function a /var of its own"
-    tried = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True)
-    return f"the right to mount: {tried.stderr.strip()}" if tried.returncode else ""
+        return "unshare (util-linux), for a private /var"
+    mounted = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True)
+    return f"the permission to mount: {mounted.stderr.strip()}" if mounted.returncode else ""
 
 
-class Outcome(NamedTuple):
-    """What came of one invocation, in the words of AWS's code.
+class InvocationResult(NamedTuple):
+    """The result of one invocation, as the emulator reports it.
 
     Attributes:
-        payload: the bytes.
-        error_type: why it failed, ``""`` if it did not.
+        payload: the response.
+        error_type: the type of the error; empty if the invocation succeeded.
         mode: ``"buffered"`` or ``"streaming"``.
-        content_type: of the payload.
+        content_type: the type of the payload.
     """
 
     payload: bytes
@@ -63,14 +63,14 @@ class Outcome(NamedTuple):
 
 
 class ManagedInstances(Emulator):
-    """A function with many invocations in flight; a context manager.
+    """A function with concurrent invocations.
 
     Args:
-        program: the emulator.
+        program: the emulator's executable.
         folder: the function's code.
-        app: what ``bridge.runtime`` runs.
-        work: an empty folder.
-        concurrency: how many invocations are in flight at most.
+        app: the application, for ``BRIDGE_APP``.
+        work_folder: an empty folder.
+        concurrency: the maximum number of concurrent invocations.
         variables: the function's environment variables.
     """
 
@@ -79,18 +79,18 @@ class ManagedInstances(Emulator):
         program: Path,
         folder: Path,
         app: str,
-        work: Path,
+        work_folder: Path,
         concurrency: int,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._concurrency = concurrency
-        stage, task = work / "stage", work / "task"
+        stage, task = work_folder / "stage", work_folder / "task"
         stage.mkdir()
         shutil.copytree(folder, task)
         task.chmod(0o755)
         (task / "bootstrap").symlink_to("/var/project/bridge/runtime/bootstrap")
-        places = [stage, sys.base_prefix, sysconfig.get_path("purelib"), PROJECT, task]
-        own = {
+        folders = [stage, sys.base_prefix, sysconfig.get_path("purelib"), PROJECT, task]
+        environment = {
             "AWS_LAMBDA_MAX_CONCURRENCY": str(concurrency),
             "BRIDGE_APP": app,
             "BRIDGE_PYTHON": f"/var/lang/bin/python{sys.version_info.major}.{sys.version_info.minor}",
@@ -102,30 +102,30 @@ class ManagedInstances(Emulator):
             program,
             task,
             "",
-            work / "log",
-            variables={**own, **(variables or {})},
+            work_folder / "log",
+            variables={**environment, **(variables or {})},
             command=(),
-            place=["unshare", "-m", "--propagation", "private", "sh", "-c", _INSIDE, "sh", *map(str, places)],
+            wrapper=["unshare", "-m", "--propagation", "private", "sh", "-c", _SCRIPT, "sh", *map(str, folders)],
         )
 
-    def outcomes_of(self, events: Iterable[Any]) -> list[Outcome]:
-        """What comes of *events*, all in flight at once."""
+    def results_of(self, events: Iterable[Any]) -> list[InvocationResult]:
+        """Return the results of concurrent invocations."""
         with ThreadPoolExecutor(self._concurrency) as threads:
-            return list(threads.map(self.outcome_of, events))
+            return list(threads.map(self.result_of, events))
 
-    def outcome_of(self, event: Any) -> Outcome:
-        """What comes of *event*."""
-        answer = self._sent(event)
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        return Outcome(
-            answer["Payload"].read(),
+    def result_of(self, event: Any) -> InvocationResult:
+        """Return the result of an invocation."""
+        response = self._send_when_available(event)
+        headers = response["ResponseMetadata"]["HTTPHeaders"]
+        return InvocationResult(
+            response["Payload"].read(),
             headers.get("error-type", ""),
             headers.get("lambda-runtime-function-response-mode", ""),
             headers.get("content-type", ""),
         )
 
-    def _sent(self, event: Any) -> Any:
-        """Boto3's answer. The emulator lets events in with the first poller; the others may come a moment later."""
+    def _send_when_available(self, event: Any) -> Any:
+        """Return boto3's response. The emulator accepts as many events as there are pollers, which start one by one."""
         for _ in range(50):
             try:
                 return self.send(event)

@@ -1,4 +1,4 @@
-"""Requests of every front door, answered by functions made in every way, in AWS's own runtime."""
+"""Requests from every front door to functions of every kind, behind AWS's runtime client."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.aws, pytest.mark.slow]
 
 EVERY_BYTE = bytes(range(256))
-every_source = pytest.mark.parametrize("source", SOURCES)
+each_source = pytest.mark.parametrize("source", SOURCES)
 
 
 def echo(function: Emulator) -> dict[str, Any]:
-    answer = function.ask(Request(path="/echo"))
+    answer = function.request(Request(path="/echo"))
     assert answer.status == 200
-    told: dict[str, Any] = json.loads(answer.body)
-    return told
+    details: dict[str, Any] = json.loads(answer.body)
+    return details
 
 
-@every_source
-def test_the_application_sees_the_request(function: Emulator, source: str) -> None:
+@each_source
+def test_the_application_receives_the_request(function: Emulator, source: str) -> None:
     request = Request(
         method="POST",
         path="/echo",
@@ -36,23 +36,25 @@ def test_the_application_sees_the_request(function: Emulator, source: str) -> No
         client="203.0.113.7",
     )
 
-    answer = function.ask(request, source)
+    answer = function.request(request, source)
 
     assert answer.status == 200
-    told = json.loads(answer.body)
-    assert told["method"] == "POST"
-    assert told["path"] == "/echo"
-    assert sorted(told["query"].split("&")) == (["a=2", "b=%C3%A9"] if source == "alb" else ["a=1", "a=2", "b=%C3%A9"])
-    assert told["cookies"] == {"c": "3", "d": "4"}
-    assert bytes.fromhex(told["body"]).decode() == "Grüße"
-    assert told["client"] == "203.0.113.7"
+    details = json.loads(answer.body)
+    assert details["method"] == "POST"
+    assert details["path"] == "/echo"
+    assert sorted(details["query"].split("&")) == (
+        ["a=2", "b=%C3%A9"] if source == "alb" else ["a=1", "a=2", "b=%C3%A9"]
+    )
+    assert details["cookies"] == {"c": "3", "d": "4"}
+    assert bytes.fromhex(details["body"]).decode() == "Grüße"
+    assert details["client"] == "203.0.113.7"
 
 
-@every_source
-def test_every_byte_comes_in_and_goes_out(function: Emulator, source: str) -> None:
+@each_source
+def test_every_byte_passes_in_both_directions(function: Emulator, source: str) -> None:
     headers = [("host", "example.com"), ("content-type", "application/octet-stream")]
 
-    answer = function.ask(
+    answer = function.request(
         Request(method="POST", path="/reverse", headers=headers, body=EVERY_BYTE), source, binary_media_types=("*/*",)
     )
 
@@ -60,22 +62,22 @@ def test_every_byte_comes_in_and_goes_out(function: Emulator, source: str) -> No
     assert answer.body == EVERY_BYTE[::-1]
 
 
-@every_source
-def test_all_cookies_go_out(function: Emulator, source: str) -> None:
-    answer = function.ask(Request(path="/cookies", headers=[("host", "example.com")]), source)
+@each_source
+def test_every_cookie_is_sent(function: Emulator, source: str) -> None:
+    answer = function.request(Request(path="/cookies", headers=[("host", "example.com")]), source)
 
     cookies = sorted(value.partition(";")[0] for name, value in answer.headers if name.lower() == "set-cookie")
     assert cookies == ["a=1", "b=2"]
 
 
-def test_one_process_answers_again_and_again(function: Emulator) -> None:
+def test_one_process_answers_all_requests(function: Emulator) -> None:
     first, second = echo(function), echo(function)
 
     assert second["process"] == first["process"]
     assert second["requests"] == first["requests"] + 1
 
 
-def test_the_application_has_the_context_of_its_invocation(function: Emulator) -> None:
+def test_the_application_receives_the_context_of_its_invocation(function: Emulator) -> None:
     first, second = echo(function), echo(function)
 
     assert first["request_id"] != second["request_id"]
@@ -92,7 +94,7 @@ def test_the_application_has_the_context_of_its_invocation(function: Emulator) -
     ],
     ids=["Lambda authorizer", "Cognito", "JWT", "IAM"],
 )
-def test_whom_the_authorizer_let_in_is_the_user(function: Emulator, source: str, authorizer: dict[str, Any]) -> None:
+def test_the_user_is_the_authorizers_principal(function: Emulator, source: str, authorizer: dict[str, Any]) -> None:
     request = Request(path="/echo", headers=[("host", "example.com")])
     event = compose(request, source)
     event["requestContext"]["authorizer"] = authorizer
@@ -102,7 +104,7 @@ def test_whom_the_authorizer_let_in_is_the_user(function: Emulator, source: str,
     assert json.loads(answer.body)["user"] == "ada"
 
 
-def test_nobody_is_the_user_without_an_authorizer(function: Emulator) -> None:
+def test_there_is_no_user_without_an_authorizer(function: Emulator) -> None:
     assert echo(function)["user"] is None
 
 
@@ -112,13 +114,13 @@ def test_a_warm_up_event_is_answered_without_the_application(function: Emulator)
     assert function.invoke({"source": "serverless-plugin-warmup"}) == {}
 
     assert echo(function)["requests"] == before["requests"] + 1
-    assert "A warm-up event from serverless-plugin-warmup" in function.log
+    assert "arm-up event from serverless-plugin-warmup" in function.log
 
 
-def test_an_exception_is_a_500_and_a_traceback_in_the_log_and_the_process_lives_on(function: Emulator) -> None:
+def test_an_exception_is_a_500_with_a_logged_traceback_and_the_process_continues(function: Emulator) -> None:
     before = echo(function)
 
-    answer = function.ask(Request(path="/fail"))
+    answer = function.request(Request(path="/fail"))
 
     assert answer.status == 500
     assert b"failed on purpose" not in answer.body
@@ -127,24 +129,24 @@ def test_an_exception_is_a_500_and_a_traceback_in_the_log_and_the_process_lives_
 
 
 @pytest.mark.parametrize("function", ["asgi_handler", "BRIDGE_APP of ASGI"], indirect=True)
-def test_the_lifespan_is_started_once_for_all_requests(function: Emulator) -> None:
+def test_one_lifespan_serves_all_requests(function: Emulator) -> None:
     echo(function)
 
-    again = echo(function)
+    second = echo(function)
 
-    assert again["starts"] == 1
-    assert again["state"] == "by the lifespan"
+    assert second["starts"] == 1
+    assert second["state"] == "from the lifespan"
     assert function.log.count("lifespan: started up") == 1
     assert "lifespan: shut down" not in function.log
 
 
 @pytest.mark.parametrize("function", [".serverless-wsgi of WSGI", ".serverless-wsgi of ASGI"], indirect=True)
-def test_text_types_of_the_file_are_text(function: Emulator) -> None:
+def test_text_types_in_the_serverless_wsgi_file_are_sent_as_text(function: Emulator) -> None:
     payload = function.invoke(compose(Request(path="/tex")))
 
     assert (payload["body"], payload["isBase64Encoded"]) == ("\\TeX", False)
 
 
 @pytest.mark.parametrize("function", ["wsgi_handler", "asgi_handler"], indirect=True)
-def test_other_types_are_base64_without_the_file(function: Emulator) -> None:
+def test_unknown_types_are_sent_as_base64(function: Emulator) -> None:
     assert function.invoke(compose(Request(path="/tex")))["isBase64Encoded"] is True

@@ -1,4 +1,4 @@
-"""Plain ``(event, context)`` handlers, sync and async, run by ``bridge.runtime`` behind AWS's emulator."""
+"""Plain ``(event, context)`` handlers, sync and async, run by ``bridge.runtime``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.limits import LAMBDA_PAYLOAD_LIMIT as LIMIT
 from tests.end_to_end.emulator import BRIDGE_CLIENT, InvocationError
 
 if TYPE_CHECKING:
@@ -18,43 +19,39 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.aws, pytest.mark.slow]
 
 TIMEOUT_SECONDS = 30
-LIMIT = 6_291_556  # bytes, by the emulator's own words
 
 
 @pytest.fixture(scope="module", params=["app.handler", "app.async_handler"])
 def function(request: pytest.FixtureRequest, start_for_module: Start) -> Emulator:
-    return start_for_module("plain", request.param, command=BRIDGE_CLIENT, timeout=TIMEOUT_SECONDS)
+    return start_for_module("event_handlers", request.param, command=BRIDGE_CLIENT, timeout=TIMEOUT_SECONDS)
 
 
 def process_of(function: Emulator) -> int:
     return int(function.invoke({})["process"])
 
 
-def test_a_handler_gets_event_and_context(function: Emulator) -> None:
+def test_a_handler_receives_event_and_context(function: Emulator) -> None:
     event = {"a": [1, None, "é😀"]}
 
-    told = function.invoke(event)
+    payload = function.invoke(event)
 
-    assert told["event"] == event
-    assert told["arn"].startswith("arn:aws:lambda:us-east-1:")
-    assert 0 < told["left"] <= TIMEOUT_SECONDS * 1000
-    own, current = told["request_id"]
-    assert own == current
-    assert f"START RequestId: {own} " in function.log
-
-
-def test_the_trace_id_is_the_current_requests_and_in_the_environment(function: Emulator) -> None:
-    current, environment = function.invoke({})["trace"]
-
-    assert current == environment
+    assert payload["event"] == event
+    assert payload["arn"].startswith("arn:aws:lambda:us-east-1:")
+    assert 0 < payload["remaining"] <= TIMEOUT_SECONDS * 1000
+    of_context, of_current_request = payload["request_id"]
+    assert of_context == of_current_request
+    assert f"START RequestId: {of_context} " in function.log
 
 
-@pytest.mark.parametrize(
-    "do",
-    ["main thread's loop", "own loop"],  # asyncio.run() leaves the main thread without one
-)
-def test_a_handler_may_run_an_event_loop_of_its_own(function: Emulator, do: str) -> None:
-    """``asyncio.run`` in a plain handler is how people await something where the runtime client cannot."""
+def test_the_trace_id_is_in_the_current_request_and_in_the_environment(function: Emulator) -> None:
+    of_current_request, of_environment = function.invoke({})["trace"]
+
+    assert of_current_request == of_environment
+
+
+# In this order: asyncio.run() leaves the main thread without an event loop.
+@pytest.mark.parametrize("do", ["asyncio.get_event_loop", "asyncio.run"])
+def test_a_plain_handler_may_run_an_event_loop(function: Emulator, do: str) -> None:
     event = {"do": do}
 
     assert function.invoke(event) == {"event": event, "process": process_of(function)}
@@ -68,7 +65,7 @@ def test_a_handler_may_run_an_event_loop_of_its_own(function: Emulator, do: str)
         ("date", "TypeError: Object of type date is not JSON serializable"),
     ],
 )
-def test_an_exception_is_an_error_with_type_and_message_and_the_process_lives_on(
+def test_an_exception_is_an_error_with_type_and_message_and_the_process_continues(
     function: Emulator, do: str, error: str
 ) -> None:
     before = process_of(function)
@@ -80,15 +77,15 @@ def test_an_exception_is_an_error_with_type_and_message_and_the_process_lives_on
     assert process_of(function) == before
 
 
-def test_an_errors_stack_begins_where_the_handlers_own_code_does(function: Emulator) -> None:
-    told = json.loads(function.payload_of({"do": "fail"}))
+def test_the_stack_of_an_error_begins_in_the_handlers_code(function: Emulator) -> None:
+    error = json.loads(function.invoke_raw({"do": "fail"}))
 
-    assert (told["errorType"], told["errorMessage"]) == ("ValueError", "failed on purpose")
-    assert "/functions/plain/app.py" in told["stackTrace"][0]
-    assert 'raise ValueError("failed on purpose")' in told["stackTrace"][-1]
+    assert (error["errorType"], error["errorMessage"]) == ("ValueError", "failed on purpose")
+    assert "/functions/event_handlers/app.py" in error["stackTrace"][0]
+    assert 'raise ValueError("failed on purpose")' in error["stackTrace"][-1]
 
 
-def test_stop_iteration_ends_the_invocation_and_not_the_process(function: Emulator) -> None:
+def test_stop_iteration_fails_the_invocation_and_the_process_continues(function: Emulator) -> None:
     before = process_of(function)
 
     with pytest.raises(InvocationError, match=r"failed on purpose|raised StopIteration"):
@@ -97,11 +94,11 @@ def test_stop_iteration_ends_the_invocation_and_not_the_process(function: Emulat
     assert process_of(function) == before
 
 
-def test_bytes_go_out_as_they_are(function: Emulator) -> None:
-    assert function.payload_of({"do": "bytes"}) == b"\x00\xff"
+def test_bytes_are_sent_unchanged(function: Emulator) -> None:
+    assert function.invoke_raw({"do": "bytes"}) == b"\x00\xff"
 
 
-def test_a_payload_up_to_the_limit_passes_and_above_it_is_an_error_and_the_process_lives_on(function: Emulator) -> None:
+def test_a_payload_above_the_limit_is_an_error_and_the_process_continues(function: Emulator) -> None:
     before = process_of(function)
 
     assert len(function.invoke({"do": "large", "size": LIMIT - 2})) == LIMIT - 2
@@ -110,48 +107,48 @@ def test_a_payload_up_to_the_limit_passes_and_above_it_is_an_error_and_the_proce
     with pytest.raises(InvocationError, match="ResponseSizeTooLarge"):
         function.invoke({"do": "large", "size": 20_000_000})
 
-    assert "The payload of 20000002 bytes is larger than taken." in function.log
+    assert "20000002 bytes" in function.log
     assert process_of(function) == before
 
 
-def test_sys_exit_ends_invocation_and_process(function: Emulator) -> None:
+def test_sys_exit_ends_the_process(function: Emulator) -> None:
     before = process_of(function)
 
     with pytest.raises(InvocationError, match="ended"):
         function.invoke({"do": "exit"})
 
-    assert "The function called sys.exit(3)" in function.log
+    assert "sys.exit(3)" in function.log
     assert "exited: exit status 3" in function.log
     assert process_of(function) != before
 
 
-def test_logs_are_text_with_request_ids_and_begin_at_warning(function: Emulator) -> None:
+def test_logs_are_text_with_request_ids_from_level_warning_on(function: Emulator) -> None:
     request_id = function.invoke({"do": "log"})["request_id"][0]
 
-    assert "printed, not flushed" in function.log
+    assert "printed without a flush" in function.log
     assert f"\t{request_id}\tsold out\n" in function.log
     assert "\tsold\n" not in function.log
     assert f"\t{request_id}\tnot sold\nTraceback" in function.log
 
 
-def test_json_logs_have_a_line_for_each_record_with_what_extra_adds(start: Start) -> None:
+def test_json_logs_have_one_line_per_record_with_its_extra_fields(start: Start) -> None:
     variables = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
-    function = start("plain", "app.handler", command=BRIDGE_CLIENT, variables=variables)
+    function = start("event_handlers", "app.handler", command=BRIDGE_CLIENT, variables=variables)
 
     request_id = function.invoke({"do": "log"})["request_id"][0]
 
     records = [json.loads(line) for line in function.log.splitlines() if line.startswith("{")]
-    sold, out, failed = [record for record in records if record.get("logger") == "shop"]
-    assert {record["requestId"] for record in (sold, out, failed)} == {request_id}
-    assert (sold["level"], sold["message"], sold["item"]) == ("INFO", "sold", "tea")
-    assert (out["level"], out["message"]) == ("WARNING", "sold out")
-    assert (failed["level"], failed["errorType"], failed["errorMessage"]) == ("ERROR", "KeyError", "'coffee'")
-    assert "app.py" in "".join(failed["stackTrace"])
+    info, warning, error = [record for record in records if record.get("logger") == "shop"]
+    assert {record["requestId"] for record in (info, warning, error)} == {request_id}
+    assert (info["level"], info["message"], info["item"]) == ("INFO", "sold", "tea")
+    assert (warning["level"], warning["message"]) == ("WARNING", "sold out")
+    assert (error["level"], error["errorType"], error["errorMessage"]) == ("ERROR", "KeyError", "'coffee'")
+    assert "app.py" in "".join(error["stackTrace"])
 
 
-def test_the_log_level_is_lambdas(start: Start) -> None:
+def test_the_log_level_is_the_functions(start: Start) -> None:
     function = start(
-        "plain",
+        "event_handlers",
         "app.handler",
         command=BRIDGE_CLIENT,
         variables={"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "ERROR"},
@@ -164,11 +161,11 @@ def test_the_log_level_is_lambdas(start: Start) -> None:
 
 
 @pytest.mark.parametrize("handler", ["app.handler", "app.async_handler"])
-def test_sigterm_ends_an_idle_process_with_status_0(start: Start, handler: str) -> None:
-    function = start("plain", handler, command=BRIDGE_CLIENT)
+def test_sigterm_ends_an_idle_process_with_exit_status_0(start: Start, handler: str) -> None:
+    function = start("event_handlers", handler, command=BRIDGE_CLIENT)
     process = process_of(function)
 
     os.kill(process, signal.SIGTERM)
 
-    function.wait_for("Process runtime-1 exited")
-    function.wait_for("exited: exit status 0")
+    function.wait_for_log("Process runtime-1 exited")
+    function.wait_for_log("exited: exit status 0")

@@ -1,4 +1,4 @@
-"""``sls deploy`` to ministack: what visitors get, what commands do, how a change comes in, and that nothing is left."""
+"""``sls deploy`` to ministack: requests, remote commands, an update of the function, and ``sls remove``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.end_to_end.front_doors import FrontDoor
 from tests.end_to_end.ministack import CREDENTIALS, REGION
 from tests.end_to_end.ministack import ministack as ministack
 from tests.examples.applications import EXAMPLES
-from tests.remote.lambdas import NOTHING
+from tests.remote.fake_lambda import NO_AWS_CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.aws,
     pytest.mark.slow,
-    pytest.mark.skipif(HOST is None, reason="this processor is none of Lambda's, so nothing made for Lambda runs here"),
+    pytest.mark.skipif(HOST is None, reason="Lambda has no processors of this architecture"),
 ]
 
-SHOP = EXAMPLES / "flask"
-TEA = (SHOP / "tea.png").read_bytes()
+EXAMPLE = EXAMPLES / "flask"
+TEA = (EXAMPLE / "tea.png").read_bytes()
 CONFIG: dict[str, Any] = {
     "provider": {
         "architecture": HOST,
@@ -48,10 +48,10 @@ CONFIG: dict[str, Any] = {
         }
     },
 }
-# What the framework calls their URLs.
-DOORS = ["ServiceEndpoint", "HttpApiUrl", "ShopLambdaFunctionUrl"]
-# Serverless 3 has the AWS SDK's second edition, which reads no AWS_ENDPOINT_URL. The third, that of osls 4, does.
-ENDPOINT = """
+# The stack outputs that hold the URLs of the front doors.
+URL_OUTPUTS = ["ServiceEndpoint", "HttpApiUrl", "ShopLambdaFunctionUrl"]
+# Serverless 3 uses version 2 of the AWS SDK, which ignores AWS_ENDPOINT_URL. Version 3, in osls 4, reads it.
+ENDPOINT_PLUGIN = """
 module.exports = class {
   constructor(serverless) {
     const { config } = serverless.getProvider('aws').sdk;
@@ -62,60 +62,58 @@ module.exports = class {
 
 
 class Service:
-    """A tea shop, as a service of the framework, in an account of ministack's.
+    """The Flask example as a Serverless Framework service that is deployed to ministack.
 
     Attributes:
-        project: its project.
-        stack: the name of its stack.
+        project: the project's folder and configuration.
+        stack: the name of the CloudFormation stack.
     """
 
     def __init__(self, framework: Framework, ministack: Ministack, folder: Path) -> None:
         edition = framework.home.name.partition("-")[0]
-        files = {file: (SHOP / file).read_text() for file in ("app.py", "requirements.txt")}
+        files = {file: (EXAMPLE / file).read_text() for file in ("app.py", "requirements.txt")}
         config = {**CONFIG, "provider": {**CONFIG["provider"], "stage": edition}}
         if edition == "serverless":
             config["plugins"] = ["./endpoint.js"]
-        self.project: Project = framework.project(folder, {**files, "endpoint.js": ENDPOINT}, config)
+        self.project: Project = framework.project(folder, {**files, "endpoint.js": ENDPOINT_PLUGIN}, config)
         (folder / "tea.png").write_bytes(TEA)
         self.stack = f"shop-{edition}"
         self._ministack = ministack
 
-    def sls(self, *words: str) -> Ran:
-        """Run a command of the framework to its end."""
+    def sls(self, *arguments: str) -> Ran:
+        """Run a command of the framework."""
         return self.project.sls(
-            *words,
+            *arguments,
             **CREDENTIALS,
-            **NOTHING,
+            **NO_AWS_CONFIG,
             AWS_ENDPOINT_URL=self._ministack.url,
-            SLS_AWS_MONITORING_FREQUENCY="200",  # milliseconds between its questions whether a stack is ready
+            SLS_AWS_MONITORING_FREQUENCY="200",  # milliseconds between polls of the stack's status
         )
 
-    def doors(self) -> dict[str, FrontDoor]:
-        """Its front doors, by the names of their URLs."""
+    def front_doors(self) -> dict[str, FrontDoor]:
+        """Return the front doors by the names of their stack outputs."""
         cloud: CloudFormationClient = self._ministack.client("cloudformation")
         (stack,) = cloud.describe_stacks(StackName=self.stack)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        return {name: FrontDoor(outputs[name].rstrip("/")) for name in DOORS}
+        return {name: FrontDoor(outputs[name].rstrip("/")) for name in URL_OUTPUTS}
 
     @property
-    def is_there(self) -> bool:
-        """Whether its stack is."""
+    def exists(self) -> bool:
+        """Whether the stack exists."""
         cloud: CloudFormationClient = self._ministack.client("cloudformation")
-        listed = cloud.list_stacks()["StackSummaries"]
-        return any(stack["StackName"] == self.stack and stack["StackStatus"] != "DELETE_COMPLETE" for stack in listed)
+        stacks = cloud.list_stacks()["StackSummaries"]
+        return any(stack["StackName"] == self.stack and stack["StackStatus"] != "DELETE_COMPLETE" for stack in stacks)
 
 
-def test_a_service_is_deployed_visited_commanded_changed_and_removed(
-    framework: Framework, ministack: Ministack, tmp_path: Path
-) -> None:
+def test_a_service_is_deployed_updated_and_removed(framework: Framework, ministack: Ministack, tmp_path: Path) -> None:
     service = Service(framework, ministack, tmp_path / "shop")
     ran = service.sls("deploy")
     assert ran.status == 0, ran.out + ran.err
-    for name, door in service.doors().items():
-        with door.visitor(ministack) as client:
+    for name, front_door in service.front_doors().items():
+        with front_door.client(ministack) as client:
             assert "Tee, thé, чай, 茶 ☕" in client.get("/").text, name
             assert client.get("/image").content == TEA, name
-            assert client.get("/items/sencha").json()["url"] == f"{door.url}/items/sencha"
+            assert client.get("/items/sencha").json()["url"] == f"{front_door.url}/items/sencha"
 
     ran = service.sls("wsgi", "exec", "--command", "print(type(app).__name__); raise SystemExit(4)")
     assert (ran.status, ran.out) == (4, "Flask\n"), ran.err
@@ -127,10 +125,10 @@ def test_a_service_is_deployed_visited_commanded_changed_and_removed(
     app.write_text(app.read_text().replace("Tea shop", "Coffee shop"))
     ran = service.sls("deploy", "function", "--function", "shop")
     assert ran.status == 0, ran.out + ran.err
-    with service.doors()["HttpApiUrl"].visitor(ministack) as client:
+    with service.front_doors()["HttpApiUrl"].client(ministack) as client:
         assert "<h1>Coffee shop</h1>" in client.get("/").text
 
-    assert service.is_there
+    assert service.exists
     ran = service.sls("remove")
     assert ran.status == 0, ran.out + ran.err
-    assert not service.is_there
+    assert not service.exists

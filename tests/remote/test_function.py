@@ -157,7 +157,12 @@ def test_threads_of_concurrent_requests_are_not_waited_for(enabled: None, monkey
     other = threading.Thread(target=stop.wait)
     monkeypatch.setattr(sys, "running", running, raising=False)
     monkeypatch.setattr(sys, "other", other, raising=False)
-    starter = threading.Thread(target=lambda: running.wait() and other.start())
+
+    def start_other() -> None:
+        running.wait()
+        other.start()
+
+    starter = threading.Thread(target=start_other)
     starter.start()
     code = "import sys, time\nsys.running.set()\nwhile not sys.other.is_alive(): time.sleep(0.01)\nprint('here')"
     assert Function().exec(code) == (0, "here\n")

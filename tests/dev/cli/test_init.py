@@ -28,11 +28,11 @@ from tests.dev.cli.packages import (
     aws_client,
     bare_python,
     file_digests,
-    zip_names,
     temporary_folder,
     unpack,
     uv_cache,
     write_files,
+    zip_names,
 )
 from tests.dev.cli.serve_process import BRIDGE, environment
 from tests.end_to_end.conftest import rie as rie

@@ -1,4 +1,4 @@
-"""An ASGI function, with its handler written two ways."""
+"""An ASGI application with two handlers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import bridge
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-starts = 0
-requests = 0
+start_count = 0
+request_count = 0
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, str]]:
-    global starts
-    starts += 1
+    global start_count
+    start_count += 1
     print("lifespan: started up", flush=True)
-    yield {"kept": "by the lifespan"}
+    yield {"message": "from the lifespan"}
     await asyncio.sleep(0)
     print("lifespan: shut down", flush=True)
 
@@ -36,21 +36,21 @@ app = FastAPI(lifespan=lifespan)
 
 @app.api_route("/echo", methods=["GET", "POST"])
 async def echo(request: Request) -> dict[str, object]:
-    global requests
-    requests += 1
-    authorizer = request.scope["bridge.request"].user
+    global request_count
+    request_count += 1
+    user = request.scope["bridge.scope"].user
     return {
         "process": os.getpid(),
-        "requests": requests,
-        "starts": starts,
-        "state": request.state.kept,
+        "requests": request_count,
+        "starts": start_count,
+        "state": request.state.message,
         "method": request.method,
         "path": request.url.path,
         "query": request.url.query,
         "cookies": request.cookies,
         "body": (await request.body()).hex(),
         "client": request.client.host if request.client else None,
-        "user": authorizer or None,
+        "user": user or None,
         "request_id": request.scope["aws.context"].aws_request_id,
     }
 
@@ -83,7 +83,7 @@ async def fail() -> None:
 
 
 @app.get("/exit")
-async def leave() -> None:
+async def exit_process() -> None:
     sys.exit(3)
 
 
@@ -99,10 +99,10 @@ async def child(end: str) -> int | None:
 
 @app.get("/slow")
 async def slow() -> str:
-    print("slow: began", flush=True)
+    print("slow: started", flush=True)
     await asyncio.sleep(1)
     return "done"
 
 
 handler = bridge.asgi_handler(app)
-recognised = bridge.handler(app)
+detected_handler = bridge.handler(app)

@@ -1,4 +1,4 @@
-"""The same function with a SIGTERM handler of its own, as tracing libraries have."""
+"""The same function with a SIGTERM handler, as tracing libraries install one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 from importlib import import_module
 
 
-def say_so(*signal_and_frame: object) -> None:
+def handle_sigterm(*args: object) -> None:
     print("own handler: called", flush=True)
     os._exit(0)
 
 
-signal.signal(signal.SIGTERM, say_so)
+signal.signal(signal.SIGTERM, handle_sigterm)
 
 handler = import_module("app").handler

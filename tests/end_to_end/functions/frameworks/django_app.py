@@ -1,4 +1,4 @@
-"""What every framework of this folder answers, with Django, as a WSGI and as an ASGI application."""
+"""The routes of the applications in this folder in Django, for WSGI and for ASGI."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ django.setup()
 def about(request: HttpRequest) -> HttpResponse:
     current = bridge.current_request()
     assert current is not None
-    logging.getLogger("about").warning("asked about")
+    logging.getLogger("about").warning("about: called")
     return JsonResponse({"process": os.getpid(), "request_id": current.request_id})
 
 
@@ -45,7 +45,7 @@ def cookies(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def elsewhere(request: HttpRequest) -> HttpResponse:
+def redirect_to_text(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=303, headers={"Location": "/text"})
 
 
@@ -78,7 +78,7 @@ def stream(request: HttpRequest) -> HttpResponse:
 
 
 async def events(request: HttpRequest) -> HttpResponse:
-    """Async also under WSGI, where Django runs it in a loop of its own, and takes an async iterator with a warning."""
+    """Django also runs async views under WSGI, but warns of async iterators there."""
     numbers = [f"data: {number}\n\n" for number in range(3)]
 
     async def parts() -> AsyncIterator[str]:
@@ -114,7 +114,7 @@ def middle(request: HttpRequest) -> HttpResponse:
 
 VIEWS = (about, text, reverse, cookies, nothing, unchanged, empty, stream, events, file, early, middle)
 
-urlpatterns = [path("redirect", elsewhere), *(path(view.__name__, view) for view in VIEWS)]
+urlpatterns = [path("redirect", redirect_to_text), *(path(view.__name__, view) for view in VIEWS)]
 
 wsgi = WSGIHandler()
 asgi = ASGIHandler()

@@ -1,4 +1,4 @@
-"""What every framework of this folder answers, with FastAPI; beside it a database pool in the lifespan."""
+"""The routes of the applications in this folder in FastAPI, and a database pool in the lifespan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Connections to a database, as far as this function can tell. They work on the loop that they were made on."""
+    """A pool of two database connections that work only on the event loop that created them."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -27,7 +27,7 @@ class Pool:
             self._free.put_nowait(number)
         print("pool: opened")
 
-    async def ask(self) -> str:
+    async def query(self) -> str:
         assert asyncio.get_running_loop() is self._loop
         connection = await self._free.get()
         try:
@@ -55,7 +55,7 @@ app = FastAPI(lifespan=lifespan)
 async def about() -> dict[str, Any]:
     current = bridge.current_request()
     assert current is not None
-    logging.getLogger("about").warning("asked about")
+    logging.getLogger("about").warning("about: called")
     return {"process": os.getpid(), "request_id": current.request_id}
 
 
@@ -77,7 +77,7 @@ async def cookies(response: Response) -> str:
 
 
 @app.get("/redirect")
-async def elsewhere() -> RedirectResponse:
+async def redirect_to_text() -> RedirectResponse:
     return RedirectResponse("/text", 303)
 
 
@@ -136,16 +136,16 @@ async def middle() -> StreamingResponse:
 
 @app.get("/pool")
 async def pool(request: Request) -> str:
-    return await request.state.pool.ask()  # type: ignore[no-any-return]
+    return await request.state.pool.query()  # type: ignore[no-any-return]
 
 
-async def _write_down(what: str) -> None:
+async def _record(what: str) -> None:
     await asyncio.sleep(0.1)
-    print(f"written down: {what}")
+    print(f"recorded: {what}")
 
 
 @app.get("/background")
 async def background(what: str, tasks: BackgroundTasks) -> str:
-    tasks.add_task(_write_down, what)
+    tasks.add_task(_record, what)
     print(f"answered: {what}")
     return "answered"

@@ -1,4 +1,4 @@
-"""What every framework of this folder answers, with Flask."""
+"""The routes of the applications in this folder in Flask."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
 
 app = Flask(__name__)
-app.config["PROPAGATE_EXCEPTIONS"] = True  # to the bridge
+app.config["PROPAGATE_EXCEPTIONS"] = True  # lets the bridge handle exceptions
 
 
 @app.get("/about")
 def about() -> dict[str, Any]:
     current = bridge.current_request()
     assert current is not None
-    logging.getLogger("about").warning("asked about")
+    logging.getLogger("about").warning("about: called")
     return {"process": os.getpid(), "request_id": current.request_id}
 
 
@@ -46,7 +46,7 @@ def cookies() -> Response:
 
 
 @app.get("/redirect")
-def elsewhere() -> WerkzeugResponse:
+def redirect_to_text() -> WerkzeugResponse:
     return redirect("/text", 303)
 
 

@@ -1,4 +1,4 @@
-"""What every framework of this folder answers, with Quart."""
+"""The routes of the applications in this folder in Quart."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 app = Quart(__name__)
-app.config["PROPAGATE_EXCEPTIONS"] = True  # to the bridge
+app.config["PROPAGATE_EXCEPTIONS"] = True  # lets the bridge handle exceptions
 
 
 @app.get("/about")
 async def about() -> dict[str, Any]:
     current = bridge.current_request()
     assert current is not None
-    logging.getLogger("about").warning("asked about")
+    logging.getLogger("about").warning("about: called")
     return {"process": os.getpid(), "request_id": current.request_id}
 
 
@@ -45,7 +45,7 @@ async def cookies() -> Any:
 
 
 @app.get("/redirect")
-async def elsewhere() -> Any:
+async def redirect_to_text() -> Any:
     return redirect("/text", 303)
 
 
@@ -102,14 +102,14 @@ async def middle() -> Response:
     return Response(parts(), mimetype="text/plain")
 
 
-async def _write_down(what: str) -> None:
+async def _record(what: str) -> None:
     await asyncio.sleep(0.1)
-    print(f"written down: {what}")
+    print(f"recorded: {what}")
 
 
 @app.get("/background")
 async def background() -> str:
     what = request.args["what"]
-    app.add_background_task(_write_down, what)
+    app.add_background_task(_record, what)
     print(f"answered: {what}")
     return "answered"

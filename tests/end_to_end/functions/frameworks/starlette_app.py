@@ -1,4 +1,4 @@
-"""What every framework of this folder answers, with Starlette."""
+"""The routes of the applications in this folder in Starlette."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 async def about(request: Request) -> Response:
     current = bridge.current_request()
     assert current is not None
-    logging.getLogger("about").warning("asked about")
+    logging.getLogger("about").warning("about: called")
     return JSONResponse({"process": os.getpid(), "request_id": current.request_id})
 
 
@@ -49,7 +49,7 @@ async def cookies(request: Request) -> Response:
     return response
 
 
-async def elsewhere(request: Request) -> Response:
+async def redirect_to_text(request: Request) -> Response:
     return RedirectResponse("/text", 303)
 
 
@@ -98,22 +98,22 @@ async def middle(request: Request) -> Response:
     return StreamingResponse(parts(), media_type="text/plain")
 
 
-async def _write_down(what: str) -> None:
+async def _record(what: str) -> None:
     await asyncio.sleep(0.1)
-    print(f"written down: {what}")
+    print(f"recorded: {what}")
 
 
 async def background(request: Request) -> Response:
     what = request.query_params["what"]
     print(f"answered: {what}")
-    return PlainTextResponse("answered", background=BackgroundTask(_write_down, what))
+    return PlainTextResponse("answered", background=BackgroundTask(_record, what))
 
 
 ENDPOINTS = (about, text, cookies, nothing, unchanged, empty, stream, events, file, early, middle, background)
 
 app = Starlette(
     routes=[
-        Route("/redirect", elsewhere),
+        Route("/redirect", redirect_to_text),
         Route("/reverse", reverse, methods=["POST"]),
         *(Route(f"/{endpoint.__name__}", endpoint) for endpoint in ENDPOINTS),
     ]

@@ -1,4 +1,4 @@
-"""What every framework of this folder answers, with WSGI alone, and its bodies through ``write()``."""
+"""The routes of the applications in this folder in plain WSGI. Some bodies are sent with ``write()``."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     if path == "/about":
         current = bridge.current_request()
         assert current is not None
-        logging.getLogger("about").warning("asked about")
+        logging.getLogger("about").warning("about: called")
         return [json.dumps({"process": os.getpid(), "request_id": current.request_id}).encode()]
     return {"/text": ["Grüße".encode()], "/cookies": [b"set"]}.get(path, [])

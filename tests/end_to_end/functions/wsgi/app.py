@@ -1,4 +1,4 @@
-"""A WSGI function, with its handler written three ways."""
+"""A WSGI application with three handlers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from flask import Flask, Response, make_response, request
 
 import bridge
 
-requests = 0
+request_count = 0
 
 app = Flask(__name__)
-app.config["PROPAGATE_EXCEPTIONS"] = True  # to the bridge
+app.config["PROPAGATE_EXCEPTIONS"] = True  # lets the bridge handle exceptions
 
 
 @app.route("/echo", methods=["GET", "POST"])
 def echo() -> dict[str, object]:
-    global requests
-    requests += 1
+    global request_count
+    request_count += 1
     return {
         "process": os.getpid(),
-        "requests": requests,
+        "requests": request_count,
         "method": request.method,
         "path": request.path,
         "query": request.query_string.decode(),
@@ -62,10 +62,10 @@ def fail() -> str:
 
 
 @app.get("/exit")
-def leave() -> str:
+def exit_process() -> str:
     sys.exit(3)
 
 
 handler = bridge.wsgi_handler(app)
-recognised = bridge.handler(app)
-on_a_loop = bridge.asgi_handler(app)
+detected_handler = bridge.handler(app)
+event_loop_handler = bridge.asgi_handler(app)

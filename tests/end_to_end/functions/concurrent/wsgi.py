@@ -1,4 +1,4 @@
-"""A WSGI application whose requests need each other: at the barrier each waits until all are there."""
+"""A WSGI application whose requests wait for each other at a barrier."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     current = bridge.current_request()
     assert current is not None
     logging.getLogger("barrier").warning("passed by %s", environ["QUERY_STRING"].removeprefix("name="))
-    told = {
+    details = {
         "process": os.getpid(),
         "request_id": current.request_id,
         "thread": threading.get_ident(),
         "trace": os.environ.get("_X_AMZN_TRACE_ID"),
     }
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(told).encode()]
+    return [json.dumps(details).encode()]
 
 
 def handler(event: dict[str, str], context: Any) -> dict[str, object]:
-    """The barrier without HTTP."""
     if event.get("do") == "fail":
         raise ValueError("failed on purpose")
     _barrier.wait(timeout=20)

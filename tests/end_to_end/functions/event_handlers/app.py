@@ -1,4 +1,4 @@
-"""Handlers of a person's own, plain and async, for no HTTP at all; the event says what they do."""
+"""Plain Lambda handlers, sync and async. The key ``do`` of the event selects what they do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import bridge
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Do as the event says."""
     current = bridge.current_request()
     assert current is not None
     do = event.get("do", "echo")
@@ -29,12 +28,12 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         return "x" * event["size"]
     if do == "bytes":
         return b"\x00\xff"
-    if do == "own loop":
-        return asyncio.run(_slowly(event))
-    if do == "main thread's loop":
-        return asyncio.get_event_loop().run_until_complete(_slowly(event))
+    if do == "asyncio.run":
+        return asyncio.run(_sleep_and_echo(event))
+    if do == "asyncio.get_event_loop":
+        return asyncio.get_event_loop().run_until_complete(_sleep_and_echo(event))
     if do == "log":
-        print("printed, not flushed")
+        print("printed without a flush")
         logging.getLogger("shop").info("sold", extra={"item": "tea"})
         logging.getLogger("shop").warning("sold %s", "out")
         try:
@@ -46,20 +45,18 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         "process": os.getpid(),
         "request_id": [context.aws_request_id, current.request_id],
         "arn": context.invoked_function_arn,
-        "left": context.get_remaining_time_in_millis(),
-        "custom": context.client_context and context.client_context.custom,
+        "remaining": context.get_remaining_time_in_millis(),
         "trace": [current.trace_id, os.environ.get("_X_AMZN_TRACE_ID", "")],
     }
 
 
 async def async_handler(event: dict[str, Any], context: Any) -> Any:
-    """The same, on the event loop."""
-    if event.get("do") in ("own loop", "main thread's loop"):
-        return await _slowly(event)
+    if event.get("do") in ("asyncio.run", "asyncio.get_event_loop"):
+        return await _sleep_and_echo(event)
     await asyncio.sleep(0)
     return handler(event, context)
 
 
-async def _slowly(event: dict[str, Any]) -> dict[str, Any]:
+async def _sleep_and_echo(event: dict[str, Any]) -> dict[str, Any]:
     await asyncio.sleep(0.01)
     return {"event": event, "process": os.getpid()}

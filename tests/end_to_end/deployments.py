@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from tests.dev.cli.packages import HOST, packaged
+from tests.dev.cli.packages import HOST, build_zip
 from tests.end_to_end.front_doors import BASE_PATH
 from tests.examples.applications import ALL_EXAMPLES
 
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from tests.end_to_end.ministack import Ministack
 
 RUNTIME = f"python3.{sys.version_info.minor}"
-# What a shop is given. The base path is that of `http_api_on_a_domain`; a path that does not begin with it stays whole.
+# The base path is for `http_api_on_a_domain`. A path that does not begin with it is left as it is.
 VARIABLES = {"SECRET_KEY": "of the sessions", "BRIDGE_REMOTE_COMMANDS": "on", "BRIDGE_BASE_PATH": f"/{BASE_PATH}"}
 
-# Of Django's five thousand files those that are translations, or bytecode, take long to unpack and are not missed.
-_OPTIONS = {
+# Unpacking Django's translations and bytecode, most of its five thousand files, takes long.
+_PACKAGE_OPTIONS = {
     "django-wsgi": ["--no-bytecode", "--exclude", "LC_MESSAGES/", "--include", "/django/conf/locale/en/LC_MESSAGES/"]
 }
 
 
 class Packager:
-    """Makes artifacts for the Lambda that this machine is, of copies of projects.
+    """Packages copies of projects for a function that runs on this machine.
 
     Args:
-        new_folder: makes one, with a name that begins as it is told.
+        make_folder: creates a folder whose name begins with its argument.
     """
 
-    def __init__(self, new_folder: Callable[[str], Path]) -> None:
-        self._new_folder = new_folder
-        self._cache = new_folder("cache")
+    def __init__(self, make_folder: Callable[[str], Path]) -> None:
+        self._make_folder = make_folder
+        self._cache = make_folder("cache")
 
     def __call__(self, project: Path, app: str, *options: str) -> Path:
-        """The zip of an application; with ``--layer`` there is one of its layer beside it."""
-        copy = self._new_folder(project.name) / "project"
+        """Return the zip of an application. With ``--layer`` that of the layer is beside it."""
+        copy = self._make_folder(project.name) / "project"
         shutil.copytree(project, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        return packaged(copy, self._cache, app, "--arch", str(HOST), "--platform", "manylinux_2_17", *options)
+        return build_zip(copy, self._cache, app, "--arch", str(HOST), "--platform", "manylinux_2_17", *options)
 
 
 def deploy(
@@ -57,51 +57,51 @@ def deploy(
     layers: Sequence[Path] = (),
     runtime: str = RUNTIME,
 ) -> str:
-    """A new function of an artifact and its layers; its ARN."""
-    lambdas: LambdaClient = ministack.client("lambda")
-    named: RuntimeType = runtime  # type: ignore[assignment]  # one of a list
-    made = lambdas.create_function(
+    """Create a function of an artifact and its layers, and return its ARN."""
+    client: LambdaClient = ministack.client("lambda")
+    runtime_name: RuntimeType = runtime  # type: ignore[assignment]  # any of a list of literals
+    function = client.create_function(
         FunctionName=name,
-        Runtime=named,
+        Runtime=runtime_name,
         Role="arn:aws:iam::000000000000:role/function",
         Handler="bridge.entrypoint.handler",
         Code={"ZipFile": artifact.read_bytes()},
         Layers=[
-            lambdas.publish_layer_version(LayerName=name, Content={"ZipFile": layer.read_bytes()})["LayerVersionArn"]
+            client.publish_layer_version(LayerName=name, Content={"ZipFile": layer.read_bytes()})["LayerVersionArn"]
             for layer in layers
         ],
         Environment={"Variables": variables},
         Timeout=30,
     )
-    return made["FunctionArn"]
+    return function["FunctionArn"]
 
 
-class Shops:
-    """The tea shops of the examples, deployed when they are first asked for, and the front doors before them."""
+class DeployedExamples:
+    """The example applications. Each is packaged, deployed, and given a front door when a test first needs it."""
 
     def __init__(self, ministack: Ministack, package: Packager) -> None:
         self._ministack, self._package = ministack, package
         self._artifacts: dict[str, Path] = {}
         self._functions: dict[str, str] = {}
-        self._doors: dict[tuple[str, str], FrontDoor] = {}
+        self._front_doors: dict[tuple[str, str], FrontDoor] = {}
 
     def artifact(self, name: str) -> Path:
-        """A shop's zip."""
+        """Return the zip of an example."""
         if name not in self._artifacts:
             (example,) = (example for example in ALL_EXAMPLES if example.name == name)
-            app = example.path.partition("/")[2]
-            self._artifacts[name] = self._package(example.folder, app, *_OPTIONS.get(name, ()))
+            options = _PACKAGE_OPTIONS.get(name, ())
+            self._artifacts[name] = self._package(example.folder, example.path.partition("/")[2], *options)
         return self._artifacts[name]
 
     def function(self, name: str) -> str:
-        """A shop's function: its ARN."""
+        """Return the ARN of an example's function."""
         if name not in self._functions:
             self._functions[name] = deploy(self._ministack, name, self.artifact(name), VARIABLES)
         return self._functions[name]
 
-    def door(self, name: str, make: Callable[[Ministack, str], FrontDoor]) -> FrontDoor:
-        """A front door before it."""
-        key = name, make.__name__
-        if key not in self._doors:
-            self._doors[key] = make(self._ministack, self.function(name))
-        return self._doors[key]
+    def front_door(self, name: str, create: Callable[[Ministack, str], FrontDoor]) -> FrontDoor:
+        """Return the front door that *create* puts before an example."""
+        key = name, create.__name__
+        if key not in self._front_doors:
+            self._front_doors[key] = create(self._ministack, self.function(name))
+        return self._front_doors[key]

@@ -1,4 +1,4 @@
-"""An ASGI application whose requests need each other: at the barrier each waits until all are there."""
+"""An ASGI application whose requests wait for each other at a barrier."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ async def barrier(request: Request) -> Response:
     current = bridge.current_request()
     assert before is current is not None
     logging.getLogger("barrier").warning("passed by %s", request.query_params["name"])
-    told = {"process": os.getpid(), "request_id": current.request_id, "trace": os.environ.get("_X_AMZN_TRACE_ID")}
-    return JSONResponse(told)
+    details = {"process": os.getpid(), "request_id": current.request_id, "trace": os.environ.get("_X_AMZN_TRACE_ID")}
+    return JSONResponse(details)
 
 
 async def text(request: Request) -> Response:
@@ -55,7 +55,7 @@ async def middle(request: Request) -> Response:
     return StreamingResponse(parts(), media_type="text/plain")
 
 
-async def cut(request: Request) -> Response:
+async def truncated(request: Request) -> Response:
     async def parts() -> AsyncIterator[str]:
         yield "one\n"
         await asyncio.sleep(0.1)
@@ -68,13 +68,12 @@ async def large(request: Request) -> Response:
     return Response(b"x" * int(request.query_params["size"]), media_type="text/plain")
 
 
-ENDPOINTS = (barrier, text, early, middle, cut, large)
+ENDPOINTS = (barrier, text, early, middle, truncated, large)
 
 app = Starlette(routes=[Route(f"/{endpoint.__name__}", endpoint) for endpoint in ENDPOINTS], lifespan=lifespan)
 
 
 async def handler(event: dict[str, str], context: object) -> dict[str, object]:
-    """The barrier without HTTP."""
     global _barrier
     _barrier = _barrier or asyncio.Barrier(PARTIES)
     if event.get("do") == "fail":
