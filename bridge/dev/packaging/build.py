@@ -33,7 +33,7 @@ from bridge.dev.packaging.report import (
     size_warnings,
 )
 from bridge.dev.packaging.requirement_files import RequirementFiles, collect_requirement_files
-from bridge.dev.packaging.requirements import find_requirements, ignored_files
+from bridge.dev.packaging.requirements import Requirements, find_requirements, ignored_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,17 +124,28 @@ class _Build:
             )
         elif not options.requirements and (ignored := ignored_files(requirements, folders)):
             self._warnings.append(
-                f"The requirements are those in {requirements.origin}; {', '.join(ignored)} is not read. To choose a "
-                "file: --requirements FILE"
+                f"The requirements are those in {requirements.origin}; not read: {', '.join(ignored)}. To choose a file: "
+                "--requirements FILE"
             )
-        # The project's own version of the bridge takes precedence, unless the running one is not from an index.
-        is_mentioned = requirements.mention(DISTRIBUTION)
-        needs_wheel = is_local_install() if is_mentioned else self._app is not None
-        wheels = [cached_wheel(self._temporary)] if needs_wheel else []
-        with installed_requirements(
-            requirements, options.target, self._temporary, wheels=wheels, pip_args=options.pip_args
-        ) as root:
+        # A project that requires the bridge chooses its version, unless the running one is from no index.
+        adds_bridge = is_local_install() if requirements.mention(DISTRIBUTION) else self._app is not None
+        with self._install(requirements, adds_bridge=adds_bridge) as root:
+            if adds_bridge or self._app is None or (root / "bridge" / "__init__.py").is_file():
+                yield root
+                return
+        # A lock file has the bridge for development only.
+        with self._install(requirements, adds_bridge=True) as root:
             yield root
+
+    def _install(self, requirements: Requirements, *, adds_bridge: bool) -> contextlib.AbstractContextManager[Path]:
+        options = self._options
+        wheels = []
+        if adds_bridge:
+            wheels = [cached_wheel(self._temporary)]
+            requirements = requirements.without_constraint(DISTRIBUTION)
+        return installed_requirements(
+            requirements, options.target, self._temporary, wheels=wheels, pip_args=options.pip_args
+        )
 
     def _compress(
         self, project_files: ProjectFiles, requirement_files: RequirementFiles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
@@ -48,9 +48,19 @@ class Requirements:
 
         Files that a requirements file includes with ``-r`` are not read.
         """
-        name = "[-_.]+".join(map(re.escape, re.split(r"[-_.]+", package)))
-        expression = re.compile(rf'(^\s*|name = "){name}(?![-_.]*\w)', re.IGNORECASE | re.MULTILINE)
+        expression = _name_expression(r'(?:^\s*|name = ")', package)
         return any(expression.search(text) for text in self.texts())
+
+    def without_constraint(self, package: str) -> Requirements:
+        """Return the same requirements without a constraint for *package*."""
+        expression = _name_expression("^", package)
+        return replace(self, constraints=[line for line in self.constraints if not expression.search(line)])
+
+
+def _name_expression(prefix: str, package: str) -> re.Pattern[str]:
+    """Return an expression that finds the name of *package*, in any spelling, after *prefix*."""
+    name = "[-_.]+".join(map(re.escape, re.split(r"[-_.]+", package)))
+    return re.compile(rf"{prefix}{name}(?![-_.]*\w)", re.IGNORECASE | re.MULTILINE)
 
 
 def find_requirements(folders: Sequence[Path], named_files: Sequence[Path] = ()) -> Requirements:

@@ -160,3 +160,13 @@ def test_named_files_replace_those_of_the_project(tmp_path: Path) -> None:
         find_requirements([tmp_path], [tmp_path / "none.txt"])
     with pytest.raises(PackagingError, match=r"uv\.lock: this file cannot be combined"):
         find_requirements([tmp_path], [tmp_path / "prod.txt", tmp_path / "uv.lock"])
+
+
+@pytest.mark.parametrize(
+    ("line", "is_mentioned"),
+    [("serverless-bridge", True), ("Serverless_Bridge[serve]>=1", True), ("  serverless.bridge==1", True),
+     ("serverless-bridge-extras", False), ("# serverless-bridge", False), ("flask", False)],
+)  # fmt: skip
+def test_a_package_is_mentioned_in_any_spelling_of_its_name(line: str, is_mentioned: bool, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(f"flask\n{line}\n")
+    assert find_requirements([tmp_path]).mention("serverless-bridge") == is_mentioned
