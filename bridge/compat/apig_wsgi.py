@@ -32,7 +32,7 @@ def make_lambda_handler(
         binary_support: whether the front door decodes base64 for every media type. Without it, every body that is valid
             text is sent as text, since a REST API without ``binaryMediaTypes`` does not decode base64.
         non_binary_content_type_prefixes: prefixes of the ``Content-Type`` of text, in addition to the types that the
-            bridge knows.
+            bridge recognises.
 
     Raises:
         InterfaceError: *wsgi_app* is not callable.

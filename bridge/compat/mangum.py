@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mangum"]
 
-# Mangum's default for `text_mime_types`, which custom handlers read from their config. The bridge knows more types.
+# Mangum's default for `text_mime_types`, which custom handlers read from their config. The bridge has a longer list.
 _TEXT_MIME_TYPES = [
     "text/",
     "application/json",
@@ -51,7 +51,7 @@ class Mangum(Handler):
         custom_handlers: classes that handle events before the bridge's own sources. ``infer(event, context, config)``
             says whether a class handles an event. An instance, created with the same arguments, has the attributes
             ``scope`` and ``body``, and is called with ``{"status", "headers", "body"}`` to return the payload.
-        text_mime_types: parts of the ``Content-Type`` of text, in addition to the types that the bridge knows.
+        text_mime_types: parts of the ``Content-Type`` of text, in addition to the types that the bridge recognises.
         exclude_headers: names of response headers to remove.
 
     Attributes:

@@ -24,7 +24,7 @@ __all__ = [
     "is_alb_event",
 ]
 
-# Media types of text, in addition to those that the bridge knows. Applications append to it at any time.
+# Media types of text, in addition to those that the bridge recognises. Applications append to it at any time.
 TEXT_MIME_TYPES = [
     "application/json",
     "application/javascript",

@@ -112,9 +112,9 @@ def test_a_shell_command_is_killed_a_second_before_the_functions_timeout(functio
     assert "the command was killed because the function is about to time out" in output
 
 
-@pytest.mark.parametrize("shop", ["django-wsgi", "django-asgi"])
-def test_manage_runs_djangos_commands(enabled: None, shop: str) -> None:
-    function = Function(load(examples[shop]))
+@pytest.mark.parametrize("example", ["django-wsgi", "django-asgi"])
+def test_manage_runs_djangos_commands(enabled: None, example: str) -> None:
+    function = Function(load(examples[example]))
     assert function.run("manage", "check") == (0, "System check identified no issues (0 silenced).\n")
     status, output = function.run("manage", "check --tag nothing")
     assert (status, output.splitlines()[-1]) == (1, 'CommandError: There is no system check with the "nothing" tag.')
