@@ -26,7 +26,7 @@ from benchmarks.calls import BRIDGE, CONTEXT
 from benchmarks.events import EVENTS
 from benchmarks.table import table
 from benchmarks.timing import Batch, Handler, batch_of, interleave
-from bridge.asgi.cycle import asgi_scope_of
+from bridge.asgi.cycle import connection_scope
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
 from bridge.wsgi.environ import environ_of
@@ -135,8 +135,8 @@ def _asgi_batch(app: Any) -> Batch:
     loop = asyncio.new_event_loop()
 
     async def calls() -> float:
-        await app(asgi_scope_of(_scope(), None), _Receive(), _send)  # starts the threads that the framework keeps
-        requests = [(asgi_scope_of(_scope(), None), _Receive()) for _ in range(_BATCH)]
+        await app(connection_scope(_scope(), None), _Receive(), _send)  # starts the threads that the framework keeps
+        requests = [(connection_scope(_scope(), None), _Receive()) for _ in range(_BATCH)]
         gc.collect()
         start = process_time_ns()
         for scope, receive in requests:

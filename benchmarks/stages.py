@@ -10,8 +10,8 @@ from benchmarks.calls import BRIDGE, CONTEXT, handlers
 from benchmarks.events import EVENTS
 from benchmarks.table import table
 from benchmarks.timing import Handler, microseconds_per_call
-from bridge.asgi.application import HostedApplication
-from bridge.asgi.cycle import asgi_scope_of
+from bridge.asgi.application import AsgiApplication
+from bridge.asgi.cycle import connection_scope
 from bridge.deadline import watcher
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
@@ -42,7 +42,7 @@ def _stages(event: dict[str, Any]) -> dict[str, Handler]:
     source = source_named(str(recognise(event)))
     scope = source.read(event, CONTEXT, settings)
     response = call(wsgi_app, environ_of(scope))
-    hosted = HostedApplication(asgi_app, settings)
+    application = AsgiApplication(asgi_app, settings)
 
     def watch_scope(_event: Any, _context: object) -> None:
         watcher.begin(scope)
@@ -55,8 +55,8 @@ def _stages(event: dict[str, Any]) -> dict[str, Handler]:
         "watch the deadline": watch_scope,
         "WSGI: respond": lambda _event, _context: call(wsgi_app, environ_of(scope)),
         "  of it the environ": lambda _event, _context: environ_of(scope),
-        "ASGI: respond": lambda _event, _context: hosted.respond(scope),
-        "  of it the scope": lambda _event, _context: asgi_scope_of(scope, None),
+        "ASGI: respond": lambda _event, _context: application.respond(scope),
+        "  of it the scope": lambda _event, _context: connection_scope(scope, None),
         "write": lambda _event, _context: source.write(response, scope, settings),
         "WSGI: whole call": handlers("wsgi")[BRIDGE],
         "ASGI: whole call": handlers("asgi")[BRIDGE],
