@@ -124,8 +124,8 @@ class _Build:
             )
         elif not options.requirements and (ignored := ignored_files(requirements, folders)):
             self._warnings.append(
-                f"The requirements are those in {requirements.origin}; not read: {', '.join(ignored)}. To choose a file: "
-                "--requirements FILE"
+                f"The requirements are those in {requirements.origin}. Not read: {', '.join(ignored)}. To choose a "
+                "file: --requirements FILE"
             )
         # A project that requires the bridge chooses its version, unless the running one is from no index.
         adds_bridge = is_local_install() if requirements.mention(DISTRIBUTION) else self._app is not None

@@ -8,6 +8,7 @@ import marshal
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,6 @@ from zipfile import ZipFile
 import pytest
 
 from bridge.dev.gateway import Request
-from bridge.dev.packaging import archive
 from bridge.dev.packaging.bytecode import find_interpreter
 from tests.dev.cli.packages import (
     FLASK,
@@ -128,17 +128,17 @@ def test_native_requirements_are_for_the_target(arch: str, machine: int, cache: 
 def test_packages_are_complete_without_records_of_the_installer(cache: Path, tmp_path: Path) -> None:
     files, app, _ = PROJECTS["flask"]
     file = build_zip(write_files(tmp_path, files), cache, app)
-    found = zip_names(file)
-    assert {"app.py", "data.txt", "flask/app.py", "flask/py.typed", "flask-3.1.2.dist-info/entry_points.txt"} <= found
-    assert {"bridge/entrypoint.py", "asgiref/wsgi.py", f"bridge/__pycache__/entrypoint.{TAG}.pyc"} <= found
-    assert not [name for name in found if re.search(r"^bin/|direct_url|INSTALLER|REQUESTED|/\.lock", name)]
-    assert {"bridge/__init__.py", "bridge/runtime/bootstrap"} <= found
-    assert not [name for name in found if name.startswith("bridge/dev/")]
+    names = zip_names(file)
+    assert {"app.py", "data.txt", "flask/app.py", "flask/py.typed", "flask-3.1.2.dist-info/entry_points.txt"} <= names
+    assert {"bridge/entrypoint.py", "asgiref/wsgi.py", f"bridge/__pycache__/entrypoint.{TAG}.pyc"} <= names
+    assert not [name for name in names if re.search(r"^bin/|direct_url|INSTALLER|REQUESTED|/\.lock", name)]
+    assert {"bridge/__init__.py", "bridge/runtime/bootstrap"} <= names
+    assert not [name for name in names if name.startswith("bridge/dev/")]
     assert json.loads(read(file, ".serverless-wsgi")) == {"app": "app:app"}
     with ZipFile(file) as archive:
         assert archive.getinfo("bridge/runtime/bootstrap").external_attr >> 16 == 0o100755
         record = archive.read("flask-3.1.2.dist-info/RECORD").decode().splitlines()
-    assert {line.split(",")[0] for line in record} <= found
+    assert {line.split(",")[0] for line in record} <= names
 
 
 @pytest.mark.slow
@@ -163,14 +163,14 @@ def test_uv_and_pip_give_the_same_files(cache: Path, tmp_path: Path) -> None:
     programs.mkdir()
     (programs / "pip").symlink_to(pip)
     files, app, _ = PROJECTS["flask"]
-    found = []
+    contents = []
     for name, path in (("uv", os.environ["PATH"]), ("pip", f"{programs}:/usr/bin:/bin")):
         if name == "pip" and shutil.which("uv", path=path):
             pytest.skip("uv is installed in a system folder and cannot be hidden")
         folder = write_files(tmp_path / name, files)
         file = build_zip(folder, tmp_path / "caches" / name, app, "--arch", "arm64", PATH=path)
-        found.append({entry for entry in zip_names(file) if not entry.endswith("RECORD")})
-    assert found[0] == found[1]
+        contents.append({entry for entry in zip_names(file) if not entry.endswith("RECORD")})
+    assert contents[0] == contents[1]
 
 
 def test_bytecode_is_unchecked_and_names_the_folder_of_lambda(plain: Path, cache: Path) -> None:
@@ -181,9 +181,8 @@ def test_bytecode_is_unchecked_and_names_the_folder_of_lambda(plain: Path, cache
 
 
 def test_no_bytecode_leaves_it_out(plain: Path, cache: Path) -> None:
-    assert not [
-        name for name in zip_names(build_zip(plain, cache, "app:app", "--no-bytecode")) if name.endswith(".pyc")
-    ]
+    names = zip_names(build_zip(plain, cache, "app:app", "--no-bytecode"))
+    assert not [name for name in names if name.endswith(".pyc")]
 
 
 @pytest.mark.slow
@@ -319,23 +318,11 @@ def test_slim_keeps_the_metadata_that_importlib_reads(cache: Path, tmp_path: Pat
     info = {name.partition("/")[2] for name in zip_names(file) if name.startswith("flask-3.1.2.dist-info/")}
     assert info == {"METADATA", "entry_points.txt", "licenses/LICENSE.txt"}
     place = unpack(file, tmp_path / "unpacked") / "flask-3.1.2.dist-info"
-    found = importlib.metadata.PathDistribution(place)
-    assert (found.version, found.metadata["Name"]) == ("3.1.2", "Flask")
+    distribution = importlib.metadata.PathDistribution(place)
+    assert (distribution.version, distribution.metadata["Name"]) == ("3.1.2", "Flask")
     assert "\n\n" not in (place / "METADATA").read_text()  # the README follows an empty line
-    assert [each.name for each in found.entry_points] == ["flask"]
-    assert "werkzeug>=3.1.0" in (found.requires or [])
-
-
-def test_zlib_decompresses_what_libdeflate_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
-    shorter, longer = [], []
-    for content in (b"", b"a", b"tea " * 5000, os.urandom(3000), json.__file__.encode() * 30):
-        shorter.append(archive.make_entry("x", content))
-        with monkeypatch.context() as without:
-            without.setattr(archive, "_libdeflate", None)
-            longer.append(archive.make_entry("x", content))
-        assert shorter[-1].content() == longer[-1].content() == content
-    assert archive.compressor_name() == "libdeflate"
-    assert sum(len(entry.data) for entry in shorter) <= sum(len(entry.data) for entry in longer)
+    assert [each.name for each in distribution.entry_points] == ["flask"]
+    assert "werkzeug>=3.1.0" in (distribution.requires or [])
 
 
 def test_the_projects_settings_file_is_kept_with_the_packaged_application(plain: Path, cache: Path) -> None:
@@ -361,9 +348,8 @@ def test_the_application_in_serverless_yml_may_depend_on_an_option(plain: Path, 
 def test_a_project_with_several_applications_is_a_usage_error(plain: Path, cache: Path) -> None:
     one = "{handler: bridge.entrypoint.handler, events: [httpApi: 'GET /%s'], environment: {BRIDGE_APP: '%s'}}"
     functions = {name: one % (name, app) for name, app in (("a", "app:app"), ("b", "app:app"), ("c", "web:app"))}
-    write_files(
-        plain, {"serverless.yml": "functions:\n" + "".join(f"  {name}: {said}\n" for name, said in functions.items())}
-    )
+    lines = "".join(f"  {name}: {config}\n" for name, config in functions.items())
+    write_files(plain, {"serverless.yml": f"functions:\n{lines}"})
     status, _, err = run_package(plain, cache, "--no-bytecode")
     assert status == 2
     assert "The project has several applications: app:app, web:app. Add the name of one to the command" in err
@@ -381,28 +367,18 @@ def test_options_in_pyproject_are_defaults_for_the_command_line(plain: Path, cac
     options = ("--no-bytecode", "--python", "3.13")
     file = build_zip(plain, cache, *options)
     assert json.loads(read(file, ".serverless-wsgi"))["text_mime_types"] == ["font/*", "image/x"]
-    found = zip_names(file)
-    assert "b.csv" in found
-    assert "a.csv" not in found
-    assert "markupsafe/_speedups.cpython-313-aarch64-linux-gnu.so" in found
-    assert "markupsafe/_speedups.pyi" not in found
+    names = zip_names(file)
+    assert "b.csv" in names
+    assert "a.csv" not in names
+    assert "markupsafe/_speedups.cpython-313-aarch64-linux-gnu.so" in names
+    assert "markupsafe/_speedups.pyi" not in names
 
-    words = (
-        "--arch",
-        "x86_64",
-        "--platform",
-        "manylinux_2_17",
-        "--no-slim",
-        "-r",
-        "needs/dev.txt",
-        "--text-types",
-        "a/b",
-    )
+    words = shlex.split("--arch x86_64 --platform manylinux_2_17 --no-slim -r needs/dev.txt --text-types a/b")
     file = build_zip(plain, cache, *options, *words, "--exclude", "b.csv", "--include", "a.csv")
     assert json.loads(read(file, ".serverless-wsgi"))["text_mime_types"] == ["a/b"]
-    found = zip_names(file)
-    assert {"six.py", "a.csv"} <= found
-    assert not {"b.csv", "markupsafe/__init__.py"} & found
+    names = zip_names(file)
+    assert {"six.py", "a.csv"} <= names
+    assert not {"b.csv", "markupsafe/__init__.py"} & names
     status, _, err = run_package(plain, cache)
     assert (status, "3.99" in err) == (1, True)  # which no wheel of markupsafe supports
 
@@ -419,15 +395,15 @@ def test_each_kind_of_project_is_installed(cache: Path, tmp_path: Path) -> None:
     hashes = re.findall(r"sha256:[0-9a-f]{64}", (uv / "uv.lock").read_text())[:2]
     pins = "".join(f'{{file = "x", hash = "{each}"}},' for each in hashes)
     lock = f'[[package]]\nname = "itsdangerous"\nversion = "2.2.0"\nfiles = [{pins}]\n'
-    asked = '[tool.poetry.dependencies]\npython = "^3.11"\nitsdangerous = "^2.1"\n'
-    poetry = write_files(tmp_path / "poetry", {"app.py": PLAIN, "pyproject.toml": asked, "poetry.lock": lock})
+    dependencies = '[tool.poetry.dependencies]\npython = "^3.11"\nitsdangerous = "^2.1"\n'
+    poetry = write_files(tmp_path / "poetry", {"app.py": PLAIN, "pyproject.toml": dependencies, "poetry.lock": lock})
     pipfile = json.dumps({"default": {"itsdangerous": {"version": "==2.2.0", "hashes": hashes}}})
     pipenv = write_files(tmp_path / "pipenv", {"app.py": PLAIN, "Pipfile.lock": pipfile})
     for folder in (pyproject, uv, poetry, pipenv):
         before = file_digests(folder)
-        found = zip_names(build_zip(folder, cache, "app:app"))
-        assert "itsdangerous-2.2.0.dist-info/METADATA" in found, folder.name
-        assert "six.py" not in found
+        names = zip_names(build_zip(folder, cache, "app:app"))
+        assert "itsdangerous-2.2.0.dist-info/METADATA" in names, folder.name
+        assert "six.py" not in names
         assert {name: each for name, each in file_digests(folder).items() if "build" not in name} == before
 
 
@@ -454,7 +430,7 @@ def test_a_local_project_is_built_each_time_and_stays_unchanged(backend: str, pl
         assert read(file, "mylib/__init__.py") == f"A = {number}\n".encode()
     assert not [name for name in zip_names(file) if name.endswith(".pth")]
     assert b"plain" not in b"".join(read(file, name) for name in zip_names(file) if "mylib" in name)
-    after = {name: what for name, what in file_digests(plain).items() if name.partition("/")[0] != "build"}
+    after = {name: digest for name, digest in file_digests(plain).items() if name.partition("/")[0] != "build"}
     assert after.keys() == before.keys()
 
 
@@ -474,7 +450,7 @@ def test_local_projects_in_requirements_files_of_the_same_name_are_all_built(pla
 @pytest.mark.parametrize(
     ("requirement", "message"),
     [
-        ("no-such-package-of-anybody", "no-such-package-of-anybody was not found"),
+        ("no-such-package-anywhere", "no-such-package-anywhere was not found"),
         ("itsdangerous==99", "there is no version of itsdangerous==99"),
         ("markupsafe==1.1.1", "A requirement has no wheel for Python 3.12 on arm64"),
         ("==1", "cannot be installed"),
@@ -508,16 +484,8 @@ def test_pure_python_without_a_wheel_is_built_from_its_sources(plain: Path, cach
         (["broken:app"], 1, "broken:app cannot be imported: broken.py, line 1: "),
         (["../app.py:app"], 1, "is not in the project"),
         (["app:"], 1, "does not name an application"),
-        (
-            ["app:app", "--exclude", "app.py"],
-            1,
-            "there is no module 'app' among the project's files that are packaged",
-        ),
-        (
-            ["app:app", "--python", "3"],
-            2,
-            "--python 3: this is not a version of Python 3. Write",
-        ),
+        (["app:app", "--exclude", "app.py"], 1, "there is no module 'app' among the project's files"),
+        (["app:app", "--python", "3"], 2, "--python 3: this is not a version of Python 3. Write"),
         (["app:app", "--platform", "win32"], 2, "--platform win32"),
         (["app:app", "--arch", "mips"], 2, "invalid choice: 'mips'"),
         (["app:app", "--pip-args", "'"], 2, "--pip-args"),

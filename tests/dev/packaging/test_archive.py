@@ -93,3 +93,14 @@ def test_a_truncated_zip_is_an_error(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(BadZipFile):
         read_zip(file)
+
+
+def test_zlib_decompresses_what_libdeflate_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = (b"", b"a", b"tea " * 5000, random.Random(2).randbytes(3000), b"/usr/lib/python3/json" * 30)
+    assert archive.compressor_name() == "libdeflate"
+    by_libdeflate = [make_entry("x", content) for content in contents]
+    monkeypatch.setattr(archive, "_libdeflate", None)
+    by_zlib = [make_entry("x", content) for content in contents]
+    for entries in (by_libdeflate, by_zlib):
+        assert tuple(entry.content() for entry in entries) == contents
+    assert sum(len(entry.data) for entry in by_libdeflate) <= sum(len(entry.data) for entry in by_zlib)
