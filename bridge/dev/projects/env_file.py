@@ -1,4 +1,4 @@
-"""``--env-file``: variables, written as python-dotenv reads them."""
+"""Files of environment variables, in the format of python-dotenv."""
 
 from __future__ import annotations
 
@@ -12,35 +12,38 @@ if TYPE_CHECKING:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """``NAME=value`` lines, with ``export``, quotes, escapes and comments; nothing is filled in for ``${NAME}``.
+    """Return the variables in a file of ``NAME=value`` lines.
+
+    Lines may have ``export``, quotes, escapes and comments, as python-dotenv parses them:
+    https://github.com/theskumar/python-dotenv#file-format. A reference such as ``${NAME}`` is not expanded.
 
     Raises:
-        UsageError: it cannot be read, or has a line that is none.
+        UsageError: the file cannot be read, or a line is invalid.
         CommandError: python-dotenv is not installed.
     """
     try:
         from dotenv.parser import parse_stream
     except ImportError:
-        missing = "pip install 'serverless-bridge[serve]' (it lacks python-dotenv)."
-        raise CommandError(f"To read {path}: {missing}") from None
+        raise CommandError(
+            f"To read {path}, install python-dotenv, which comes with: pip install 'serverless-bridge[serve]'"
+        ) from None
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--env-file {path} cannot be read: {error}") from None
     variables = {}
-    for found in parse_stream(io.StringIO(text)):
-        written = found.original.string
-        if found.error or (found.key is not None and found.value is None):
-            before = len(written) - len(written.lstrip())
-            line = found.original.line + written[:before].count("\n")
-            raise UsageError(f"{path}, line {line}: {_reason(written.strip().splitlines()[0])}")
-        if found.key is not None and found.value is not None:
-            variables[found.key] = found.value
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key is not None and binding.value is None):
+            source = binding.original.string
+            blank_lines = source[: len(source) - len(source.lstrip())].count("\n")
+            line = source.strip().splitlines()[0]
+            raise UsageError(f"{path}, line {binding.original.line + blank_lines}: {_describe_error(line)}")
+        if binding.key is not None and binding.value is not None:
+            variables[binding.key] = binding.value
     return variables
 
 
-def _reason(line: str) -> str:
-    value = line.partition("=")[2].strip()
-    if value[:1] in ("'", '"') and value:
-        return f"the quotes of {line!r} do not end, or something comes after them."
+def _describe_error(line: str) -> str:
+    if line.partition("=")[2].strip().startswith(("'", '"')):
+        return f"in {line!r}, the closing quote is missing, or text follows it."
     return f"{line!r} is not NAME=value."

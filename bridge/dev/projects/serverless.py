@@ -23,6 +23,7 @@ from bridge.dev.projects.config_values import (
     variables,
 )
 from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.projects.serverless_service import ServerlessService
 from bridge.dev.projects.serverless_variables import VariableResolver
 from bridge.dev.projects.yaml_file import load, read_content
 
@@ -33,8 +34,6 @@ _FILE_NAMES = ("serverless.yml", "serverless.yaml")
 # The Serverless Framework plugin sets this variable to a file with the configuration as the framework has resolved it.
 _RESOLVED_CONFIG = "BRIDGE_SERVERLESS_CONFIG"
 _SOURCES = {"http": "rest-api", "httpApi": "http-api", "alb": "alb"}
-# Handlers that serve the application of `custom.wsgi.app`, or of BRIDGE_APP.
-_OURS = ("wsgi_handler.handler", "wsgi.handler", "bridge.entrypoint.handler")
 
 
 def read(folder: Path, options: Mapping[str, str]) -> Project | None:
@@ -51,119 +50,102 @@ def read(folder: Path, options: Mapping[str, str]) -> Project | None:
     config = _load(folder, options)
     if config is None:
         return None
-    functions = _function_configs(config)
-    project = Project(warnings=list(_warnings(config, functions)))
+    service = ServerlessService(config, folder)
+    project = Project(warnings=list(_warnings(config)))
     rest_cors: list[tuple[Any, FunctionRoute]] = []
-    for key, function_config in functions.items():
-        function = _function(key, mapping(function_config), config, folder)
+    for key, settings in service.functions.items():
+        function = _function(service, key)
         if function is None:
             continue
         project.functions.append(function)
-        for event in sequence(mapping(function_config).get("events")):
+        for event in sequence(settings.get("events")):
             for kind in [event] if isinstance(event, str) else mapping(event):
                 if kind in _SOURCES:
                     project.functions_by_source.setdefault(_SOURCES[kind], []).append(function)
             for route in _routes(event, key, function.name):
                 function.routes.append(route)
-                if settings := mapping(mapping(event).get("http")).get("cors"):
-                    rest_cors.append((settings, route))
+                if route_cors := mapping(mapping(event).get("http")).get("cors"):
+                    rest_cors.append((route_cors, route))
     if not project.functions:
         return project if project.warnings else None
-    _add_front_door(project, config)
+    _add_front_door(project, service)
     for template in dict.fromkeys(route.template for _, route in rest_cors):
-        here = [(settings, route) for settings, route in rest_cors if route.template == template]
-        details = next((settings for settings, _ in here if mapping(settings)), True)
-        rules = cors.serverless_rest_api(details, [route for _, route in here])
+        on_template = [(value, route) for value, route in rest_cors if route.template == template]
+        details = next((value for value, _ in on_template if mapping(value)), True)
+        rules = cors.serverless_rest_api(details, [route for _, route in on_template])
         project.preflight_routes += cors.preflight_route(rules, template, project.routes)
     return project
 
 
 def _load(folder: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the configuration with the Serverless Framework's variables resolved; None if there is no file."""
+    """Return the configuration with the framework's variables resolved; None if there is no file."""
     if resolved := os.environ.get(_RESOLVED_CONFIG):
         return mapping(read_content(Path(resolved)))
     config = load(folder, _FILE_NAMES)
     return None if config is None else mapping(VariableResolver(config, folder, options).resolve(config))
 
 
-def _function_configs(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of each function by its key; ``functions`` is a mapping, or a list of mappings."""
-    functions = config.get("functions")
-    return {
-        key: value
-        for part in (functions if isinstance(functions, list) else [functions])
-        for key, value in mapping(part).items()
-    }
-
-
-def _warnings(config: Mapping[str, Any], functions: Mapping[str, Any]) -> Iterator[str]:
+def _warnings(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each part of the configuration that is a reference without a value on this machine."""
-    parts = config.get("functions")
-    candidates = [("functions", part) for part in (parts if isinstance(parts, list) else [parts])]
-    for key, function_config in functions.items():
-        own = mapping(function_config)
-        candidates.append((f"functions.{key}", function_config))
-        candidates += [(f"functions.{key}.{name}", own.get(name)) for name in ("events", "environment")]
-    candidates.append(("provider.environment", mapping(config.get("provider")).get("environment")))
-    for place, value in candidates:
-        if isinstance(value, str):
+    functions = config.get("functions")
+    parts = functions if isinstance(functions, list) else [functions]
+    references = [("functions", part) for part in parts]
+    for key, function in [item for part in parts for item in mapping(part).items()]:
+        references.append((f"functions.{key}", function))
+        references += [(f"functions.{key}.{name}", mapping(function).get(name)) for name in ("events", "environment")]
+    references.append(("provider.environment", mapping(config.get("provider")).get("environment")))
+    for place, reference in references:
+        if isinstance(reference, str):
             yield (
-                f"{_FILE_NAMES[0]}: {place} is {value!r}, which is ignored: of other files, only YAML and JSON files "
-                "that exist are read."
+                f"{_FILE_NAMES[0]}: {place} is {reference!r}, which is ignored: of other files, only YAML and JSON "
+                "files that exist are read."
             )
 
 
-def _add_front_door(project: Project, config: Mapping[str, Any]) -> None:
-    provider = mapping(config.get("provider"))
-    http_api = mapping(provider.get("httpApi"))
+def _add_front_door(project: Project, service: ServerlessService) -> None:
+    http_api = mapping(service.provider.get("httpApi"))
     project.cors = cors.serverless_http_api(http_api.get("cors"), project.routes)
     if "http-api" in project.functions_by_source:
         project.source = "http-api-v1" if str(http_api.get("payload")) == "1.0" else "http-api"
     elif "rest-api" in project.functions_by_source:
         project.source = "rest-api"
-        # The plugin serverless-apigw-binary has a key of its own, which is older than the framework's.
-        plugin = mapping(mapping(config.get("custom")).get("apigwBinary"))
-        types = sequence(mapping(provider.get("apiGateway")).get("binaryMediaTypes")) + sequence(plugin.get("types"))
+        types = sequence(mapping(service.provider.get("apiGateway")).get("binaryMediaTypes"))
+        # The plugin serverless-apigw-binary has an option of its own, which is older than the framework's.
+        types += sequence(mapping(service.custom.get("apigwBinary")).get("types"))
         project.binary_media_types = tuple(map(str, types))
     elif any(function.has_url for function in project.functions):
         project.source = "function-url"
 
 
-def _function(
-    key: str, function_config: dict[str, Any], config: Mapping[str, Any], folder: Path
-) -> ProjectFunction | None:
+def _function(service: ServerlessService, key: str) -> ProjectFunction | None:
     """Return a function without its routes; None if its runtime is not Python, or it serves nothing that is named."""
-    provider = mapping(config.get("provider"))
-    if not is_python(function_config.get("runtime", provider.get("runtime"))):
+    settings = service.functions[key]
+    if not is_python(settings.get("runtime", service.provider.get("runtime"))):
         return None
-    environment = variables(provider.get("environment"), function_config.get("environment"))
-    handler = function_config.get("handler")
-    handler = handler if isinstance(handler, str) else ""
-    is_ours = _OURS[0] in handler or handler in _OURS
-    # A variable that all functions have names no application for those with a handler of their own.
-    named = mapping(function_config.get("wsgi")).get("app") if is_ours else None
-    if named is None and (is_ours or not handler):
-        named = environment.get("BRIDGE_APP")
-    if named is None and is_ours:
-        named = mapping(mapping(config.get("custom")).get("wsgi")).get("app")
-    app = named or ("" if is_ours else handler)
-    if not app:
+    raw_environment = service.environment(key)
+    environment = variables(raw_environment)
+    handler = settings.get("handler")
+    app = service.application(key) if handler else environment.get("BRIDGE_APP")  # an image has no handler
+    if app:
+        environment |= service.text_types_variable(key)
+    target = handler if app is None else app
+    if not isinstance(target, str) or not target:
         return None
     # serverless-python-requirements has the option `module`: the folder of a function that is packaged individually.
-    module = function_config.get("module")
-    has_folder = isinstance(module, str) and "/" not in str(app) and (folder / module).is_dir()
+    module = settings.get("module")
+    has_folder = isinstance(module, str) and "/" not in target and (service.folder / module).is_dir()
     # https://www.serverless.com/framework/docs/providers/aws/guide/functions#lambda-function-urls: true, a mapping, or
     # the key alone.
-    url = function_config.get("url", False)
+    url = settings.get("url", False)
     return ProjectFunction(
-        function_name(function_config.get("name"), key),
-        str(app),
-        folder / str(module) if has_folder else folder,
-        is_handler=named is None,
+        function_name(settings.get("name"), key),
+        target,
+        service.folder / str(module) if has_folder else service.folder,
+        is_handler=app is None,
         environment=environment,
-        unresolved_variables=unresolved_variables(provider.get("environment"), function_config.get("environment")),
-        timeout=seconds(function_config.get("timeout"), f"{_FILE_NAMES[0]}: functions.{key}.timeout")
-        or seconds(provider.get("timeout"), f"{_FILE_NAMES[0]}: provider.timeout"),
+        unresolved_variables=unresolved_variables(raw_environment),
+        timeout=seconds(settings.get("timeout"), f"{_FILE_NAMES[0]}: functions.{key}.timeout")
+        or seconds(service.provider.get("timeout"), f"{_FILE_NAMES[0]}: provider.timeout"),
         has_url=url is not False,
         url_cors=cors.serverless_function_url(mapping(url).get("cors")),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import bridge
@@ -10,10 +11,23 @@ from tests.dev.cli.serve_process import run
 PLUGIN = Path(bridge.__file__).parent / "dev" / "serverless_plugin"
 
 
-def test_it_prints_the_folder_that_npm_installs(tmp_path: Path) -> None:
+def test_the_folder_is_an_npm_package(tmp_path: Path) -> None:
     assert run(tmp_path, "plugin") == (0, f"{PLUGIN}\n", "")
     assert {"package.json", "index.js"} <= {file.name for file in PLUGIN.iterdir()}
 
 
-def test_below_the_current_folder_it_is_a_path_that_osls_takes_as_a_plugin() -> None:
+def test_a_folder_below_the_current_one_is_a_relative_path_for_osls() -> None:
     assert run(PLUGIN.parents[2], "plugin") == (0, "./bridge/dev/serverless_plugin\n", "")
+
+
+def test_it_prints_the_applications_of_a_resolved_configuration(tmp_path: Path) -> None:
+    config = {"custom": {"wsgi": {"app": "web/app.app"}}, "functions": {"api": {"handler": "wsgi_handler.handler"}}}
+    status, out, err = run(tmp_path, "plugin", "--applications", stdin=json.dumps(config))
+    assert (status, err) == (0, "")
+    assert json.loads(out)["applications"]["api"]["app"] == "web/app.app"
+
+
+def test_a_configuration_that_is_no_json_is_an_error(tmp_path: Path) -> None:
+    status, out, err = run(tmp_path, "plugin", "--applications", stdin="functions:")
+    assert (status, out) == (2, "")
+    assert err.startswith("bridge: The configuration on standard input is not JSON: ")

@@ -1,4 +1,4 @@
-"""What a project's files say of CORS."""
+"""CORS configuration in serverless.yml and SAM templates, and its effect on the local front door."""
 
 from __future__ import annotations
 
@@ -7,32 +7,28 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.gateway.cors import Cors, FunctionUrlCors
-from tests.dev.projects.test_project import sam, serverless
+from tests.dev.projects.readers import sam, serverless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from bridge.dev.projects.project import Project
-    from tests.dev.cli.serve_process import Served
+    from tests.dev.cli.serve_process import ServeProcess
 
-    Serve = Callable[..., Served]
+    Serve = Callable[..., ServeProcess]
 
 HEADERS = ("Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key", "X-Amz-Security-Token", "X-Amz-User-Agent")
 
 
-@pytest.fixture(autouse=True)
-def _no_application_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BRIDGE_APP", raising=False)
-
-
 def preflights(project: Project) -> dict[str, Cors]:
+    """Return the CORS configuration of each route that answers preflights, by its template."""
     routes = [route for route in project.routes if route.preflight]
     assert all(route.method == "OPTIONS" for route in routes)
     return {route.template: route.preflight for route in routes if route.preflight}
 
 
-def test_an_http_event_with_cors_answers_preflights_of_its_path(tmp_path: Path) -> None:
+def test_http_events_with_cors_answer_preflights_unless_the_project_has_a_route_for_options(tmp_path: Path) -> None:
     text = """
         functions:
           dogs:
@@ -52,7 +48,7 @@ def test_an_http_event_with_cors_answers_preflights_of_its_path(tmp_path: Path) 
     assert project.cors is None
 
 
-def test_an_http_event_may_say_what_is_allowed(tmp_path: Path) -> None:
+def test_an_http_event_may_configure_cors(tmp_path: Path) -> None:
     text = """
         functions:
           dogs:
@@ -72,7 +68,7 @@ def test_an_http_event_may_say_what_is_allowed(tmp_path: Path) -> None:
     assert found["/cats"] == Cors(("https://a.example",), ("GET", "OPTIONS"), HEADERS)
 
 
-def test_an_http_api_of_serverless_yml_has_one_configuration(tmp_path: Path) -> None:
+def test_an_http_api_in_serverless_yml_has_one_configuration(tmp_path: Path) -> None:
     text = """
         provider: {httpApi: {cors: %s}}
         functions: {f: {handler: a.b, events: [{httpApi: 'GET /dogs'}, {httpApi: 'PUT /dogs'}]}}
@@ -80,8 +76,8 @@ def test_an_http_api_of_serverless_yml_has_one_configuration(tmp_path: Path) -> 
     project = serverless(tmp_path, text % "true")
     assert project.cors == Cors(("*",), ("OPTIONS", "GET", "PUT"), HEADERS)
     assert preflights(project) == {}
-    said = "{allowedOrigins: https://a.example, allowedMethods: [GET], allowedHeaders: [X-A], allowCredentials: true,"
-    project = serverless(tmp_path, text % (said + " exposedResponseHeaders: [X-B], maxAge: 6}"))
+    config = "{allowedOrigins: https://a.example, allowedMethods: [GET], allowedHeaders: [X-A], allowCredentials: true,"
+    project = serverless(tmp_path, text % (config + " exposedResponseHeaders: [X-B], maxAge: 6}"))
     assert project.cors == Cors(("https://a.example",), ("GET",), ("X-A",), ("X-B",), True, 6)
     assert serverless(tmp_path, text % "false").cors is None
 
@@ -106,10 +102,10 @@ FUNCTION = """
     ],
     ids=["globals", "resource"],
 )
-def test_an_http_api_of_a_template(tmp_path: Path, text: str) -> None:
+def test_an_http_api_in_a_template_has_one_configuration(tmp_path: Path, text: str) -> None:
     assert sam(tmp_path, text % "true").cors == Cors()
-    said = "{AllowOrigins: [https://a.example], AllowMethods: [GET], AllowHeaders: [X-A], ExposeHeaders: [X-B],"
-    project = sam(tmp_path, text % (said + " AllowCredentials: true, MaxAge: 600}"))
+    config = "{AllowOrigins: [https://a.example], AllowMethods: [GET], AllowHeaders: [X-A], ExposeHeaders: [X-B],"
+    project = sam(tmp_path, text % (config + " AllowCredentials: true, MaxAge: 600}"))
     assert project.cors == Cors(("https://a.example",), ("GET",), ("X-A",), ("X-B",), True, 600)
     assert preflights(project) == {}
 
@@ -122,25 +118,25 @@ def test_an_http_api_of_a_template(tmp_path: Path, text: str) -> None:
     ],
     ids=["globals", "resource"],
 )
-def test_a_rest_api_of_a_template_has_values_in_quotes(tmp_path: Path, text: str) -> None:
+def test_a_rest_api_in_a_template_has_quoted_values(tmp_path: Path, text: str) -> None:
     project = sam(tmp_path, text % "\"'https://a.example'\"")
     assert preflights(project) == {"/dogs": Cors(("https://a.example",), ("GET", "OPTIONS", "POST"))}
     assert project.cors is None
-    said = "{AllowOrigin: \"'*'\", AllowMethods: \"'GET, PUT'\", AllowHeaders: \"'X-A'\", MaxAge: \"'600'\"}"
-    assert preflights(sam(tmp_path, text % said)) == {"/dogs": Cors(("*",), ("GET", "PUT"), ("X-A",), max_age=600)}
+    config = "{AllowOrigin: \"'*'\", AllowMethods: \"'GET, PUT'\", AllowHeaders: \"'X-A'\", MaxAge: \"'600'\"}"
+    assert preflights(sam(tmp_path, text % config)) == {"/dogs": Cors(("*",), ("GET", "PUT"), ("X-A",), max_age=600)}
 
 
-def test_in_a_template_an_http_apis_routes_have_no_preflights_of_a_rest_api(tmp_path: Path) -> None:
+def test_cors_of_a_rest_api_does_not_apply_to_the_routes_of_an_http_api(tmp_path: Path) -> None:
     text = "Globals: {Api: {Cors: \"'*'\"}}\nResources:" + FUNCTION % ("HttpApi", "HttpApi")
     assert preflights(sam(tmp_path, text)) == {}
 
 
-def test_a_browser_of_another_origin_is_answered(serve: Serve, tmp_path: Path) -> None:
+def test_a_served_api_answers_a_browser_of_another_origin(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "def dogs(event, context):\n    return {'statusCode': 200, 'body': 'wuff',\n"
         "            'headers': {'access-control-allow-origin': 'https://mine.example'}}\n"
     )
-    asks = {"origin": "https://shop.example", "access-control-request-method": "GET"}
+    headers = {"origin": "https://shop.example", "access-control-request-method": "GET"}
     for event, settings, status, origin in (
         ("http: {path: dogs, method: get, cors: true}", "", 200, "https://mine.example"),
         ("httpApi: 'GET /dogs'", "provider: {httpApi: {cors: true}}", 204, "*"),
@@ -149,20 +145,20 @@ def test_a_browser_of_another_origin_is_answered(serve: Serve, tmp_path: Path) -
             f"{settings}\nfunctions: {{dogs: {{handler: app.dogs, events: [{{{event}}}]}}}}"
         )
         served = serve("--no-reload")
-        answer = served.client.options("/dogs", headers=asks)
+        answer = served.client.options("/dogs", headers=headers)
         assert (answer.status_code, answer.content) == (status, b"")
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["access-control-allow-methods"] == "OPTIONS,GET"
         answer = served.client.get("/dogs", headers={"origin": "https://shop.example"})
         assert (answer.text, answer.headers["access-control-allow-origin"]) == ("wuff", origin)
-        assert served.printed(rf"^OPTIONS /dogs {status} \d+ ms 0 B -$")
-        assert "WARNING" not in served.err
+        assert served.wait_for_stdout(rf"^OPTIONS /dogs {status} \d+ ms 0 B -$")
+        assert "WARNING" not in served.stderr
 
 
-def test_a_function_url_of_serverless_yml(tmp_path: Path) -> None:
+def test_a_function_url_in_serverless_yml_may_configure_cors(tmp_path: Path) -> None:
     text = "functions: {f: {handler: a.b, url: %s}}"
     defaults = (*HEADERS[:-1], "X-Amzn-Trace-Id")
-    for said, cors in (
+    for config, cors in (
         ("{cors: true}", FunctionUrlCors(("*",), ("*",), defaults)),
         ("true", None),
         ("{cors: false}", None),
@@ -172,25 +168,25 @@ def test_a_function_url_of_serverless_yml(tmp_path: Path) -> None:
             FunctionUrlCors(("https://a.example",), ("GET",), (), ("X-B",), True, 6),
         ),
     ):
-        project = serverless(tmp_path, text % said)
+        project = serverless(tmp_path, text % config)
         assert project.cors_behind("function-url") == cors
         assert project.cors_behind("rest-api") is None
         assert project.routes == []
 
 
-def test_a_function_url_of_a_template(tmp_path: Path) -> None:
+def test_a_function_url_in_a_template_may_configure_cors(tmp_path: Path) -> None:
     text = (
         "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b,"
         " FunctionUrlConfig: {AuthType: NONE, Cors: %s}}}}"
     )
-    said = "{AllowOrigins: [https://a.example], AllowMethods: [GET], AllowHeaders: [X-A], ExposeHeaders: [X-B],"
-    project = sam(tmp_path, text % (said + " AllowCredentials: true, MaxAge: 600}"))
+    config = "{AllowOrigins: [https://a.example], AllowMethods: [GET], AllowHeaders: [X-A], ExposeHeaders: [X-B],"
+    project = sam(tmp_path, text % (config + " AllowCredentials: true, MaxAge: 600}"))
     cors = FunctionUrlCors(("https://a.example",), ("GET",), ("X-A",), ("X-B",), True, 600)
     assert project.cors_behind("function-url") == cors
     assert sam(tmp_path, text % "{AllowOrigins: ['*']}").cors_behind("function-url") == FunctionUrlCors(("*",))
 
 
-def test_a_browser_of_another_origin_is_answered_by_a_function_url(serve: Serve, tmp_path: Path) -> None:
+def test_a_served_function_url_answers_a_browser_of_another_origin(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "def dogs(event, context):\n    return {'statusCode': 200, 'body': event['rawPath']}\n"
     )
@@ -205,4 +201,4 @@ def test_a_browser_of_another_origin_is_answered_by_a_function_url(serve: Serve,
         answer = served.client.put(path, headers=origin)
         assert (answer.text, answer.headers["access-control-allow-origin"]) == (path, "https://shop.example")
     assert "access-control-allow-origin" not in served.client.get("/").headers
-    assert "WARNING" not in served.err
+    assert "WARNING" not in served.stderr

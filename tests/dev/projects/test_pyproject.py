@@ -1,4 +1,4 @@
-"""``[tool.bridge]``: a project's own defaults, and what is told of those that cannot be."""
+"""``[tool.bridge]`` in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.dev.cli.serve_process import WSGI, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.dev.cli.serve_process import Served
+    from tests.dev.cli.serve_process import ServeProcess
 
 
 def write(folder: Path, table: str) -> None:
@@ -29,137 +29,144 @@ def event(folder: Path, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("table", "says"),
+    ("table", "message"),
     [
         ('sorce = "alb"', "pyproject.toml: [tool.bridge] has no key 'sorce'; did you mean 'source'?"),
         ("Port = 1", "pyproject.toml: [tool.bridge] has no key 'Port'; did you mean 'port'?"),
         ('base_path = "/a"', "pyproject.toml: [tool.bridge] has no key 'base_path'; did you mean 'base-path'?"),
         ("zzz = 1", "pyproject.toml: [tool.bridge] has no key 'zzz'; the keys are: app, source, stage, "),
-        ('source = "albb"', "pyproject.toml: [tool.bridge] source is 'albb'; did you mean 'alb'? It is one of "),
+        ('source = "albb"', "pyproject.toml: [tool.bridge] source is 'albb'; did you mean 'alb'? It must be one of "),
         ("source = 7", "pyproject.toml: [tool.bridge] source is 7; it must be one of rest-api, http-api, "),
         ('source = ["alb"]', "source is ['alb']; it must be one of rest-api, http-api, "),
-        ("app = ['a:b']", "pyproject.toml: [tool.bridge] app is ['a:b']; it must be text, as in app = \"app:app\"."),
+        (
+            "app = ['a:b']",
+            "pyproject.toml: [tool.bridge] app is ['a:b']; it must be a string, as in app = \"app:app\".",
+        ),
         ('port = "80"', "pyproject.toml: [tool.bridge] port is '80'; it must be a number from 0 to 65535."),
         ("port = 65536", "port is 65536; it must be a number from 0 to 65535."),
-        ("threads = 0", "threads is 0; it must be a number from 1 on."),
-        ("threads = true", "threads is True; it must be a number from 1 on."),
+        ("threads = 0", "threads is 0; it must be a whole number of at least 1."),
+        ("threads = true", "threads is True; it must be a whole number of at least 1."),
         ("timeout = 0", "timeout is 0; it must be a number of seconds above 0."),
         ("timeout = inf", "timeout is inf; it must be a number of seconds above 0."),
         ('reload = "no"', "reload is 'no'; it must be true or false."),
-        ("python = 3.13", 'python is 3.13; it must be text, as in python = "3.13".'),
-        ('python = "3"', "python is '3'; it must be text, as in python = \"3.13\"."),
-        ('arch = "arm"', "arch is 'arm'; it must be x86_64 or arm64."),
-        ("platform = 7", "platform is 7; it must be text"),
-        ("requirements = 'a.txt'", "requirements is 'a.txt'; it must be a list of texts"),
-        ("pip-args = '--pre'", "pip-args is '--pre'; it must be a list of texts"),
-        ("exclude = [1]", "exclude is [1]; it must be a list of texts"),
-        ("include = ['']", "include is ['']; it must be a list of texts"),
+        ("python = 3.13", 'python is 3.13; it must be a string, as in python = "3.13".'),
+        ('python = "3"', "python is '3'; it must be a string, as in python = \"3.13\"."),
+        ('arch = "arm"', "arch is 'arm'; it must be one of x86_64, arm64."),
+        ("platform = 7", "platform is 7; it must be a string"),
+        ("requirements = 'a.txt'", "requirements is 'a.txt'; it must be a list of strings"),
+        ("pip-args = '--pre'", "pip-args is '--pre'; it must be a list of strings"),
+        ("exclude = [1]", "exclude is [1]; it must be a list of strings"),
+        ("include = ['']", "include is ['']; it must be a list of strings"),
         ('slim = "yes"', "slim is 'yes'; it must be true or false."),
-        ("text-types = 'a/b'", "text-types is 'a/b'; it must be a list of texts"),
-        ('binary-media-types = "a/b"', 'it must be a list of texts, as in binary-media-types = ["image/*"].'),
+        ("text-types = 'a/b'", "text-types is 'a/b'; it must be a list of strings"),
+        ('binary-media-types = "a/b"', 'it must be a list of strings, as in binary-media-types = ["image/*"].'),
     ],
 )
-def test_what_cannot_be_is_one_message_and_the_exit_status_of_wrong_options(
+def test_an_invalid_key_or_value_is_one_message_and_exit_status_2(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     table: str,
-    says: str,
+    message: str,
 ) -> None:
     write(tmp_path, table)
     monkeypatch.chdir(tmp_path)
     for command in ("serve", "invoke", "event", "package"):
         with pytest.raises(SystemExit) as ended:
             main([command])
-        said = capsys.readouterr().err
+        err = capsys.readouterr().err
         assert ended.value.code == 2
-        assert said.startswith("bridge: ")
-        assert says in said
-        assert len(said.splitlines()) == 1
+        assert err.startswith("bridge: ")
+        assert message in err
+        assert len(err.splitlines()) == 1
 
 
-def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_tool_bridge_that_is_no_table_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("tool = {bridge = 1}")
     with pytest.raises(UsageError, match=r"tool\.bridge is 1; it must be a table, \[tool\.bridge\]"):
         pyproject.read(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "tool = 7", "[tool.other]\nsorce = 1"])
-def test_a_file_that_does_not_speak_of_the_bridge_says_nothing(tmp_path: Path, text: str) -> None:
+def test_a_file_without_the_table_has_no_defaults(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     assert pyproject.options(tmp_path) == {}
 
 
-def test_what_the_file_says_stands_in_for_options_that_are_not_given(tmp_path: Path) -> None:
+def test_the_table_has_the_defaults_of_options(tmp_path: Path) -> None:
     write(tmp_path, 'source = "rest-api"\nstage = "prod"\nbinary-media-types = ["text/*", "image/png"]')
     data = ("--data-binary", "x", "-H", "Content-Type: text/plain")
-    made = event(tmp_path, "/prod/tea", *data)
-    assert (made["path"], made["requestContext"]["stage"], made["isBase64Encoded"]) == ("/tea", "prod", True)
-    made = event(tmp_path, "/test/tea", *data, "--stage", "test", "--binary-media-types", "font/*")
-    assert (made["path"], made["requestContext"]["stage"], made["isBase64Encoded"]) == ("/tea", "test", False)
+    sent = event(tmp_path, "/prod/tea", *data)
+    assert (sent["path"], sent["requestContext"]["stage"], sent["isBase64Encoded"]) == ("/tea", "prod", True)
+    sent = event(tmp_path, "/test/tea", *data, "--stage", "test", "--binary-media-types", "font/*")
+    assert (sent["path"], sent["requestContext"]["stage"], sent["isBase64Encoded"]) == ("/tea", "test", False)
 
 
-def test_arguments_and_patterns_are_as_the_command_line_has_them(tmp_path: Path) -> None:
+def test_lists_of_arguments_and_patterns_become_options(tmp_path: Path) -> None:
     write(tmp_path, "pip-args = ['--find-links', 'my wheels']\ninclude = ['a.csv']\nexclude = ['*.csv']")
     assert pyproject.options(tmp_path) == {"pip_args": "--find-links 'my wheels'", "patterns": ["*.csv", "!a.csv"]}
 
 
-def test_what_the_file_says_is_left_out_where_an_option_makes_it_meaningless(tmp_path: Path) -> None:
+def test_a_default_that_does_not_apply_to_the_front_door_is_ignored(tmp_path: Path) -> None:
     write(tmp_path, 'stage = "prod"\nbinary-media-types = ["text/*"]')
     assert "elb" in event(tmp_path, "/tea", "--source", "alb")["requestContext"]
 
 
-def test_what_the_file_says_is_left_out_where_an_event_makes_it_meaningless(tmp_path: Path) -> None:
+def test_a_default_that_does_not_apply_to_an_event_is_ignored(tmp_path: Path) -> None:
     _, sent, _ = run(tmp_path, "event", "/tea", "--source", "alb")
     write(tmp_path, 'stage = "prod"\nbinary-media-types = ["text/*"]')
     status, out, err = run(tmp_path, "invoke", WSGI, "--event", "-", stdin=sent)
     assert (status, json.loads(out)["statusDescription"]) == (0, "200 OK"), err
 
 
-def test_a_server_has_its_options_from_the_file_too(tmp_path: Path, serve: Any) -> None:
+def test_the_table_has_the_defaults_of_a_server(tmp_path: Path, serve: Any) -> None:
     write(tmp_path, f'app = "{WSGI}"\nsource = "alb"\nreload = false\ndebugger = false\nhost = "127.0.0.1"\nport = 1')
-    with serve() as running:  # --port, which it is given, counts before the file
+    with serve() as running:  # which passes --port, and that wins
         assert_serves(running, " behind alb at http://127.0.0.1:")
 
 
-def test_the_application_itself_is_served_whatever_front_door_the_file_names(tmp_path: Path, serve: Any) -> None:
+def test_plain_serves_the_application_itself_whatever_front_door_the_table_names(tmp_path: Path, serve: Any) -> None:
     table = 'source = "rest-api"\nstage = "prod"\nbase-path = "/shop"\ntimeout = 3\nbinary-media-types = ["*/*"]'
     write(tmp_path, table)
     with serve(WSGI, "--plain", "--no-reload") as running:
         assert_serves(running, " itself at http://localhost:")
 
 
-def assert_serves(running: Served, greeting: str) -> None:
-    assert greeting in running.err
+def assert_serves(running: ServeProcess, greeting: str) -> None:
+    assert greeting in running.stderr
     assert running.client.get("/tea").json()["path"] == "/tea"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        (("--stage", "prod", "--source", "alb"), "--stage prod means nothing to alb: only rest-api and http-api and"),
-        (("--stage", "prod", "--source", "function-url"), "--stage prod means nothing to function-url"),
+        (("--stage", "prod", "--source", "alb"), "--stage prod does not apply to alb: only "),
+        (("--stage", "prod", "--source", "function-url"), "--stage prod does not apply to function-url: only "),
         (
-            ("--stage", "prod", "--source", "lattice"),
-            "--stage prod means nothing to lattice: only rest-api and http-api and http-api-v1 have it. Leave it out. "
-            "(For ${opt:stage} in serverless.yml: --opt stage=prod.)",
+            ("--binary-media-types", "*/*", "--source", "http-api"),
+            "--binary-media-types */* does not apply to http-api",
         ),
-        (("--binary-media-types", "*/*", "--source", "http-api"), "--binary-media-types */* means nothing to http-api"),
     ],
 )
-def test_an_option_that_the_front_door_does_not_have_is_refused(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+def test_an_option_that_the_front_door_does_not_have_is_an_error(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     for command in (["serve", WSGI], ["invoke", WSGI, "/"], ["event", "/"]):
         with pytest.raises(SystemExit) as ended:
             main([*command, *arguments])
         assert ended.value.code == 2
-        assert capsys.readouterr().err.startswith(f"bridge: {says}")
+        assert capsys.readouterr().err.startswith(f"bridge: {message}")
 
 
-def test_an_option_that_the_projects_front_door_does_not_have_is_refused(tmp_path: Path) -> None:
+def test_a_stage_that_does_not_apply_may_be_an_option_of_the_framework(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["event", "/", "--stage", "prod", "--source", "lattice"])
+    assert "To set ${opt:stage} of serverless.yml, use --opt stage=prod." in capsys.readouterr().err
+
+
+def test_an_option_that_the_projects_front_door_does_not_have_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context): ...\n")
     (tmp_path / "serverless.yml").write_text("functions: {api: {handler: app.handler, events: [httpApi: '*']}}")
     status, out, err = run(tmp_path, "invoke", "/", "--binary-media-types", "*/*")
     assert (status, out) == (2, "")
-    assert "--binary-media-types */* means nothing to http-api" in err
+    assert "--binary-media-types */* does not apply to http-api" in err

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Any) -> None:
     """Add the parser of the command."""
     summary = "print the folder of the Serverless Framework's plugin, for plugins: in serverless.yml"
-    parser = subparsers.add_parser("plugin", help=summary, description=f"{summary.capitalize()}.")
+    parser = subparsers.add_parser("plugin", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     parser.add_argument(
         "--applications",
         action="store_true",
-        help="for the plugin: read a resolved configuration from standard input, as JSON, and print the applications of "
-        "its functions",
+        help="for the plugin: read a resolved configuration from standard input, and print its applications, as JSON",
     )
     parser.set_defaults(run=run)
 

@@ -1,18 +1,18 @@
 'use strict';
 
-// The artifacts of a service: made by `bridge package`, of the files that the framework's own patterns choose.
+// The artifacts of a service. `bridge package` makes them from the files that the framework's patterns select.
 
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
-const { hasRequirementsPlugin, said } = require('./functions');
+const { hasRequirementsPlugin } = require('./functions');
 
-const OLDEST = 11; // of Python 3, that the bridge runs on
+const MINIMUM_PYTHON_MINOR = 11; // of Python 3
 
 class Artifacts {
   /**
    * @param {object} serverless the framework
-   * @param {string} folder the service's
+   * @param {string} folder the folder of the service
    * @param {import('./functions').Functions} functions
    * @param {import('./python').Python} python
    * @param {{log: object, error: (message: string) => Error, options: object}} plugin
@@ -28,175 +28,159 @@ class Artifacts {
     this.options = options;
   }
 
-  /** Whether requirements are this plugin's business: not where another one packs them, if nobody says so. */
+  /** Whether this plugin packages requirements; by default, if serverless-python-requirements does not. */
   get packsRequirements() {
-    const wanted = this.functions.custom.packRequirements;
-    return typeof wanted === 'boolean' ? wanted : !hasRequirementsPlugin(this.service);
+    const { packRequirements } = this.functions.options;
+    return typeof packRequirements === 'boolean' ? packRequirements : !hasRequirementsPlugin(this.service);
   }
 
   /** The functions that the framework would make an artifact for. */
   get packaged() {
     return Object.keys(this.functions.all).filter((name) => {
-      const described = this.functions.all[name];
-      return !described.image && !said(described.package).disable && !said(described.package).artifact;
+      const { image, package: own } = this.functions.all[name];
+      return !image && !own?.disable && !own?.artifact;
     });
   }
 
-  /** The functions whose artifact the bridge and an application belong into. */
-  get completed() {
-    return this.functions.served.filter((name) => !this.functions.made.includes(name));
-  }
-
-  /** What one zip for all serves where no variable says otherwise: custom.wsgi.app, if any of them has that. */
-  get shared() {
-    const names = this.packaged.filter((name) => !this.functions.isAlone(name));
-    const served = names.filter((name) => this.completed.includes(name));
-    const main = served.find((name) => this.functions.app(name) === this.functions.custom.app) || served[0];
-    return { names, served, main };
-  }
-
-  /** Tells functions by variables what the zip that they share tells others. */
-  prepareShared() {
-    const { served, main } = this.shared;
-    for (const name of served) {
-      const types = this.functions.textTypes(name).join(',');
-      if (this.functions.app(name) !== this.functions.app(main)) {
-        this.functions.setVariables(name, { BRIDGE_APP: this.functions.app(name) }, { always: true });
-      }
-      if (types && types !== this.functions.textTypes(main).join(',')) {
-        this.functions.setVariables(name, { BRIDGE_TEXT_TYPES: types });
-      }
-    }
-  }
-
-  /** Before the framework makes its own artifacts: what is made here, it takes as it is. */
+  /** Makes all artifacts. Runs before the framework packages; it keeps the artifacts that are there. */
   async make() {
-    for (const name of this.packaged) {
-      const described = this.functions.all[name];
-      described.package = said(described.package); // other plugins find there what the framework has made
-    }
+    for (const name of this.packaged) this.ensurePackage(name);
     if (!this.packsRequirements) return;
-    const { names, main } = this.shared;
-    const alone = this.packaged.filter((name) => this.functions.isAlone(name) && this.functions.isPython(name));
-    if (names.some((name) => this.functions.isPython(name)) && !said(this.service.package).artifact) {
-      await this.makeShared(names, main);
+    const individually = this.packaged.filter((name) => this.functions.isPackagedIndividually(name));
+    const sharing = this.packaged.filter((name) => !individually.includes(name));
+    if (sharing.some((name) => this.functions.isPython(name)) && !this.service.package?.artifact) {
+      await this.makeShared(sharing);
     }
-    for (const name of alone) await this.makeAlone(name);
+    for (const name of individually) if (this.functions.isPython(name)) await this.makeOne(name);
   }
 
-  async makeShared(names, main) {
-    const file = this.place(this.naming.getServiceArtifactName());
-    const pythons = names.filter((name) => this.functions.isPython(name));
-    const first = main || pythons[0];
-    const other = pythons.find((name) => String(this.target(name)) !== String(this.target(first)));
+  async makeShared(names) {
+    const file = this.artifactPath(this.naming.getServiceArtifactName());
+    const python = names.filter((name) => this.functions.isPython(name));
+    const main = names.includes(this.functions.shared) ? this.functions.shared : python[0];
+    const other = python.find((name) => String(this.target(name)) !== String(this.target(main)));
     if (other) {
       this.log.warning(
-        `Functions "${first}" and "${other}" share an artifact, and differ in runtime or architecture: its native ` +
-          `code is for "${first}" alone. With package.individually each has its own.`
+        `Functions "${main}" and "${other}" share an artifact, but differ in runtime or architecture. Native code in ` +
+          `it works for "${main}" only. With package.individually, each function has its own artifact.`
       );
     }
-    const asked = this.asked([]);
-    // The zip is that of functions in other languages, too.
-    if (pythons.length < names.length) asked.push('node_modules/**');
-    await this.pack(first, { file, files: await this.packager.resolveFilePathsAll(), asked, served: names });
-    Object.assign(this.service.package, { artifact: file });
+    const patterns = this.includedPatterns([]);
+    if (python.length < names.length) patterns.push('node_modules/**'); // for functions in JavaScript
+    await this.pack(main, { file, files: await this.packager.resolveFilePathsAll(), patterns, functions: names });
+    this.service.package.artifact = file;
     this.service.artifact = file;
   }
 
-  async makeAlone(name) {
-    const file = this.place(this.naming.getFunctionArtifactName(name));
-    const own = said(this.functions.all[name].package);
-    const asked = this.asked([...(own.include || []), ...(own.patterns || [])]);
+  async makeOne(name) {
+    const file = this.artifactPath(this.naming.getFunctionArtifactName(name));
+    const settings = this.functions.all[name];
+    this.ensurePackage(name);
+    const { include = [], patterns: own = [] } = settings.package;
+    const patterns = this.includedPatterns([...include, ...own]);
     const files = await this.packager.resolveFilePathsFunction(name);
-    await this.pack(name, { file, files, asked, served: [name], module: this.functions.all[name].module });
-    Object.assign(this.functions.all[name].package, { artifact: file });
+    await this.pack(name, { file, files, patterns, functions: [name], module: settings.module });
+    settings.package.artifact = file;
   }
 
-  /** One call of `bridge package`. */
-  async pack(name, { file, files, asked, served, module }) {
-    const inside = beginning(module);
-    const folder = path.join(this.folder, inside);
-    const before = this.madeBefore;
-    const below = (paths) => paths.filter((each) => each.startsWith(inside)).map((each) => each.slice(inside.length));
-    const isServed = this.functions.served.includes(name);
-    const app = isServed ? from(inside, this.functions.app(name)) : '';
-    const words = ['package', ...(app ? [app] : ['--no-app']), '--output', file, ...this.target(name)];
-    for (const requirements of this.requirements(served, folder, inside)) words.push('--requirements', requirements);
-    if (this.functions.custom.pipArgs) words.push(`--pip-args=${[this.functions.custom.pipArgs].flat().join(' ')}`);
-    if (isServed) words.push(...this.textTypes(name));
-    const chosen = files.filter((each) => !before || !each.startsWith(before));
-    await this.withList({ files: below(chosen), asked: below(asked).concat(asked) }, (list) =>
-      this.run([...words, '--files', list], folder)
-    );
+  /**
+   * Runs `bridge package`.
+   *
+   * @param {string} name the function whose application, runtime and architecture count
+   * @param {object} artifact
+   * @param {string} artifact.file the artifact
+   * @param {string[]} artifact.files the files that the framework's patterns select
+   * @param {string[]} artifact.patterns the patterns that include files
+   * @param {string[]} artifact.functions the functions in the artifact
+   * @param {string} [artifact.module] the folder that is the root of the artifact
+   */
+  async pack(name, { file, files, patterns, functions, module }) {
+    const prefix = folderPrefix(module);
+    const root = path.join(this.folder, prefix);
+    const inRoot = (paths) => paths.filter((each) => each.startsWith(prefix)).map((each) => each.slice(prefix.length));
+    const { outputPrefix } = this;
+    const selected = files.filter((each) => !outputPrefix || !each.startsWith(outputPrefix));
+    const application = this.functions.applications[name];
+    const words = ['package', ...(application ? [withoutPrefix(application.app, prefix)] : ['--no-app'])];
+    words.push('--output', file, ...this.target(name), ...textTypes(application));
+    for (const requirements of this.requirements(functions, root, prefix)) words.push('--requirements', requirements);
+    const { pipArgs } = this.functions.options;
+    if (pipArgs) words.push(`--pip-args=${[pipArgs].flat().join(' ')}`);
+    // The patterns count from the service's folder, and from the root of the artifact.
+    const list = { files: inRoot(selected), asked: [...inRoot(patterns), ...patterns] };
+    await this.withFile(list, (listFile) => this.run([...words, '--files', listFile], root));
   }
 
-  /** After all plugins have been at what the framework has made: the bridge goes into that, if it is not ours. */
+  /** Adds the bridge to the artifacts of the framework and other plugins. Runs after they are made. */
   async complete() {
     if (this.packsRequirements) return;
-    const done = new Set();
-    const { served, main } = this.shared;
-    const alone = this.completed.filter((name) => !served.includes(name));
-    for (const name of [main, ...alone]) {
-      const artifact = name && (said(this.functions.all[name].package).artifact || said(this.service.package).artifact);
-      if (!artifact || done.has(artifact)) continue;
-      done.add(artifact);
+    const completed = new Set();
+    for (const name of [this.functions.shared, ...this.functions.bundled]) {
+      const artifact = name && (this.functions.all[name].package?.artifact || this.service.package?.artifact);
+      if (!artifact || completed.has(artifact)) continue;
+      completed.add(artifact);
       await this.addTo(path.resolve(this.folder, artifact), name);
     }
   }
 
   async addTo(file, name) {
-    const inside = beginning(this.functions.isAlone(name) && this.functions.all[name].module);
-    const app = from(inside, this.functions.app(name));
-    await this.run(['package', app, '--add-to', file, ...this.target(name), ...this.textTypes(name)], this.folder);
+    const prefix = folderPrefix(this.functions.isPackagedIndividually(name) && this.functions.all[name].module);
+    const application = this.functions.applications[name];
+    const words = ['package', withoutPrefix(application.app, prefix), '--add-to', file];
+    await this.run([...words, ...this.target(name), ...textTypes(application)], this.folder);
   }
 
-  /** Removes what `make` leaves. @returns {string[]} the files that were there */
+  /** Adds the settings that other plugins and the framework read and write, if serverless.yml has none. */
+  ensurePackage(name) {
+    const settings = this.functions.all[name];
+    settings.package = settings.package ?? {};
+  }
+
+  /** Removes the artifacts that `make` leaves. @returns {string[]} the removed files */
   clean() {
     const names = [this.naming.getServiceArtifactName()];
     names.push(...Object.keys(this.functions.all).map((name) => this.naming.getFunctionArtifactName(name)));
-    const files = [...new Set(names.map((name) => this.place(name)))].filter((file) => fs.existsSync(file));
+    const files = [...new Set(names.map((name) => this.artifactPath(name)))].filter((file) => fs.existsSync(file));
     files.forEach((file) => fs.unlinkSync(file));
     return files;
   }
 
+  /** The options of `bridge package` for the runtime and the architecture of a function. */
   target(name) {
     const runtime = this.functions.runtime(name);
     const version = /^python(3\.(\d+))$/.exec(runtime);
-    const isPossible = version ? version[2] >= OLDEST : runtime.startsWith('provided');
-    if (this.functions.served.includes(name) && !isPossible) {
+    const isSupported = version ? version[2] >= MINIMUM_PYTHON_MINOR : runtime.startsWith('provided');
+    if (name in this.functions.applications && !isSupported) {
       throw this.error(
         `Function "${name}" has ${runtime ? `the runtime ${runtime}` : 'no runtime'}; an application needs ` +
-          `python3.${OLDEST} or later. Write it into serverless.yml: provider.runtime, or functions.${name}.runtime.`
+          `python3.${MINIMUM_PYTHON_MINOR} or later. Set provider.runtime, or functions.${name}.runtime, in ` +
+          'serverless.yml.'
       );
     }
     return [...(version ? ['--python', version[1]] : []), '--arch', this.functions.architecture(name)];
   }
 
-  textTypes(name) {
-    const types = this.functions.textTypes(name);
-    return types.length ? [`--text-types=${types.join(',')}`] : [];
-  }
-
-  /** The requirements.txt beside each application; without one, whatever file of the project says it. */
-  requirements(names, folder, inside) {
-    const apps = names.filter((name) => this.functions.served.includes(name)).map((name) => this.functions.app(name));
-    if (!apps.length && this.functions.custom.app) apps.push(this.functions.custom.app);
-    const places = apps.map((app) => path.join(folder, path.dirname(from(inside, app))));
-    const files = places.map((place) => path.join(place, 'requirements.txt')).filter((file) => fs.existsSync(file));
+  /** The requirements.txt beside each application; none, and `bridge package` finds the requirements of the project. */
+  requirements(names, root, prefix) {
+    const { applications, options } = this.functions;
+    const apps = names.filter((name) => name in applications).map((name) => applications[name].app);
+    if (!apps.length && options.app) apps.push(options.app);
+    const folders = apps.map((app) => path.join(root, path.dirname(withoutPrefix(app, prefix))));
+    const files = folders.map((folder) => path.join(folder, 'requirements.txt')).filter((file) => fs.existsSync(file));
     return [...new Set(files)];
   }
 
-  /** The patterns by which the user takes files in. */
-  asked(more) {
-    const all = said(this.service.package);
-    return [...(all.include || []), ...(all.patterns || []), ...more].filter((pattern) => !pattern.startsWith('!'));
+  /** The patterns of the service, and `more`, that include files. */
+  includedPatterns(more) {
+    const { include = [], patterns = [] } = this.service.package ?? {};
+    return [...include, ...patterns, ...more].filter((pattern) => !pattern.startsWith('!'));
   }
 
-  async withList(list, use) {
+  async withFile(content, use) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bridge-files-'));
     try {
       const file = path.join(folder, 'files.json');
-      fs.writeFileSync(file, JSON.stringify(list));
+      fs.writeFileSync(file, JSON.stringify(content));
       await use(file);
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });
@@ -204,19 +188,20 @@ class Artifacts {
   }
 
   async run(words, folder) {
-    const { status, output, errors } = await this.python.run(words, { folder, capture: true });
-    if (status !== 0) throw this.error(errors.trim().replace(/^bridge: /, '') || `bridge ended with status ${status}.`);
+    const output = await this.python.capture(words, { folder, onWarning: (line) => this.log.warning(line) });
     this.log.info(output.trimEnd());
-    for (const line of errors.split('\n').filter(Boolean)) this.log.warning(line.replace(/^bridge: /, ''));
   }
 
-  /** Where the framework moves artifacts to, if it is told: those of the last time do not go into the next one. */
-  get madeBefore() {
-    const folder = this.options.package || said(this.service.package).path;
+  /**
+   * The folder, relative to the service, to which the framework moves artifacts (`--package`, `package.path`). It is
+   * excluded, or each artifact would have the one before it inside.
+   */
+  get outputPrefix() {
+    const folder = this.options.package || this.service.package?.path;
     return folder && `${path.relative(this.folder, path.resolve(this.folder, folder)).split(path.sep).join('/')}/`;
   }
 
-  place(name) {
+  artifactPath(name) {
     return path.join(this.folder, '.serverless', name);
   }
 
@@ -224,20 +209,23 @@ class Artifacts {
     return this.serverless.getProvider('aws').naming;
   }
 
-  /** The framework's own packager, for it knows the patterns. */
+  /** The framework's plugin that resolves its patterns. */
   get packager() {
     return this.serverless.pluginManager.plugins.find((plugin) => typeof plugin.resolveFilePathsAll === 'function');
   }
 }
 
-/** What paths in a function's `module` begin with: `web/`; nothing if that is the service. */
-function beginning(module) {
+function textTypes(application) {
+  return application?.text_types.length ? [`--text-types=${application.text_types.join(',')}`] : [];
+}
+
+/** The prefix of paths in the folder `module`: `web/`; `''` for the folder of the service. */
+function folderPrefix(module) {
   return module && module !== '.' ? `${path.posix.normalize(module).replace(/\/$/, '')}/` : '';
 }
 
-/** A path as seen from the folder that it begins with. */
-function from(inside, place) {
-  return place.startsWith(inside) ? place.slice(inside.length) : place;
+function withoutPrefix(name, prefix) {
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
 }
 
 module.exports = { Artifacts };

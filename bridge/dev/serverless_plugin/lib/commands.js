@@ -1,38 +1,40 @@
 'use strict';
 
-// The commands and their options, as the Serverless Framework wants them described. `-c` is the framework's own option
-// `--config` since its third edition, so `--command` has no short form.
+// The commands `sls wsgi …` and their options, as the framework declares commands. `--command` has no short form: `-c`
+// is the framework's own `--config`.
 
-const flag = (type, usage, shortcut) => ({ type, usage, ...(shortcut && { shortcut }) });
+const option = (type, usage, shortcut) => ({ type, usage, ...(shortcut && { shortcut }) });
 
-const FUNCTION = 'The function, as serverless.yml names it; default the first that serves an application';
-
-const SERVE = {
-  port: flag('string', 'Port, default 5000; 0 for any free one', 'p'),
-  host: flag('string', 'Address, default localhost; 0.0.0.0 for all of this machine'),
-  source: flag('string', 'The front door to play: rest-api, http-api, function-url, alb …; default what the events say'),
-  plain: flag('boolean', 'Serve the application itself, without a front door'),
-  'disable-threading': flag('boolean', 'Answer one request at a time'),
-  'num-processes': flag('string', 'There is one process, so this is 1'),
-  ssl: flag('boolean', 'Serve https with a certificate made for it'),
-  'ssl-pub': flag('string', 'Serve https with this certificate …'),
-  'ssl-pri': flag('string', '… and its key'),
+const SERVE_OPTIONS = {
+  port: option('string', 'Port, default 5000; 0 for a free port', 'p'),
+  host: option('string', 'Address, default localhost; 0.0.0.0 for all addresses of this machine'),
+  source: option('string', 'Front door: rest-api, http-api, function-url, alb …; default that of the events'),
+  plain: option('boolean', 'Serve the application itself, without a front door'),
+  'disable-threading': option('boolean', 'Answer one request at a time'),
+  'num-processes': option('string', 'Number of processes; must be 1'),
+  ssl: option('boolean', 'Serve https with a self-signed certificate'),
+  'ssl-pub': option('string', 'Serve https with this certificate'),
+  'ssl-pri': option('string', 'The private key of --ssl-pub'),
 };
 
-// What each command runs, and the short form of its option that needs one: `-f` was the file's where there was a file.
-const REMOTE = {
-  exec: { usage: 'Run Python code', takes: 'Code to run', short: 'file' },
-  command: { usage: 'Run a line or a script of the shell', takes: 'Line to run', short: 'file' },
-  manage: { usage: "Run one of Django's management commands", takes: 'The command', short: 'function' },
-  flask: { usage: "Run one of Flask's commands", takes: 'The command', short: 'function' },
+// The commands that run in a function. As in serverless-wsgi, `-f` is --file where there is one, else --function.
+const REMOTE_COMMANDS = {
+  exec: { usage: 'Run Python code', code: 'Python code to run', shortcut: 'file' },
+  command: { usage: 'Run a shell command', code: 'Shell command to run', shortcut: 'file' },
+  manage: { usage: 'Run a Django management command', code: 'Management command to run', shortcut: 'function' },
+  flask: { usage: 'Run a Flask command', code: 'Flask command to run', shortcut: 'function' },
 };
 
-function remote(name) {
-  const { usage, takes, short } = REMOTE[name];
+function remoteCommand(name) {
+  const { usage, code, shortcut } = REMOTE_COMMANDS[name];
   const options = {
-    command: flag('string', takes),
-    file: flag('string', 'A file with it', short === 'file' && 'f'),
-    function: flag('string', FUNCTION, short === 'function' && 'f'),
+    command: option('string', code),
+    file: option('string', 'A file with it; - for standard input', shortcut === 'file' && 'f'),
+    function: option(
+      'string',
+      'The function, as serverless.yml names it; default the first that serves an application',
+      shortcut === 'function' && 'f'
+    ),
   };
   return {
     usage: `${usage} in the deployed function`,
@@ -44,15 +46,15 @@ function remote(name) {
 
 const commands = {
   wsgi: {
-    usage: 'Serve, package and look into Python applications',
+    usage: 'Serve and package Python web applications, and run commands in their functions',
     type: 'container',
     commands: {
-      serve: { usage: 'Serve the application on this machine', lifecycleEvents: ['serve'], options: SERVE },
-      install: { usage: 'Make the artifacts, as `package` does', lifecycleEvents: ['install'] },
+      serve: { usage: 'Serve the application on this machine', lifecycleEvents: ['serve'], options: SERVE_OPTIONS },
+      install: { usage: 'Make the artifacts, as `sls package` does', lifecycleEvents: ['install'] },
       clean: { usage: 'Remove the artifacts', lifecycleEvents: ['clean'] },
-      ...Object.fromEntries(Object.keys(REMOTE).map((name) => [name, remote(name)])),
+      ...Object.fromEntries(Object.keys(REMOTE_COMMANDS).map((name) => [name, remoteCommand(name)])),
     },
   },
 };
 
-module.exports = { commands, remotes: Object.keys(REMOTE) };
+module.exports = { commands, remoteCommands: Object.keys(REMOTE_COMMANDS) };

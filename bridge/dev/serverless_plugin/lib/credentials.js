@@ -1,21 +1,25 @@
 'use strict';
 
-// The framework's own credentials, as environment variables: of its `provider.profile`, `--aws-profile`, and the rest.
+// The AWS credentials of the framework: of `provider.profile`, `--aws-profile`, the environment and so on.
 
-/** @returns {Promise<Object<string, string>>} nothing if there are none, so that boto3 looks by itself and says it */
+/**
+ * @param {object} provider the framework's provider for AWS
+ * @returns {Promise<Object<string, string>>} environment variables; none if the framework has no credentials, so that
+ *   boto3 searches for them and reports the failure
+ */
 async function credentials(provider) {
-  let found = null;
+  let found;
   try {
     if (provider.getAwsSdkV3CredentialsProvider) {
       found = await provider.getAwsSdkV3CredentialsProvider()(); // osls 4
     } else {
-      found = provider.getCredentials().credentials; // Serverless 3: of the AWS SDK's second edition
-      if (found && found.getPromise) await found.getPromise();
+      found = provider.getCredentials().credentials; // Serverless 3, with version 2 of the AWS SDK
+      await found?.getPromise?.();
     }
-  } catch (problem) {
+  } catch {
     return {};
   }
-  if (!found || !found.accessKeyId) return {};
+  if (!found?.accessKeyId) return {};
   return {
     AWS_ACCESS_KEY_ID: found.accessKeyId,
     AWS_SECRET_ACCESS_KEY: found.secretAccessKey,

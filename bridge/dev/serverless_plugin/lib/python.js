@@ -1,125 +1,151 @@
 'use strict';
 
-// The Python that runs `bridge`, and running it.
+// The Python interpreter that has the package `bridge`.
 
 const { spawn, spawnSync } = require('child_process');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
 
-// What finds out whether a Python will do; its words are read in `probe`.
-const QUESTION = 'import sys, importlib.util as u; print(*sys.version_info[:2], u.find_spec("bridge") is not None)';
-const NEWEST_THAT_FAILS = 10; // of Python 3
+// Prints the version and whether the package is installed; `probe` parses it.
+const PROBE = 'import sys, importlib.util as u; print(*sys.version_info[:2], u.find_spec("bridge") is not None)';
+const MINIMUM_MINOR = 11; // of Python 3
+const INSTALL =
+  "In the environment of your application, run: pip install 'serverless-bridge[serverless]'. Or set " +
+  'custom.wsgi.pythonBin to a Python that has it.';
 
 class Python {
   /**
-   * @param {string | undefined} wanted custom.wsgi.pythonBin: a program's name, or a path from the service's folder on
-   * @param {string} folder the service's folder
+   * @param {string | undefined} program custom.wsgi.pythonBin: the name of a program, or a path relative to the service
+   * @param {string} folder the folder of the service
    * @param {string} runtime provider.runtime
-   * @param {(message: string) => Error} error what to throw
+   * @param {(message: string) => Error} error creates an error that the framework prints without a stack
    */
-  constructor(wanted, folder, runtime, error) {
-    this.wanted = wanted && /[/\\]/.test(wanted) ? path.resolve(folder, wanted) : wanted;
+  constructor(program, folder, runtime, error) {
+    this.configured = program && /[/\\]/.test(program) ? path.resolve(folder, program) : program;
     this.runtime = runtime;
     this.error = error;
   }
 
-  /** The program and the environment with which it finds the bridge. @returns {{program: string, environment: object}} */
-  get found() {
-    if (!this._found) this._found = this.find();
-    return this._found;
+  /**
+   * The interpreter, and the variables with which it finds the package.
+   *
+   * @returns {{program: string, environment: Object<string, string>}}
+   */
+  get interpreter() {
+    if (!this.cached) this.cached = this.configured ? this.configuredInterpreter() : this.findInterpreter();
+    return this.cached;
   }
 
-  find() {
-    if (this.wanted) {
-      const answer = probe(this.wanted);
-      if (!answer) {
-        throw this.error(`custom.wsgi.pythonBin is "${this.wanted}", which cannot be run.`);
-      }
-      if (answer.isOld) throw this.error(`custom.wsgi.pythonBin is Python ${answer.version}; it must be 3.11 or later.`);
-      return this.with(this.wanted, answer);
+  configuredInterpreter() {
+    const program = this.configured;
+    const found = probe(program);
+    if (!found) throw this.error(`custom.wsgi.pythonBin is "${program}", which cannot be run.`);
+    if (!found.isSupported) {
+      throw this.error(`custom.wsgi.pythonBin is Python ${found.version}; it must be 3.${MINIMUM_MINOR} or later.`);
     }
-    let other = null;
-    const seen = [];
+    if (found.hasBridge) return { program, environment: {} };
+    const environment = importPath();
+    if (!environment) throw this.error(`${program} has no package serverless-bridge. ${INSTALL}`);
+    return { program, environment };
+  }
+
+  findInterpreter() {
+    let withoutBridge = null;
+    const versions = [];
     for (const program of this.candidates()) {
-      const answer = probe(program);
-      if (!answer) continue;
-      seen.push(`${program} (${answer.version})`);
-      if (answer.isOld) continue;
-      if (answer.hasBridge) return { program, environment: {} };
-      other = other || { program, answer };
+      const found = probe(program);
+      if (!found) continue;
+      versions.push(`${program} (${found.version})`);
+      if (!found.isSupported) continue;
+      if (found.hasBridge) return { program, environment: {} };
+      withoutBridge = withoutBridge ?? program;
     }
-    if (other && root()) return this.with(other.program, other.answer);
+    const environment = importPath();
+    if (withoutBridge && environment) return { program: withoutBridge, environment };
+    if (withoutBridge) throw this.error(`The package serverless-bridge is not installed. ${INSTALL}`);
+    if (!versions.length) throw this.error(`Python is not installed. ${INSTALL}`);
     throw this.error(
-      seen.length && !other
-        ? `No Python 3.11 or later was found; there is ${seen.join(', ')}. custom.wsgi.pythonBin names another one.`
-        : `${other ? 'The bridge is' : 'Python is'} not installed here. ${INSTALL}`
+      `The plugin needs Python 3.${MINIMUM_MINOR} or later, and found ${versions.join(', ')}. Set ` +
+        'custom.wsgi.pythonBin to a later one.'
     );
   }
 
-  with(program, answer) {
-    if (!answer.hasBridge && !root()) throw this.error(`${program} has no bridge. ${INSTALL}`);
-    return { program, environment: answer.hasBridge ? {} : { PYTHONPATH: joined(root(), process.env.PYTHONPATH) } };
-  }
-
-  /** The virtual environment that is active, the runtime's own name, the one this plugin is installed in, any. */
+  /** The active virtual environment, the runtime's name, the environment this plugin is installed in, `python3`. */
   *candidates() {
-    const inside = process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'];
-    if (process.env.VIRTUAL_ENV) yield path.join(process.env.VIRTUAL_ENV, ...inside);
+    const executable = process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'];
+    if (process.env.VIRTUAL_ENV) yield path.join(process.env.VIRTUAL_ENV, ...executable);
     if (/^python3\.\d+$/.test(this.runtime)) yield this.runtime;
-    const home = path.resolve(__dirname, '../../../../../../..'); // lib/python3.x/site-packages/bridge/dev/serverless_plugin/lib
-    if (fs.existsSync(path.join(home, 'pyvenv.cfg'))) yield path.join(home, ...inside);
+    // This file may be in lib/python3.x/site-packages/bridge/dev/serverless_plugin/lib of an environment.
+    const home = path.resolve(__dirname, '../../../../../../..');
+    if (fs.existsSync(path.join(home, 'pyvenv.cfg'))) yield path.join(home, ...executable);
     yield* ['python3', 'python'];
   }
 
   /**
-   * Runs `bridge`; its output is the framework's own, or, if it is captured, the answer's.
+   * Runs `bridge`.
+   *
+   * @param {string[]} words the arguments
+   * @param {object} options
+   * @param {string} options.folder the current folder
+   * @param {Object<string, string>} [options.environment] more variables
+   * @param {string} [options.input] standard input
+   * @param {boolean} [options.capture] whether to return the output; by default, it goes to that of this process
    * @returns {Promise<{status: number, output: string, errors: string}>}
    */
-  run(words, { folder, environment = {}, capture = false }) {
-    const { program, environment: own } = this.found;
+  run(words, { folder, environment = {}, input, capture = false }) {
+    const { program, environment: own } = this.interpreter;
     const child = spawn(program, ['-m', 'bridge', ...words], {
       cwd: folder,
       env: { ...process.env, ...environment, ...own },
-      stdio: capture ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+      stdio: capture ? [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] : 'inherit',
     });
-    const told = { output: '', errors: '' };
+    const result = { output: '', errors: '' };
     if (capture) {
-      child.stdout.setEncoding('utf8').on('data', (text) => (told.output += text));
-      child.stderr.setEncoding('utf8').on('data', (text) => (told.errors += text));
+      child.stdout.setEncoding('utf8').on('data', (text) => (result.output += text));
+      child.stderr.setEncoding('utf8').on('data', (text) => (result.errors += text));
     }
-    // The terminal sends Ctrl-C to both; the child says what came of it, and this one waits to pass it on.
+    if (input !== undefined) child.stdin.on('error', () => {}).end(input); // the child may end without reading it
+    // A terminal sends Ctrl-C to both processes. This one waits for the child, which ends in order.
     const wait = (signal) => (this.stoppedBy = signal);
     const end = (signal) => child.kill(wait(signal));
     process.on('SIGINT', wait).on('SIGTERM', end);
     return new Promise((resolve, reject) => {
       child.on('error', (problem) => reject(this.error(`${program} cannot be run: ${problem.message}`)));
-      child.on('close', (code, signal) => resolve({ ...told, status: signal ? 130 : code }));
+      child.on('close', (code, signal) => resolve({ ...result, status: signal ? 130 : code }));
     }).finally(() => process.off('SIGINT', wait).off('SIGTERM', end));
+  }
+
+  /**
+   * Runs `bridge` and returns its standard output; throws its message if it fails.
+   *
+   * @param {string[]} words the arguments
+   * @param {{folder: string, input?: string, onWarning?: (line: string) => void}} options
+   */
+  async capture(words, { folder, input, onWarning = () => {} }) {
+    const { status, output, errors } = await this.run(words, { folder, input, capture: true });
+    if (status !== 0) throw this.error(errors.trim().replace(/^bridge: /, '') || `bridge ended with status ${status}.`);
+    for (const line of errors.split('\n').filter(Boolean)) onWarning(line.replace(/^bridge: /, ''));
+    return output;
   }
 }
 
-const INSTALL =
-  "In the environment of your application: pip install 'serverless-bridge[serverless]'. Or custom.wsgi.pythonBin " +
-  'names a Python that has it.';
-
+/** Runs a program; returns null if it is no Python. */
 function probe(program) {
-  const answer = spawnSync(program, ['-c', QUESTION], { encoding: 'utf8', cwd: os.tmpdir() });
-  const words = answer.status === 0 ? answer.stdout.trim().split(' ') : [];
+  const { status, stdout } = spawnSync(program, ['-c', PROBE], { encoding: 'utf8', cwd: os.tmpdir() });
+  const words = status === 0 ? stdout.trim().split(' ') : [];
   if (words.length !== 3) return null;
   const [major, minor] = words.map(Number);
-  const isOld = major < 3 || (major === 3 && minor <= NEWEST_THAT_FAILS);
-  return { version: `${major}.${minor}`, isOld, hasBridge: words[2] === 'True' };
+  const isSupported = major > 3 || (major === 3 && minor >= MINIMUM_MINOR);
+  return { version: `${major}.${minor}`, isSupported, hasBridge: words[2] === 'True' };
 }
 
-/** The folder that has the package `bridge`, if this plugin lies in one. */
-function root() {
+/** The variable with which Python finds the package that this plugin is part of; null if it is not part of one. */
+function importPath() {
   const folder = path.resolve(__dirname, '../../../..');
-  return fs.existsSync(path.join(folder, 'bridge', '__main__.py')) ? folder : null;
-}
-
-function joined(folder, before) {
-  return before ? `${folder}${path.delimiter}${before}` : folder;
+  if (!fs.existsSync(path.join(folder, 'bridge', '__main__.py'))) return null;
+  const { PYTHONPATH } = process.env;
+  return { PYTHONPATH: PYTHONPATH ? `${folder}${path.delimiter}${PYTHONPATH}` : folder };
 }
 
 module.exports = { Python };

@@ -1,0 +1,192 @@
+"""The application and the functions of a project, from all of its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.dev.errors import CommandError, NoApplicationError
+from bridge.dev.projects.discover import find_project
+from tests.dev.projects.readers import SERVICE, TEMPLATE, routes, sam, serverless
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_named_application_comes_first_then_the_environment_pyproject_and_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def app(name: str | None = None) -> str:
+        return find_project(name, tmp_path).functions[0].app
+
+    (tmp_path / "template.yaml").write_text(TEMPLATE % "Timeout: 1")
+    assert app() == "a.b"
+    (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.sls}}")
+    assert app() == "a.sls"
+    (tmp_path / "pyproject.toml").write_text('[tool.bridge]\napp = "a:toml"\n')
+    assert app() == "a:toml"
+    monkeypatch.setenv("BRIDGE_APP", "a:env")
+    assert app() == "a:env"
+    assert app("a:word") == "a:word"
+
+
+@pytest.mark.parametrize("app", ["app:app", None])
+def test_an_application_named_outside_the_file_has_the_environment_of_all_functions_and_no_routes(
+    tmp_path: Path, app: str | None
+) -> None:
+    text = """
+        provider: {environment: {SHARED: '1'}}
+        functions:
+          one: {handler: a.one, environment: {ONE: '1'}, events: [http: GET /one]}
+          two: {handler: a.two, environment: {TWO: '2'}}
+        """
+    (tmp_path / "serverless.yml").write_text(text)
+    (tmp_path / "pyproject.toml").write_text('[tool.bridge]\napp = "a:toml"\n')
+    project = find_project(app, tmp_path)
+    assert project.functions[0].environment == {"SHARED": "1", "ONE": "1", "TWO": "2"}
+    assert (routes(project), project.source) == ([], None)
+
+
+def test_the_variables_of_the_function_with_the_named_application_win(tmp_path: Path) -> None:
+    text = """
+        provider: {environment: {COLOUR: red}}
+        custom: {wsgi: {app: app.app}}
+        functions:
+          shop: {handler: wsgi_handler.handler, environment: {COLOUR: green}}
+          admin: {handler: wsgi_handler.handler, wsgi: {app: 'admin:app'}}
+        """
+    (tmp_path / "serverless.yml").write_text(text)
+    assert find_project("app.app", tmp_path).functions[0].environment == {"COLOUR": "green"}
+    assert find_project("admin:app", tmp_path).functions[0].environment == {"COLOUR": "red"}
+
+
+def test_a_variable_that_one_function_knows_is_resolved_for_a_named_application(tmp_path: Path) -> None:
+    text = """
+        provider: {environment: {A: "${cf:x.y}", B: !Ref Table, C: known}}
+        functions: {one: {handler: a.b, environment: {A: known}}}
+        """
+    assert serverless(tmp_path, text).functions[0].unresolved_variables == ["B"]
+    assert find_project("app:app", tmp_path).functions[0].unresolved_variables == ["B"]
+
+
+def test_without_an_application_the_error_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(NoApplicationError, match=r"`bridge serve app:app`, or in pyproject\.toml: \[tool\.bridge\]"):
+        find_project(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("pyproject.toml", "[tool.bridge", "pyproject.toml cannot be read"),
+        ("pyproject.toml", "[tool.bridge]\napp = ['a']", r"it must be a string, as in app = \"app:app\""),
+        ("serverless.yml", "functions: {a: [", "serverless.yml cannot be read"),
+        ("serverless.yml", "just text", "No application is named"),
+        ("template.yaml", "Resources: [1, 2]", "No application is named"),
+        ("serverless.yml", "functions: ${file(x.js)}", r"functions is '\$\{file\(x.js\)\}', which is ignored"),
+        (
+            "serverless.yml",
+            SERVICE % "http: BOGUS /x",
+            "serverless.yml: functions.f.events, http: /x has the method 'BOG",
+        ),
+        ("serverless.yml", SERVICE % "http: {method: bogus, path: x}", "the method 'bogus'; it must be one of GET, "),
+        ("serverless.yml", SERVICE % "http: 5", "functions.f.events, http is 5; it must be a method and a path, as in"),
+        ("serverless.yml", SERVICE % "{http: , path: x}", "functions.f.events, http is empty; it must be a method and"),
+        ("serverless.yml", SERVICE % "httpApi: /x", "functions.f.events, httpApi is '/x'; it must be a method and"),
+        (
+            "serverless.yml",
+            "functions: {f: {handler: a.b, timeout: x}}",
+            "functions.f.timeout is 'x'; it must be a num",
+        ),
+        (
+            "serverless.yml",
+            "functions: {f: {handler: a.b, timeout: 0}}",
+            "functions.f.timeout is 0; it must be a number",
+        ),
+        ("serverless.yml", "{provider: {timeout: true}, functions: {f: {handler: a.b}}}", "provider.timeout is True"),
+        (
+            "template.yaml",
+            TEMPLATE % "Timeout: x",
+            "template.yaml: Resources.F.Properties.Timeout is 'x'; it must be a",
+        ),
+        (
+            "template.yaml",
+            TEMPLATE % "Events: {A: {Type: Api, Properties: {Path: /a, Method: bogus}}}",
+            "template.yaml: Resources.F, the event for /a, has the method 'bogus'; it must be one of",
+        ),
+    ],
+)
+def test_an_invalid_file_is_an_error_with_its_name_and_place(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CommandError, match=message):
+        find_project(None, tmp_path)
+
+
+def test_an_unreadable_reference_is_no_error_if_the_application_is_named(tmp_path: Path) -> None:
+    (tmp_path / "serverless.yml").write_text("functions: ${file(./functions.js)}")
+    assert find_project("app:app", tmp_path).functions[0].app == "app:app"
+
+
+def test_of_functions_with_and_without_routes_those_with_routes_are_served(tmp_path: Path) -> None:
+    text = """
+        functions:
+          nightly: {handler: jobs.nightly, events: [schedule: rate(1 day)]}
+          api: {handler: a.b, events: [httpApi: '*']}
+          more: {handler: a.c, events: [httpApi: GET /more]}
+        """
+    assert [function.name for function in serverless(tmp_path, text).functions] == ["api", "more"]
+
+
+def test_without_routes_an_application_is_served_rather_than_a_lambda_handler(tmp_path: Path) -> None:
+    text = """
+        custom: {wsgi: {app: app.app}}
+        functions:
+          nightly: {handler: jobs.nightly, events: [schedule: rate(1 day)]}
+          api: {handler: wsgi_handler.handler}
+        """
+    assert [function.name for function in serverless(tmp_path, text).functions] == ["api"]
+
+
+def test_without_routes_the_function_with_a_url_is_served(tmp_path: Path) -> None:
+    text = """
+        Resources:
+          A: {Type: AWS::Serverless::Function, Properties: {Handler: a.b}}
+          B: {Type: AWS::Serverless::Function, Properties: {Handler: a.c, FunctionUrlConfig: {AuthType: NONE}}}
+        """
+    assert [function.name for function in sam(tmp_path, text).functions] == ["B"]
+
+
+def test_events_of_front_doors_that_are_not_served_are_warnings(tmp_path: Path) -> None:
+    text = """
+        functions:
+          dogs: {handler: a.dogs, events: [http: GET /dogs, http: POST /dogs]}
+          cats: {handler: a.cats, events: [httpApi: GET /cats]}
+          birds: {handler: a.birds, events: [alb: {listenerArn: x}]}
+        """
+    project = serverless(tmp_path, text)
+    assert project.source == "http-api"
+    rest = (
+        "All routes are served behind one front door, http-api. On AWS those of dogs are behind rest-api; to serve all "
+        "routes behind rest-api, add `--source rest-api`."
+    )
+    alb = (
+        "The load balancer's events of birds are not routed on this machine. To serve one function behind a load "
+        "balancer, run `bridge serve a.birds --source alb`."
+    )
+    assert project.source_warnings == [rest, alb]
+    only = serverless(tmp_path, "functions: {birds: {handler: a.birds, events: [alb: {listenerArn: x}]}}")
+    assert only.source_warnings == [alb]
+
+
+@pytest.mark.parametrize("event", ["http: GET /a", "httpApi: GET /a", "schedule: rate(1 day)"])
+def test_events_of_one_front_door_are_no_warning(tmp_path: Path, event: str) -> None:
+    assert serverless(tmp_path, SERVICE % event).source_warnings == []
+
+
+def test_a_template_with_both_kinds_of_apis_is_a_warning(tmp_path: Path) -> None:
+    project = sam(tmp_path, TEMPLATE % "Events: {A: {Type: Api, Properties: {Path: /a}}, B: {Type: HttpApi}}")
+    (warning,) = project.source_warnings
+    assert project.source == "http-api"
+    assert "those of F are behind rest-api; to serve all routes behind rest-api, add `--source rest-api`." in warning

@@ -1,0 +1,128 @@
+"""Functions, variables and routes in a SAM template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.dev.gateway.routes import FunctionRoute
+from tests.dev.projects.readers import TEMPLATE, routes, sam
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOP = """
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    Runtime: python3.13
+    Timeout: 7
+    CodeUri: src/
+    Environment: {Variables: {SHARED: '1', TABLE: !Ref Table}}
+  Api: {BinaryMediaTypes: ['image~1png', '*~1*']}
+Resources:
+  Table: {Type: AWS::Serverless::SimpleTable}
+  Dogs:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: dogs.handler
+      Environment: {Variables: {OWN: '2'}}
+      Events:
+        One: {Type: Api, Properties: {Path: '/dogs/{id}', Method: get}}
+        Two: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+  Cats:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: bridge.entrypoint.handler
+      CodeUri: ./cats
+      Timeout: 3
+      Environment: {Variables: {BRIDGE_APP: 'app:app'}}
+      Events:
+        All: {Type: Api, Properties: {Path: '/cats/{proxy+}', Method: ANY}}
+  Nightly: {Type: AWS::Serverless::Function, Properties: {Handler: jobs.nightly}}
+  Web: {Type: AWS::Serverless::Function, Properties: {Handler: index.handler, Runtime: nodejs22.x}}
+  Image: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}}
+"""
+
+
+def test_functions_have_the_properties_of_the_globals_and_their_own(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "cats").mkdir()
+    project = sam(tmp_path, SHOP)
+    dogs, cats = project.functions
+    assert (dogs.name, dogs.app, dogs.is_handler, dogs.folder) == ("Dogs", "dogs.handler", True, tmp_path / "src")
+    assert (dogs.environment, dogs.timeout) == ({"SHARED": "1", "OWN": "2"}, 7)
+    assert (cats.name, cats.app, cats.is_handler, cats.folder) == ("Cats", "app:app", False, tmp_path / "cats")
+    assert (cats.environment, cats.timeout) == ({"SHARED": "1", "BRIDGE_APP": "app:app"}, 3)
+    assert dogs.routes == [FunctionRoute("GET", "/dogs/{id}", "Dogs")]
+    assert cats.routes == [FunctionRoute("ANY", "/cats/{proxy+}", "Cats")]
+    assert (project.source, project.binary_media_types) == ("rest-api", ("image/png", "*/*"))
+
+
+@pytest.mark.parametrize(
+    ("properties", "source", "route"),
+    [
+        ("Events: {A: {Type: HttpApi}}", "http-api", ("ANY", "$default", "F")),
+        ("Events: {A: {Type: HttpApi, Properties: {Path: /a, Method: put}}}", "http-api", ("PUT", "/a", "F")),
+        ("Events: {A: {Type: HttpApi, Properties: {Path: $default}}}", "http-api", ("ANY", "$default", "F")),
+        (
+            "Events: {A: {Type: Api, Properties: {Path: /a, Method: x-amazon-apigateway-any-method}}}",
+            "rest-api",
+            ("ANY", "/a", "F"),
+        ),
+        ("FunctionUrlConfig: {AuthType: NONE}", "function-url", None),
+        ("FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}", "function-url", None),
+        ("Timeout: !Ref Seconds", None, None),
+    ],
+)
+def test_the_events_name_the_front_door(
+    tmp_path: Path, properties: str, source: str | None, route: tuple[str, str, str] | None
+) -> None:
+    project = sam(tmp_path, TEMPLATE % properties)
+    assert project.source == source
+    assert routes(project) == ([] if route is None else [route])
+    assert project.functions[0].timeout is None
+
+
+@pytest.mark.parametrize("reference", ["!Ref %s", "{Ref: %s}"])
+def test_a_reference_to_a_parameter_is_replaced_by_its_default(tmp_path: Path, reference: str) -> None:
+    num, town, table, none = (reference % name for name in ("Num", "Town", "Table", "None"))
+    text = f"""
+        Parameters: {{Num: {{Default: 12}}, Town: {{Type: String, Default: Oslo}}, None: {{Type: String}}}}
+        Globals: {{Function: {{Environment: {{Variables: {{TOWN: {town}, TABLE: {table}}}}}}}}}
+        Resources:
+          F:
+            Type: AWS::Serverless::Function
+            Properties: {{Handler: a.b, Timeout: {num}, Environment: {{Variables: {{NONE: {none}}}}}}}
+        """
+    (function,) = sam(tmp_path, text).functions
+    assert (function.timeout, function.environment) == (12, {"TOWN": "Oslo"})
+    assert function.unresolved_variables == ["TABLE", "NONE"]
+
+
+@pytest.mark.parametrize(("value", "name"), [("shop", "shop"), ("!Sub 'shop-${Stage}'", "F")])
+def test_a_function_has_its_name_on_aws(tmp_path: Path, value: str, name: str) -> None:
+    project = sam(tmp_path, TEMPLATE % f"FunctionName: {value}, Events: {{A: {{Type: HttpApi}}}}")
+    assert (project.functions[0].name, routes(project)) == (name, [("ANY", "$default", name)])
+
+
+def test_a_code_uri_that_is_no_folder_on_this_machine_is_the_project(tmp_path: Path) -> None:
+    assert sam(tmp_path, TEMPLATE % "CodeUri: s3://b/k").functions[0].folder == tmp_path
+
+
+def test_bridge_app_of_the_globals_does_not_apply_to_functions_with_their_own_handler(tmp_path: Path) -> None:
+    text = """
+        Globals: {Function: {Environment: {Variables: {BRIDGE_APP: 'app:app'}}}}
+        Resources:
+          Web:
+            Type: AWS::Serverless::Function
+            Properties: {Handler: bridge.entrypoint.handler, Events: {All: {Type: HttpApi}}}
+          Worker:
+            Type: AWS::Serverless::Function
+            Properties: {Handler: app.worker, Events: {One: {Type: HttpApi, Properties: {Path: /w, Method: get}}}}
+        """
+    assert [(function.app, function.is_handler) for function in sam(tmp_path, text).functions] == [
+        ("app:app", False),
+        ("app.worker", True),
+    ]
