@@ -1,4 +1,4 @@
-"""Servers that several tests share, and those that a test starts for itself."""
+"""Fixtures that run ``bridge serve``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dev.cli.serve_process import ASGI, WSGI, Served
+from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start ``bridge serve`` in the test's folder; it ends with the test."""
-    with contextlib.ExitStack() as opened:
+def serve(tmp_path: Path) -> Iterator[Callable[..., ServeProcess]]:
+    """Starts ``bridge serve`` in the test's folder; the processes end with the test."""
+    with contextlib.ExitStack() as processes:
 
-        def start(*arguments: str, folder: Path | None = None, command: Sequence[str] = (), **env: str) -> Served:
-            return opened.enter_context(Served(folder or tmp_path, *arguments, command=command, **env))  # type: ignore[arg-type]
+        def start(*arguments: str, folder: Path | None = None, command: Sequence[str] = (), **env: str) -> ServeProcess:
+            process = ServeProcess(folder or tmp_path, *arguments, command=command, **env)  # type: ignore[arg-type]
+            return processes.enter_context(process)
 
         yield start
 
 
 @pytest.fixture(scope="session", params=["wsgi", "asgi"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One server for all tests that ask it something and leave it as it was."""
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    """A server that tests share which do not change its state."""
     app = {"wsgi": WSGI, "asgi": ASGI}[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    with Served(folder, app, "--no-reload", "--no-debugger", "--timeout", "3") as running:
+    with ServeProcess(folder, app, "--no-reload", "--no-debugger", "--timeout", "3") as running:
         yield running

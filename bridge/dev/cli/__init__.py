@@ -58,8 +58,10 @@ class CommandParser(argparse.ArgumentParser):
         project_defaults = pyproject.options(Path.cwd())
         self.set_defaults(**project_defaults)
         options, rest = self.parse_known_intermixed_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")  # with the usage of this command
         discard_inapplicable_options(options, project_defaults)
-        return options, rest
+        return options, []
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -12,7 +12,7 @@ from bridge.dev.projects import pyproject
 from bridge.dev.projects.pyproject import RESPONSE_MODES, is_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from bridge.dev.projects.project import Project
 
@@ -98,40 +98,35 @@ def discard_inapplicable_options(options: argparse.Namespace, project_defaults: 
     """
     if getattr(options, "plain", False) and project_defaults.get("runtime") and options.runtime:
         options.runtime = False
-    for name, (default, reason) in _inapplicable_options(options).items():
-        value = getattr(options, name, default)
-        if value is None or value == default:
-            continue
-        if value != project_defaults.get(name):
+    for name, default, reason in _inapplicable_options(options):
+        if getattr(options, name) != project_defaults.get(name):
             raise UsageError(reason)
         setattr(options, name, default)
 
 
-def _inapplicable_options(options: argparse.Namespace) -> dict[str, tuple[Any, str]]:
-    """Return the options that do not apply, with their defaults and what to print if the command line sets them."""
-    reasons: dict[str, tuple[Any, str]] = {}
-    if getattr(options, "runtime", False):
-        for name, (default, why) in _NOT_WITH_RUNTIME.items():
-            reasons[name] = (default, f"{flag(name)} does not apply with --runtime: {why}. Remove {flag(name)}.")
-    else:
-        for name, default in _RUNTIME_DEFAULTS.items():
-            reasons[name] = (
-                default,
-                f"{flag(name)} applies only with --runtime. Add --runtime or remove {flag(name)}.",
-            )
-    source = getattr(options, "source", None)
+def _inapplicable_options(options: argparse.Namespace) -> Iterator[tuple[str, Any, str]]:
+    """Yield the options that are set and do not apply, with their defaults and the reasons."""
+    values = vars(options)
+    has_runtime, is_plain, source = (values.get(name) for name in ("runtime", "plain", "source"))
+    for name, (default, why) in _NOT_WITH_RUNTIME.items():
+        if has_runtime and values.get(name) not in (None, default):
+            yield name, default, f"{flag(name)} does not apply with --runtime: {why}. Remove {flag(name)}."
+    for name, default in _RUNTIME_DEFAULTS.items():
+        if not has_runtime and values.get(name) not in (None, default):
+            yield name, default, f"{flag(name)} applies only with --runtime. Add --runtime, or remove {flag(name)}."
     for name, default in _FRONT_DOOR_DEFAULTS.items():
+        value = values.get(name)
+        if value in (None, default):
+            continue
         sources, why = _FRONT_DOORS_WITH.get(name, ((), ""))
-        written = f"{flag(name)} {getattr(options, name, default)}"
-        if getattr(options, "plain", False):
-            what_now = f"--plain serves the application without a front door. Remove --plain or {flag(name)}."
-            reasons[name] = (default, f"{written} does not apply with --plain: {what_now}")
+        if is_plain:
+            why = f"it serves the application without a front door. Remove --plain or {flag(name)}"
+            yield name, default, f"{flag(name)} {value} does not apply with --plain: {why}."
         elif source and sources and source not in sources:
-            reason = f"{written} does not apply to {source}: {why}. Remove {flag(name)}."
+            reason = f"{flag(name)} {value} does not apply to {source}: {why}. Remove {flag(name)}."
             if name == "stage":
-                reason += f" To set ${{opt:stage}} of serverless.yml, use --opt stage={options.stage}."
-            reasons[name] = (default, reason)
-    return reasons
+                reason += f" To set ${{opt:stage}} of serverless.yml, use --opt stage={value}."
+            yield name, default, reason
 
 
 def choose_source(options: argparse.Namespace, *candidates: str | None) -> None:

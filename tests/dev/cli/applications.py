@@ -1,4 +1,4 @@
-"""Two applications that misbehave on demand: the same pages by WSGI and by ASGI."""
+"""A WSGI and an ASGI application with the same pages, some of which hang or fail."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import time
 from typing import Any
 from urllib.parse import parse_qs
 
-_counting = threading.Lock()
-_inside = _most_inside = 0
+_lock = threading.Lock()
+_running = _most_running = 0
 
 
-def _enter(step: int) -> None:
-    global _inside, _most_inside
-    with _counting:
-        _inside += step
-        _most_inside = max(_most_inside, _inside)
+def _count(step: int) -> None:
+    global _running, _most_running
+    with _lock:
+        _running += step
+        _most_running = max(_most_running, _running)
 
 
 def _page(path: str, query: str, context: Any, body: bytes) -> Any:
-    """What is answered, as JSON."""
+    """Return the response, to be sent as JSON."""
     if path.endswith("/error"):
         raise RuntimeError("This error is on purpose: <b>")
     if "/context" in path:
@@ -36,7 +36,7 @@ def _page(path: str, query: str, context: Any, body: bytes) -> Any:
     if path.endswith("/environment"):
         return {name: os.environ.get(name) for name in parse_qs(query)["name"]}
     if path.endswith("/most"):
-        return _most_inside
+        return _most_running
     if path.endswith("/large"):
         return "x" * 5_000_000
     return {"path": path, "query": query, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
@@ -45,12 +45,12 @@ def _page(path: str, query: str, context: Any, body: bytes) -> Any:
 def wsgi_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     path = environ["PATH_INFO"]
     body = environ["wsgi.input"].read()
-    _enter(1)
+    _count(1)
     try:
         time.sleep(_seconds(path))
         page = _page(path, environ["QUERY_STRING"], environ.get("serverless.context"), body)
     finally:
-        _enter(-1)
+        _count(-1)
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(page).encode()]
 
@@ -67,12 +67,12 @@ async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     path = scope["path"]
     if path.endswith("/block"):
         time.sleep(3600)
-    _enter(1)
+    _count(1)
     try:
         await asyncio.sleep(_seconds(path))
         page = _page(path, scope["query_string"].decode(), scope.get("aws.context"), body)
     finally:
-        _enter(-1)
+        _count(-1)
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(page).encode()})
@@ -83,5 +83,5 @@ def _seconds(path: str) -> float:
 
 
 def make_app() -> Any:
-    """A factory."""
+    """Return an application."""
     return wsgi_app

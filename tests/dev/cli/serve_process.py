@@ -1,4 +1,4 @@
-"""``bridge serve`` and the other commands as a person runs them: the installed program in a process of its own."""
+"""Runs the installed command ``bridge`` in a process, as a user does."""
 
 from __future__ import annotations
 
@@ -10,76 +10,80 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
 BRIDGE = str(Path(sys.executable).with_name("bridge"))
 WSGI = f"{Path(__file__).with_name('applications.py')}:wsgi_app"
 ASGI = f"{Path(__file__).with_name('applications.py')}:asgi_app"
-_PATIENCE = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The tests' own environment, without what would set the bridge up."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "IS_OFFLINE"))}
-    return kept | more
+    """Return the tests' environment without the variables that configure the bridge."""
+    names = [name for name in os.environ if not name.startswith(("BRIDGE_", "IS_OFFLINE"))]
+    return {name: os.environ[name] for name in names} | more
 
 
 def run(folder: Path, *arguments: str, stdin: str | bytes = b"", **env: str) -> tuple[int, str, str]:
-    """Run a command to its end: exit status, standard output, standard error."""
-    given = stdin.encode() if isinstance(stdin, str) else stdin
+    """Run a command and return its exit status, standard output and standard error."""
     done = subprocess.run(
-        [BRIDGE, *arguments], cwd=folder, env=environment(**env), input=given, capture_output=True, timeout=_PATIENCE
+        [BRIDGE, *arguments],
+        cwd=folder,
+        env=environment(**env),
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        timeout=_TIMEOUT_SECONDS,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-class Served:
+class ServeProcess:
     """A running ``bridge serve``.
 
     Args:
         folder: the project, in which it runs.
-        *arguments: after ``bridge serve``; ``--port 0`` is added.
-        command: words that come after all of them.
-        greets: whether to wait until it says that it serves; if not there are no ``url`` and ``client``.
-        **env: more environment.
+        *arguments: the arguments of ``bridge serve``; ``--port 0`` is added.
+        command: words to add after all of them.
+        waits_for_greeting: whether to wait until it serves; if not, there is no ``url``.
+        **env: more environment variables.
 
     Attributes:
         process: the process.
-        url: where it serves.
-        client: an httpx client for it.
+        url: the URL that it serves.
+        client: an httpx client for the URL.
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, command: Sequence[str] = (), greets: bool = True, **env: str
+        self, folder: Path, *arguments: str, command: Sequence[str] = (), waits_for_greeting: bool = True, **env: str
     ) -> None:
-        self._log = folder / f"served-{time.monotonic_ns()}"
-        self._log.mkdir()
-        with (self._log / "out").open("wb") as out, (self._log / "err").open("wb") as err:
+        self._output = folder / f"serve-{time.monotonic_ns()}"
+        self._output.mkdir()
+        with (self._output / "stdout").open("wb") as stdout, (self._output / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(
                 [BRIDGE, "serve", *arguments, "--port", "0", *command],
                 cwd=folder,
                 env=environment(**env),
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,  # a terminal of its own, so to speak: Ctrl-C reaches all its processes
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,  # a process group, as in a terminal: Ctrl-C reaches all its processes
             )
         self.url = ""
         try:
-            if greets:
-                self.url = self.said(r"^Serving .* at (https?://[^/\s]+)")[1]
+            if waits_for_greeting:
+                self.url = self.wait_for_stderr(r"^Serving .* at (https?://[^/\s]+)")[1]
         except BaseException:
             self.kill()
             raise
-        self.client = httpx.Client(base_url=self.url, verify=False, trust_env=False, timeout=_PATIENCE)
+        self.client = httpx.Client(base_url=self.url, verify=False, trust_env=False, timeout=_TIMEOUT_SECONDS)
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> ServeProcess:
         return self
 
     def __exit__(
@@ -89,43 +93,44 @@ class Served:
         self.kill()
 
     @property
-    def out(self) -> str:
-        """What it has printed: the access lines, and what the application prints."""
-        return (self._log / "out").read_text()
+    def stdout(self) -> str:
+        """The standard output so far: the access log, and what the application prints."""
+        return (self._output / "stdout").read_text()
 
     @property
-    def err(self) -> str:
-        """What it has said and logged."""
-        return (self._log / "err").read_text()
+    def stderr(self) -> str:
+        """The standard error so far: the server's messages and the log."""
+        return (self._output / "stderr").read_text()
 
-    def said(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """Wait until *pattern* has been said or logged that often; the last match."""
-        return self._wait(lambda: re.findall(pattern, self.err, re.MULTILINE), pattern, "err", times)
+    def wait_for_stdout(self, pattern: str, times: int = 1) -> re.Match[str]:
+        """Wait until standard output has *times* matches of *pattern*, and return the last one."""
+        return self._wait_for(lambda: self.stdout, pattern, times)
 
-    def printed(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """Wait until *pattern* has been printed that often; the last match."""
-        return self._wait(lambda: re.findall(pattern, self.out, re.MULTILINE), pattern, "out", times)
+    def wait_for_stderr(self, pattern: str, times: int = 1) -> re.Match[str]:
+        """Wait until standard error has *times* matches of *pattern*, and return the last one."""
+        return self._wait_for(lambda: self.stderr, pattern, times)
 
-    def _wait(self, find: Any, pattern: str, stream: str, times: int) -> re.Match[str]:
-        until = time.monotonic() + _PATIENCE
-        while len(find()) < times:
-            is_over = self.process.poll() is not None
-            if (is_over and len(find()) < times) or time.monotonic() > until:
-                raise AssertionError(f"No {pattern!r}; out:\n{self.out}\nerr:\n{self.err}")
+    def _wait_for(self, read: Callable[[], str], pattern: str, times: int) -> re.Match[str]:
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            is_over = self.process.poll() is not None or time.monotonic() > deadline
+            matches = list(re.finditer(pattern, read(), re.MULTILINE))
+            if len(matches) >= times:
+                return matches[-1]
+            if is_over:
+                raise AssertionError(f"No {pattern!r}; stdout:\n{self.stdout}\nstderr:\n{self.stderr}")
             time.sleep(0.02)
-        text = self.err if stream == "err" else self.out
-        return list(re.finditer(pattern, text, re.MULTILINE))[-1]
 
-    def ctrl_c(self) -> None:
-        """What a terminal does: SIGINT to every process."""
+    def press_ctrl_c(self) -> None:
+        """Send SIGINT to every process, as a terminal does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def status(self) -> int:
-        """Its exit status, once it has ended."""
-        return self.process.wait(_PATIENCE)
+    def wait(self) -> int:
+        """Wait for the exit and return the status."""
+        return self.process.wait(_TIMEOUT_SECONDS)
 
     def kill(self) -> None:
-        """Leave nothing behind."""
+        """Kill all its processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -1,17 +1,18 @@
-"""``bridge event``: one request, described as for curl, to the event that AWS sends."""
+"""``bridge event``: the event that AWS sends for a request with curl's options."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bridge.dev.cli import main
-from tests.dev.cli.serve_process import run
+from tests.dev.cli.serve_process import BRIDGE, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def event(capsys: pytest.CaptureFixture[str]) -> Event:
+    """Runs the command and returns the event."""
+
     def make(*arguments: str) -> Any:
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_:
             main(["event", *arguments])
-        assert ended.value.code == 0
+        assert exit_.value.code == 0
         return json.loads(capsys.readouterr().out)
 
     return make
@@ -34,17 +37,19 @@ def event(capsys: pytest.CaptureFixture[str]) -> Event:
 
 @pytest.fixture
 def fail(capsys: pytest.CaptureFixture[str]) -> Fail:
+    """Runs the command and returns its exit status and standard error."""
+
     def make(*arguments: str) -> tuple[Any, str]:
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_:
             main(["event", *arguments])
         captured = capsys.readouterr()
         assert captured.out == ""
-        return ended.value.code, captured.err
+        return exit_.value.code, captured.err
 
     return make
 
 
-def test_without_anything_it_is_a_get_of_the_home_page(event: Event) -> None:
+def test_the_default_is_a_get_request_for_the_root(event: Event) -> None:
     made = event()
     assert made["requestContext"]["http"]["method"] == "GET"
     assert made["rawPath"] == "/"
@@ -64,31 +69,31 @@ def test_without_anything_it_is_a_get_of_the_home_page(event: Event) -> None:
         ("/café?q=é#part", "/caf%C3%A9", "q=%C3%A9", "localhost"),
         ("/a%20b", "/a%20b", "", "localhost"),
         ("/a b", "/a%20b", "", "localhost"),
-        ("/\udcff", "/%FF", "", "localhost"),  # a byte that is no UTF-8, as the shell hands it over
+        ("/\udcff", "/%FF", "", "localhost"),  # a byte that is not UTF-8, as Python decodes it in an argument
     ],
 )
-def test_the_url_is_a_path_or_a_whole_one(event: Event, url: str, path: str, query: str, host: str) -> None:
+def test_the_url_is_a_path_or_an_absolute_url(event: Event, url: str, path: str, query: str, host: str) -> None:
     made = event(url, "--source", "function-url")
     assert (made["rawPath"], made["rawQueryString"], made["headers"]["host"]) == (path, query, host)
 
 
-def test_the_scheme_of_the_url_is_the_clients(event: Event) -> None:
+def test_the_scheme_comes_from_the_url(event: Event) -> None:
     assert event("http://shop.example/")["headers"]["x-forwarded-proto"] == "http"
     assert event("https://shop.example/")["headers"]["x-forwarded-proto"] == "https"
 
 
-def test_method_and_headers_are_written_as_for_curl(event: Event) -> None:
+def test_the_method_and_the_headers_have_curls_notation(event: Event) -> None:
     made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example", "-H", "X-None;")
     assert made["requestContext"]["http"]["method"] == "PUT"
     assert (made["headers"]["x-cup"], made["headers"]["x-none"]) == ("a,b", "")
     assert made["headers"]["host"] == "shop.example"
 
 
-def test_a_header_beyond_ascii_arrives_as_utf_8(event: Event) -> None:
+def test_a_header_beyond_ascii_is_sent_as_utf_8(event: Event) -> None:
     assert event("-H", "X-Cup: für")["headers"]["x-cup"] == "für"
 
 
-def test_data_is_a_posted_form(event: Event, tmp_path: Path) -> None:
+def test_data_is_a_form_sent_by_post(event: Event, tmp_path: Path) -> None:
     (tmp_path / "form").write_text("c=3\r\n&d=4\n")
     made = event("/tea", "-d", "a=1", "-d", "b=2", "--data", f"@{tmp_path}/form", "--source", "rest-api")
     assert made["httpMethod"] == "POST"
@@ -96,7 +101,7 @@ def test_data_is_a_posted_form(event: Event, tmp_path: Path) -> None:
     assert made["headers"]["content-type"] == "application/x-www-form-urlencoded"
 
 
-def test_binary_data_is_left_as_it_is(event: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binary_data_is_sent_unchanged(event: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = bytes(range(256)) + b"\r\n"
     (tmp_path / "image").write_bytes(content)
     made = event("--data-binary", f"@{tmp_path}/image", "-H", "Content-Type: image/png")
@@ -106,11 +111,11 @@ def test_binary_data_is_left_as_it_is(event: Event, tmp_path: Path, monkeypatch:
     assert base64.b64decode(event("--data-binary", "@-")["body"]) == content
 
 
-def test_the_front_doors_set_up_is_in_the_event(event: Event) -> None:
+def test_the_event_follows_the_configuration_of_the_front_door(event: Event) -> None:
     made = event("/prod/tea", "--source", "rest-api", "--stage", "prod")
     assert (made["path"], made["requestContext"]["stage"]) == ("/tea", "prod")
-    kept = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain")
-    assert (kept["body"], kept["isBase64Encoded"]) == ("x", False)
+    text = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain")
+    assert (text["body"], text["isBase64Encoded"]) == ("x", False)
     types = ("--binary-media-types", "image/png, text/*")
     made = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain", *types)
     assert (made["body"], made["isBase64Encoded"]) == ("eA==", True)
@@ -123,7 +128,7 @@ provider: {apiGateway: {binaryMediaTypes: ['image/*']}}
 """
 
 
-def test_the_front_door_is_that_of_the_project_with_its_routes_and_types(
+def test_the_project_sets_the_front_door_the_routes_and_the_binary_media_types(
     event: Event, fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BRIDGE_APP", raising=False)
@@ -134,66 +139,67 @@ def test_the_front_door_is_that_of_the_project_with_its_routes_and_types(
     assert event("/cats", "--data-binary", "x", "-H", "Content-Type: image/png")["isBase64Encoded"]
     assert event("/prod/dogs/7", "--stage", "prod")["requestContext"]["stage"] == "prod"
     assert event("/dogs/7", "--source", "alb")["path"] == "/dogs/7"
-    status, said = fail("/nowhere")
-    assert (status, "rest-api answers 403 by itself: no route takes it" in said) == (1, True)
-    status, said = fail("/cats", "-X", "OPTIONS")
-    assert (status, "rest-api answers 200 by itself: it is a preflight" in said) == (1, True)
+    assert fail("/nowhere") == (
+        1,
+        "bridge: rest-api sends no event for this request, it answers 403 itself: no route of the project matches the "
+        "request.\n",
+    )
+    status, stderr = fail("/cats", "-X", "OPTIONS")
+    assert status == 1
+    assert "rest-api sends no event for this request, it answers 200 itself: a CORS preflight" in stderr
     (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.b, url: true}}")
     assert ".lambda-url." in event("/")["requestContext"]["domainName"]
-    status, said = fail("/", "--stage", "prod")
-    assert (status, "--stage prod means nothing to function-url" in said) == (2, True)
+    status, stderr = fail("/", "--stage", "prod")
+    assert status == 2
+    assert "--stage prod does not apply to function-url" in stderr
 
 
-def test_options_and_words_may_stand_in_any_order(event: Event) -> None:
+def test_options_and_arguments_may_have_any_order(event: Event) -> None:
     for arguments in (("/tea", "-X", "PUT"), ("-X", "PUT", "/tea"), ("--source", "http-api", "/tea", "-X", "PUT")):
         made = event(*arguments)
         assert (made["rawPath"], made["requestContext"]["http"]["method"]) == ("/tea", "PUT")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "says"),
+    ("arguments", "status", "message"),
     [
-        (("-H", "no colon"), 2, "-H 'no colon': write a header as 'Name: value'."),
-        (("-H", ";"), 2, "write a header as 'Name: value'."),
-        (("-H", ": x"), 2, "write a header as 'Name: value'."),
-        (("-H", "Bad Name: x"), 2, "-H 'Bad Name: x': HTTP allows no such name"),
-        (("-H", "X-É: x"), 2, "HTTP allows no such name"),
-        (("-H", "X: a\r\nY: b"), 2, "no line break in a value"),
-        (("-X", "G ET"), 2, "-X 'G ET' is no method"),
-        (("-X", "GET\r\n"), 2, "is no method"),
-        (("-X", ""), 2, "-X '' is no method"),
-        (("http://[::1",), 2, "'http://[::1' is no URL: Invalid IPv6 URL."),
-        (("--stage", "a/b", "--source", "rest-api"), 2, "'a/b' is no stage: a stage has letters, digits, - and _"),
+        (("-H", "no colon"), 2, "-H 'no colon' is not a header. Write it as 'Name: value'."),
+        (("-H", ";"), 2, "-H ';' is not a header."),
+        (("-H", ": x"), 2, "-H ': x' is not a header."),
+        (("-H", "Bad Name: x"), 2, "-H 'Bad Name: x': HTTP does not allow 'Bad Name' as the name of a header."),
+        (("-H", "X-É: x"), 2, "HTTP does not allow 'X-É' as the name of a header."),
+        (("-H", "X: a\r\nY: b"), 2, "HTTP does not allow a line break in the value of a header."),
+        (("-X", "G ET"), 2, "-X 'G ET' is not an HTTP method."),
+        (("-X", "GET\r\n"), 2, "is not an HTTP method."),
+        (("-X", ""), 2, "-X '' is not an HTTP method."),
+        (("http://[::1",), 2, "'http://[::1' is not a URL: Invalid IPv6 URL."),
+        (("--stage", "a/b", "--source", "rest-api"), 2, "'a/b' is not a stage: its name has letters, digits, - and _"),
         (("-d", "@/nowhere/at-all"), 2, "/nowhere/at-all cannot be read: No such file or directory."),
         (("--data-binary", "@/nowhere/at-all"), 2, "/nowhere/at-all cannot be read"),
         (("--data-binary", "x", "-d", "y"), 2, "not allowed with argument"),
         (("--source", "nginx"), 2, "invalid choice: 'nginx' (choose from"),
         (("/tea", "/cup"), 2, "unrecognized arguments: /cup"),
         (("--bogus",), 2, "unrecognized arguments: --bogus"),
-        (("--timeout", "soon"), 2, "'soon' is not a number above 0"),
-        (("/tea", "--stage", "prod", "--source", "rest-api"), 1, "rest-api answers 403 by itself"),
-        (("/" + "x" * 20_000,), 1, "http-api answers 431 by itself"),
+        (("--timeout", "soon"), 2, "'soon' is not a number of seconds above 0"),
+        (("/tea", "--stage", "prod", "--source", "rest-api"), 1, "it answers 403 itself"),
+        (("/" + "x" * 20_000,), 1, "it answers 431 itself"),
     ],
 )
-def test_what_cannot_be_is_one_message(fail: Fail, arguments: tuple[str, ...], status: int, says: str) -> None:
-    code, message = fail(*arguments)
+def test_invalid_options_are_one_message(fail: Fail, arguments: tuple[str, ...], status: int, message: str) -> None:
+    code, stderr = fail(*arguments)
     assert code == status
-    assert says in message
-    assert "Traceback" not in message
+    assert message in stderr
+    assert "Traceback" not in stderr
 
 
-def test_letters_that_the_output_cannot_show_are_escaped(tmp_path: Path) -> None:
+def test_letters_that_the_output_cannot_encode_are_escaped(tmp_path: Path) -> None:
     for encoding, shown in (("utf-8", "für"), ("ascii", "f\\u00fcr")):
         status, out, _ = run(tmp_path, "event", "-H", "X-Cup: für", PYTHONIOENCODING=encoding)
         assert status == 0
         assert f'"x-cup": "{shown}"' in out
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    import subprocess
-
-    from tests.dev.cli.serve_process import BRIDGE
-
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     command = f"{BRIDGE} event /tea --data-binary @large | head -c 10"
     (tmp_path / "large").write_bytes(b"x" * 1_000_000)
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True)

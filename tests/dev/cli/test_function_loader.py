@@ -1,4 +1,4 @@
-"""Importing applications: every way to name one, with the environment that it will have."""
+"""Importing applications: the notations for them, their environment, and the messages about failures."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dev.cli.serve_process import Served, run
+from tests.dev.cli.serve_process import ServeProcess, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 APP = """
 import os
-SEEN = {name: os.environ.get(name) for name in ("IS_OFFLINE", "A", "B", "C", "D")}
+VARIABLES = {name: os.environ.get(name) for name in ("IS_OFFLINE", "A", "B", "C", "D")}
 def app(environ, start):
     import json
     start("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(SEEN).encode()]
+    return [json.dumps(VARIABLES).encode()]
 application = app
 class Holder:
     app = staticmethod(app)
@@ -27,7 +27,8 @@ def make():
 """
 
 
-def seen(folder: Path, *arguments: str, **env: str) -> Any:
+def variables(folder: Path, *arguments: str, **env: str) -> Any:
+    """Return the environment variables with which the application was imported."""
     status, out, err = run(folder, "invoke", *arguments, **env)
     assert status == 0, err
     return json.loads(json.loads(out)["body"])
@@ -37,16 +38,14 @@ def seen(folder: Path, *arguments: str, **env: str) -> Any:
     "name",
     ["app:app", "app", "./app.py:app", "app:make()", "shop.web.app", "shop/web.py", "{folder}/shop/web.py:Holder.app"],
 )
-def test_an_application_is_named_in_many_ways(tmp_path: Path, name: str) -> None:
+def test_the_notations_for_an_application(tmp_path: Path, name: str) -> None:
     (tmp_path / "shop").mkdir()
     for file in ("app.py", "shop/web.py"):
         (tmp_path / file).write_text(APP)
-    assert seen(tmp_path, name.format(folder=tmp_path))["IS_OFFLINE"] == "True"
+    assert variables(tmp_path, name.format(folder=tmp_path))["IS_OFFLINE"] == "True"
 
 
-def test_variables_are_there_when_the_application_is_imported_and_the_env_file_has_the_last_word(
-    tmp_path: Path,
-) -> None:
+def test_variables_are_set_at_the_import_and_the_env_file_overrides_them(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text("""
         provider: {environment: {A: provider, B: provider, C: provider}}
@@ -55,11 +54,11 @@ def test_variables_are_there_when_the_application_is_imported_and_the_env_file_h
         """)
     (tmp_path / ".env").write_text("C=file\n")
     expected = {"IS_OFFLINE": "True", "A": "provider", "B": "function", "C": "file", "D": "shell"}
-    assert seen(tmp_path, "/", "--env-file", ".env", A="shell", D="shell") == expected
-    assert seen(tmp_path, "app:app", "/", "--env-file", ".env", A="shell", D="shell") == expected
+    assert variables(tmp_path, "/", "--env-file", ".env", A="shell", D="shell") == expected
+    assert variables(tmp_path, "app:app", "/", "--env-file", ".env", A="shell", D="shell") == expected
 
 
-def test_variables_that_only_a_deployment_knows_are_told_in_one_line(tmp_path: Path) -> None:
+def test_variables_whose_values_a_deployment_sets_are_listed_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text("""
         provider: {environment: {A: '${cf:x.y}', B: !Ref Table, C: '${ssm:/x}', D: "${opt:stage, 'none'}"}}
@@ -68,16 +67,16 @@ def test_variables_that_only_a_deployment_knows_are_told_in_one_line(tmp_path: P
     (tmp_path / ".env").write_text("B=file\n")
     words = ("invoke", "app:app", "--env-file", ".env", "--source", "alb", "--opt", "stage=prod")
     status, out, err = run(tmp_path, *words, C="shell")
-    assert (status, err) == (
-        0,
-        "Only a deployment knows the variable A: not set here. Give values with --env-file.\n",
-    )
+    assert status == 0
+    assert err == "The variable A is not set: a deployment sets its value. Set it with --env-file FILE.\n"
     assert json.loads(json.loads(out)["body"]) == {
         "IS_OFFLINE": "True", "A": None, "B": "file", "C": "shell", "D": "prod",
     }  # fmt: skip
+    status, _, err = run(tmp_path, *words)
+    assert err == ("The variables A, C are not set: a deployment sets their values. Set them with --env-file FILE.\n")
 
 
-def test_an_import_error_is_the_applications_part_of_the_traceback_and_one_line(tmp_path: Path) -> None:
+def test_an_import_error_prints_the_applications_frames_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("import not_there_at_all\n")
     status, out, err = run(tmp_path, "invoke", "app:app")
@@ -88,12 +87,12 @@ def test_an_import_error_is_the_applications_part_of_the_traceback_and_one_line(
     assert "bridge/" not in err
     assert lines[-2:] == [
         "ModuleNotFoundError: No module named 'not_there_at_all'",
-        "bridge: app:app cannot be imported; the traceback above says why.",
+        "bridge: app:app cannot be imported; see the traceback above.",
     ]
 
 
 @pytest.mark.parametrize("name", ["app:app", "app:app()"])
-def test_a_syntax_error_is_shown_where_it_is_and_nothing_else(tmp_path: Path, name: str) -> None:
+def test_a_syntax_error_prints_its_line_and_no_frames(tmp_path: Path, name: str) -> None:
     (tmp_path / "app.py").write_text("def app(:\n")
     status, _, err = run(tmp_path, "invoke", name)
     assert status == 1
@@ -102,11 +101,11 @@ def test_a_syntax_error_is_shown_where_it_is_and_nothing_else(tmp_path: Path, na
     assert "def app(:" in lines[1]
     assert lines[-2:] == [
         "SyntaxError: invalid syntax",
-        f"bridge: {name} cannot be imported; the traceback above says why.",
+        f"bridge: {name} cannot be imported; see the traceback above.",
     ]
 
 
-def test_a_factory_that_raises_is_told_as_one_with_its_own_part_of_the_traceback(tmp_path: Path) -> None:
+def test_a_factory_that_raises_prints_its_frames_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "def make():\n    return connect()\ndef connect():\n    raise OSError('no database')\n"
     )
@@ -117,27 +116,27 @@ def test_a_factory_that_raises_is_told_as_one_with_its_own_part_of_the_traceback
     assert "bridge/" not in err
     assert lines[-2:] == [
         "OSError: no database",
-        "bridge: the factory app:make() raised OSError; what is above says where.",
+        "bridge: The factory app:make() raised OSError; see the traceback above.",
     ]
 
 
-def test_a_factory_that_wants_arguments_is_told_so(tmp_path: Path) -> None:
+def test_a_factory_with_required_parameters(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def make(config): ...\n")
     status, _, err = run(tmp_path, "invoke", "app:make()")
     assert (status, err.splitlines()) == (
         1,
         [
             "TypeError: make() missing 1 required positional argument: 'config'",
-            "bridge: the factory app:make() raised TypeError; what is above says where.",
+            "bridge: The factory app:make() raised TypeError; see the traceback above.",
         ],
     )
 
 
-def test_a_module_that_raises_before_its_factory_is_called_cannot_be_imported(tmp_path: Path) -> None:
+def test_a_module_with_a_factory_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("1 / 0\ndef make(): ...\n")
     status, _, err = run(tmp_path, "invoke", "app:make()")
     assert status == 1
-    assert err.splitlines()[-1] == "bridge: app:make() cannot be imported; the traceback above says why."
+    assert err.splitlines()[-1] == "bridge: app:make() cannot be imported; see the traceback above."
 
 
 DJANGO = """
@@ -157,18 +156,18 @@ def application(environ, start):
         ("other", "{0}/shop/shop/wsgi.py"),
     ],
 )
-def test_a_file_in_a_package_is_a_part_of_it(tmp_path: Path, folder: str, name: str) -> None:
+def test_a_file_in_a_package_is_imported_as_its_submodule(tmp_path: Path, folder: str, name: str) -> None:
     (tmp_path / "shop" / "shop").mkdir(parents=True)
     (tmp_path / "other").mkdir()
     for file, text in (("__init__", ""), ("settings", "NAME = 'the shop'"), ("wsgi", DJANGO)):
         (tmp_path / "shop" / "shop" / f"{file}.py").write_text(text)
     status, out, err = run(tmp_path / folder, "invoke", name.format(tmp_path))
     assert (status, json.loads(out)["body"]) == (0, "the shop"), err
-    with Served(tmp_path / folder, name.format(tmp_path), "--no-reload") as running:
+    with ServeProcess(tmp_path / folder, name.format(tmp_path), "--no-reload") as running:
         assert running.client.get("/").text == "the shop"
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
     for command in (["invoke"], ["serve", "--port", "0", "--no-reload"]):
         for name in ("/no_such/app.py:app", "no_such/app.py"):
             status, out, err = run(tmp_path, *command, name)
@@ -178,21 +177,21 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("app = 7", "which cannot be called"),
-        ("def app(one, two, three, four): ...", "It cannot be told whether"),
+        ("def app(one, two, three, four): ...", "is not recognisable as a WSGI or an ASGI application"),
     ],
 )
-def test_what_is_no_application_is_one_message(tmp_path: Path, text: str, says: str) -> None:
+def test_an_object_that_is_no_application_is_one_message(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "app.py").write_text(text)
     status, _, err = run(tmp_path, "invoke", "app:app")
     assert status == 1
-    assert says in err
+    assert message in err
     assert "Traceback" not in err
 
 
-def test_a_lambda_handler_with_slashes_is_a_module_in_a_package(tmp_path: Path) -> None:
+def test_slashes_in_a_lambda_handler_are_packages(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "words.py").write_text("WORD = 'packaged'\n")
     text = "from .words import WORD\ndef handler(event, context):\n    return {'statusCode': 200, 'body': WORD}\n"
@@ -202,7 +201,7 @@ def test_a_lambda_handler_with_slashes_is_a_module_in_a_package(tmp_path: Path) 
     assert (status, json.loads(out)["body"]) == (0, "packaged"), err
 
 
-def test_functions_with_folders_of_their_own_may_have_modules_of_the_same_name(tmp_path: Path) -> None:
+def test_functions_in_different_folders_may_have_modules_of_the_same_name(tmp_path: Path) -> None:
     for name in ("dogs", "cats"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "words.py").write_text(f"WORD = '{name}'\n")
@@ -221,6 +220,6 @@ def test_functions_with_folders_of_their_own_may_have_modules_of_the_same_name(t
         assert (status, out and json.loads(out)["body"]) == (0, f"{name} {name}"), err
 
 
-def test_a_handler_that_the_project_makes_itself_is_served_as_it_is(tmp_path: Path) -> None:
+def test_a_handler_made_by_the_project_keeps_its_options(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(f"import bridge\n{APP}\nhandler = bridge.handler(app, base_path='/shop')\n")
-    assert seen(tmp_path, "app:handler", "/shop/tea")["IS_OFFLINE"] == "True"
+    assert variables(tmp_path, "app:handler", "/shop/tea")["IS_OFFLINE"] == "True"

@@ -104,7 +104,7 @@ def test_it_prints_the_files_the_commands_of_the_readme_and_the_policy(kind: str
     assert commands
     assert [line for line in readme.splitlines() if line.startswith("    ")] == commands
     assert f"{kind}/policy.json" in out
-    assert "Both functions are open to everybody." in out
+    assert "Both functions are open to the public." in out
 
 
 def test_the_functions_are_for_the_python_that_runs_unless_the_project_or_the_command_line_says_so(
@@ -134,7 +134,7 @@ def test_one_function_comes_without_what_the_other_needs(
     write_files(project, HOLDS)
     status, out, _ = init(kind, f"--{only}", "--arch", "arm64")
     assert status == 0
-    assert "The function is open to everybody." in out
+    assert "The function is open to the public." in out
     made = {path.name: path.read_text() for path in project.rglob("*") if path.is_file() and path.name not in HOLDS}
     for name, text in made.items():
         words = re.sub(r"invoke_mode|InvokeMode|serverless-bridge.*|--target \w+", "", text)
@@ -336,7 +336,7 @@ def test_of_several_applications_one_is_to_be_named(init: Init, project: Path) -
     status, out, err = init("cdk")
     assert (status, out) == (2, "")
     assert err.splitlines() == [
-        "bridge: There are several applications here. Name the one to deploy:",
+        "bridge: This folder has several applications. Name the one to deploy:",
         "  bridge init cdk api:api    FastAPI (ASGI) in api.py, line 2",
         "  bridge init cdk app:app    Flask (WSGI) in app.py, line 2",
     ]
@@ -347,7 +347,7 @@ def test_without_one_it_is_to_be_named(init: Init, project: Path) -> None:
     write_files(project, {"lib.py": "x = 1\n"})
     status, out, err = init("sam")
     assert (status, out) == (1, "")
-    assert "none is seen in the Python files here. Name it: `bridge init sam app:app`." in err
+    assert "the Python files in this folder define none. Name it, as in `bridge init sam app:app`." in err
 
 
 def test_the_project_names_its_application(init: Init, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,8 +370,8 @@ def test_an_installed_application_need_not_be_in_the_project(init: Init, project
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        ((), 2, "Which tool? There are:\n  serverless  the Serverless Framework"),
-        (("pulumi",), 2, "'pulumi' is no tool that bridge init knows. There are:\n  serverless  the"),
+        ((), 2, "Name a tool. Write `bridge init TOOL` with one of these:\n  serverless  the Serverless Framework"),
+        (("pulumi",), 2, "There is no tool 'pulumi'. Write `bridge init TOOL` with one of these:\n  serverless  the"),
         (("sam", "nothing:app"), 1, "nothing:app: there is no module 'nothing'"),
         (("sam", "web/app:app"), 1, "web/app:app: the project has no folder 'web'"),
         (("sam", "../shop2/app:app"), 1, "is not in the project"),
@@ -408,7 +408,7 @@ def test_a_file_that_is_there_is_not_replaced_and_no_other_is_written(kind: str,
     before = file_digests(project)
     status, out, err = init(kind)
     assert (status, out) == (1, "")
-    assert f"{kind}/README.md, {kind}/policy.json. --force replaces them." in err
+    assert f"{kind}/README.md, {kind}/policy.json exist. Add --force to replace existing files." in err
     assert file_digests(project) == before
     assert init(kind, "--force")[0] == 0
     assert json.loads((project / kind / "policy.json").read_text())["Statement"]
@@ -418,7 +418,7 @@ def test_a_second_file_of_the_framework_is_not_written(init: Init, project: Path
     write_files(project, {**HOLDS, "serverless.ts": ""})
     status, _, err = init("serverless", "--force")
     assert status == 1
-    assert "the project has serverless.ts: it would not count any more." in err
+    assert "the project has serverless.ts, which the Serverless Framework would ignore beside serverless.yml." in err
     assert not (project / "serverless.yml").exists()
 
 
@@ -427,7 +427,7 @@ def test_a_folder_of_the_project_is_not_taken_for_the_tools(init: Init, project:
     for force in ((), ("--force",)):
         status, _, err = init("image", *force)
         assert status == 1
-        assert "The folder image has other files already (logo.png)" in err
+        assert "The folder image has other files (logo.png)" in err
     assert init("image", "--folder", "deploy")[0] == 0
 
 
@@ -437,7 +437,7 @@ def test_what_stands_in_the_way_leaves_all_as_it_was(force: tuple[str, ...], ini
     before = file_digests(project)
     status, out, err = init("sam", *force)
     assert (status, out) == (1, "")
-    assert "Nothing is written: " in err
+    assert "No file was written: " in err
     assert file_digests(project) == before
     write_files(project, {"cdk/README.md": "mine", "cdk/policy.json/inner": ""})
     before = file_digests(project)
@@ -460,13 +460,13 @@ def test_a_disk_that_fails_half_way_leaves_all_as_it_was(
     for words in (("terraform", "--force"), ("serverless",)):
         status, out, err = init(*words)
         assert (status, out) == (1, "")
-        assert re.search(r"Nothing is written: .*policy\.json.*: No space left on device\.", err)
+        assert re.search(r"No file was written: .*policy\.json.*: No space left on device\.", err)
         assert file_digests(project) == before
 
 
 def test_a_project_without_requirements_is_told(init: Init, project: Path) -> None:
     write_files(project, {"app.py": HELLO})
-    assert "There is no requirements.txt or lock file" in init("sam")[2]
+    assert "There is no requirements.txt and no lock file" in init("sam")[2]
     write_files(project, {"requirements.txt": "flask\n"})
     assert "There is no requirements.txt" not in init("cdk")[2]
 

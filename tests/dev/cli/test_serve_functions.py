@@ -1,4 +1,4 @@
-"""The functions of a project served together, by its own routes and behind its own front door."""
+"""``bridge serve`` with a project of several functions and routes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dev.cli.serve_process import Served
+from tests.dev.cli.serve_process import ServeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Serve = Callable[..., Served]
+    Serve = Callable[..., ServeProcess]
 
 APP = """
 import json, os, time
@@ -57,37 +57,37 @@ functions:
 
 
 @pytest.mark.slow
-def test_routes_lead_to_their_functions(serve: Serve, tmp_path: Path) -> None:
+def test_requests_are_routed_to_the_functions(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text(SERVERLESS)
-    served = serve(SHADE="light")
-    assert "Serving app.dogs, app.app behind rest-api at " in served.err
+    server = serve(SHADE="light")
+    assert "Serving app.dogs, app.app behind rest-api at " in server.stderr
 
-    assert served.client.get("/dogs/7").json() == {
+    assert server.client.get("/dogs/7").json() == {
         "colour": "light green",
         "name": "dogs",
         "arn": "arn:aws:lambda:us-east-1:123456789012:function:dogs",
         "resource": "/dogs/{id}",
         "parameters": {"id": "7"},
     }
-    assert served.client.post("/dogs").json()["resource"] == "/dogs"
-    assert served.client.put("/web/a/b").content == b'["/web/a/b", "light green"]\xff'
+    assert server.client.post("/dogs").json()["resource"] == "/dogs"
+    assert server.client.put("/web/a/b").content == b'["/web/a/b", "light green"]\xff'
 
     for method, path in (("GET", "/cats"), ("PUT", "/dogs/7"), ("GET", "/dogs")):
-        answer = served.client.request(method, path)
+        answer = server.client.request(method, path)
         assert (answer.status_code, answer.json()) == (403, {"message": "Missing Authentication Token"})
-        served.said(f"{method} {path}: rest-api answered 403 by itself: .*GET /dogs/{{id}}, POST /dogs, ANY /web")
+        server.wait_for_stderr(f"{method} {path}: rest-api answered 403 .*GET /dogs/{{id}}, POST /dogs, ANY /web")
 
-    late = served.client.get("/dogs/slow")  # the function's own timeout is shorter than the front door's: it has failed
+    late = server.client.get("/dogs/slow")  # beyond the function's own timeout: the function has failed
     assert (late.status_code, late.json()) == (502, {"message": "Internal server error"})
 
 
-def test_another_front_door_is_a_matter_of_an_option(serve: Serve, tmp_path: Path) -> None:
+def test_the_source_option_overrides_the_projects_front_door(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text(SERVERLESS)
-    served = serve("--source", "http-api-v1", "--no-reload")
-    assert served.client.get("/dogs/7").json()["colour"] == "dark green"
-    answer = served.client.get("/cats")
+    server = serve("--source", "http-api-v1", "--no-reload")
+    assert server.client.get("/dogs/7").json()["colour"] == "dark green"
+    answer = server.client.get("/cats")
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
 
 
@@ -100,41 +100,39 @@ functions:
 
 
 @pytest.mark.slow
-def test_variables_that_functions_of_one_process_read_from_each_other_are_told_once(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_variables_with_different_values_are_reported_once(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text(ENVIRONMENTS.format("httpApi", "black"))
-    served = serve("--no-reload")
-    said = "The functions share one process, and the variables COLOUR, SIZE with it: "
-    assert served.err.count(said) == 1
-    assert "`bridge serve --runtime` gives each function a process of its own." in served.err
+    server = serve("--no-reload")
+    assert server.stderr.count("share its environment, in which they differ: COLOUR, SIZE. ") == 1
+    assert "Use `bridge serve --runtime` to give each function a process." in server.stderr
     (tmp_path / "own.env").write_text("SIZE=1\nCOLOUR=green\n")
-    assert "share" not in serve("--no-reload", "--env-file", "own.env").err
+    assert "share" not in serve("--no-reload", "--env-file", "own.env").stderr
 
 
 @pytest.mark.slow
-def test_events_of_another_front_door_are_told_unless_the_front_door_is_chosen(serve: Serve, tmp_path: Path) -> None:
+def test_events_of_another_front_door_are_reported_without_the_source_option(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "serverless.yml").write_text(ENVIRONMENTS.format("http", "black"))
-    served = serve("--no-reload")
-    assert served.err.count("on AWS those of dogs are behind rest-api: `--source rest-api` serves all") == 1
-    assert " behind http-api at " in served.err
-    assert "on AWS" not in serve("--no-reload", "--source", "rest-api").err
+    server = serve("--no-reload")
+    assert server.stderr.count("On AWS those of dogs are behind rest-api") == 1
+    assert "`--source rest-api`" in server.stderr
+    assert " behind http-api at " in server.stderr
+    assert "On AWS" not in serve("--no-reload", "--source", "rest-api").stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
-def test_variables_may_come_through_a_pipe_which_is_read_once(tmp_path: Path, reload: str) -> None:
+def test_the_env_file_may_be_a_pipe(tmp_path: Path, reload: str) -> None:
     (tmp_path / "app.py").write_text(APP.replace("dogs(", "app_of("))
     os.mkfifo(tmp_path / "pipe")
     with ThreadPoolExecutor() as threads:
-        writing = threads.submit((tmp_path / "pipe").write_text, "COLOUR=green\n")
-        with Served(tmp_path, "app:app", "--env-file", "pipe", reload) as served:
-            writing.result()
+        written = threads.submit((tmp_path / "pipe").write_text, "COLOUR=green\n")
+        with ServeProcess(tmp_path, "app:app", "--env-file", "pipe", reload) as server:
+            written.result()
             for _ in range(2):
-                assert b"green" in served.client.get("/").content
+                assert b"green" in server.client.get("/").content
                 if reload == "--no-reload":
                     break
                 (tmp_path / "app.py").write_text(APP + "\n")
-                served.said("Serving ", times=2)
+                server.wait_for_stderr("Serving ", times=2)

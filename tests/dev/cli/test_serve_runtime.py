@@ -1,4 +1,4 @@
-"""``bridge serve --runtime``: the function in processes of its own, streams, and any other runtime."""
+"""``bridge serve --runtime``: functions in separate processes, streams, and other runtimes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import httpx
 import pytest
 
 from bridge.dev.gateway import SOURCES
-from tests.dev.cli.serve_process import ASGI, WSGI, Served, run
+from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess, run
 from tests.dev.gateway.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Serve = Callable[..., Served]
+    Serve = Callable[..., ServeProcess]
 
 APPLICATION = """
 import asyncio, json, os, time
@@ -59,9 +59,9 @@ async def app(scope, receive, send):
             await asyncio.sleep(0.005)
         await send({"type": "http.response.body", "body": b"data: second\\n\\n", "more_body": True})
     else:
-        told = {"pid": os.getpid(), "path": path, "root": scope["root_path"]}
-        told |= {name: os.environ.get(name) for name in NAMES}
-        await send({"type": "http.response.body", "body": json.dumps(told).encode(), "more_body": True})
+        page = {"pid": os.getpid(), "path": path, "root": scope["root_path"]}
+        page |= {name: os.environ.get(name) for name in NAMES}
+        await send({"type": "http.response.body", "body": json.dumps(page).encode(), "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 """
 STREAM = ("--runtime", "--response-mode", "stream", "--source", "function-url", "--no-reload")
@@ -69,78 +69,78 @@ STREAM = ("--runtime", "--response-mode", "stream", "--source", "function-url", 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with an application."""
+    """A project with an application."""
     (tmp_path / "app.py").write_text(APPLICATION)
     return tmp_path
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(1000):
         if condition():
             return
         time.sleep(0.02)
-    raise AssertionError("it never came true")
+    raise AssertionError("the condition did not become true")
 
 
-def test_an_event_is_seen_before_the_next_is_made(serve: Serve, project: Path) -> None:
-    served = serve("app:app", *STREAM)
+def test_a_chunk_arrives_before_the_next_is_sent(serve: Serve, project: Path) -> None:
+    server = serve("app:app", *STREAM)
     gate = project / "gate"
-    with served.client.stream("GET", f"/gated?{gate}") as answer:
+    with server.client.stream("GET", f"/gated?{gate}") as answer:
         parts = answer.iter_raw()
         assert next(parts) == b"data: first\n\n"
-        assert "/gated" not in served.out
+        assert "/gated" not in server.stdout
         gate.touch()
         assert next(parts) == b"data: second\n\n"
         assert list(parts) == []
-    served.printed(r"^GET /gated\?.* 200 \d+ ms 27 B stream$")
+    server.wait_for_stdout(r"^GET /gated\?.* 200 \d+ ms 27 B stream$")
 
 
 @pytest.mark.slow
 def test_ten_seconds_of_events_arrive_one_by_one(
     serve: Serve, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    served = serve("app:app", *STREAM)
-    assert served.client.get("/").status_code == 200  # the process is there
-    late = []
-    with served.client.stream("GET", "/events") as answer:
+    server = serve("app:app", *STREAM)
+    assert server.client.get("/").status_code == 200  # starts the process
+    delays = []
+    with server.client.stream("GET", "/events") as answer:
         for part in answer.iter_raw():
-            (sent,) = re.findall(rb"^data: ([0-9.]+)\n\n\Z", part)  # each by itself
-            late.append(time.time() - float(sent))
-            assert "/events" not in served.out
-    assert len(late) == 10
-    served.printed(r"^GET /events 200 \d+ ms \d+ B stream$")
+            (sent,) = re.findall(rb"^data: ([0-9.]+)\n\n\Z", part)  # one event for each chunk
+            delays.append(time.time() - float(sent))
+            assert "/events" not in server.stdout
+    assert len(delays) == 10
+    server.wait_for_stdout(r"^GET /events 200 \d+ ms \d+ B stream$")
     with capsys.disabled():
-        print(f" [{1000 * late[0]:.1f} ms for the first event, {1000 * max(late):.1f} ms for the slowest]", end="")
+        print(f" [{1000 * delays[0]:.1f} ms for the first event, {1000 * max(delays):.1f} ms for the slowest]", end="")
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_it_is_served_behind_every_front_door(serve: Serve, project: Path, source: str) -> None:
-    served = serve("app:app", "--runtime", "--no-reload", "--source", source)
+def test_every_front_door_calls_the_function(serve: Serve, project: Path, source: str) -> None:
+    server = serve("app:app", "--runtime", "--no-reload", "--source", source)
     for path in ("/", "/tea%20room"):
-        assert served.client.get(path).status_code == 200
-    assert served.printed(r"^GET /tea%20room 200 \d+ ms \d+ B (text|base64)$")
+        assert server.client.get(path).status_code == 200
+    assert server.wait_for_stdout(r"^GET /tea%20room 200 \d+ ms \d+ B (text|base64)$")
 
 
 @pytest.mark.parametrize("app", [WSGI, ASGI], ids=["wsgi", "asgi"])
 def test_both_interfaces_are_served(serve: Serve, app: str) -> None:
-    served = serve(app, "--runtime", "--no-reload")
-    answer = served.client.post("/tea?cup=1", content=b"x" * 1000).json()
-    assert (answer["path"], answer["query"], answer["size"]) == ("/tea", "cup=1", 1000)
-    assert served.client.get("/error").status_code == 500
-    served.printed("This error is on purpose")
+    server = serve(app, "--runtime", "--no-reload")
+    page = server.client.post("/tea?cup=1", content=b"x" * 1000).json()
+    assert (page["path"], page["query"], page["size"]) == ("/tea", "cup=1", 1000)
+    assert server.client.get("/error").status_code == 500
+    server.wait_for_stdout("This error is on purpose")
 
 
-def test_the_functions_environment_is_that_of_the_project_the_file_and_the_options(serve: Serve, project: Path) -> None:
+def test_the_environment_comes_from_the_project_the_env_file_and_the_options(serve: Serve, project: Path) -> None:
     (project / "serverless.yml").write_text(
         "provider:\n  name: aws\n  runtime: python3.13\n  environment: {FROM_PROJECT: yes, FROM_FILE: no}\n"
         "functions:\n  shop:\n    handler: bridge.entrypoint.handler\n    environment: {BRIDGE_APP: 'app:app'}\n"
     )
     (project / "vars").write_text("FROM_FILE=file\n")
     options = ("--env-file", "vars", "--response-mode", "stream", "--base-path", "shop", "--concurrency", "3")
-    served = serve("--runtime", "--no-reload", *options, "--source", "rest-api")
-    told = served.client.get("/shop/tea").json()
-    del told["pid"]
-    assert told == {
+    server = serve("--runtime", "--no-reload", *options, "--source", "rest-api")
+    page = server.client.get("/shop/tea").json()
+    del page["pid"]
+    assert page == {
         "path": "/shop/tea",
         "root": "/shop",
         "BRIDGE_RESPONSE_MODE": "stream",
@@ -153,20 +153,20 @@ def test_the_functions_environment_is_that_of_the_project_the_file_and_the_optio
     }
 
 
-def test_the_mode_is_otherwise_that_of_the_environment(serve: Serve, project: Path) -> None:
-    served = serve("app:app", "--runtime", "--no-reload", "--source", "function-url", BRIDGE_RESPONSE_MODE="stream")
-    served.client.get("/")
-    served.printed(r"^GET / 200 \d+ ms \d+ B stream$")
+def test_the_response_mode_may_come_from_the_environment(serve: Serve, project: Path) -> None:
+    server = serve("app:app", "--runtime", "--no-reload", "--source", "function-url", BRIDGE_RESPONSE_MODE="stream")
+    server.client.get("/")
+    server.wait_for_stdout(r"^GET / 200 \d+ ms \d+ B stream$")
 
 
-def test_a_front_door_without_streams_is_named_at_the_start(serve: Serve, project: Path) -> None:
-    served = serve("app:app", "--runtime", "--no-reload", "--response-mode", "stream")
-    served.said("^http-api hands on whole responses only; --source function-url and --source rest-api stream them")
-    served.client.get("/")
-    served.printed(r"^GET / 200 \d+ ms \d+ B text$")
+def test_a_front_door_that_buffers_responses_is_reported_at_the_start(serve: Serve, project: Path) -> None:
+    server = serve("app:app", "--runtime", "--no-reload", "--response-mode", "stream")
+    server.wait_for_stderr("^http-api buffers responses, so they are not streamed. Use --source function-url")
+    server.client.get("/")
+    server.wait_for_stdout(r"^GET / 200 \d+ ms \d+ B text$")
 
 
-def test_each_function_has_processes_of_its_own(serve: Serve, project: Path) -> None:
+def test_functions_have_separate_processes(serve: Serve, project: Path) -> None:
     (project / "cats").mkdir()
     for name in ("dogs.py", "cats/app.py"):
         (project / name).write_text(
@@ -187,144 +187,145 @@ def test_each_function_has_processes_of_its_own(serve: Serve, project: Path) -> 
                 events: [{httpApi: GET /cats}]
         """)
     )
-    served = serve("--runtime", "--no-reload")
-    dogs, cats = (served.client.get(path).text.split() for path in ("/dogs", "/cats"))
+    server = serve("--runtime", "--no-reload")
+    dogs, cats = (server.client.get(path).text.split() for path in ("/dogs", "/cats"))
     assert (dogs[0], dogs[2], cats[0], cats[2]) == ("dogs", "dog", "cats", "cat")
     assert dogs[1] != cats[1]
-    assert served.client.get("/birds").status_code == 404
+    assert server.client.get("/birds").status_code == 404
 
 
 @pytest.mark.aws
-def test_another_runtime_is_served(serve: Serve, project: Path) -> None:
+def test_another_runtime_runs_as_the_command(serve: Serve, project: Path) -> None:
     (project / "other.py").write_text(
         "def handler(event, context):\n"
         "    return {'statusCode': 200, 'body': event['rawPath'] + context.function_name}\n"
     )
     command = ("--", sys.executable, "-m", "awslambdaric", "other.handler")
-    served = serve("--runtime", "--no-reload", command=command)
-    assert served.client.get("/tea").text == "/teabridge"
+    server = serve("--runtime", "--no-reload", command=command)
+    assert server.client.get("/tea").text == "/teabridge"
 
 
-def test_a_process_that_ends_is_answered_as_a_failed_function_and_the_next_request_as_ever(
-    serve: Serve, project: Path
-) -> None:
-    served = serve("app:app", "--runtime", "--no-reload")
-    first = served.client.get("/").json()["pid"]
-    answer = served.client.get("/exit")
+def test_a_process_that_exits_is_a_failed_function_and_is_replaced(serve: Serve, project: Path) -> None:
+    server = serve("app:app", "--runtime", "--no-reload")
+    first = server.client.get("/").json()["pid"]
+    answer = server.client.get("/exit")
     assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
-    served.said(r"The process of the function bridge ended with 1 invocations in flight \(exit status 3\)")
-    served.printed("^leaving$")
-    assert served.client.get("/").json()["pid"] != first
+    server.wait_for_stderr(r"The process of the function bridge ended with 1 invocations in flight \(exit status 3\)")
+    server.wait_for_stdout("^leaving$")
+    assert server.client.get("/").json()["pid"] != first
 
 
-def test_a_timeout_ends_the_process_and_not_the_server(serve: Serve, project: Path) -> None:
+def test_a_timeout_ends_the_process_of_the_function(serve: Serve, project: Path) -> None:
     (project / "serverless.yml").write_text(
         "provider: {name: aws, runtime: python3.13, timeout: 1}\nfunctions:\n  shop:\n"
         "    handler: bridge.entrypoint.handler\n    environment: {BRIDGE_APP: 'app:app', BRIDGE_LIFESPAN: 'off'}\n"
     )
-    served = serve("--runtime", "--no-reload", "--sandboxes", "1")
-    assert served.client.get("/block").status_code in (500, 504)
-    assert served.client.get("/").status_code == 200
+    server = serve("--runtime", "--no-reload", "--sandboxes", "1")
+    assert server.client.get("/block").status_code in (500, 504)
+    assert server.client.get("/").status_code == 200
 
 
-def test_a_function_that_does_not_start_is_tried_again_with_each_request(serve: Serve, project: Path) -> None:
+def test_each_request_starts_a_function_again_that_did_not_start(serve: Serve, project: Path) -> None:
     (project / "app.py").write_text("raise RuntimeError('no tea')\n")
-    served = serve("app:app", "--runtime", "--no-reload")
-    assert served.client.get("/").status_code == 500
-    served.said(r"^ERROR bridge: The function bridge does not start: RuntimeError: no tea\n.*app\.py")
+    server = serve("app:app", "--runtime", "--no-reload")
+    assert server.client.get("/").status_code == 500
+    server.wait_for_stderr(r"^ERROR bridge: The function bridge does not start: RuntimeError: no tea\n.*app\.py")
     (project / "app.py").write_text(APPLICATION)
-    assert served.client.get("/").status_code == 200
+    assert server.client.get("/").status_code == 200
 
 
 @pytest.mark.slow
-def test_processes_are_new_after_a_change(serve: Serve, project: Path) -> None:
-    served = serve("app:app", "--runtime")
-    first = served.client.get("/").json()["pid"]
+def test_a_change_replaces_the_processes(serve: Serve, project: Path) -> None:
+    server = serve("app:app", "--runtime")
+    first = server.client.get("/").json()["pid"]
     (project / "app.py").write_text(APPLICATION.replace('"path": path', '"path": "changed"'))
-    served.said("^Serving ", times=2)
-    told = served.client.get("/").json()
-    assert told["path"] == "changed"
-    assert told["pid"] != first
+    server.wait_for_stderr("^Serving ", times=2)
+    page = server.client.get("/").json()
+    assert page["path"] == "changed"
+    assert page["pid"] != first
     assert not is_alive(first)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [["--no-reload"], ["--reload"]], ids=["no-reload", "reload"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_requests_in_flight_are_answered_and_then_all_processes_end(
+async def test_requests_in_flight_are_answered_before_the_processes_end(
     serve: Serve, project: Path, options: list[str], number: signal.Signals
 ) -> None:
-    served = serve("app:app", "--runtime", *options)
-    process = served.client.get("/").json()["pid"]
-    async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=30) as client:
-        asked = asyncio.create_task(client.get("/slow"))
+    server = serve("app:app", "--runtime", *options)
+    process = server.client.get("/").json()["pid"]
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30) as client:
+        request = asyncio.create_task(client.get("/slow"))
         await asyncio.sleep(0.3)
         if number == signal.SIGINT:
-            served.ctrl_c()
+            server.press_ctrl_c()
         else:
-            served.process.terminate()
-        assert (await asked).json()["pid"] == process
-    assert await asyncio.to_thread(served.status) == 0
+            server.process.terminate()
+        assert (await request).json()["pid"] == process
+    assert await asyncio.to_thread(server.wait) == 0
     assert not is_alive(process)
-    assert "shut down" in served.out
-    assert "Traceback" not in served.err
+    assert "shut down" in server.stdout
+    assert "Traceback" not in server.stderr
 
 
 @pytest.mark.parametrize("options", [["--no-reload"], ["--reload"]], ids=["no-reload", "reload"])
-def test_no_process_is_left_if_the_server_is_killed(serve: Serve, project: Path, options: list[str]) -> None:
-    served = serve("app:app", "--runtime", *options)
-    process = served.client.get("/").json()["pid"]
-    served.process.kill()
-    until(lambda: not is_alive(process))
+def test_the_processes_end_when_the_server_is_killed(serve: Serve, project: Path, options: list[str]) -> None:
+    server = serve("app:app", "--runtime", *options)
+    process = server.client.get("/").json()["pid"]
+    server.process.kill()
+    wait_until(lambda: not is_alive(process))
 
 
 @pytest.mark.slow
-def test_pyproject_toml_says_it_all(serve: Serve, project: Path) -> None:
+def test_pyproject_toml_sets_all_options(serve: Serve, project: Path) -> None:
     (project / "pyproject.toml").write_text(
         '[tool.bridge]\napp = "app:app"\nruntime = true\nsource = "function-url"\nresponse-mode = "stream"\n'
         "concurrency = 2\nsandboxes = 1\nreload = false\ndebugger = true\nthreads = 4\n"
     )
-    served = serve()
-    assert served.client.get("/").json()["AWS_LAMBDA_MAX_CONCURRENCY"] == "2"
-    served.printed(r"^GET / 200 \d+ ms \d+ B stream$")
+    server = serve()
+    assert server.client.get("/").json()["AWS_LAMBDA_MAX_CONCURRENCY"] == "2"
+    server.wait_for_stdout(r"^GET / 200 \d+ ms \d+ B stream$")
     for option in ("--no-runtime", "--plain"):
         assert serve(option).client.get("/").json()["AWS_LAMBDA_MAX_CONCURRENCY"] is None
 
 
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("words", "message"),
     [
-        (["--runtime", "--debugger"], "--debugger means nothing here: the debugger is in the server's process"),
-        (["--runtime", "--threads", "3"], "--threads means nothing here: --sandboxes and --concurrency say"),
-        (["--runtime", "--plain"], "not both"),
-        (["--concurrency", "3"], "--concurrency means nothing here: only --runtime has --concurrency"),
-        (["--sandboxes", "3"], "only --runtime has --sandboxes"),
-        (["--response-mode", "stream"], "only --runtime has --response-mode"),
+        (["--runtime", "--debugger"], "--debugger does not apply with --runtime: the debugger runs in the server's"),
+        (
+            ["--runtime", "--threads", "3"],
+            "--threads does not apply with --runtime: --sandboxes and --concurrency",
+        ),
+        (["--runtime", "--plain"], "--plain does not apply with --runtime"),
+        (["--concurrency", "3"], "--concurrency applies only with --runtime. Add --runtime, or remove --concurrency."),
+        (["--sandboxes", "3"], "--sandboxes applies only with --runtime"),
+        (["--response-mode", "stream"], "--response-mode applies only with --runtime"),
         (["--runtime", "--response-mode", "tea"], "invalid choice: 'tea'"),
-        (["--runtime", "--sandboxes", "0"], "'0' is no number from 1 on"),
-        (["--runtime", "--concurrency", "many"], "'many' is no number from 1 on"),
-        (["--", "python", "app.py"], "The words after -- are the command that --runtime runs"),
+        (["--runtime", "--sandboxes", "0"], "'0' is not an integer of 1 or more"),
+        (["--runtime", "--concurrency", "many"], "'many' is not an integer of 1 or more"),
+        (["--", "python", "app.py"], "The words after -- are a command for --runtime. Add --runtime, or remove"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(project: Path, words: list[str], why: str) -> None:
+def test_options_that_do_not_apply_are_refused(project: Path, words: list[str], message: str) -> None:
     status, _, err = run(project, "serve", "app:app", *words)
     assert status == 2
-    assert why in err
+    assert message in err
 
 
-def test_a_command_that_is_not_there_is_said_at_the_start(project: Path) -> None:
+def test_a_command_that_does_not_exist_is_reported_at_the_start(project: Path) -> None:
     status, _, err = run(project, "serve", "--runtime", "--no-reload", "--port", "0", "--", "no-such-program", "x")
     assert status == 1
-    assert "no-such-program is no program that can be run" in err
+    assert "The command no-such-program does not exist." in err
 
 
-def test_without_a_command_there_must_be_an_application(tmp_path: Path) -> None:
+def test_without_a_command_an_application_is_required(tmp_path: Path) -> None:
     status, _, err = run(tmp_path, "serve", "--runtime", "--no-reload", "--port", "0")
     assert status == 1
     assert "No application is named" in err
 
 
-def test_a_commands_own_options_are_its_own(serve: Serve, tmp_path: Path) -> None:
+def test_the_words_after_two_dashes_are_not_parsed(serve: Serve, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent("""
@@ -341,17 +342,17 @@ def test_a_commands_own_options_are_its_own(serve: Serve, tmp_path: Path) -> Non
         """)
     )
     words = ("--port", "1", "-v", "--", "--runtime")
-    served = serve("--runtime", "--no-reload", command=("--", sys.executable, "program.py", *words))
-    assert json.loads(served.client.get("/").text) == list(words)
+    server = serve("--runtime", "--no-reload", command=("--", sys.executable, "program.py", *words))
+    assert json.loads(server.client.get("/").text) == list(words)
 
 
-def test_many_requests_are_in_flight_in_one_process(serve: Serve, project: Path) -> None:
-    served = serve("app:app", "--runtime", "--no-reload", "--concurrency", "8", "--sandboxes", "2")
-    served.client.get("/")
+def test_one_process_answers_several_requests_at_once(serve: Serve, project: Path) -> None:
+    server = serve("app:app", "--runtime", "--no-reload", "--concurrency", "8", "--sandboxes", "2")
+    server.client.get("/")
 
-    async def ask() -> set[Any]:
-        async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=30) as client:
+    async def pids() -> set[Any]:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30) as client:
             answers = await asyncio.gather(*(client.get("/slow") for _ in range(8)))
         return {answer.json()["pid"] for answer in answers}
 
-    assert len(asyncio.run(ask())) == 1
+    assert len(asyncio.run(pids())) == 1

@@ -1,14 +1,15 @@
-"""How the server behind ``bridge serve`` ends."""
+"""The shutdown of the server of ``bridge serve``."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
 from typing import Any
 
-from bridge.dev.cli.server.uvicorn_server import Server
+from bridge.dev.cli.server.uvicorn_server import DevelopmentServer
 
-OPTIONS = {"plain": True, "threads": 1, "ssl_certfile": None, "ssl_keyfile": None}
+OPTIONS = argparse.Namespace(plain=True, threads=1, ssl_certfile=None, ssl_keyfile=None)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -17,30 +18,30 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"fine"})
 
 
-async def started(listener: socket.socket) -> Server:
-    server = Server(app, "", OPTIONS)
+async def started(listener: socket.socket) -> DevelopmentServer:
+    server = DevelopmentServer(app, "", OPTIONS)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup([listener])
     return server
 
 
-async def test_a_client_that_has_connected_is_answered_though_its_request_comes_later_than_the_end() -> None:
+async def test_a_client_that_connected_before_the_shutdown_is_answered() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = await started(listener)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         while not server.server_state.connections:
             await asyncio.sleep(0)
-        ending = asyncio.create_task(server.shutdown([]))
+        shutdown = asyncio.create_task(server.shutdown([]))
         for _ in range(3):
             await asyncio.sleep(0)
         writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert (await reader.read()).endswith(b"\r\n\r\nfine")
-        await ending
+        await shutdown
         writer.close()
 
 
-async def test_a_client_that_sends_nothing_does_not_hold_up_the_end() -> None:
+async def test_a_client_that_sends_nothing_does_not_delay_the_shutdown() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = await started(listener)
         reader, writer = await asyncio.open_connection(*listener.getsockname())

@@ -1,6 +1,6 @@
-"""Headless Chromium, driven as far as these tests need it.
+"""A client for headless Chromium, with the part of the WebDriver protocol that the tests use.
 
-The protocol is plain HTTP and JSON (https://www.w3.org/TR/webdriver2/), so no package is needed for it.
+The protocol is JSON over HTTP: https://www.w3.org/TR/webdriver2/
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # how the protocol spells "a reference to an element"
-_PATIENCE = 30.0
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's key of a reference to an element
+_TIMEOUT_SECONDS = 30.0
 
 
 def missing() -> list[str]:
-    """The programs that are not there."""
+    """Return the programs that are not installed."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
 
 
 class Chromium:
-    """A browser.
+    """A browser session.
 
     Args:
-        profile: an empty folder for its own files.
+        profile: an empty folder for the files of the browser.
     """
 
     def __init__(self, profile: Path) -> None:
@@ -51,10 +51,10 @@ class Chromium:
         with self._log.open("wb") as log:
             self._driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=log, stderr=log)
         try:
-            self._client = httpx.Client(base_url=self._address(), trust_env=False, timeout=_PATIENCE)
+            self._client = httpx.Client(base_url=self._address(), trust_env=False, timeout=_TIMEOUT_SECONDS)
             options = {"binary": shutil.which("chromium"), "args": [*_ARGUMENTS, f"--user-data-dir={profile}/profile"]}
-            wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
-            self._session = f"/session/{self._ask('POST', '/session', capabilities=wanted)['sessionId']}"
+            capabilities = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
+            self._session = f"/session/{self._send('POST', '/session', capabilities=capabilities)['sessionId']}"
         except BaseException:
             self._driver.kill()
             self._driver.wait()
@@ -67,7 +67,7 @@ class Chromium:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._ask("DELETE", self._session)
+            self._send("DELETE", self._session)
         finally:
             self._client.close()
             self._driver.kill()
@@ -75,42 +75,42 @@ class Chromium:
 
     @property
     def text(self) -> str:
-        """What it shows."""
+        """The visible text of the page."""
         return str(self.run("return document.body.innerText"))
 
     def open(self, url: str) -> None:
-        """Go to a page and wait until it is loaded, its images too."""
-        self._ask("POST", f"{self._session}/url", url=url)
+        """Open a page and wait until it is loaded with its images."""
+        self._send("POST", f"{self._session}/url", url=url)
 
-    def arrive(self, url: str) -> None:
-        """Wait until it is at a page to which a click leads, and the page is loaded."""
-        until = time.monotonic() + _PATIENCE
-        while (here := self.run("return [location.href, document.readyState]")) != [url, "complete"]:
-            if time.monotonic() > until:
-                raise AssertionError(f"It is at {here}, not at {url}.")
+    def wait_for(self, url: str) -> None:
+        """Wait until the page that a click leads to is loaded."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while (state := self.run("return [location.href, document.readyState]")) != [url, "complete"]:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"The page is {state}, not {url}.")
             time.sleep(0.02)
 
     def run(self, script: str) -> Any:
-        """Run JavaScript in the page."""
-        return self._ask("POST", f"{self._session}/execute/sync", script=script, args=[])
+        """Run JavaScript in the page and return its result."""
+        return self._send("POST", f"{self._session}/execute/sync", script=script, args=[])
 
     def type(self, selector: str, text: str) -> None:
-        """Type into a field; the path of a file into one for files."""
-        self._ask("POST", f"{self._find(selector)}/value", text=text)
+        """Type into a field; for a file field, *text* is a path."""
+        self._send("POST", f"{self._find(selector)}/value", text=text)
 
     def click(self, selector: str) -> None:
-        """Click on something."""
-        self._ask("POST", f"{self._find(selector)}/click")
+        """Click on an element."""
+        self._send("POST", f"{self._find(selector)}/click")
 
-    def forget(self) -> None:
-        """Lose the cookies of the page."""
-        self._ask("DELETE", f"{self._session}/cookie")
+    def delete_cookies(self) -> None:
+        """Delete the cookies of the page."""
+        self._send("DELETE", f"{self._session}/cookie")
 
     def _find(self, selector: str) -> str:
-        found = self._ask("POST", f"{self._session}/element", using="css selector", value=selector)
-        return f"{self._session}/element/{found[_ELEMENT]}"
+        element = self._send("POST", f"{self._session}/element", using="css selector", value=selector)
+        return f"{self._session}/element/{element[_ELEMENT]}"
 
-    def _ask(self, method: str, path: str, **content: Any) -> Any:
+    def _send(self, method: str, path: str, **content: Any) -> Any:
         answer = self._client.request(method, path, json=content if method == "POST" else None)
         value = answer.json()["value"]
         if answer.is_error:
@@ -118,9 +118,9 @@ class Chromium:
         return value
 
     def _address(self) -> str:
-        until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until and self._driver.poll() is None:
-            if found := re.search(r"started successfully on port (\d+)", self._log.read_text()):
-                return f"http://127.0.0.1:{found[1]}"
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while time.monotonic() < deadline and self._driver.poll() is None:
+            if match := re.search(r"started successfully on port (\d+)", self._log.read_text()):
+                return f"http://127.0.0.1:{match[1]}"
             time.sleep(0.02)
         raise AssertionError(f"chromedriver did not start:\n{self._log.read_text()}")
