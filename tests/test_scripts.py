@@ -41,7 +41,7 @@ def version(tmp_path: Path) -> Version:
         shutil.copy(SCRIPTS.parent / name, tmp_path / name)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, tmp_path / "scripts/version", *arguments]
+        command = [sys.executable, str(tmp_path / "scripts/version"), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
     return run
