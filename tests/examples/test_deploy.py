@@ -18,7 +18,7 @@ import pytest
 
 import bridge
 from bridge.dev.gateway import Request, compose, interpret
-from bridge.dev.projects.project import find_project
+from bridge.dev.projects.discover import find_project
 from bridge.dev.projects.yaml_file import load
 from bridge.loading import find_application
 from tests.examples.applications import EXAMPLES
@@ -32,7 +32,9 @@ STREAM = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER, "BRIDGE_RESPONSE_MODE": "stream"}
 HTTP_API_TIMEOUT = 30  # seconds
 
 MISSING_FOR_CDK = [
-    name for name, found in (("aws-cdk-lib", find_spec("aws_cdk")), ("node", shutil.which("node"))) if not found
+    name
+    for name, is_installed in (("aws-cdk-lib", find_spec("aws_cdk")), ("node", shutil.which("node")))
+    if not is_installed
 ]
 
 
