@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Event = Callable[..., Any]
+    Compose = Callable[..., Any]
     Fail = Callable[..., tuple[Any, str]]
 
 
 @pytest.fixture
-def event(capsys: pytest.CaptureFixture[str]) -> Event:
+def compose(capsys: pytest.CaptureFixture[str]) -> Compose:
     """Runs the command and returns the event."""
 
     def make(*arguments: str) -> Any:
@@ -49,12 +49,12 @@ def fail(capsys: pytest.CaptureFixture[str]) -> Fail:
     return make
 
 
-def test_the_default_is_a_get_request_for_the_root(event: Event) -> None:
-    made = event()
-    assert made["requestContext"]["http"]["method"] == "GET"
-    assert made["rawPath"] == "/"
-    assert made["headers"]["host"] == "localhost"
-    assert "body" not in made
+def test_the_default_is_a_get_request_for_the_root(compose: Compose) -> None:
+    event = compose()
+    assert event["requestContext"]["http"]["method"] == "GET"
+    assert event["rawPath"] == "/"
+    assert event["headers"]["host"] == "localhost"
+    assert "body" not in event
 
 
 @pytest.mark.parametrize(
@@ -72,53 +72,53 @@ def test_the_default_is_a_get_request_for_the_root(event: Event) -> None:
         ("/\udcff", "/%FF", "", "localhost"),  # a byte that is not UTF-8, as Python decodes it in an argument
     ],
 )
-def test_the_url_is_a_path_or_an_absolute_url(event: Event, url: str, path: str, query: str, host: str) -> None:
-    made = event(url, "--source", "function-url")
-    assert (made["rawPath"], made["rawQueryString"], made["headers"]["host"]) == (path, query, host)
+def test_the_url_is_a_path_or_an_absolute_url(compose: Compose, url: str, path: str, query: str, host: str) -> None:
+    event = compose(url, "--source", "function-url")
+    assert (event["rawPath"], event["rawQueryString"], event["headers"]["host"]) == (path, query, host)
 
 
-def test_the_scheme_comes_from_the_url(event: Event) -> None:
-    assert event("http://shop.example/")["headers"]["x-forwarded-proto"] == "http"
-    assert event("https://shop.example/")["headers"]["x-forwarded-proto"] == "https"
+def test_the_scheme_comes_from_the_url(compose: Compose) -> None:
+    assert compose("http://shop.example/")["headers"]["x-forwarded-proto"] == "http"
+    assert compose("https://shop.example/")["headers"]["x-forwarded-proto"] == "https"
 
 
-def test_the_method_and_the_headers_have_curls_notation(event: Event) -> None:
-    made = event("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop.example", "-H", "X-None;")
-    assert made["requestContext"]["http"]["method"] == "PUT"
-    assert (made["headers"]["x-cup"], made["headers"]["x-none"]) == ("a,b", "")
-    assert made["headers"]["host"] == "shop.example"
+def test_the_method_and_the_headers_have_curls_notation(compose: Compose) -> None:
+    event = compose("-X", "PUT", "/tea", "-H", "X-Cup: a", "-H", "X-Cup:b ", "-H", "Host: shop", "-H", "X-None;")
+    assert event["requestContext"]["http"]["method"] == "PUT"
+    assert (event["headers"]["x-cup"], event["headers"]["x-none"]) == ("a,b", "")
+    assert event["headers"]["host"] == "shop"
 
 
-def test_a_header_beyond_ascii_is_sent_as_utf_8(event: Event) -> None:
-    assert event("-H", "X-Cup: für")["headers"]["x-cup"] == "für"
+def test_a_header_beyond_ascii_is_sent_as_utf_8(compose: Compose) -> None:
+    assert compose("-H", "X-Cup: für")["headers"]["x-cup"] == "für"
 
 
-def test_data_is_a_form_sent_by_post(event: Event, tmp_path: Path) -> None:
+def test_data_is_a_form_sent_by_post(compose: Compose, tmp_path: Path) -> None:
     (tmp_path / "form").write_text("c=3\r\n&d=4\n")
-    made = event("/tea", "-d", "a=1", "-d", "b=2", "--data", f"@{tmp_path}/form", "--source", "rest-api")
-    assert made["httpMethod"] == "POST"
-    assert made["body"] == "a=1&b=2&c=3&d=4"
-    assert made["headers"]["content-type"] == "application/x-www-form-urlencoded"
+    event = compose("/tea", "-d", "a=1", "-d", "b=2", "--data", f"@{tmp_path}/form", "--source", "rest-api")
+    assert event["httpMethod"] == "POST"
+    assert event["body"] == "a=1&b=2&c=3&d=4"
+    assert event["headers"]["content-type"] == "application/x-www-form-urlencoded"
 
 
-def test_binary_data_is_sent_unchanged(event: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binary_data_is_sent_unchanged(compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = bytes(range(256)) + b"\r\n"
     (tmp_path / "image").write_bytes(content)
-    made = event("--data-binary", f"@{tmp_path}/image", "-H", "Content-Type: image/png")
-    assert made["isBase64Encoded"]
-    assert base64.b64decode(made["body"]) == content
+    event = compose("--data-binary", f"@{tmp_path}/image", "-H", "Content-Type: image/png")
+    assert event["isBase64Encoded"]
+    assert base64.b64decode(event["body"]) == content
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    assert base64.b64decode(event("--data-binary", "@-")["body"]) == content
+    assert base64.b64decode(compose("--data-binary", "@-")["body"]) == content
 
 
-def test_the_event_follows_the_configuration_of_the_front_door(event: Event) -> None:
-    made = event("/prod/tea", "--source", "rest-api", "--stage", "prod")
-    assert (made["path"], made["requestContext"]["stage"]) == ("/tea", "prod")
-    text = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain")
+def test_the_event_follows_the_configuration_of_the_front_door(compose: Compose) -> None:
+    event = compose("/prod/tea", "--source", "rest-api", "--stage", "prod")
+    assert (event["path"], event["requestContext"]["stage"]) == ("/tea", "prod")
+    text = compose("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain")
     assert (text["body"], text["isBase64Encoded"]) == ("x", False)
     types = ("--binary-media-types", "image/png, text/*")
-    made = event("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain", *types)
-    assert (made["body"], made["isBase64Encoded"]) == ("eA==", True)
+    event = compose("--source", "rest-api", "--data-binary", "x", "-H", "Content-Type: text/plain", *types)
+    assert (event["body"], event["isBase64Encoded"]) == ("eA==", True)
 
 
 REST = """
@@ -129,16 +129,16 @@ provider: {apiGateway: {binaryMediaTypes: ['image/*']}}
 
 
 def test_the_project_sets_the_front_door_the_routes_and_the_binary_media_types(
-    event: Event, fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compose: Compose, fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BRIDGE_APP", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "serverless.yml").write_text(REST)
-    made = event("/dogs/7", "--stage", "")
-    assert (made["resource"], made["pathParameters"]) == ("/dogs/{id}", {"id": "7"})
-    assert event("/cats", "--data-binary", "x", "-H", "Content-Type: image/png")["isBase64Encoded"]
-    assert event("/prod/dogs/7", "--stage", "prod")["requestContext"]["stage"] == "prod"
-    assert event("/dogs/7", "--source", "alb")["path"] == "/dogs/7"
+    event = compose("/dogs/7", "--stage", "")
+    assert (event["resource"], event["pathParameters"]) == ("/dogs/{id}", {"id": "7"})
+    assert compose("/cats", "--data-binary", "x", "-H", "Content-Type: image/png")["isBase64Encoded"]
+    assert compose("/prod/dogs/7", "--stage", "prod")["requestContext"]["stage"] == "prod"
+    assert compose("/dogs/7", "--source", "alb")["path"] == "/dogs/7"
     assert fail("/nowhere") == (
         1,
         "bridge: rest-api sends no event for this request, it answers 403 itself: no route of the project matches the "
@@ -148,16 +148,16 @@ def test_the_project_sets_the_front_door_the_routes_and_the_binary_media_types(
     assert status == 1
     assert "rest-api sends no event for this request, it answers 200 itself: a CORS preflight" in stderr
     (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.b, url: true}}")
-    assert ".lambda-url." in event("/")["requestContext"]["domainName"]
+    assert ".lambda-url." in compose("/")["requestContext"]["domainName"]
     status, stderr = fail("/", "--stage", "prod")
     assert status == 2
     assert "--stage prod does not apply to function-url" in stderr
 
 
-def test_options_and_arguments_may_have_any_order(event: Event) -> None:
+def test_options_and_arguments_may_have_any_order(compose: Compose) -> None:
     for arguments in (("/tea", "-X", "PUT"), ("-X", "PUT", "/tea"), ("--source", "http-api", "/tea", "-X", "PUT")):
-        made = event(*arguments)
-        assert (made["rawPath"], made["requestContext"]["http"]["method"]) == ("/tea", "PUT")
+        event = compose(*arguments)
+        assert (event["rawPath"], event["requestContext"]["http"]["method"]) == ("/tea", "PUT")
 
 
 @pytest.mark.parametrize(

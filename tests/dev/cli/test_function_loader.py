@@ -76,67 +76,60 @@ def test_variables_whose_values_a_deployment_sets_are_listed_in_one_line(tmp_pat
     assert err == ("The variables A, C are not set: a deployment sets their values. Set them with --env-file FILE.\n")
 
 
-def test_an_import_error_prints_the_applications_frames_and_one_line(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("import helper\n")
-    (tmp_path / "helper.py").write_text("import not_there_at_all\n")
-    status, out, err = run(tmp_path, "invoke", "app:app")
-    assert (status, out) == (1, "")
-    lines = err.splitlines()
-    assert lines[0] == "Traceback (most recent call last):"
-    assert lines[1].startswith(f'  File "{tmp_path}/app.py", line 1')
-    assert "bridge/" not in err
-    assert lines[-2:] == [
-        "ModuleNotFoundError: No module named 'not_there_at_all'",
-        "bridge: app:app cannot be imported; see the traceback above.",
-    ]
-
-
-@pytest.mark.parametrize("name", ["app:app", "app:app()"])
-def test_a_syntax_error_prints_its_line_and_no_frames(tmp_path: Path, name: str) -> None:
-    (tmp_path / "app.py").write_text("def app(:\n")
-    status, _, err = run(tmp_path, "invoke", name)
-    assert status == 1
-    lines = err.splitlines()
-    assert lines[0] == f'  File "{tmp_path}/app.py", line 1'
-    assert "def app(:" in lines[1]
-    assert lines[-2:] == [
-        "SyntaxError: invalid syntax",
-        f"bridge: {name} cannot be imported; see the traceback above.",
-    ]
-
-
-def test_a_factory_that_raises_prints_its_frames_and_one_line(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(
-        "def make():\n    return connect()\ndef connect():\n    raise OSError('no database')\n"
-    )
-    status, out, err = run(tmp_path, "invoke", "app:make()")
-    assert (status, out) == (1, "")
-    lines = err.splitlines()
-    assert lines[:2] == ["Traceback (most recent call last):", f'  File "{tmp_path}/app.py", line 2, in make']
-    assert "bridge/" not in err
-    assert lines[-2:] == [
-        "OSError: no database",
-        "bridge: The factory app:make() raised OSError; see the traceback above.",
-    ]
-
-
-def test_a_factory_with_required_parameters(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("def make(config): ...\n")
-    status, _, err = run(tmp_path, "invoke", "app:make()")
-    assert (status, err.splitlines()) == (
-        1,
+FAILED_IMPORTS = {
+    # The code of app.py, the name of the application, the first lines, and the last two lines.
+    "import error": (
+        "import not_there\n",
+        "app:app",
+        ["Traceback (most recent call last):", '  File "{file}", line 1, in <module>'],
+        ["ModuleNotFoundError: No module named 'not_there'", "app:app cannot be imported"],
+    ),
+    "syntax error": (
+        "def app(:\n",
+        "app:app",
+        ['  File "{file}", line 1', "    def app(:"],
+        ["SyntaxError: invalid syntax", "app:app cannot be imported"],
+    ),
+    "syntax error before a factory": (
+        "def app(:\n",
+        "app:app()",
+        ['  File "{file}", line 1', "    def app(:"],
+        ["SyntaxError: invalid syntax", "app:app() cannot be imported"],
+    ),
+    "exception before a factory": (
+        "1 / 0\ndef make(): ...\n",
+        "app:make()",
+        ["Traceback (most recent call last):", '  File "{file}", line 1, in <module>'],
+        ["ZeroDivisionError: division by zero", "app:make() cannot be imported"],
+    ),
+    "factory that raises": (
+        "def make():\n    return connect()\ndef connect():\n    raise OSError('no database')\n",
+        "app:make()",
+        ["Traceback (most recent call last):", '  File "{file}", line 2, in make'],
+        ["OSError: no database", "The factory app:make() raised OSError"],
+    ),
+    "factory with a parameter": (
+        "def make(config): ...\n",
+        "app:make()",
+        ["TypeError: make() missing 1 required positional argument: 'config'"],
         [
             "TypeError: make() missing 1 required positional argument: 'config'",
-            "bridge: The factory app:make() raised TypeError; see the traceback above.",
+            "The factory app:make() raised TypeError",
         ],
-    )
+    ),
+}
 
 
-def test_a_module_with_a_factory_that_cannot_be_imported(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("1 / 0\ndef make(): ...\n")
-    status, _, err = run(tmp_path, "invoke", "app:make()")
-    assert status == 1
-    assert err.splitlines()[-1] == "bridge: app:make() cannot be imported; see the traceback above."
+@pytest.mark.parametrize("kind", FAILED_IMPORTS)
+def test_a_failed_import_prints_the_applications_frames_and_one_line(tmp_path: Path, kind: str) -> None:
+    code, name, first, (error, message) = FAILED_IMPORTS[kind]
+    (tmp_path / "app.py").write_text(code)
+    status, stdout, stderr = run(tmp_path, "invoke", name)
+    assert (status, stdout) == (1, "")
+    lines = stderr.splitlines()
+    assert lines[: len(first)] == [line.format(file=tmp_path / "app.py") for line in first]
+    assert lines[-2:] == [error, f"bridge: {message}; see the traceback above."]
+    assert "bridge/" not in stderr
 
 
 DJANGO = """

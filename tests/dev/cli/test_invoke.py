@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def payload(folder: Path, *arguments: str, **env: str) -> Any:
+def invoke(folder: Path, *arguments: str, **env: str) -> Any:
     """Run the command and return the payload."""
     status, out, err = run(folder, "invoke", *arguments, **env)
     assert status == 0, err
@@ -23,9 +23,9 @@ def payload(folder: Path, *arguments: str, **env: str) -> Any:
 
 @pytest.mark.parametrize("app", [WSGI, ASGI], ids=["wsgi", "asgi"])
 def test_the_payload_is_printed(tmp_path: Path, app: str) -> None:
-    made = payload(tmp_path, app, "/tea?cup=1", "-d", "sugar=2")
-    assert made["statusCode"] == 200
-    body = json.loads(made["body"])
+    payload = invoke(tmp_path, app, "/tea?cup=1", "-d", "sugar=2")
+    assert payload["statusCode"] == 200
+    body = json.loads(payload["body"])
     assert (body["path"], body["query"], body["size"]) == ("/tea", "cup=1", 7)
 
 
@@ -50,10 +50,10 @@ def test_standard_output_has_only_the_payload(tmp_path: Path) -> None:
 def test_the_event_comes_from_a_file_or_standard_input(tmp_path: Path) -> None:
     _, event, _ = run(tmp_path, "event", "/tea", "--source", "alb")
     (tmp_path / "event.json").write_text(event)
-    made = payload(tmp_path, ASGI, "--event", "event.json")
-    assert made["statusDescription"].startswith("200")
+    payload = invoke(tmp_path, ASGI, "--event", "event.json")
+    assert payload["statusDescription"].startswith("200")
     status, out, _ = run(tmp_path, "invoke", ASGI, "--event", "-", stdin=event)
-    assert (status, json.loads(out)) == (0, made)
+    assert (status, json.loads(out)) == (0, payload)
     status, out, _ = run(tmp_path, "invoke", ASGI, "--event", "event.json", "--source", "alb", "-i")
     assert (status, out.splitlines()[0]) == (0, "HTTP/1.1 200")
 
@@ -94,8 +94,8 @@ def test_the_route_selects_the_function_of_the_project(tmp_path: Path) -> None:
           dogs: {handler: app.dogs, events: [httpApi: 'GET /dogs/{id}']}
           cats: {handler: app.cats, events: [httpApi: 'ANY /cats']}
         """)
-    assert payload(tmp_path, "/dogs/7")["body"] == "dogs {'id': '7'}"
-    assert payload(tmp_path, "-X", "DELETE", "https://shop.example/cats")["body"] == "cats"
+    assert invoke(tmp_path, "/dogs/7")["body"] == "dogs {'id': '7'}"
+    assert invoke(tmp_path, "-X", "DELETE", "https://shop.example/cats")["body"] == "cats"
     status, _, err = run(tmp_path, "invoke", "/birds")
     assert status == 1
     assert "http-api answered 404 itself" in err
@@ -174,4 +174,4 @@ def test_the_event_selects_the_front_door(tmp_path: Path) -> None:
 
 def test_a_function_of_event_and_context_is_a_lambda_handler(tmp_path: Path) -> None:
     (tmp_path / "plain.py").write_text("def handler(event, context):\n    return {'statusCode': 201}\n")
-    assert payload(tmp_path, "plain:handler", "/") == {"statusCode": 201}
+    assert invoke(tmp_path, "plain:handler", "/") == {"statusCode": 201}
