@@ -1,50 +1,41 @@
 """The Lambda handler ``bridge.entrypoint.handler``: a deployed application without a line of code.
 
-The application is the one that ``BRIDGE_APP`` names (see :func:`bridge.loading.find_application`), or else the
-one in a ``.serverless-wsgi`` file beside the code: JSON with ``app`` and perhaps ``text_mime_types``, as
-serverless-wsgi packages it, and any option of :class:`bridge.Settings`.
+The application is the one that ``BRIDGE_APP`` names (see :func:`bridge.loading.find_application`), or else the one in a
+``.serverless-wsgi`` file beside the code: JSON with ``app`` and perhaps ``text_mime_types``, as serverless-wsgi
+packages it, and any option of :class:`bridge.Settings`.
 
-It is imported, and its lifespan started, when this module is: what fails fails the function's init, with the real
-traceback, and Lambda tries again with a new sandbox.
+Importing this module imports the application and starts its lifespan. An error fails the function's init with the
+original traceback, and Lambda tries again in a new sandbox.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 
-from bridge.adapter import Handler
-from bridge.deployed import find_handler
+from bridge.handlers import Handler, find_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-def load_handler() -> Any:
-    """The handler for the application that the environment or the file names, started up.
-
-    Raises:
-        ApplicationNotFoundError: nothing names an application, or what is named is not there.
-        SettingError: a setting or the file is wrong.
-        BaseException: whatever the application raises while it is imported or started up.
-    """
-    made = find_handler()
-    if isinstance(made, Handler):
+def _start_handler() -> Any:
+    handler = find_handler()
+    if isinstance(handler, Handler):
         try:
-            made.startup()
+            handler.startup()
         except BaseException:
-            made.close()
+            handler.close()
             raise
-    return made
+    return handler
 
 
 try:
-    handler = load_handler()
+    handler = _start_handler()
 except BaseException:
-    # AWS's client reports an ImportError without its traceback, so it is written here, whatever it is.
-    from traceback import print_exc
-
+    # AWS's client reports an ImportError without its traceback.
     print("The application could not be loaded.", file=sys.stderr)
-    print_exc()
+    traceback.print_exc()
     sys.stderr.flush()
     raise

@@ -1,34 +1,38 @@
-"""What can go wrong, each with a message that says what to do."""
+"""The errors that the bridge raises; each message says what to do."""
 
 from __future__ import annotations
 
 
 class BridgeError(Exception):
-    """The base of every error that the bridge raises itself."""
+    """Base class of every error that the bridge raises itself."""
 
 
 class SettingError(BridgeError, ValueError):
-    """An option, environment variable or settings file holds what is not allowed."""
+    """An option, environment variable or settings file holds a value that is not allowed."""
 
 
 class ApplicationNotFoundError(BridgeError, ImportError):
-    """The application's name leads to no module, no attribute or nothing that can be called."""
+    """An application's name leads to no module, to no attribute, or to an object that cannot be called."""
 
 
 class InterfaceError(BridgeError, TypeError):
-    """It cannot be told whether an application is WSGI or ASGI, or it broke its interface's rules."""
+    """An application is neither recognisably WSGI nor ASGI, or breaks the rules of its interface."""
+
+
+class RunningLoopError(BridgeError, RuntimeError):
+    """An ASGI handler was called synchronously inside a running event loop."""
 
 
 class EventError(BridgeError, ValueError):
-    """An event that no source sends, or one whose fields contradict its source."""
+    """An event comes from no supported source, or its fields contradict each other."""
 
 
 class LifespanError(BridgeError, RuntimeError):
-    """The application's ASGI lifespan did not start up."""
+    """The startup of an application's ASGI lifespan failed."""
 
 
 class FailedIntegrationError(BridgeError, RuntimeError):
-    """An answer of status 300 or above to a REST ``lambda`` (non-proxy) integration.
+    """A response of status 300 or above to a REST API's ``lambda`` (non-proxy) integration.
 
-    Its text is the payload as JSON: API Gateway picks the status by matching a pattern against it.
+    The message is the payload as JSON: API Gateway chooses the status by matching a pattern against it.
     """

@@ -1,4 +1,4 @@
-"""Handlers that are made once and kept, for callers who bring the same application with every event."""
+"""Handlers that are made once, for callers that pass the same application with every event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.adapter import Handler
+    from bridge.handlers import Handler
     from bridge.settings import Options
 
     if sys.version_info >= (3, 12):
@@ -18,41 +18,48 @@ if TYPE_CHECKING:
     else:
         from typing_extensions import Unpack
 
+_LARGEST = 64
+_handlers: dict[tuple[object, ...], tuple[Any, Handler]] = {}
+
 
 def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[Options]) -> Any:
-    """Answer one event; the handler of an application and its options is made once and kept.
+    """Answer one event; the handler for an application and its options is made once.
 
     Args:
         app: a WSGI or ASGI application.
-        event: what Lambda hands over.
+        event: the event, parsed from JSON.
         context: Lambda's context object.
         **options: see :class:`bridge.Settings`.
+
+    Returns:
+        The payload, as of a :class:`bridge.Handler`.
+
+    Example::
+
+        def handler(event, context):
+            return bridge.handle_request(app, event, context)
     """
     key = (identity_of(app), *((name, repr(value)) for name, value in sorted(options.items())))
-    return kept(key, app, lambda: handler(app, **options))(event, context)
+    return cached_handler(key, app, lambda: handler(app, **options))(event, context)
 
 
 def identity_of(app: Any) -> object:
-    """What an application is known by: a bound method is a new object each time that it is looked up."""
+    """A key for an application; a bound method is a new object each time that it is accessed."""
     function = getattr(app, "__func__", None)
     return id(app) if function is None else (id(app.__self__), id(function))
 
 
-_REMEMBER = 64
-_made: dict[tuple[object, ...], tuple[Any, Handler]] = {}
-
-
-def kept(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
-    """The handler that *make* makes, made once: for callers who bring the same application with every event.
+def cached_handler(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
+    """The handler for *key*, made by *make* at the first call; the oldest one is closed when there are too many.
 
     Args:
-        key: what tells this handler from others; has :func:`identity_of` in it.
-        app: the application; it is kept as well, so that its id does not come to mean another one.
-        make: called if there is no handler of that key.
+        key: distinguishes the handler from others; contains :func:`identity_of` the application.
+        app: the application, which is kept alive so that its id is not reused.
+        make: makes the handler.
     """
-    found = _made.get(key)
-    if found is None:
-        if len(_made) >= _REMEMBER:
-            _made.pop(next(iter(_made)))[1].close()
-        found = _made[key] = (app, make())
-    return found[1]
+    cached = _handlers.get(key)
+    if cached is None:
+        if len(_handlers) >= _LARGEST:
+            _handlers.pop(next(iter(_handlers)))[1].close()
+        cached = _handlers[key] = (app, make())
+    return cached[1]

@@ -1,23 +1,29 @@
-"""Making handlers."""
+"""Lambda handlers: the one path from an event, by a Scope, an application and a Response, to a payload."""
 
 from __future__ import annotations
 
-import bridge
-from bridge.adapter import Handler
-from bridge.deadline import watch
-from bridge.interfaces import interface_of
-from bridge.settings import Settings
+import sys
+
+from bridge.bodies import excess
+from bridge.deadline import watcher
+from bridge.errors import EventError, FailedIntegrationError, InterfaceError, RunningLoopError
+from bridge.interface import interface_of, is_lambda_handler
+from bridge.logs import logger
+from bridge.request import CurrentRequest, current
+from bridge.response import Response
+from bridge.settings import Settings, warn_of_unknown_variables
+from bridge.sources import recognise, source_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sys
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
+    from bridge.asgi.application import AsgiApplication
     from bridge.request import Scope
-    from bridge.response import Response
     from bridge.settings import Options
+    from bridge.sources import Source
 
     if sys.version_info >= (3, 12):
         from typing import Unpack
@@ -25,119 +31,337 @@ if TYPE_CHECKING:
         from typing_extensions import Unpack
 
 
-def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
-    """A Lambda handler that answers with a WSGI application (PEP 3333), without an event loop.
+class Handler:
+    """A Lambda handler: ``handler(event, context) -> payload``.
+
+    :func:`handler`, :func:`wsgi_handler` and :func:`asgi_handler` make it.
+
+    Args:
+        app: the WSGI or ASGI application.
+        settings: how the handler behaves.
+        respond: answers a request by calling the application.
+        asgi: the ASGI application behind *respond*, with its event loop and lifespan; None for WSGI.
+
+    Attributes:
+        app, settings, respond, asgi: the arguments.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        settings: Settings,
+        respond: Callable[[Scope], Response],
+        asgi: AsgiApplication | None = None,
+    ) -> None:
+        self.app = app
+        self.settings = settings
+        self.respond = respond
+        self.asgi = asgi
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the application is called on an event loop, so that :meth:`answer` may be awaited."""
+        return self.asgi is not None
+
+    def startup(self) -> None:
+        """Start the application now instead of with the first request; a second call does nothing.
+
+        Raises:
+            LifespanError: the startup failed.
+            SettingError: the callback ``other_events`` cannot be imported.
+        """
+        if self.settings.other_events is not None:
+            from bridge.non_http import resolve
+
+            self.settings.other_events = resolve(self.settings.other_events)
+        if self.asgi is not None:
+            self.asgi.startup()
+
+    def close(self) -> None:
+        """Shut the application down. The handler cannot be used any more."""
+        if self.asgi is not None:
+            self.asgi.close()
+
+    def __call__(self, event: Any, context: Any = None) -> Any:
+        """Answer one event.
+
+        Args:
+            event: the event, parsed from JSON.
+            context: Lambda's context object, or None.
+
+        Returns:
+            The payload in the form of the event's source; for other events, the result of ``other_events``.
+
+        Raises:
+            EventError: the event comes from no supported source and there is no ``other_events``, or its fields
+                contradict each other.
+            FailedIntegrationError: the status is 300 or above and the integration is non-proxy.
+            RunningLoopError: the application is ASGI and an event loop runs in the calling thread.
+            BaseException: the application's own, if it is no ``Exception``.
+        """
+        source = self.source_of(event, context)
+        if source is None:
+            return self.answer_non_http(event, context)
+        scope = self.read(source, event, context)
+        token = current.set(scope)
+        try:
+            try:
+                response = scope.refusal or self.respond(scope)
+            except RunningLoopError:
+                raise
+            except Exception:
+                response = server_error(scope)
+            return self.write(source, scope, response)
+        finally:
+            current.reset(token)
+
+    async def answer(self, event: Any, context: Any = None) -> Any:
+        """Answer one event on the running event loop, for servers that answer many requests at once.
+
+        Arguments, result and exceptions are those of a call. Only handlers of ASGI applications (:attr:`is_async`) have
+        this method.
+
+        Example::
+
+            payload = await handler.answer(event, context)
+        """
+        if self.asgi is None:
+            raise TypeError("This handler's application is WSGI. Call the handler: handler(event, context)")
+        source = self.source_of(event, context)
+        if source is None:
+            await self.asgi.startup_here()
+            return self.answer_non_http(event, context)
+        scope = self.read(source, event, context)
+        token = current.set(scope)
+        try:
+            try:
+                response = scope.refusal or await self.asgi.serve(scope)
+            except RunningLoopError:
+                raise
+            except Exception:
+                response = server_error(scope)
+            return self.write(source, scope, response)
+        finally:
+            current.reset(token)
+
+    def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - used by subclasses
+        """The source that sent *event*; None if the event is no HTTP request."""
+        name = recognise(event)
+        return None if name is None else source_named(name)
+
+    def read(self, source: Source, event: Any, context: Any) -> Scope:
+        """The request in an event of *source*.
+
+        Raises:
+            EventError: the event's fields contradict each other.
+        """
+        try:
+            scope = source.read(event, context, self.settings)
+        except (AttributeError, LookupError, TypeError) as error:
+            from bridge.sources.event_errors import unreadable
+
+            raise EventError(unreadable(recognise(event), event, error)) from error
+        if self.settings.request_id_header:
+            _add_request_id(scope, self.settings.request_id_header)
+        return scope
+
+    def write(self, source: Source, scope: Scope, response: Response) -> Any:
+        """The payload of a response; a response that cannot be written, or is too large, becomes a 500."""
+        if scope.method == "HEAD" or response.status in (204, 304):
+            response.body = b""  # RFC 9110, 6.4.1: these have no content
+        try:
+            payload = source.write(response, scope, self.settings)
+        except FailedIntegrationError:
+            raise
+        except Exception:
+            return source.write(server_error(scope), scope, self.settings)
+        size = excess(payload, response.body, response.header_size, scope.limit)
+        return source.write(_too_large(scope, size), scope, self.settings) if size else payload
+
+    def answer_non_http(self, event: Any, context: Any) -> Any:
+        """The payload for an event that is not an HTTP request.
+
+        Raises:
+            EventError: no ``other_events`` callback is set.
+        """
+        from bridge.non_http import answer
+
+        token = current.set(CurrentRequest(event, context))
+        try:
+            return answer(event, context, app=self.app, settings=self.settings, startup=self.startup)
+        finally:
+            current.reset(token)
+
+
+def handler(app: Any, **options: Unpack[Options]) -> Handler:
+    """A Lambda handler for a WSGI or ASGI application; the interface is recognised by how *app* can be called.
 
     Args:
         app: the application.
         **options: see :class:`bridge.Settings`.
 
-    Returns:
-        A callable ``(event, context) -> payload``.
+    Raises:
+        SettingError: an option does not exist or has a value that is not allowed.
+        InterfaceError: the interface of *app* is not recognisable.
+
+    Example::
+
+        from flask import Flask
+        import bridge
+
+        app = Flask(__name__)
+        handler = bridge.handler(app)  # the function's handler: app.handler
+    """
+    return make_handler(app, interface_of(app), Settings(options))
+
+
+def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
+    """A Lambda handler for a WSGI application (PEP 3333), which it calls without an event loop.
+
+    Args:
+        app: the application.
+        **options: see :class:`bridge.Settings`.
 
     Raises:
-        SettingError: an option is unknown or has a value that is not allowed.
+        SettingError: an option does not exist or has a value that is not allowed.
         InterfaceError: *app* cannot be called, or is an ASGI application.
+
+    Example::
+
+        handler = bridge.wsgi_handler(app, base_path="/shop")
     """
-    _check(app)
-    try:
-        interface = interface_of(app)
-    except bridge.InterfaceError:
-        interface = "wsgi"  # as the caller says
-    if interface == "asgi":
-        raise bridge.InterfaceError(
-            f"{app!r} is an ASGI application: use bridge.asgi_handler(app), or bridge.handler(app)."
-        )
+    if _interface_of(app, "wsgi") != "wsgi":
+        raise InterfaceError(f"{app!r} is an ASGI application: use bridge.asgi_handler(app), or bridge.handler(app).")
     return make_handler(app, "wsgi", Settings(options))
 
 
 def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
-    """A Lambda handler that answers with an ASGI application, on one event loop and one lifespan for the process.
+    """A Lambda handler for an ASGI application, with one event loop and one lifespan for the process.
+
+    The lifespan starts with the first event, or when ``startup()`` is called; it ends at SIGTERM, at the end of the
+    process, or when ``close()`` is called.
 
     Args:
         app: an ASGI 3 application; an ASGI 2 or a WSGI one is adapted by asgiref.
         **options: see :class:`bridge.Settings`.
 
-    Returns:
-        A callable ``(event, context) -> payload``. The lifespan starts with the first event, or when ``startup()``
-        is called; it ends at SIGTERM, at the end of the process, or when ``close()`` is called.
-
     Raises:
-        SettingError: an option is unknown or has a value that is not allowed.
+        SettingError: an option does not exist or has a value that is not allowed.
         InterfaceError: *app* cannot be called.
+
+    Example::
+
+        handler = bridge.asgi_handler(app, lifespan="on")
     """
-    _check(app)
-    try:
-        interface = interface_of(app)
-    except bridge.InterfaceError:
-        interface = "asgi"  # as the caller says
+    interface = _interface_of(app, "asgi")
     if interface == "wsgi":
         return make_threaded_handler(app, Settings(options))
     return make_handler(app, interface, Settings(options))
 
 
-def handler(app: Any, **options: Unpack[Options]) -> Handler:
-    """A Lambda handler for *app*, a WSGI or ASGI application: which one is recognised by how it can be called.
-
-    Args:
-        app: the application.
-        **options: see :class:`bridge.Settings`.
-
-    Raises:
-        SettingError: an option is unknown or has a value that is not allowed.
-        InterfaceError: it cannot be told which interface *app* has.
-    """
-    return make_handler(app, interface_of(app), Settings(options))
-
-
-def wsgi_respond(app: Any) -> Callable[[Scope], Response]:
-    """How a WSGI application answers requests, with the watch over them."""
-    from bridge.wsgi.call import gather
-    from bridge.wsgi.environ import environ_of
-
-    def respond(scope: Scope) -> Response:
-        watch.begin(scope)
-        try:
-            return gather(app, environ_of(scope))
-        finally:
-            watch.end(scope, None)
-
-    return respond
-
-
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
-    """The handler for *app*, called as *interface* (``"wsgi"``, ``"asgi"`` or ``"asgi2"``) says."""
-    # What every source needs: the first request is to find it.
-    import bridge.bodies
-    import bridge.request
-    import bridge.sources.address  # noqa: F401
-
+    """The handler for an application of the interface ``"wsgi"``, ``"asgi"`` or ``"asgi2"``."""
     if interface == "wsgi":
-        return Handler(wsgi_respond(app), settings, wsgi_app=app)
-    from bridge.asgi.application import HostedApplication
+        return Handler(app, settings, _wsgi_respond(app))
+    from bridge.asgi.application import AsgiApplication
 
     if interface == "asgi2":
         from asgiref.compatibility import double_to_single_callable
 
         app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
-    hosted = HostedApplication(app, settings)
-    return Handler(hosted.respond, settings, hosted)
+    asgi = AsgiApplication(app, settings)
+    return Handler(app, settings, asgi.respond, asgi)
 
 
-def make_threaded_handler(app: Any, settings: Settings, threads: ThreadPoolExecutor | None = None) -> Handler:
-    """The handler for a WSGI application that is called on an event loop, through asgiref.
+def make_threaded_handler(app: Any, settings: Settings, executor: ThreadPoolExecutor | None = None) -> Handler:
+    """The handler for a WSGI application that is called in threads of an event loop, through asgiref.
 
     Args:
         app: the application.
-        settings: how the handler behaves; WSGI has no lifespan, so that is switched off.
-        threads: where the application runs; None for the loop's own executor.
+        settings: how the handler behaves; its lifespan is turned off, since WSGI has none.
+        executor: runs the application; None for the loop's own.
     """
-    from bridge.wsgi.on_event_loop import WsgiApplication
+    from bridge.wsgi.on_event_loop import WsgiOnEventLoop
 
     settings.lifespan = "off"
-    return make_handler(WsgiApplication(app, threads), "asgi", settings)
+    return make_handler(WsgiOnEventLoop(app, executor), "asgi", settings)
 
 
-def _check(app: Any) -> None:
-    if not callable(app):
-        interface_of(app)  # says what is wrong
+def find_handler(name: str = "") -> Any:
+    """The handler of a deployed function: its application's, or a function ``(event, context)`` as it is.
+
+    Args:
+        name: the application or handler; ``""`` for the one that the environment or a file names, see
+            :func:`bridge.loading.find_deployed`.
+
+    Raises:
+        ApplicationNotFoundError: no application is named, or the name leads nowhere.
+        SettingError: a setting or the file is wrong.
+        BaseException: the application's own, raised while it is imported.
+    """
+    from bridge.loading import find_deployed
+
+    warn_of_unknown_variables()
+    target, options = find_deployed(name)
+    if isinstance(target, Handler) or is_lambda_handler(target):
+        return target
+    return make_handler(target, interface_of(target), Settings(file=options))
+
+
+def server_error(scope: Scope) -> Response:
+    """A plain 500; logs the exception that is being handled."""
+    error = sys.exc_info()[1]
+    try:
+        logger.exception("The application failed at %s", scope)
+    except OSError:  # no file descriptor is left, not even for a traceback's source lines
+        print(f"The application failed at {scope}: {error!r}", file=sys.stderr)
+    return Response.plain(500, "Internal Server Error")
+
+
+def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
+    from bridge.wsgi.call import call
+    from bridge.wsgi.environ import environ_of
+
+    def respond(scope: Scope) -> Response:
+        watcher.begin(scope)
+        try:
+            return call(app, environ_of(scope))
+        finally:
+            watcher.end(scope)
+
+    return respond
+
+
+def _interface_of(app: Any, default: str) -> str:
+    """The interface of *app*; the one that the caller states if it is not recognisable.
+
+    Raises:
+        InterfaceError: *app* cannot be called.
+    """
+    try:
+        return interface_of(app)
+    except InterfaceError:
+        if not callable(app):
+            raise
+        return default
+
+
+def _add_request_id(scope: Scope, header: str) -> None:
+    """Put Lambda's request id into a request header, in the place of what the client may have sent in it."""
+    request_id = getattr(scope.context, "aws_request_id", None)
+    if not request_id:
+        request_context = scope.event.get("requestContext") if isinstance(scope.event, dict) else None
+        request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
+    headers = [pair for pair in scope.headers if pair[0].lower() != header]
+    scope.headers = [*headers, (header, str(request_id))] if request_id else headers
+
+
+def _too_large(scope: Scope, size: int) -> Response:
+    logger.error(
+        "The response to %s is %d bytes of JSON; %s takes at most %d. The client gets a 500 instead.",
+        scope,
+        size,
+        scope.source,
+        scope.limit,
+    )
+    return Response.plain(500, f"The response is too large: {size} bytes of JSON; the limit here is {scope.limit}.")

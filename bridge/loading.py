@@ -1,138 +1,197 @@
-"""Finding the application that a text names."""
+"""Finding and importing the application that a text, the environment or a settings file names."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from importlib import import_module
 
-import bridge
+from bridge.errors import ApplicationNotFoundError, SettingError
+from bridge.interface import interface_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+SETTINGS_FILE = ".serverless-wsgi"
+
 _FORMS = "module:attribute, module.attribute, dir/module.attribute or module:factory()"
-_USUAL_NAMES = ("app", "application")
+_DEFAULT_ATTRIBUTES = ("app", "application")
+
+
+def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
+    """Import the application of a deployed function.
+
+    Args:
+        name: the application; ``""`` for the one that ``BRIDGE_APP`` names, or else the ``.serverless-wsgi`` file
+            beside the code, as serverless-wsgi writes it.
+
+    Returns:
+        The application, or another callable of that name, and the options in the file.
+
+    Raises:
+        ApplicationNotFoundError: no application is named, or the name leads nowhere.
+        SettingError: the file cannot be read.
+        BaseException: the application's own, raised while it is imported.
+    """
+    root, options = _read_settings_file()
+    if os.path.isfile(os.path.join(root or ".", "unzip_requirements.py")):
+        # serverless-python-requirements has packed the requirements into a zip; its module unpacks them.
+        import_module("unzip_requirements")
+    name_in_file = options.pop("app", None)
+    if texts := options.pop("text_mime_types", None):
+        options["text_types"] = texts
+    name = name or os.environ.get("BRIDGE_APP") or name_in_file
+    if not name:
+        raise ApplicationNotFoundError(
+            "No application is named. Set the function's environment variable BRIDGE_APP to module:attribute, such as "
+            f'app:app, or put {SETTINGS_FILE} with {{"app": "module.attribute"}} beside the code (searched: '
+            f"{', '.join(_code_folders())})."
+        )
+    if not isinstance(name, str):
+        raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
+    return find_application(name, root), options
 
 
 def find_application(name: str, root: str | None = None) -> Any:
-    """Import the application that *name* names.
+    """Import the application called *name*.
 
     Args:
-        name: ``module:attribute``, ``module.attribute``, with a folder before the module (``dir/module.attribute``,
-            which is put on the import path), with ``()`` after the attribute to call it. ``path/to/file.py`` in place
-            of the module is that file, in the package that it belongs to, if it does. A module alone means its ``app``
+        name: ``module:attribute`` or ``module.attribute``, with a folder before the module (``dir/module.attribute``,
+            which is put on the import path) and ``()`` after the attribute to call it. ``path/to/file.py`` in the place
+            of the module is that file, as a module of the package that contains it. A module alone means its ``app``
             or ``application``, or else the only application in it.
-        root: the folder that a folder in *name* is relative to, and modules are looked for in; the current one if
+        root: the folder in which modules are searched and to which a folder in *name* is relative; the current one if
             None.
 
     Raises:
-        ApplicationNotFoundError: there is no such module or attribute, or it cannot make the application.
-        BaseException: whatever the module raises while it is imported, unchanged.
+        ApplicationNotFoundError: there is no such module or attribute, or the factory makes no application.
+        BaseException: the module's own, raised while it is imported.
+
+    Example::
+
+        find_application("shop/app.py:create_app()")
     """
     root = os.path.abspath(root or os.getcwd())
-    module_name, attribute, is_factory, folder = _parts(name)
+    module_name, attribute, is_factory, folder = parse_name(name)
     place = os.path.abspath(os.path.join(root, folder))
-    if folder and _names_a_file(name):
-        module_name, place = _in_package(module_name, place, root, name)
+    if folder and _names_file(name):
+        module_name, place = _module_of_file(module_name, place, root, name)
     for path in (root, place):
         if path not in sys.path:
             sys.path.insert(0, path)
-    module = _import_below(place, module_name, name)
+    module = _import_in_package(place, module_name, name)
     if attribute and ":" not in name and hasattr(module, "__path__") and not hasattr(module, attribute):
         module, attribute = _submodule(module, attribute, name)
-    found = _attribute(module, attribute, name) if attribute else module
-    if isinstance(found, type(sys)):
-        found = _usual(found, name)
-    if is_factory:
-        if not callable(found):
-            raise bridge.ApplicationNotFoundError(
-                f"{name!r}: {attribute} is a {type(found).__name__} and cannot be called."
-            )
-        found = found()
-        if hasattr(found, "__await__") and not callable(found):
-            if hasattr(found, "close"):
-                found.close()  # a coroutine that nobody awaits warns
-            raise bridge.ApplicationNotFoundError(
-                f"{name!r}: {attribute} is an async function, and there is no event loop yet in which it could make an "
-                "application. Name a plain function that makes it."
-            )
-    return found
+    application = _attribute(module, attribute, name) if attribute else module
+    if isinstance(application, type(sys)):
+        application = _default_application(application, name)
+    return _call_factory(application, attribute, name) if is_factory else application
 
 
-def _parts(name: str) -> tuple[str, str, bool, str]:
-    """Module, attribute (``""`` if none is named), whether to call it, folder."""
+def parse_name(name: str) -> tuple[str, str, bool, str]:
+    """The parts of an application's name.
+
+    Returns:
+        The dotted module, the attribute (``""`` if none is named), whether the attribute is to be called, and the
+        folder before the module (``""`` for none).
+
+    Raises:
+        ApplicationNotFoundError: *name* is no application's name.
+    """
     text = name.strip()
     is_factory = text.endswith("()")
     text = text.removesuffix("()")
-    place, colon, attribute = text.partition(":")
-    folder, _, module = place.strip().rpartition("/")
+    path, colon, attribute = text.partition(":")
+    folder, _, module = path.strip().rpartition("/")
     if not colon and "." in module:
         module, _, attribute = module.rpartition(".")
-        if attribute == "py":  # a file's name, as people type it
+        if attribute == "py":  # the name of a file
             attribute = ""
     elif module.endswith(".py"):
         module = module.removesuffix(".py")
     attribute = attribute.strip()
     words = [*module.split("."), *(attribute.split(".") if attribute else ())]
-    is_whole = attribute or not (colon or is_factory)
-    if not is_whole or not all(word.isidentifier() for word in words):
-        raise bridge.ApplicationNotFoundError(f"{name!r} does not name an application. Write it as {_FORMS}.")
+    is_complete = attribute or not (colon or is_factory)
+    if not is_complete or not all(word.isidentifier() for word in words):
+        raise ApplicationNotFoundError(f"{name!r} does not name an application. Write it as {_FORMS}.")
     return module, attribute, is_factory, folder
 
 
-def _names_a_file(name: str) -> bool:
+def _code_folders() -> list[str]:
+    """The folders in which the code may lie: Lambda's task root, the current folder, the folder of this package."""
+    package = os.path.dirname(os.path.dirname(__file__))
+    return list(dict.fromkeys(map(os.path.abspath, (os.environ.get("LAMBDA_TASK_ROOT") or ".", ".", package))))
+
+
+def _read_settings_file() -> tuple[str | None, dict[str, Any]]:
+    """The folder and the content of the first settings file; None and an empty dictionary without one."""
+    for folder in _code_folders():
+        path = os.path.join(folder, SETTINGS_FILE)
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as stream:
+                try:
+                    content = json.load(stream)
+                except ValueError as error:
+                    raise SettingError(f"{path} is not valid JSON: {error}") from None
+            if not isinstance(content, dict):
+                raise SettingError(f"{path} holds a JSON {type(content).__name__}, not an object.")
+            return folder, content
+    return None, {}
+
+
+def _names_file(name: str) -> bool:
     return name.strip().removesuffix("()").partition(":")[0].rstrip().endswith(".py")
 
 
-def _in_package(module: str, place: str, root: str, name: str) -> tuple[str, str]:
-    """The dotted name of a file's module and the folder that its package is in.
+def _module_of_file(module: str, place: str, root: str, name: str) -> tuple[str, str]:
+    """The dotted module of a file, and the folder of its outermost package.
 
-    Django's ``shop/shop/wsgi.py`` is ``shop.wsgi`` in ``shop``, for it speaks of ``shop.settings``.
+    Django's ``shop/shop/wsgi.py`` is ``shop.wsgi`` in ``shop``, because it refers to ``shop.settings``.
     """
     file = os.path.join(place, f"{module}.py")
     if not os.path.isfile(file):
-        raise bridge.ApplicationNotFoundError(f"{name!r}: there is no file {file}.")
-    inner = place
-    module, place = _climbed(module, place, root)
-    if place != inner and inner not in sys.path:
-        sys.path.append(inner)  # for those who import what is beside the file by its bare name; last, to hide nothing
+        raise ApplicationNotFoundError(f"{name!r}: there is no file {file}.")
+    file_folder = place
+    module, place = _qualified(module, place, root)
+    if place != file_folder and file_folder not in sys.path:
+        sys.path.append(file_folder)  # for imports of neighbouring modules by their bare names; last, to hide nothing
     return module.removesuffix(".__init__"), place
 
 
-def _import_below(place: str, module: str, name: str) -> Any:
-    """Import what lies in *place*, which may be inside a package: named from there, or from the folder itself.
+def _import_in_package(place: str, module: str, name: str) -> Any:
+    """Import a module in the folder *place*, which may be inside a package, by its bare name if that is possible.
 
-    A module that its neighbours import by its bare name is to be known by that, or there would be two of it. Only where
-    it speaks of the package by dots it is known as a part of it.
+    Its neighbours may import it by the bare name, and the module must not exist twice. Only a module with relative
+    imports is imported as part of its package.
     """
-    whole, above = _climbed(module, place, "")
-    if above != place and above not in sys.path:
-        sys.path.append(above)  # last, to hide nothing
+    qualified, outer = _qualified(module, place, "")
+    if outer != place and outer not in sys.path:
+        sys.path.append(outer)  # last, to hide nothing
     try:
         return _import(module, name)
     except ImportError as error:
-        if whole == module or not str(error).startswith("attempted relative import"):
+        if qualified == module or not str(error).startswith("attempted relative import"):
             raise
-    return _import(whole, name)
+    return _import(qualified, name)
 
 
-def _climbed(module: str, place: str, end: str) -> tuple[str, str]:
-    """The dotted name of a module in *place*, and the folder that its package is in: *end*, or one below it."""
+def _qualified(module: str, place: str, end: str) -> tuple[str, str]:
+    """The dotted name of a module in *place*, and the folder of its outermost package: *end*, or one below it."""
     while place != end and os.path.isfile(os.path.join(place, "__init__.py")):
-        above, package = os.path.split(place)
+        parent, package = os.path.split(place)
         if not package.isidentifier():
             break
-        module, place = f"{package}.{module}", above
+        module, place = f"{package}.{module}", parent
     return module, place
 
 
 def _submodule(package: Any, attribute: str, name: str) -> tuple[Any, str]:
-    """The module *attribute* of a package, if it has one of that name: ``shop.wsgi`` may be a module."""
+    """The module *attribute* of a package, if there is one: ``shop.wsgi`` may be a module."""
     try:
         return _import(f"{package.__name__}.{attribute}", name), ""
-    except bridge.ApplicationNotFoundError:
+    except ApplicationNotFoundError:
         return package, attribute
 
 
@@ -142,34 +201,32 @@ def _import(module: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module == missing or module.startswith(missing + "."):
-            where = ", ".join(path or "." for path in sys.path[:3])
-            raise bridge.ApplicationNotFoundError(
-                f"{name!r}: there is no module {missing!r} (looked in {where} and the installed packages). "
-                f"An application is named as {_FORMS}."
+            searched = ", ".join(path or "." for path in sys.path[:3])
+            raise ApplicationNotFoundError(
+                f"{name!r}: there is no module {missing!r} (searched {searched} and the installed packages). "
+                f"Name an application as {_FORMS}."
             ) from error
-        raise  # the application's own import of something else
+        raise  # an import inside the application's own module
 
 
-def _usual(module: Any, name: str) -> Any:
-    """The application in a module of which no attribute is named."""
-    for usual in _USUAL_NAMES:
-        if hasattr(module, usual):
-            return getattr(module, usual)
-    likely = {id(value): key for key, value in vars(module).items() if _is_application(value)}
-    if len(likely) == 1:
-        return getattr(module, *likely.values())
-    which = f"and several applications: {', '.join(likely.values())}" if likely else "and nothing like an application"
-    place = name.strip().removesuffix(":")
-    raise bridge.ApplicationNotFoundError(
-        f"{name!r}: the module has neither {' nor '.join(_USUAL_NAMES)}, {which}. Name the application: "
-        f"{place}:{next(iter(likely.values()), 'its_name')}."
+def _default_application(module: Any, name: str) -> Any:
+    """The application in a module, for a name without attribute."""
+    for attribute in _DEFAULT_ATTRIBUTES:
+        if hasattr(module, attribute):
+            return getattr(module, attribute)
+    candidates = {id(value): key for key, value in vars(module).items() if _is_application(value)}
+    if len(candidates) == 1:
+        return getattr(module, *candidates.values())
+    names = list(candidates.values())
+    others = f"it has several applications: {', '.join(names)}" if names else "it has no other application"
+    raise ApplicationNotFoundError(
+        f"{name!r}: the module has neither {' nor '.join(_DEFAULT_ATTRIBUTES)}, and {others}. Name the application, as "
+        f"in {name.strip().removesuffix(':')}:{names[0] if names else 'its_name'}."
     )
 
 
 def _is_application(value: Any) -> bool:
-    """Whether an object is certainly an application: many functions, and all classes, only take as many arguments."""
-    from bridge.interfaces import interface_of
-
+    """Whether an object is certainly an application; many functions, and all classes, only look like one."""
     try:
         code = getattr(value, "__code__", None)
         if code is not None:
@@ -177,19 +234,33 @@ def _is_application(value: Any) -> bool:
         if isinstance(value, type) or not hasattr(type(value).__call__, "__code__"):
             return False
         interface_of(value)
-    except Exception:  # no application; and a proxy, such as Flask's request, raises what it likes
+    except Exception:  # not an application; and a proxy, such as Flask's request, may raise anything
         return False
     return True
 
 
 def _attribute(module: Any, attribute: str, name: str) -> Any:
-    found = module
+    value = module
     for word in attribute.split("."):
         try:
-            found = getattr(found, word)
+            value = getattr(value, word)
         except AttributeError as error:
-            public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-            raise bridge.ApplicationNotFoundError(
-                f"{name!r}: {found!r} has no attribute {word!r}. Callables there: {', '.join(public[:12]) or 'none'}."
+            public = [key for key, item in vars(module).items() if callable(item) and not key.startswith("_")]
+            raise ApplicationNotFoundError(
+                f"{name!r}: {value!r} has no attribute {word!r}. Callables there: {', '.join(public[:12]) or 'none'}."
             ) from error
-    return found
+    return value
+
+
+def _call_factory(factory: Any, attribute: str, name: str) -> Any:
+    if not callable(factory):
+        raise ApplicationNotFoundError(f"{name!r}: {attribute} is a {type(factory).__name__} and cannot be called.")
+    application = factory()
+    if hasattr(application, "__await__") and not callable(application):
+        if hasattr(application, "close"):
+            application.close()  # Python warns of coroutines that are never awaited
+        raise ApplicationNotFoundError(
+            f"{name!r}: {attribute} is an async function, and no event loop is running yet in which it could make an "
+            "application. Name a plain function."
+        )
+    return application

@@ -1,50 +1,70 @@
-"""Events that are no HTTP requests: warm-ups, commands, and what the user takes care of."""
+"""Events that are not HTTP requests: warm-up events, remote commands, and those of the user's own callback."""
 
 from __future__ import annotations
 
-from bridge import logger
-from bridge.errors import EventError
+from bridge.errors import ApplicationNotFoundError, EventError, SettingError
+from bridge.logs import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from bridge.adapter import Handler
+    from bridge.settings import OtherEvents, Settings
 
-# Scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
+# The senders of warm-up events: scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
 _WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
-# The one key of an event that asks for a command (bridge.remote): no front door's events have only one.
+# The only key of an event that requests a command (see bridge.remote).
 _COMMAND = "_serverless-wsgi"
 
 
-def answer(handler: Handler, event: Any, context: Any) -> Any:
-    """What is given for such an event.
+def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: Callable[[], object]) -> Any:
+    """The payload for an event that is not an HTTP request.
 
     Args:
-        handler: who got it.
-        event: what Lambda handed over.
+        event: the event.
         context: Lambda's context object.
+        app: the application, for remote commands.
+        settings: of the handler.
+        startup: starts the application; called for warm-up events.
 
     Raises:
-        EventError: there is nobody to take it.
+        EventError: no ``other_events`` callback is set.
+        SettingError: the name of the callback leads nowhere.
     """
-    settings = handler.settings
     is_mapping = isinstance(event, dict)
     if is_mapping and len(event) == 1 and _COMMAND in event:
         from bridge.remote.function import answer as answer_command
 
-        return answer_command(event, context, handler)
+        return answer_command(event, context, app=app)
     if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
-        logger().info("A warm-up event from %s: answered without the application.", event["source"])
-        handler.startup()  # what it is sent for
+        logger.info("Warm-up event from %s: answered without calling the application.", event["source"])
+        startup()
         return {}
     if settings.other_events is not None:
-        return settings.other_events(event, context)
-    from bridge.sources.unknown import seems
+        return resolve(settings.other_events)(event, context)
+    from bridge.sources.event_errors import likely_sender
 
-    what = f"with the keys {', '.join(map(str, event)) or '(none)'}" if is_mapping else f"a {type(event).__name__}"
+    keys = ", ".join(map(str, event)) if is_mapping else ""
+    description = f"with the keys {keys or '(none)'}" if is_mapping else f"a {type(event).__name__}"
     raise EventError(
-        f"The event ({what}) is no HTTP request from a known source{seems(event) if is_mapping else ''}. If the "
-        "function is meant to be called with it, give the handler other_events=function, or name one in "
-        "BRIDGE_OTHER_EVENTS as module:function."
+        f"The event ({description}) is not an HTTP request from a supported source"
+        f"{likely_sender(event) if is_mapping else ''}. If the function is to handle such events, pass "
+        "other_events=callback to the handler, or set BRIDGE_OTHER_EVENTS to module:function."
     )
+
+
+def resolve(callback: OtherEvents | str) -> OtherEvents:
+    """The callback itself, imported if *callback* is its name.
+
+    Raises:
+        SettingError: the name leads nowhere.
+    """
+    if not isinstance(callback, str):
+        return callback
+    from bridge.loading import find_application
+
+    try:
+        return find_application(callback)  # type: ignore[no-any-return]  # the user's own function
+    except ApplicationNotFoundError as error:
+        raise SettingError(f"other_events is {callback!r}, which cannot be imported. {error}") from error

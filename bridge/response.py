@@ -1,16 +1,15 @@
-"""Response: what an application answered, and its headers as payloads need them."""
+"""Response: what an application answered, and its headers in the form that payloads need."""
 
 from __future__ import annotations
 
-import bridge
+from functools import lru_cache
+from http import HTTPStatus
+
+from bridge.errors import InterfaceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
-
-    Grouped = dict[str, tuple[str, list[str]]]
-
-_REMEMBER = 256
 
 # The characters of a header name (RFC 9110, 5.6.2).
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -20,11 +19,11 @@ class Response:
     """What the application answered.
 
     Attributes:
-        status: the status code, an integer.
-        reason: the reason phrase, such as ``"OK"``; ``""`` where the application gave none.
+        status: the status code.
         headers: name and value pairs, in order, native strings (see :mod:`bridge.request`).
         body: the whole body.
-        header_size: the characters of the headers, once they were sorted out, if there may be many.
+        reason: the reason phrase, such as ``"OK"``; ``""`` where the application sent none.
+        header_size: the number of characters in names and values, set by :meth:`fields`.
     """
 
     __slots__ = ("body", "header_size", "headers", "reason", "status")
@@ -38,79 +37,98 @@ class Response:
 
     @classmethod
     def plain(cls, status: int, text: str) -> Response:
-        """A short answer of the bridge's own, in plain text."""
+        """A response in plain text, as the bridge itself answers."""
         body = text.encode()
         headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
         return cls(status, headers, body)
 
-    def grouped(self, leave_out: Container[str] = ()) -> Grouped:
-        """The headers by lower-case name: ``{"set-cookie": ("Set-Cookie", ["a=1", "b=2"])}``.
-
-        The order is that of first appearance, the spelling that of the first one, and names in *leave_out*
-        (lower-case) are not there. Values are Unicode text, as JSON carries them.
-
-        Raises:
-            InterfaceError: a name is none, or a value has a line break in it.
-        """
-        groups: Grouped = {}
-        self.header_size = sum([len(name) + len(value) for name, value in self.headers])
-        for name, value in self.headers:
-            key = _names.get(name) or _learn(name)
-            if value not in plain_values and not is_plain(value):
-                value = _as_json_text(name, value)
-            if key in groups:
-                groups[key][1].append(value)
-            elif key not in leave_out:
-                groups[key] = (name, [value])
-        return groups
-
-    def fields(self, leave_out: Container[str] = ()) -> Fields:
-        """The headers as payloads need them.
+    def fields(self, excluded: Container[str] = ()) -> Fields:
+        """The headers, grouped by name, with values as JSON carries them.
 
         Args:
-            leave_out: lower-case names of those that are not wanted.
+            excluded: lower-case names of headers to leave out.
 
         Raises:
-            InterfaceError: a name is none, or a value has a line break in it.
+            InterfaceError: a name is not a token, or a value contains a line break or NUL.
         """
-        if not leave_out:
-            usual = _usual_fields(self.headers)
-            if usual is not None:
-                return usual
-        return _fields_of(self.grouped(leave_out))
+        fields = Fields()
+        single = fields.single
+        names: dict[str, str] = {}  # by their lower-case form, as the application spells them first
+        size = 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            key = lower_name(name)
+            if not (value.isascii() and value.isprintable()) or value[:1] == " " or value[-1:] == " ":
+                value = _json_text(name, value)
+            if key in excluded:
+                continue
+            if key == "set-cookie":
+                fields.add_cookie(name, value)
+                continue
+            if key == "content-type":
+                fields.content_type = value
+            elif key == "content-encoding" and value != "identity":
+                fields.is_encoded = True
+            if key in names:
+                fields.repeat(names[key], value)
+            else:
+                names[key] = name
+                single[name] = value
+        self.header_size = size
+        return fields
 
     def status_line(self) -> str:
-        """Code and reason phrase, ``"404 Not Found"``: never empty after the code, as an ALB demands."""
-        key = (self.status, self.reason)
-        return _lines.get(key) or _line_of(*key)
+        """Code and reason phrase, such as ``"404 Not Found"``; an ALB requires a phrase after the code."""
+        return f"{self.status} {_reason(self.status, self.reason)}"
 
 
 class Fields:
-    """Response headers, sorted out for the payloads.
+    """Response headers, grouped by name.
+
+    The order is that of first appearance, the spelling that of the first one.
 
     Attributes:
-        single: those that come once, but for Set-Cookie, as the application spells them.
-        repeated: those that come more than once, with their values.
-        cookies: the values of Set-Cookie, and *cookie_name* how the application spells it.
-        content_type: the last Content-Type, ``""`` without one.
+        single: headers that occur once, except Set-Cookie.
+        repeated: headers that occur more than once, with their values; None if there are none.
+        cookies: the values of Set-Cookie; None without one.
+        cookie_name: the application's spelling of Set-Cookie.
+        content_type: the last Content-Type; ``""`` without one.
         is_encoded: whether there is a Content-Encoding other than ``identity``.
     """
 
-    single: dict[str, str]
-    repeated: dict[str, list[str]] = {}  # noqa: RUF012 - never written to; a new one is set
-    cookies: list[str] = []  # noqa: RUF012
-    cookie_name = ""
-    content_type = ""
-    is_encoded = False
+    __slots__ = ("content_type", "cookie_name", "cookies", "is_encoded", "repeated", "single")
+
+    def __init__(self) -> None:
+        self.single: dict[str, str] = {}
+        self.repeated: dict[str, list[str]] | None = None
+        self.cookies: list[str] | None = None
+        self.cookie_name = ""
+        self.content_type = ""
+        self.is_encoded = False
+
+    def add_cookie(self, name: str, value: str) -> None:
+        """Add a Set-Cookie header, spelled *name*."""
+        if self.cookies is None:
+            self.cookies = []
+            self.cookie_name = name
+        self.cookies.append(value)
+
+    def repeat(self, name: str, value: str) -> None:
+        """Add another value of the header that was first spelled *name*."""
+        if self.repeated is None:
+            self.repeated = {}
+        if name in self.single:
+            self.repeated[name] = [self.single.pop(name)]
+        self.repeated[name].append(value)
 
     def joined(self) -> dict[str, str]:
-        """All but the cookies with one value each, repeated ones joined by commas (RFC 9110, 5.3)."""
+        """All headers but the cookies with one value each; repeated ones are joined by commas (RFC 9110, 5.3)."""
         if not self.repeated:
             return self.single
         return {**self.single, **{name: ", ".join(values) for name, values in self.repeated.items()}}
 
     def lists(self) -> dict[str, list[str]]:
-        """All with a list of values each."""
+        """All headers, cookies included, with a list of values each."""
         lists = {name: [value] for name, value in self.single.items()}
         if self.repeated:
             lists.update(self.repeated)
@@ -119,131 +137,38 @@ class Fields:
         return lists
 
 
-# Where Content-Type and Set-Cookie are among these header names, "" for one that is not; only for names that are known,
-# all different and without Content-Encoding. An application has few such lists.
-layouts: dict[tuple[str, ...], tuple[str, str, int]] = {}
-
-
-def _usual_fields(headers: list[tuple[str, str]]) -> Fields | None:
-    """The fields, if the names are known together and the values are plain ASCII, as in most answers.
-
-    It takes a third of the time that sorting out each header takes. None if they are to be looked at.
-    """
-    single: dict[str, str] = {}
-    plain = plain_values
-    try:
-        for name, value in headers:
-            if value not in plain and not is_plain(value):
-                return None
-            single[name] = value
-        content_type, cookie, count = layouts[tuple(single)]
-        if count != len(headers):
-            return None
-    except (KeyError, TypeError, ValueError):  # not known together; no pairs of texts, and grouped() says what is wrong
-        return None
-    fields = Fields()
-    fields.single = single
-    if content_type:
-        fields.content_type = single[content_type]
-    if cookie:
-        fields.cookie_name = cookie
-        fields.cookies = [single.pop(cookie)]
-    return fields
-
-
-# More headers, or longer ones, may be what makes a payload too large.
-_FEW, _SHORT = 32, 2048
-
-# Header values that need no second look. Most are the same in every answer; of the others only so many.
-plain_values: set[str] = set()
-
-
-def is_plain(value: str) -> bool:
-    """Whether JSON carries a header value as it is: printable ASCII, no space around it."""
-    is_plain = len(value) <= _SHORT and value.isascii() and value.isprintable() and value == value.strip(" ")
-    if is_plain and len(plain_values) < _REMEMBER:
-        plain_values.add(value)
-    return is_plain
-
-
-def _fields_of(groups: Grouped) -> Fields:
-    fields = Fields()
-    fields.single = {}
-    for key, (name, values) in groups.items():
-        if key == "set-cookie":
-            fields.cookie_name, fields.cookies = name, values
-        elif len(values) == 1:
-            fields.single[name] = values[0]
-        else:
-            fields.repeated = {**fields.repeated, name: values}
-    if "content-type" in groups:
-        fields.content_type = groups["content-type"][1][-1]
-    if "content-encoding" in groups:
-        fields.is_encoded = groups["content-encoding"][1] != ["identity"]
-    elif len(layouts) < _REMEMBER and not fields.repeated and len(fields.cookies) < 2:
-        names = tuple(name for name, _ in groups.values())
-        if len(names) <= _FEW:
-            layouts[names] = groups.get("content-type", ("",))[0], fields.cookie_name, len(names)
-    return fields
-
-
-# Header names in lower case. Applications have few; one that answers with names of its clients' choosing fills no
-# memory.
-_names: dict[str, str] = {}
-
-
-def _learn(name: str) -> str:
-    """A header name in lower case, remembered.
+@lru_cache(512)
+def lower_name(name: str) -> str:
+    """A header name in lower case.
 
     Raises:
-        InterfaceError: it is no token (RFC 9110, 5.1): a line break in it would begin another header.
+        InterfaceError: the name is not a token (RFC 9110, 5.1); a line break in it would start another header.
     """
     if not name or not TOKEN.issuperset(name):
-        raise bridge.InterfaceError(
-            f"The application's header name {name!r} has characters that HTTP does not allow in one."
-        )
-    lower = name.lower()
-    if len(_names) < _REMEMBER:
-        _names[name] = lower
-    return lower
+        raise InterfaceError(f"The application's header name {name!r} has characters that HTTP does not allow there.")
+    return name.lower()
 
 
-def _as_json_text(name: str, value: str) -> str:
-    """A header value for JSON: what its bytes mean in UTF-8, or else in ISO-8859-1.
+def _json_text(name: str, value: str) -> str:
+    """A header value as JSON carries it: its bytes decoded as UTF-8, or else as ISO-8859-1.
 
-    Space around it is none of its own (RFC 9110, 5.5); Django's cookies begin with one.
+    Whitespace around the value is not part of it (RFC 9110, 5.5); Django's cookies begin with a space.
     """
     value = value.strip(" \t")
     if "\n" in value or "\r" in value or "\0" in value:
-        # RFC 9110, 5.5: dangerous, since a recipient may take the rest for another header
-        raise bridge.InterfaceError(
-            f"The application's header {name!r} has a line break or NUL in its value: {value!r}."
-        )
+        # RFC 9110, 5.5: a recipient may take the rest for another header.
+        raise InterfaceError(f"The application's header {name!r} has a line break or NUL in its value: {value!r}.")
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return value
 
 
-# Status lines by code and reason; applications have few.
-_lines: dict[tuple[int, str], str] = {}
-
-
-def _line_of(status: int, given: str) -> str:
-    if len(_lines) >= _REMEMBER:
-        _lines.clear()
-    reason = given.strip()
-    if not (reason and reason.isascii() and reason.isprintable()):
-        reason = _standard_reason(status)
-    line = _lines[status, given] = f"{status} {reason}"
-    return line
-
-
-def _standard_reason(status: int) -> str:
-    if status == 500:  # what is answered when nothing else can be, perhaps because no file can be opened any more
-        return "Internal Server Error"
-    from http import HTTPStatus  # a tenth of a millisecond and only an ALB asks for it
-
+@lru_cache(256)
+def _reason(status: int, reason: str) -> str:
+    reason = reason.strip()
+    if reason and reason.isascii() and reason.isprintable():
+        return reason
     try:
         return HTTPStatus(status).phrase
     except ValueError:

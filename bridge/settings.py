@@ -1,12 +1,18 @@
-"""Settings: keyword arguments over environment over file, each checked once, when the handler is made."""
+"""Settings: options over environment variables over a settings file, each checked when the handler is made."""
 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
+
+from bridge.bodies import media_type
+from bridge.errors import SettingError
+from bridge.logs import logger
+from bridge.response import TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Literal, TypedDict
 
     TextTypes = Iterable[str] | Callable[[str], bool]
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
         warm_up: bool
 
 
-# The variables that set an option, the first one found counts. The second names are serverless-wsgi's.
+# The environment variables of each option; the first one that is set counts. The second names are serverless-wsgi's.
 VARIABLES = {
     "base_path": ("BRIDGE_BASE_PATH", "API_GATEWAY_BASE_PATH"),
     "strip_stage": ("BRIDGE_STRIP_STAGE", "STRIP_STAGE_PATH"),
@@ -37,40 +43,47 @@ VARIABLES = {
     "warm_up": ("BRIDGE_WARM_UP",),
 }
 
-# The bridge's other variables: the application, how the runtime answers, remote commands; and what the local server
-# tells its child.
+# Variables that set no option: the application, the runtime, remote commands; and those by which the local server
+# configures its child processes.
 OTHERS = ("BRIDGE_APP", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
-LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG", "BRIDGE_DESCRIPTORS", "BRIDGE_CHILD_BEFORE")
+LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG")
+_KNOWN = frozenset((*OTHERS, *LOCAL, *(name for names in VARIABLES.values() for name in names)))
+
+_TRUE = frozenset({"yes", "y", "true", "t", "1", "on"})
+_FALSE = frozenset({"no", "n", "false", "f", "0", "off", ""})
 
 
 class Settings:
     """How a handler behaves.
 
     Args:
-        options: keyword arguments as the user gave them.
-        environ: variables that stand in for missing options (see :data:`VARIABLES`); lists are separated by commas,
-            and an empty variable counts as none.
-        file: the settings of a file, for what is in neither.
+        options: keyword arguments of the handler.
+        environ: environment variables (see :data:`VARIABLES`) for options that are not given; the process's if None.
+            Lists are separated by commas, and an empty variable counts as unset.
+        file: options from a settings file, for those in neither.
 
     Attributes:
-        base_path: a prefix of the path that is no part of the application's own, such as ``"/shop"``.
+        base_path: a prefix of the path that is not part of the application's own, such as ``"/shop"``.
         strip_stage: whether API Gateway's stage is left out of the root path, for a custom domain whose URLs do not
-            show it.
-        is_text: tells of a Content-Type that is not text by the encoder's own rule whether it is; None if the user
-            added nothing. From ``text_types``: media types (``"application/x-tex"``, ``"font/*"``, ``"*+ldif"``, or
-            ``"*/*"`` for all), or a function of the Content-Type.
+            contain it.
+        is_text: decides whether a Content-Type that is not text by the bridge's own rule is; None without
+            ``text_types``. These are media types (``"application/x-tex"``, ``"font/*"``, ``"*+ldif"``, or ``"*/*"``
+            for all), or a function of the Content-Type.
         exclude_headers: lower-case names of response headers that are left out.
-        lifespan: ``"auto"``, ``"on"`` or ``"off"``: whether the ASGI lifespan is run; ``"on"`` makes its failure an
+        lifespan: ``"auto"``, ``"on"`` or ``"off"``: whether the ASGI lifespan is run; with ``"on"`` its failure is an
             error.
-        request_id_header: lower-case name of the request header in which the application finds Lambda's request id;
-            ``""`` for none.
-        other_events: ``(event, context) -> payload`` for what is no HTTP request, or None: an error. From the
-            environment: ``module:function``.
-        warm_up: whether scheduled events and those of serverless-plugin-warmup are answered ``{}``; if not they are
-            other events.
+        request_id_header: lower-case name of the request header that gets Lambda's request id; ``""`` for none.
+        other_events: the callback ``(event, context) -> payload`` for events that are not HTTP requests, or its name
+            as ``module:function``; None: such events are errors.
+        warm_up: whether scheduled events and those of serverless-plugin-warmup are answered ``{}``; if not, they go to
+            ``other_events``.
 
     Raises:
-        SettingError: an unknown option or a value that is not allowed; the message says what is.
+        SettingError: an option does not exist or has a value that is not allowed; the message says what is.
+
+    Example::
+
+        Settings({"base_path": "/shop", "text_types": ["font/*"]}, environ={})
     """
 
     __slots__ = (
@@ -84,38 +97,152 @@ class Settings:
         "warm_up",
     )
 
-    base_path: str
-    strip_stage: bool
-    is_text: Callable[[str], bool] | None
-    exclude_headers: frozenset[str]
-    lifespan: str
-    request_id_header: str
-    other_events: OtherEvents | None
-    warm_up: bool
-
     def __init__(
         self,
         options: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
         file: Mapping[str, Any] | None = None,
     ) -> None:
-        self.base_path = self.request_id_header = ""
-        self.strip_stage = False
-        self.is_text = self.other_events = None
-        self.exclude_headers = frozenset()
-        self.lifespan = "auto"
-        self.warm_up = True
+        options = options or {}
         environ = os.environ if environ is None else environ
-        if options or file or _has_any(environ):
-            from bridge.given import given  # most handlers are given nothing
+        file = file or {}
+        warn_of_unknown_variables(environ)
+        for name in (*options, *file):
+            if name not in VARIABLES:
+                raise SettingError(f"There is no option {name!r}. The options are: {', '.join(VARIABLES)}.")
 
-            for name, value in given(options or {}, environ, file or {}):
-                setattr(self, name, value)
+        def find(name: str) -> tuple[str, Any]:
+            if options.get(name) is not None:
+                return f"option {name}", options[name]
+            for variable in VARIABLES[name]:
+                if environ.get(variable):
+                    return f"environment variable {variable}", environ[variable]
+            return f"setting {name} in the settings file", file.get(name)
+
+        self.base_path: str = _base_path(*find("base_path"))
+        self.strip_stage: bool = boolean(*find("strip_stage"), default=False)
+        self.is_text: Callable[[str], bool] | None = _text_types(*find("text_types"))
+        self.exclude_headers: frozenset[str] = frozenset(_header_names(*find("exclude_headers")))
+        self.lifespan: str = _choice(*find("lifespan"), ("auto", "on", "off"))
+        origin, header = find("request_id_header")
+        self.request_id_header: str = _header_name(origin, header) if header else ""
+        self.other_events: OtherEvents | str | None = _callback(*find("other_events"))
+        self.warm_up: bool = boolean(*find("warm_up"), default=True)
 
 
-def _has_any(environ: Mapping[str, str]) -> bool:
-    """Whether there is a variable that sets an option, or looks as if it should."""
+@lru_cache
+def _warn_of_variable(name: str) -> None:
+    from difflib import get_close_matches  # not part of an ordinary cold start
+
+    names = {known.removeprefix("BRIDGE_").replace("_", ""): known for known in _KNOWN if known not in LOCAL}
+    similar = get_close_matches(name.removeprefix("BRIDGE_").replace("_", ""), names, 1)
+    if similar:
+        logger.warning("There is no environment variable %s. Did you mean %s?", name, names[similar[0]])
+
+
+def warn_of_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
+    """Log, once for each, the variables that look misspelled; others may belong to other software."""
     for name in environ:
-        if name.startswith("BRIDGE_") and name not in OTHERS and name not in LOCAL:
-            return True
-    return any(second in environ for _, *more in VARIABLES.values() for second in more)
+        if name.startswith("BRIDGE_") and name not in _KNOWN:
+            _warn_of_variable(name)
+
+
+def _not_allowed(origin: str, value: object, allowed: str) -> SettingError:
+    return SettingError(f"The {origin} is {value!r}; allowed is {allowed}.")
+
+
+def _base_path(origin: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or any(character in value for character in "?#% \t\r\n"):
+        raise _not_allowed(origin, value, "a path such as '/shop', not encoded, without query")
+    path = value.strip("/")
+    return f"/{path}" if path else ""
+
+
+def boolean(origin: str, value: Any, *, default: bool) -> bool:
+    """A boolean, or one of the words for it.
+
+    Raises:
+        SettingError: *value* is neither; the message names its *origin*.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise _not_allowed(origin, value, "True or False; as text yes, true, 1, on or no, false, 0, off")
+
+
+def _choice(origin: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value is None:
+        return allowed[0]
+    if value not in allowed:
+        raise _not_allowed(origin, value, " or ".join(repr(word) for word in allowed))
+    return str(value)
+
+
+def _items(origin: str, value: Any) -> list[Any]:
+    """The items of a list; of text from the environment, the parts between commas."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        if origin.startswith("option"):
+            raise _not_allowed(origin, value, f"a list of texts, such as [{value!r}]")
+        return [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        return list(value)
+    except TypeError:
+        raise _not_allowed(origin, value, "a list of texts") from None
+
+
+def _header_names(origin: str, value: Any) -> Iterator[str]:
+    return (_header_name(origin, name) for name in _items(origin, value))
+
+
+def _header_name(origin: str, value: Any) -> str:
+    if not isinstance(value, str) or not value or not TOKEN.issuperset(value):
+        raise _not_allowed(origin, value, "the name of a header, such as 'X-Request-Id'")
+    return value.lower()
+
+
+def _text_types(origin: str, value: Any) -> Callable[[str], bool] | None:
+    if callable(value):
+        return value  # type: ignore[no-any-return]  # the user's own function
+    exact, prefixes, suffixes = set(), [], []
+    for item in _items(origin, value):
+        media = media_type(item) if isinstance(item, str) else ""
+        stem = media.removesuffix("*")
+        if media == "*/*":
+            prefixes.append("")
+        elif "*" not in media and "/" in media.strip("/"):
+            exact.add(media)
+        elif "*" not in stem and "/" in stem[1:]:
+            prefixes.append(stem)
+        elif media.startswith("*") and "*" not in media[1:] and len(media) > 2:
+            suffixes.append(media[1:])
+        else:
+            raise _not_allowed(
+                origin, item, "a media type such as 'application/x-tex', 'font/*', '*+ldif' or '*/*', or a function"
+            )
+    if not (exact or prefixes or suffixes):
+        return None
+
+    def is_text(content_type: str) -> bool:
+        media = media_type(content_type)
+        return media in exact or media.startswith(tuple(prefixes)) or media.endswith(tuple(suffixes))
+
+    return is_text
+
+
+def _callback(origin: str, value: Any) -> OtherEvents | str | None:
+    """A callback, or the name of one, which is imported with the first event for it."""
+    if value is None or value == "":
+        return None
+    if callable(value) or (isinstance(value, str) and (":" in value or "." in value)):
+        return value  # type: ignore[no-any-return]  # the user's own function
+    raise _not_allowed(origin, value, "a function of event and context, or its name as module:function")

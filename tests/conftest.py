@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Fixtures and options for all tests."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge import bodies as encoder
-from bridge import response
-from bridge.asgi import cycle as asgi
-from bridge.sources import address, text
+from bridge import bodies, response
+from bridge.asgi import cycle
+from bridge.sources import fields
 from bridge.wsgi import environ
 
-# A shell has what it runs in the background ignore Ctrl-C, and all that is started there with it.
+Serve = Callable[..., bridge.Handler]
+
+# A shell makes the commands that it runs in the background ignore Ctrl-C, and their child processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture
-def nothing_remembered() -> None:
-    """What is remembered has its limits, and other tests may have come to them."""
-    for memory in (asgi._lower, environ.keys, text._quoted, address.names, response.layouts, encoder.carried):
-        memory.clear()
-    response.plain_values.clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,19 +26,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew")
 
 
-Serve = Callable[..., bridge.Handler]
+@pytest.fixture
+def empty_caches() -> None:
+    """Clear the caches that requests and responses fill."""
+    for cached in (
+        bodies.text_codec,
+        cycle._header_name,
+        environ.environ_key,
+        fields._cached_quote,
+        fields._server,
+        response.lower_name,
+    ):
+        cached.cache_clear()
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Makes the handler of an ASGI application."""
-    made: list[bridge.Handler] = []
+    """Make the handler of an ASGI application; it is closed after the test."""
+    handlers: list[bridge.Handler] = []
 
     def make(app: Any, **options: Any) -> bridge.Handler:
         handler = bridge.asgi_handler(app, **options)
-        made.append(handler)
+        handlers.append(handler)
         return handler
 
     yield make
-    for handler in made:
+    for handler in handlers:
         handler.close()

@@ -1,290 +1,285 @@
-"""An ASGI application and all that lives as long as the process: its loop and its lifespan."""
+"""An ASGI application, with its event loop and its lifespan."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-from asyncio import current_task
-from contextvars import Context
-from weakref import WeakSet, ref
 
-import bridge
-from bridge.asgi.cycle import Exchange, asgi_scope_of, gateway_timeout
-from bridge.asgi.lifespan import PATIENCE_SECONDS, Lifespan
-from bridge.asgi.loop import Loop, spawned
-from bridge.deadline import watch
-from bridge.interfaces import interrupt
-from bridge.interfaces.turn import Turn, take_outside
+from bridge.asgi.cycle import RequestCycle, connection_scope, gateway_timeout
+from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
+from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, new_loop_runner, request_tasks
+from bridge.deadline import watcher
+from bridge.errors import LifespanError, RunningLoopError
+from bridge.logs import logger
 from bridge.request import current
-from bridge.shutdown import at_the_end, ended, forget
+from bridge.shutdown import at_shutdown, cancel, request_answered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from typing import Any
 
     from bridge.request import Scope
     from bridge.response import Response
     from bridge.settings import Settings
 
-_all: WeakSet[HostedApplication] = WeakSet()
-_of_parents: list[object] = []  # kept, for to end them would end the parent's: they share what the system polls
+# Seconds that an application has to react to its cancellation at the deadline.
+_CANCEL_SECONDS = 0.02
 
 
-class HostedApplication:
-    """An ASGI 3 application with its event loop and lifespan.
+class AsgiApplication:
+    """An ASGI 3 application, called on one event loop and with one lifespan for the life of the process.
+
+    The loop is the application's own, run by the thread that calls :meth:`respond`; or it is that of a server, whose
+    first call of :meth:`serve` or :meth:`startup_here` chooses it.
 
     Args:
         app: the application.
         settings: whose ``lifespan`` says whether the lifespan is run.
 
     Attributes:
-        app: as given.
+        app: the application.
     """
 
     def __init__(self, app: Any, settings: Settings) -> None:
         self.app = app
-        self._mode = settings.lifespan
-        self._own: Loop | None = None
-        self._adopted: asyncio.AbstractEventLoop | None = None
-        self._starts: Lifespan | None = None
+        self._lifespan_mode = settings.lifespan
+        self._runner: LoopRunner | None = None
+        self._server_loop: asyncio.AbstractEventLoop | None = None
+        self._is_started = False
+        self._startup_lock = threading.Lock()
+        self._startup_task: asyncio.Task[None] | None = None
+        self._starting: Lifespan | None = None
         self._lifespan: Lifespan | None = None
-        self._start: asyncio.Task[None] | None = None
-        self._starting = threading.Lock()
-        self._started = False
-        self._exchanges: set[Exchange] = set()
-        # A handler that nobody holds any more closes by itself, so what is to be done at the end does not hold it.
-        weak = ref(self)
-
-        def close() -> None:
-            held = weak()
-            if held is not None:
-                held.close()
-
-        def is_busy() -> bool:
-            held = weak()
-            return held is not None and bool(held._exchanges)
-
-        self._at_end, self._is_busy = close, is_busy
-        _all.add(self)
-
-    def __del__(self) -> None:
-        own = self._own
-        # At the end of the process modules may be gone already.
-        if own is not None and asyncio is not None and not own.is_ending and asyncio._get_running_loop() is not own:
-            self.close()
+        self._cycles: dict[Scope, RequestCycle] = {}
 
     def startup(self) -> None:
-        """Start the application up, once; a second call does nothing.
+        """Start the application on its own loop; a second call does nothing.
 
         Raises:
-            LifespanError: it does not start; another call tries again.
-            BridgeError: it was closed.
+            LifespanError: the startup failed; another call tries again.
+            RunningLoopError: an event loop runs in the calling thread.
         """
-        with self._starting:
-            if not self._started:
-                if self._own is not None and self._own.is_ending:
-                    raise bridge.BridgeError("This handler was closed. Make a new one.")
-                turn = Turn()
-                self._take(turn, turn.run(self._start_up()))
-                if self._adopted is None:
-                    at_the_end(self._at_end, self._is_busy)
+        with self._startup_lock:
+            if not self._is_started:
+                self._own_runner().run(self._start())
+                at_shutdown(self.close, self._is_busy)
 
     def respond(self, scope: Scope) -> Response:
-        """Answer one request, from any thread.
+        """Answer one request on the application's own loop, from any thread.
 
         Raises:
-            LifespanError: the application does not start up.
-            InterfaceError: it broke ASGI.
-            BaseException: whatever it raises before its response is complete.
+            LifespanError: the startup failed.
+            InterfaceError: the application violated ASGI.
+            RunningLoopError: an event loop runs in the calling thread.
+            BaseException: the application's own, raised before its response was complete.
         """
-        exchange = Exchange(scope.body)
-        is_watched = watch.begin(scope, self._out_of_time, exchange)
-        self._exchanges.add(exchange)
+        cycle = _OwnLoopCycle(scope.body, self)
+        self._cycles[scope] = cycle
+        watcher.begin(scope, self._on_deadline)
         try:
-            if is_watched and not interrupt.is_armed:
-                interrupt.arm()
-            if not self._started:
+            if not self._is_started:
                 self.startup()
-            response: Response = self._take(exchange, self._run(scope, exchange))
-        except interrupt.BlockedError:
-            response = gateway_timeout()
-        except Exception as error:
-            if not (exchange.out_of_time and isinstance(error, bridge.LifespanError)):
+            response: Response = self._own_runner().run(self._respond(scope, cycle))
+        except TimeoutError:
+            if not cycle.is_timed_out:
+                raise
+            response = cycle.result_at_deadline()
+        except LifespanError:
+            if not cycle.is_timed_out:
                 raise
             response = gateway_timeout()
         finally:
-            self._exchanges.discard(exchange)
-            watch.end(scope, None)
-            ended()
+            watcher.end(scope)
+            del self._cycles[scope]
+            request_answered()
         return response
 
-    async def serve(self, scope: Scope, exchange: Exchange | None = None) -> Response:
-        """Answer one request in the task that calls, on its loop, which becomes the application's for good.
+    async def serve(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
+        """Answer one request in the calling task; its loop becomes the application's.
 
-        What the application sets in context variables is the task's as well: a task serves one request.
+        Context variables that the application sets are set in the calling task: a task should serve one request.
 
         Args:
             scope: the request.
-            exchange: what the application receives from and sends to; a new one if None.
+            cycle: handles the application's messages; a new one if None.
 
         Raises:
             BaseException: as :meth:`respond`.
         """
-        exchange = exchange or Exchange(scope.body)
-        exchange.wake = exchange.abandon  # finished only by who gives the request up
-        watch.begin(scope, self._out_of_time, exchange)
-        self._exchanges.add(exchange)
+        if self._runner is not None:  # the application was started on its own loop
+            return await asyncio.to_thread(self.respond, scope)
+        cycle = cycle or RequestCycle(scope.body)
+        self._cycles[scope] = cycle
+        watcher.begin(scope, self._on_deadline)
         try:
-            if not self._started:
-                await self.startup_here()
-            if asyncio.get_running_loop() is not self._adopted:  # the application lives on another loop
-                return await asyncio.to_thread(self.respond, scope)
-            interrupt.arm()
-            token = spawned.set(exchange.tasks)
-            try:
-                response = await self._answer(scope, exchange)
-            finally:
-                spawned.reset(token)
-        except interrupt.BlockedError:
-            response = gateway_timeout()
-        except BaseException as error:
-            if not exchange.out_of_time:  # whoever called has given up, or the application failed
+            await self.startup_here()
+            return await self._respond(scope, cycle)
+        except LifespanError:
+            if not cycle.is_timed_out:
                 raise
-            response = gateway_timeout() if isinstance(error, bridge.LifespanError) else exchange.late_response()
+            return gateway_timeout()
         finally:
-            self._exchanges.discard(exchange)
-            watch.end(scope, None)
-            if exchange.out_of_time and exchange.task is not None:
-                exchange.task.uncancel()
-            exchange.task = None  # which goes on, and nobody is to cancel it any more
-        return response
+            watcher.end(scope)
+            del self._cycles[scope]
+            if cycle.is_timed_out and cycle.task is not None:
+                cycle.task.uncancel()
+            cycle.task = None
 
     async def startup_here(self) -> None:
-        """Start the application up on the loop that runs.
+        """Start the application on the running loop; a second call does nothing.
 
         Raises:
-            LifespanError: it does not start; another call tries again.
+            LifespanError: the startup failed; another call tries again.
+            RunningLoopError: the application was started on another loop.
         """
-        if self._started:
+        loop = asyncio.get_running_loop()
+        if self._is_started:
+            if loop is not self._server_loop:
+                raise RunningLoopError(
+                    "The application was started on another event loop. Call the handler on that one, or make a new "
+                    "handler."
+                )
             return
-        self._adopted = asyncio.get_running_loop()
-        if self._start is None:
-            self._start = asyncio.create_task(self._start_up())
-            self._start.add_done_callback(self._forget_start)
-        await asyncio.shield(self._start)
+        self._server_loop = loop
+        if self._startup_task is None:
+            self._startup_task = asyncio.create_task(self._start())
+            self._startup_task.add_done_callback(self._forget_startup_task)
+        await asyncio.shield(self._startup_task)
 
     async def close_here(self) -> None:
-        """Shut the application down, on the loop that it was started on and that runs."""
-        forget(self._at_end)
-        self._started = False
-        # other threads may wait for answers
-        left = [each.task for each in self._exchanges if each.task is not None and not each.task.cancelling()]
-        if left:
-            await asyncio.wait(left, timeout=PATIENCE_SECONDS)
+        """Shut the application down on the running loop, on which it was started."""
+        self._is_started = False
+        tasks = [
+            cycle.task for cycle in self._cycles.values() if cycle.task is not None and not cycle.task.cancelling()
+        ]
+        if tasks:
+            await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
         lifespan, self._lifespan = self._lifespan, None
         if lifespan is not None:
             await lifespan.shutdown()
 
     def close(self) -> None:
-        """Shut the application down and close the loop; a second call does nothing."""
-        forget(self._at_end)
-        if self._own is not None and not self._own.is_ending:
-            self._own.finish(self.close_here)
+        """Shut the application down and close its own loop; a second call does nothing."""
+        cancel(self.close)
+        runner = self._runner
+        if runner is not None and not runner.is_closed:
+            try:
+                runner.run(self.close_here(), LOCK_SECONDS)
+            finally:
+                runner.close()
 
-    def _take(self, turn: Turn, coroutine: Coroutine[Any, Any, None]) -> Any:
-        if self._adopted is not None:
-            if asyncio._get_running_loop() is self._adopted:
-                coroutine.close()
-                raise bridge.InterfaceError(
-                    "This handler serves the event loop that runs here: await handler.answer(…)."
-                )
-            take_outside(self._adopted, turn, coroutine)
-            return turn.result()
-        if self._own is None:
-            self._own = Context().run(Loop)  # else it would hold on to the request that it is made for
-        return self._own.take(turn, coroutine)
+    def abandon(self, cycle: RequestCycle) -> None:
+        """Let :meth:`respond` return although the application has not. To be called on the loop."""
+        if self._runner is not None:
+            self._runner.abandon(cycle.task)
 
-    async def _start_up(self) -> None:
-        # The lifespan is no request's: not of the first one, not of another application's that calls this one.
-        spawned.set(None)
+    def _own_runner(self) -> LoopRunner:
+        if self._server_loop is not None:
+            raise RunningLoopError(
+                "This handler serves the event loop of a server. Use there: await handler.answer(event, context)"
+            )
+        if self._runner is None:
+            self._runner = new_loop_runner()
+        return self._runner
+
+    def _is_busy(self) -> bool:
+        return self._runner is not None and self._runner.is_running
+
+    async def _start(self) -> None:
+        # The lifespan belongs to no request, neither the first one nor that of an application that calls this one.
+        request_tasks.set(None)
         current.set(None)
-        if self._mode != "off":
-            self._starts = lifespan = Lifespan(self.app, required=self._mode == "on")
+        if self._lifespan_mode != "off":
+            self._starting = lifespan = Lifespan(self.app, required=self._lifespan_mode == "on")
             try:
                 await lifespan.startup()
             finally:
-                self._starts = None
+                self._starting = None
             if lifespan.state is not None:
                 self._lifespan = lifespan
-                if self._own is not None:
-                    self._own.guest = lifespan
-        self._started = True
+        self._is_started = True
 
-    def _forget_start(self, start: asyncio.Task[None]) -> None:
-        self._start = None
-        if not start.cancelled():
-            start.exception()  # whoever waits has it
+    def _forget_startup_task(self, task: asyncio.Task[None]) -> None:
+        self._startup_task = None
+        if not task.cancelled():
+            task.exception()  # marks it as retrieved; those that wait get it as well
 
-    async def _run(self, scope: Scope, exchange: Exchange) -> None:
-        spawned.set(exchange.tasks)
-        try:
-            exchange.finish(await self._answer(scope, exchange))
-        except BaseException as error:
-            if exchange.out_of_time:
-                exchange.finish(exchange.late_response())
-            else:
-                exchange.fail(error)
-
-    async def _answer(self, scope: Scope, exchange: Exchange) -> Response:
-        """Run the application in this task, and what it leaves behind for a while."""
-        exchange.task = current_task(self._adopted or self._own)  # with the loop it asks the system for nothing
-        state = self._lifespan.state if self._lifespan is not None else None
-        tasks = exchange.tasks
+    async def _respond(self, scope: Scope, cycle: RequestCycle) -> Response:
+        """Run the application in the current task, then wait for the tasks that it leaves behind."""
+        cycle.task = asyncio.current_task()
+        token = request_tasks.set(cycle.tasks)
         try:
             try:
-                await self.app(asgi_scope_of(scope, state), exchange.receive, exchange.send)
+                state = self._lifespan.state if self._lifespan is not None else None
+                await self.app(connection_scope(scope, state), cycle.receive, cycle.send)
             except Exception:
-                exchange.failed(scope)
-            response = exchange.answered()
+                cycle.log_late_exception(scope)
+            response = cycle.result()
         except BaseException as error:
-            exchange.end()
-            if isinstance(error, Exception) and tasks and not exchange.out_of_time:
-                await exchange.leave(tasks)
+            cycle.disconnect()
+            if cycle.is_timed_out:
+                return cycle.result_at_deadline()
+            if isinstance(error, Exception) and cycle.tasks:
+                await cycle.settle()
             raise
-        if tasks:
-            await exchange.leave(tasks)
-        return response
+        else:
+            # Callbacks that the application has left run now; those of abandoned asynchronous generators start tasks.
+            await asyncio.sleep(0)
+            if cycle.tasks:
+                await cycle.settle()
+            return response
+        finally:
+            request_tasks.reset(token)
 
-    def _out_of_time(self, exchange: Exchange) -> None:
-        """Called by the watch, in its thread, after it has logged the threads' stacks."""
-        from bridge.interfaces.deadline import give_up  # few requests come to this
+    def _on_deadline(self, scope: Scope) -> None:
+        """Cancel a request, or the startup that it waits for. Called in the deadline watcher's thread."""
+        loop = self._server_loop or (self._runner.loop if self._runner is not None else None)
+        cycle = self._cycles.get(scope)
+        if loop is None or cycle is None:
+            return
+        if cycle.task is not None:
+            logger.error("The application waits here:\n%s", _await_chain(cycle.task))
+        elif self._starting is not None:
+            logger.error("The application's startup waits here:\n%s", _await_chain(self._starting.task))
+        loop.call_soon_threadsafe(self._cancel, cycle)
 
-        loop = self._adopted or self._own
-        if loop is not None:
-            is_shared = self._own is not None and self._own.is_shared
-
-            def spares() -> bool:
-                task = asyncio.current_task()
-                others = [each for each in list(self._exchanges) if each is not exchange]
-                return task is not None and any(each.task is task or task in each.tasks for each in others)
-
-            give_up(loop, exchange, self._starts, spares, is_shared=is_shared)
-
-    def _forget_parent(self) -> None:
-        """In a process that was forked: loop and lifespan are the parent's, this one starts anew if it has to."""
-        _of_parents.append((self._own, self._lifespan))
-        self._own = self._adopted = self._lifespan = self._starts = self._start = None
-        self._starting = threading.Lock()
-        self._started = False
-        self._exchanges.clear()
-
-
-def _after_fork() -> None:
-    for application in list(_all):
-        application._forget_parent()
+    def _cancel(self, cycle: RequestCycle) -> None:
+        cycle.is_timed_out = True
+        if cycle.task is not None:
+            cycle.task.cancel()
+            asyncio.get_running_loop().call_later(_CANCEL_SECONDS, cycle.abandon)
+        elif self._starting is not None:
+            self._starting.cancel_startup()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+class _OwnLoopCycle(RequestCycle):
+    """A request on the application's own loop, which stops although the application ignores its cancellation."""
+
+    __slots__ = ("_application",)
+
+    def __init__(self, body: bytes, application: AsgiApplication) -> None:
+        super().__init__(body)
+        self._application = application
+
+    def abandon(self) -> None:
+        self._application.abandon(self)
+
+
+def _await_chain(task: asyncio.Task[Any]) -> str:
+    """Where a task is suspended; ``task.print_stack()`` shows the outermost frame only."""
+    lines = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = next((frame for name in ("cr", "gi", "ag") if (frame := getattr(awaited, f"{name}_frame", None))), None)
+        if frame is not None:
+            code = frame.f_code
+            lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}')
+        awaited = next(
+            (
+                inner
+                for name in ("cr_await", "gi_yieldfrom", "ag_await")
+                if (inner := getattr(awaited, name, None)) is not None
+            ),
+            None,
+        )
+    return "\n".join(lines) or "  nowhere: it has not started"

@@ -1,4 +1,4 @@
-"""The ASGI lifespan of an application: one for each event loop, so one for the life of the process.
+"""The ASGI lifespan of an application; there is one for the life of the process.
 
 https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-import bridge
-from bridge import logger
+from bridge.errors import InterfaceError, LifespanError
+from bridge.logs import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from asgiref.typing import ASGI3Application
 
-# How long a lifespan may take to shut down, and to end after it has answered. Lambda ends a sandbox 2 s after SIGTERM
-# in any case; elsewhere it keeps a process from hanging when it exits.
-PATIENCE_SECONDS = 5.0
+# Seconds that a lifespan has to shut down, and to return after its answer. Lambda ends a sandbox 2 s after SIGTERM;
+# elsewhere the limit keeps a process from hanging at its exit.
+SHUTDOWN_SECONDS = 5.0
 
 
 class Lifespan:
@@ -29,92 +29,91 @@ class Lifespan:
         required: whether an application without lifespan is an error (mode ``"on"``).
 
     Attributes:
-        state: what the application keeps for its requests; None if it has no lifespan.
-        task: the task in which the application's lifespan runs.
+        state: the dictionary that the application shares with its requests; None if it has no lifespan.
+        task: the task that runs the application's lifespan.
     """
 
     def __init__(self, app: ASGI3Application, *, required: bool) -> None:
         self._app: Any = app
         self._required = required
         self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self._asked = ""
+        self._phase = ""  # the message that the application has to answer
         self._is_last = False
         self._is_cancelled = False
         self._answer: asyncio.Future[dict[str, Any] | BaseException | None]
-        self._reason: Exception | None = None  # what was raised after a startup was answered to have failed
+        self._startup_error: Exception | None = None  # raised after lifespan.startup.failed
         self.task: asyncio.Task[None]
         self.state: dict[str, Any] | None = None
 
     async def startup(self) -> None:
-        """Start the application up.
+        """Start the application.
 
         Raises:
-            LifespanError: it answered ``lifespan.startup.failed``, or was given up; or, if a lifespan is required, it
-                raised or ended before it answered.
-            BaseException: what it raised that is no ``Exception``.
+            LifespanError: the application sent ``lifespan.startup.failed``, or :meth:`cancel_startup` was called; or
+                a lifespan is required, and the application raised or returned before it answered.
+            BaseException: the application's own, if it is no ``Exception``.
         """
         state: dict[str, Any] = {}
-        answered = self._ask("lifespan.startup")
+        answered = self._request("lifespan.startup")
         self.task = asyncio.get_running_loop().create_task(self._run(state))
         answer = await answered
         if isinstance(answer, dict):
             if answer["type"] == "lifespan.startup.complete":
                 self.state = state
                 return
-            await self._let_end()
+            await self._let_return()
             reason = str(answer.get("message") or "no reason given").strip()
-            # Starlette sends the whole traceback and raises, too.
-            cause = None if reason.startswith("Traceback") else self._reason
-            raise bridge.LifespanError(f"The application's lifespan failed to start up: {reason}") from cause
-        if self._is_last and isinstance(answer, Exception):  # it was given up
+            # Starlette sends the whole traceback and raises as well.
+            cause = None if reason.startswith("Traceback") else self._startup_error
+            raise LifespanError(f"The application's lifespan failed to start up: {reason}") from cause
+        if self._is_last and isinstance(answer, Exception):  # cancelled
             raise answer
-        _pass_on(answer)
+        _raise_exit(answer)
         if self._required:
-            raise bridge.LifespanError(
-                "The application has no lifespan, or its startup broke: it "
-                + ("ended without an answer." if answer is None else f"raised {answer!r}.")
-                + ' With lifespan="auto" this is passed over.'
+            raise LifespanError(
+                "The application has no lifespan, or its startup failed: it "
+                + ("returned without an answer." if answer is None else f"raised {answer!r}.")
+                + ' The option lifespan="auto" allows that.'
             ) from answer
         if answer is not None and self._messages.empty():
-            # It took the message, so it knows of lifespans. The specification has the server go on without one.
-            logger().warning("The application's startup broke; it is served without a lifespan.", exc_info=answer)
+            # The application has received the message, so it supports lifespans. By the specification the server
+            # continues without one.
+            logger.warning("The application's startup failed; it is served without a lifespan.", exc_info=answer)
 
-    def give_up(self) -> None:
-        """End a startup that takes too long."""
+    def cancel_startup(self) -> None:
+        """Cancel a startup that takes too long."""
         if not self._answer.done():
-            self._answer.set_result(
-                bridge.LifespanError("The application's startup has not ended before Lambda's deadline.")
-            )
+            self._answer.set_result(LifespanError("The application's startup has not ended before Lambda's deadline."))
             self._is_last = True
             self.task.cancel()
 
     async def shutdown(self) -> None:
-        """Shut the application down, if it started up and has not ended by itself; what goes wrong is logged."""
+        """Shut the application down, if it started and its lifespan has not returned; errors are logged."""
         if self.state is None:
             return
         self.state = None
         if self.task.done():
             return
-        answered = self._ask("lifespan.shutdown")
-        await asyncio.wait([answered], timeout=PATIENCE_SECONDS)
-        answer = answered.result() if answered.done() else {"type": "", "message": f"no answer in {PATIENCE_SECONDS} s"}
-        await self._let_end()
-        _pass_on(answer)
+        answered = self._request("lifespan.shutdown")
+        await asyncio.wait([answered], timeout=SHUTDOWN_SECONDS)
+        answer = answered.result() if answered.done() else {"type": "", "message": f"no answer in {SHUTDOWN_SECONDS} s"}
+        await self._let_return()
+        _raise_exit(answer)
         if isinstance(answer, BaseException):
-            logger().error("The application's lifespan broke while shutting down.", exc_info=answer)
+            logger.error("The application's lifespan failed while shutting down.", exc_info=answer)
         elif answer is not None and answer["type"] != "lifespan.shutdown.complete":
-            logger().error("The application's lifespan does not shut down: %s", answer.get("message", ""))
+            logger.error("The application's lifespan failed to shut down: %s", answer.get("message", ""))
 
-    def _ask(self, message: str) -> asyncio.Future[dict[str, Any] | BaseException | None]:
-        self._asked = message
+    def _request(self, message: str) -> asyncio.Future[dict[str, Any] | BaseException | None]:
+        self._phase = message
         self._answer = asyncio.get_running_loop().create_future()
         self._messages.put_nowait({"type": message})
         return self._answer
 
-    async def _let_end(self) -> None:
-        """Let the application come to its end: what surrounds its lifespan may have to let go of something."""
+    async def _let_return(self) -> None:
+        """Let the application return: context managers around its lifespan may have resources to release."""
         if not self.task.done() and self._answer.done():
-            await asyncio.wait([self.task], timeout=PATIENCE_SECONDS)
+            await asyncio.wait([self.task], timeout=SHUTDOWN_SECONDS)
         self.task.cancel()
 
     async def _run(self, state: dict[str, Any]) -> None:
@@ -127,9 +126,9 @@ class Lifespan:
             elif isinstance(error, Exception):
                 answer = self._answer.result()
                 if isinstance(answer, dict) and answer["type"] == "lifespan.startup.failed":
-                    self._reason = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+                    self._startup_error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
                 else:
-                    logger().error("The application's lifespan broke while it ran.", exc_info=error)
+                    logger.error("The application's lifespan failed while running.", exc_info=error)
             else:
                 raise
         else:
@@ -137,7 +136,7 @@ class Lifespan:
                 self._answer.set_result(None)
 
     async def _receive(self) -> dict[str, str]:
-        if self._is_last:  # an application that listens on
+        if self._is_last:  # an application that keeps receiving
             raise asyncio.CancelledError("The lifespan is over.")
         try:
             return await self._messages.get()
@@ -148,14 +147,14 @@ class Lifespan:
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if self._is_cancelled and self._answer.done():
-            return  # Starlette answers its cancellation, too, as if it had been asked to shut down; nobody waits for it
-        if self._answer.done() or kind not in (f"{self._asked}.complete", f"{self._asked}.failed"):
-            raise bridge.InterfaceError(f"The application's lifespan sent {kind!r}; it was asked for {self._asked!r}.")
+            return  # Starlette answers its cancellation like a request to shut down
+        if self._answer.done() or kind not in (f"{self._phase}.complete", f"{self._phase}.failed"):
+            raise InterfaceError(f"The application's lifespan sent {kind!r} in answer to {self._phase!r}.")
         self._is_last = kind != "lifespan.startup.complete"
         self._answer.set_result(message)
 
 
-def _pass_on(answer: object) -> None:
-    """Raise what the application raised to end the process."""
+def _raise_exit(answer: object) -> None:
+    """Raise an exception by which the application ends the process."""
     if isinstance(answer, BaseException) and not isinstance(answer, (Exception, asyncio.CancelledError)):
         raise answer

@@ -12,10 +12,8 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from bridge.adapter import Handler
-from bridge.deployed import find_handler
 from bridge.errors import SettingError
-from bridge.handlers import make_threaded_handler
+from bridge.handlers import Handler, find_handler, make_threaded_handler
 from bridge.runtime import logs
 from bridge.runtime.api import RuntimeApi
 from bridge.runtime.function import Function
@@ -85,10 +83,10 @@ def _target(arguments: list[str], concurrency: int, *, stream: bool) -> Any:
     named = arguments[0] if arguments else os.environ.get("BRIDGE_APP") or os.environ.get("_HANDLER", "")
     # Lambda takes slashes in a handler's name for dots; here a folder may be meant, which is tried as such.
     handler = find_handler("" if _is_stand_in(named) else named)
-    if stream and isinstance(handler, Handler) and handler.wsgi_app is not None:
+    if stream and isinstance(handler, Handler) and handler.asgi is None:
         # Some more than there are requests at once: a thread that goes on after its time keeps its place.
         threads = ThreadPoolExecutor(concurrency + _SPARE_THREADS, "bridge function")
-        return make_threaded_handler(handler.wsgi_app, handler.settings, threads)
+        return make_threaded_handler(handler.app, handler.settings, threads)
     return handler
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 
-from bridge import logger
 from bridge.errors import BridgeError
+from bridge.logs import logger
 from bridge.runtime.connection import Connection
 from bridge.runtime.error_report import Fault
 from bridge.runtime.invocation import Invocation
@@ -68,7 +68,7 @@ class RuntimeApi:
         reply = await self._ask("POST", f"/invocation/{invocation.request_id}/response", headers, payload, tries=2)
         if reply.status == 413:
             fault = Fault("Function.ResponseSizeTooLarge", f"The payload of {len(payload)} bytes is larger than taken.")
-            logger().error("%s", fault.message)
+            logger.error("%s", fault.message)
             await self.fail(invocation, fault)
         else:
             _check(reply, invocation)
@@ -184,7 +184,7 @@ class Stream:
         try:
             reply = await self._connection.end(trailers)
         except LostError as error:
-            logger().warning("The client went away before the response was whole: %s", error)
+            logger.warning("The client went away before the response was whole: %s", error)
             self._connection.close()
             return
         finally:
@@ -203,7 +203,7 @@ def _check(reply: Reply, invocation: Invocation) -> None:
     if reply.status >= 500:
         raise ApiError(f"The Runtime API answered {reply.status}: {_text(reply)}")
     if reply.status >= 300:
-        logger().warning(
+        logger.warning(
             "The Runtime API answered %d to the response of %s: %s", reply.status, invocation.request_id, _text(reply)
         )
 

@@ -6,11 +6,11 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 
-from bridge import logger
-from bridge.adapter import Handler, failed
-from bridge.interfaces.call import call, call_outside, give_loop, is_async
+from bridge.handlers import Handler, server_error
+from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.runtime.api import ApiError
+from bridge.runtime.call import call, call_outside, give_loop, is_async
 from bridge.runtime.context import Context
 from bridge.runtime.error_report import Fault
 from bridge.runtime.payload import written
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.asgi.application import HostedApplication
+    from bridge.asgi.application import AsgiApplication
     from bridge.runtime.api import RuntimeApi
     from bridge.runtime.invocation import Invocation
 
@@ -46,9 +46,9 @@ class Function:
         self._is_plain = not is_async(handler) and not needs_threads
 
     @property
-    def hosted(self) -> HostedApplication | None:
+    def hosted(self) -> AsgiApplication | None:
         """The ASGI application, if it is one."""
-        return self._handler.hosted if isinstance(self._handler, Handler) else None
+        return self._handler.asgi if isinstance(self._handler, Handler) else None
 
     async def startup(self) -> None:
         """Start the application up.
@@ -87,7 +87,7 @@ class Function:
                     exchange = (Streamed if is_streamed else Posted)(handler, source, scope, invocation, api)
                     await exchange.answer(hosted)
                     return
-                payload = call_outside(handler.answer_other, event, context)
+                payload = call_outside(handler.answer_non_http, event, context)
                 if isawaitable(payload):
                     payload = await payload
             else:
@@ -107,7 +107,7 @@ class Function:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise  # this process is ending
-            logger().exception("The invocation failed.")
+            logger.exception("The invocation failed.")
             await api.fail(invocation, Fault.of(error))
         else:
             await api.respond(invocation, body, content_type)
@@ -119,8 +119,8 @@ class Function:
         handler = self._handler
         source = handler.source_of(event, context) if isinstance(handler, Handler) else None
         if source is None or not isinstance(handler, Handler):
-            logger().critical("The function exits.", exc_info=error)
+            logger.critical("The function exits.", exc_info=error)
             await api.fail(invocation, Fault("Runtime.ExitError", f"The function called sys.exit({error.code!r})."))
             return
         scope = handler.read(source, event, context)
-        await api.respond(invocation, *written(handler.write(source, scope, failed(scope))))
+        await api.respond(invocation, *written(handler.write(source, scope, server_error(scope))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bridge import logger
+from bridge.logs import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ def _json(text: str | None) -> Any:
     try:
         return json.loads(text)
     except ValueError:  # the caller's word
-        logger().warning("An invocation's client context or identity is no JSON and left out: %.200r", text)
+        logger.warning("An invocation's client context or identity is no JSON and left out: %.200r", text)
         return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 
-from bridge import logger
-from bridge.adapter import failed
-from bridge.asgi.cycle import Exchange, gateway_timeout
+from bridge.asgi.cycle import RequestCycle, gateway_timeout
+from bridge.asgi.loop import settle
 from bridge.errors import FailedIntegrationError, InterfaceError
-from bridge.interfaces.settle import settle
+from bridge.handlers import server_error
+from bridge.limits import PRELUDE_DELIMITER, PRELUDE_LIMIT
+from bridge.logs import logger
 from bridge.runtime.api import ApiError
 from bridge.runtime.error_report import Fault
 from bridge.runtime.payload import written
@@ -19,24 +20,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.adapter import Handler
-    from bridge.asgi.application import HostedApplication
+    from bridge.asgi.application import AsgiApplication
+    from bridge.handlers import Handler
     from bridge.request import Scope
     from bridge.response import Response
     from bridge.runtime.api import RuntimeApi, Stream
     from bridge.runtime.invocation import Invocation
     from bridge.sources import Source
 
-# API Gateway looks for the end of the prelude in the first 16 KB of a stream.
-_PRELUDE_LIMIT = 16_384
-_DELIMITER = b"\0" * 8
 _OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})  # the service's business, not the function's
 _TIMED_OUT = Fault("Function.Timedout", "The function's time is over and its response is not whole.")
 # Left of an invocation's time, to ask for the next one.
 _MARGIN_SECONDS = 0.1
 
 
-class Posted(Exchange):
+class Posted(RequestCycle):
     """A request whose response is posted as soon as it is complete.
 
     Args:
@@ -73,7 +71,7 @@ class Posted(Exchange):
         self._late: asyncio.Task[None] | None = None
         self._lost: ApiError | None = None
 
-    async def answer(self, hosted: HostedApplication) -> None:
+    async def answer(self, hosted: AsgiApplication) -> None:
         """Have *hosted* answer, and come to the end of what it started.
 
         Raises:
@@ -102,7 +100,7 @@ class Posted(Exchange):
     async def send(self, message: Any) -> None:
         """Take one message of the response; after the last one the client has it."""
         await super().send(message)
-        if self.complete and self.response is not None and not self._is_answered:
+        if self.is_complete and self.response is not None and not self._is_answered:
             try:
                 await self._post(self.response)
             except ApiError as error:  # none of the application's business
@@ -110,25 +108,25 @@ class Posted(Exchange):
             finally:
                 self._out()
 
-    def end(self) -> None:
+    def disconnect(self) -> None:
         """There will be no more of a response. Of one that is whole, and on its way, the application hears later.
 
         Django and Quart, once they are told that the client is gone, cancel what sends to it.
         """
-        if self._is_out or not self.complete:
-            super().end()
+        if self._is_out or not self.is_complete:
+            super().disconnect()
 
     def _out(self) -> None:
         self._is_out = True
-        self.end()
+        self.disconnect()
 
-    async def leave(self, tasks: set[asyncio.Task[Any]]) -> None:
+    async def settle(self) -> None:
         """What is left behind is waited for when the client has its answer."""
-        self._left = tasks
+        self._left = self.tasks
 
     def abandon(self) -> None:
         """Answer without an application that goes on after its time."""
-        if self.task is not None and not self.complete:
+        if self.task is not None and not self.is_complete:
             self._late = asyncio.get_running_loop().create_task(self._post_late())
 
     async def _post_late(self) -> None:
@@ -143,7 +141,7 @@ class Posted(Exchange):
             await self._post(response)
 
     async def _fail(self, error: BaseException) -> None:  # noqa: ARG002 - a stream tells it
-        await self._conclude(failed(self._scope))
+        await self._conclude(server_error(self._scope))
 
     async def _post(self, response: Response) -> None:
         self._is_answered = True
@@ -172,38 +170,38 @@ class Streamed(Posted):
             OSError: the client has gone away, as ASGI has it since its version 2.4.
             InterfaceError: it is not what ASGI allows next.
         """
-        await Exchange.send(self, message)
+        await RequestCycle.send(self, message)
         if self._is_gone:
             raise OSError("The client has gone away.")
         response = self.response
         assert response is not None
-        chunk = response.body if self.complete else b"".join(self._chunks)
+        chunk = response.body if self.is_complete else b"".join(self._chunks)
         self._chunks.clear()
         try:
             stream = self._stream or await self._begin(response)
             if chunk and self._scope.method != "HEAD" and response.status not in (204, 304):  # RFC 9110, 6.4.1
                 await stream.send(chunk)
-            if self.complete:
+            if self.is_complete:
                 await stream.end()
         except LostError:
             raise OSError("The client has gone away.") from None
         except ApiError as error:
             self._lost = error
-            if not self.complete:
+            if not self.is_complete:
                 raise OSError("The Runtime API is gone.") from None
         finally:
-            if self.complete:
+            if self.is_complete:
                 self._out()
 
     async def _begin(self, response: Response) -> Stream:
         source: Any = self._source
         fields = response.fields(self._handler.settings.exclude_headers | _OF_ONE_HOP)
         head = source.head(response.status, fields, self._scope)
-        prelude = json.dumps(head, ensure_ascii=False).encode("utf-8", "replace") + _DELIMITER
-        if len(prelude) > _PRELUDE_LIMIT:
+        prelude = json.dumps(head, ensure_ascii=False).encode("utf-8", "replace") + PRELUDE_DELIMITER
+        if len(prelude) > PRELUDE_LIMIT:
             raise InterfaceError(
                 f"Status and headers of the response to {self._scope} are {len(prelude)} bytes of JSON; at most "
-                f"{_PRELUDE_LIMIT} pass before a stream. Send less in headers and cookies."
+                f"{PRELUDE_LIMIT} pass before a stream. Send less in headers and cookies."
             )
         self._stream = stream = await self._api.stream(self._invocation, self._gone)
         self._is_answered = True
@@ -220,15 +218,15 @@ class Streamed(Posted):
             await self._stream.end()  # says why: the API has answered, or nobody is there
             self._api.close()
         elif self._stream is None:
-            await self._post(failed(self._scope))
+            await self._post(server_error(self._scope))
         else:
-            failed(self._scope)
+            server_error(self._scope)
             await self._break_off(Fault.of(error))
 
     async def _conclude(self, response: Response) -> None:
         if self._stream is None:
             await self._post(response)
-        elif not (self.complete or self._is_gone):
+        elif not (self.is_complete or self._is_gone):
             await self._break_off(_TIMED_OUT)
 
     async def _break_off(self, fault: Fault) -> None:
@@ -244,4 +242,4 @@ class Streamed(Posted):
             await stream.send(response.body)
             await stream.end()
         except LostError:
-            logger().warning("The client of %s went away before the response was whole.", self._scope)
+            logger.warning("The client of %s went away before the response was whole.", self._scope)

@@ -7,9 +7,9 @@ import contextvars
 import os
 import signal
 
-from bridge import logger
-from bridge.asgi.loop import new_task
+from bridge.asgi.loop import create_task
 from bridge.errors import ApplicationNotFoundError
+from bridge.logs import logger
 from bridge.runtime.api import ApiError, RuntimeApi
 from bridge.runtime.error_report import Fault
 from bridge.runtime.snapshot import take_snapshot
@@ -56,7 +56,7 @@ class Runtime:
         """
         loop = asyncio.get_running_loop()
         if self._function.hosted is not None:
-            loop.set_task_factory(new_task)  # to know what its requests leave behind
+            loop.set_task_factory(create_task)  # to know what its requests leave behind
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
         api = RuntimeApi(self._address)
@@ -74,7 +74,7 @@ class Runtime:
             apis = [api, *(RuntimeApi(self._address) for _ in range(self._concurrency - 1))]
             await asyncio.gather(*(self._poll(each) for each in apis))
         except ApiError as error:
-            logger().critical("%s This process ends.", error)
+            logger.critical("%s This process ends.", error)
             self._status = _FAILED
         finally:
             await self._function.close()
@@ -146,21 +146,21 @@ class Runtime:
             await self._function.answer(invocation, api)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-            logger().critical("The function called sys.exit(%r): this process ends.", error.code)
+            logger.critical("The function called sys.exit(%r): this process ends.", error.code)
             self.stop(code or _FAILED)
         except ApiError:
             raise
         except Exception:
-            logger().exception("An invocation could not be answered.")
+            logger.exception("An invocation could not be answered.")
 
 
 async def fail_init(api: RuntimeApi, error: BaseException) -> None:
     """Tell Lambda, and the log, why the function cannot be used."""
-    logger().critical("The function cannot start.", exc_info=error)
+    logger.critical("The function cannot start.", exc_info=error)
     try:
         await api.fail_init(Fault.of(error, _kind_of(error)))
     except ApiError as lost:
-        logger().critical("%s", lost)
+        logger.critical("%s", lost)
 
 
 def _kind_of(error: BaseException) -> str:

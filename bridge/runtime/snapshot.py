@@ -9,8 +9,8 @@ import os
 from functools import partial
 from inspect import isawaitable
 
-from bridge import logger
-from bridge.interfaces.call import call_outside
+from bridge.logs import logger
+from bridge.runtime.call import call_outside
 from bridge.runtime.error_report import Fault
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ async def take_snapshot(api: RuntimeApi) -> int:
         while before:
             await _run(*before.pop())
     except Exception as error:
-        logger().critical("A hook before the snapshot failed.", exc_info=error)
+        logger.critical("A hook before the snapshot failed.", exc_info=error)
         kind, status = _BEFORE
         await api.fail_init(Fault.of(error, kind))
         return status
@@ -56,7 +56,7 @@ async def take_snapshot(api: RuntimeApi) -> int:
         for hook in after:
             await _run(*hook)
     except Exception as error:
-        logger().critical("A hook after the restore failed.", exc_info=error)
+        logger.critical("A hook after the restore failed.", exc_info=error)
         kind, status = _AFTER
         await api.fail_restore(Fault.of(error, kind))
         return status

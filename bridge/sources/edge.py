@@ -1,15 +1,15 @@
 """Lambda@Edge: viewer and origin requests that CloudFront lets the function answer.
 
 The event: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
-What may be answered: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
+Restrictions: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
 
 =============  =====================================================================================================
-path, query    ``uri`` and ``querystring`` as the client sent them
-headers        ``{lower-case name: [{"key", "value"}, …]}``; for host and scheme only those that CloudFront writes
-body           in base64; cut off at 40 KB (viewer) or 1 MB (origin), which ``inputTruncated`` says: answered 413
+path, query    ``uri`` and ``querystring``, as the client sent them
+headers        ``{lower-case name: [{"key", "value"}, …]}``; host and scheme only from headers that CloudFront writes
+body           in base64; cut off at 40 KB (viewer) or 1 MB (origin), in which case ``inputTruncated`` is set and the
+               answer is 413
 client         ``clientIp``
-payload        ``status`` as text; headers in the event's form; some of them CloudFront answers with 502, so they are
-               left out
+payload        ``status`` as text; headers in the event's form, without those for which CloudFront answers 502
 limit          40 KB (viewer) or 1 MB (origin), headers included
 =============  =====================================================================================================
 """
@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from bridge.bodies import encode
 from bridge.errors import EventError
+from bridge.limits import EDGE_ORIGIN_LIMIT, EDGE_REFUSED_HEADERS, EDGE_REFUSED_PREFIXES, EDGE_VIEWER_LIMIT
 from bridge.request import Scope
 from bridge.response import Response
-from bridge.sources.address import header, set_server
-from bridge.sources.text import as_text, body_of, native, tidy
+from bridge.sources.fields import as_text, body_of, header, native, pairs_of, server_of
+from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,58 +30,48 @@ if TYPE_CHECKING:
 
     from bridge.settings import Settings
 
-LIMIT = 1_048_576
-VIEWER_LIMIT = 40_960
-
-_REFUSED = frozenset(
-    {
-        "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
-        "proxy-connection", "trailer", "transfer-encoding", "upgrade", "via", "x-cache", "x-forwarded-proto",
-        "x-real-ip",
-    }
-)  # fmt: skip
-_REFUSED_BEGINNINGS = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
-
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a CloudFront event."""
     cloudfront = event["Records"][0]["cf"]
     request = cloudfront.get("request") or {}
-    viewer = cloudfront["config"]["eventType"] == "viewer-request"
+    is_viewer = cloudfront["config"]["eventType"] == "viewer-request"
     fields = request.get("headers") or {}
     headers = {name: [item.get("value") for item in items or () if item] for name, items in fields.items()}
-    sent = request.get("body") or {}
+    body = request.get("body") or {}
 
-    scope = Scope("edge", event, context, VIEWER_LIMIT if viewer else LIMIT)
+    scope = Scope("edge", event, context, EDGE_VIEWER_LIMIT if is_viewer else EDGE_ORIGIN_LIMIT)
     scope.method = as_text(request.get("method") or "GET")
-    scope.headers = tidy((name, value) for name, values in headers.items() for value in values)
-    scope.body = body_of(sent.get("data"), sent.get("encoding") == "base64")
+    scope.headers = pairs_of(headers)
+    scope.body = body_of(body.get("data"), body.get("encoding") == "base64")
     # CloudFront adds its own headers after the viewer request; it never writes X-Forwarded-Port, and hides -Proto.
-    proto = "" if viewer else header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
-    set_server(scope, {"host": headers.get("host")}, scheme="http" if proto == "http" else "https")
+    proto = "" if is_viewer else header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
+    scope.scheme, scope.server_name, scope.server_port = server_of(
+        {"host": headers.get("host")}, scheme="http" if proto == "http" else "https"
+    )
     scope.client = as_text(request.get("clientIp"))
-    if sent.get("inputTruncated"):
+    if body.get("inputTruncated"):
         scope.refusal = Response.plain(413, "Content Too Large")
     if not request.get("uri"):
-        raise EventError("The CloudFront event's request has no uri.")
-    scope.set_path("", as_text(request["uri"]), settings)
+        raise EventError("The request in the CloudFront event has no uri.")
+    scope.raw_path, scope.root_path, scope.path = split_path("", as_text(request["uri"]), settings.base_path)
     scope.query = native(as_text(request.get("querystring")))
     return scope
 
 
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
-    """The payload, in CloudFront's own shape."""
+    """The payload, in CloudFront's own form."""
     fields = response.fields(settings.exclude_headers)
-    text, is_base64 = encode(response.body, fields, settings)
     payload: dict[str, Any] = {
         "status": str(response.status),
         "statusDescription": response.status_line().partition(" ")[2],
         "headers": {
             lower: [{"key": name, "value": value} for value in values]
             for name, values in fields.lists().items()
-            if (lower := name.lower()) not in _REFUSED and not lower.startswith(_REFUSED_BEGINNINGS)
+            if (lower := name.lower()) not in EDGE_REFUSED_HEADERS and not lower.startswith(EDGE_REFUSED_PREFIXES)
         },
     }
+    text, is_base64 = encode(response.body, fields, settings.is_text)
     if text:
         payload["body"] = text
         payload["bodyEncoding"] = "base64" if is_base64 else "text"

@@ -1,7 +1,7 @@
-"""A WSGI application as an ASGI application: asgiref's WsgiToAsgi, with the bridge's own WSGI side.
+"""A WSGI application as an ASGI application: asgiref's WsgiToAsgi with the bridge's own WSGI side.
 
-What it adds: the bridge's environ; ``close()``, ``exc_info`` and ``write()``; headers beyond ASCII; a thread for each
-request instead of one for all; nothing cut off by a Content-Length.
+The differences from asgiref's: the bridge's environ; ``close()``, ``exc_info`` and ``write()``; headers beyond ASCII; a
+thread for each request instead of one for all; a Content-Length does not cut the body off.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from asgiref.sync import sync_to_async
 from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
 
 from bridge.asgi.cycle import text_of
+from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
-from bridge.interfaces import IF_A_HANDLER, as_bytes
 from bridge.request import Scope
-from bridge.sources.text import native, unquote
-from bridge.wsgi.call import Start
+from bridge.sources.fields import native
+from bridge.sources.paths import unquote
+from bridge.wsgi.call import LAMBDA_HANDLER_HINT, StartResponse
 from bridge.wsgi.environ import environ_of
 
 TYPE_CHECKING = False
@@ -27,136 +28,139 @@ if TYPE_CHECKING:
     from bridge.wsgi.environ import Environ
 
 
-class WsgiApplication(WsgiToAsgi):
+class WsgiOnEventLoop(WsgiToAsgi):
     """An ASGI 3 application that calls a WSGI application, each request in a thread.
 
     Args:
         wsgi_application: the WSGI application.
-        threads: where it runs; None for the loop's own executor.
+        executor: runs the application; None for the loop's own.
     """
 
-    def __init__(self, wsgi_application: Any, threads: ThreadPoolExecutor | None = None) -> None:
+    def __init__(self, wsgi_application: Any, executor: ThreadPoolExecutor | None = None) -> None:
         super().__init__(wsgi_application)  # type: ignore[no-untyped-call]  # asgiref has no types here
-        self._threads = threads
+        self._executor = executor
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request (ASGI 3, scope type ``http``).
 
         Raises:
             ValueError: the scope is of another type; a WSGI application has no lifespan.
-            BaseException: what the application raises.
+            BaseException: the application's own.
         """
-        await _Request(self.wsgi_application, self._threads)(scope, receive, send)
+        await _Request(self.wsgi_application, self._executor)(scope, receive, send)
 
 
 class _Request(WsgiToAsgiInstance):
-    def __init__(self, wsgi_application: Any, threads: ThreadPoolExecutor | None) -> None:
+    def __init__(self, wsgi_application: Any, executor: ThreadPoolExecutor | None) -> None:
         super().__init__(wsgi_application)  # type: ignore[no-untyped-call]
-        self._threads = threads
+        self._executor = executor
 
     def build_environ(self, scope: Any, body: IO[bytes]) -> Environ:
-        environ = environ_of(_scope_of(scope), multithread=True)
+        environ = environ_of(_scope_of(scope))
         size = body.seek(0, os.SEEK_END)
         body.seek(0)
         environ["CONTENT_LENGTH"] = str(size)
         environ["wsgi.input"] = body
+        environ["wsgi.multithread"] = True
         return environ
 
     async def run_wsgi_app(self, body: IO[bytes]) -> None:
-        await sync_to_async(self._run, thread_sensitive=False, executor=self._threads)(body)
+        await sync_to_async(self._run, thread_sensitive=False, executor=self._executor)(body)
 
     def _run(self, body: IO[bytes]) -> None:
-        start = _SendingStart(self.sync_send)
+        start_response = _SendingStartResponse(self.sync_send)
         try:
-            result = self.wsgi_application(self.build_environ(self.scope, body), start)
+            result = self.wsgi_application(self.build_environ(self.scope, body), start_response)
             try:
                 for chunk in result:
-                    start.write(chunk)
-                start.finish()
+                    start_response.write(chunk)
+                start_response.finish()
             finally:
                 close = getattr(result, "close", None)
                 if close is not None:
                     close()
-        except StopIteration as error:  # which no future takes: the request would wait forever
+        except StopIteration as error:  # a future cannot carry it: the request would wait forever
             raise RuntimeError("The application raised StopIteration.") from error
 
 
-class _SendingStart(Start):
-    """``start_response`` that sends what it is told as ASGI messages."""
+class _SendingStartResponse(StartResponse):
+    """``start_response`` that sends the response as ASGI messages."""
 
-    __slots__ = ("_send",)
+    __slots__ = ("_is_sent", "_send")
 
     def __init__(self, send: Any) -> None:
         super().__init__()
         self._send = send
+        self._is_sent = False
 
     def write(self, data: bytes, /) -> None:
         if data:
-            self._begin()
-            body = data if data.__class__ is bytes else as_bytes(data)
+            self._send_start()
+            body = data if type(data) is bytes else as_bytes(data)
             self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     def finish(self) -> None:
-        self._begin()
+        self._send_start()
         self._send({"type": "http.response.body"})
 
-    def _begin(self) -> None:
-        if self.begun:
+    def _send_start(self) -> None:
+        if self._is_sent:
             return
-        if not self.line:
-            why = "The application sent a body, or ended, before it called start_response."
-            raise InterfaceError(why + IF_A_HANDLER)
-        self.begun = True
+        if not self.status_text:
+            raise InterfaceError(
+                f"The application sent a body, or ended, before it called start_response.{LAMBDA_HANDLER_HINT}"
+            )
+        self._is_sent = self.is_body_started = True
         headers = [(_bytes_of(name.lower()), _bytes_of(value)) for name, value in self.headers]
         self._send({"type": "http.response.start", "status": self.status, "headers": headers})
 
 
 def _bytes_of(text: str) -> bytes:
-    """The bytes of a native string; of what is none, its UTF-8."""
+    """The bytes of a native string; UTF-8 for a text that is not one."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         return text.encode()
 
 
-def _scope_of(asgi_scope: dict[str, Any]) -> Scope:
-    """The Scope of a request, as what lies between the bridge and the application has left it."""
-    scope = scope_of_asgi(asgi_scope)
-    read: Scope | None = asgi_scope.get("bridge.request")
-    if read is not None:
-        scope.event, scope.context = read.event, read.context
-        scope.authorizer, scope.user = read.authorizer, read.user
-        root_path, path = asgi_scope["root_path"], asgi_scope["path"]
-        if path == text_of(read.root_path + read.path) and root_path == text_of(read.root_path):
-            # bytes that are no UTF-8 are in these only
-            scope.root_path, scope.path, scope.raw_path = read.root_path, read.path, read.raw_path
+def _scope_of(connection: dict[str, Any]) -> Scope:
+    """The Scope of a connection scope of the bridge, which middleware may have changed."""
+    scope = scope_of_connection(connection)
+    original: Scope | None = connection.get("bridge.scope")
+    if original is not None:
+        scope.event, scope.context = original.event, original.context
+        scope.authorizer, scope.user = original.authorizer, original.user
+        root_path, path = connection["root_path"], connection["path"]
+        if path == text_of(original.root_path + original.path) and root_path == text_of(original.root_path):
+            # Only these contain bytes that are not UTF-8.
+            scope.root_path, scope.path, scope.raw_path = original.root_path, original.path, original.raw_path
     return scope
 
 
-def scope_of_asgi(asgi_scope: dict[str, Any]) -> Scope:
-    """The Scope of an ASGI server's connection scope, without the body."""
+def scope_of_connection(connection: dict[str, Any]) -> Scope:
+    """The Scope, without body, of an ASGI server's connection scope."""
     scope = Scope("asgi", None, None, 0)
-    scope.method = asgi_scope["method"]
-    raw_path = asgi_scope.get("raw_path")
+    scope.method = connection["method"]
+    raw_path = connection.get("raw_path")
     scope.raw_path = raw_path.decode("latin-1") if raw_path else None
-    root_path = native(asgi_scope.get("root_path", ""))
-    path = native(asgi_scope["path"])
-    if scope.raw_path and "\ufffd" in asgi_scope["path"]:
-        raw = unquote(scope.raw_path)
-        if text_of(raw) == asgi_scope["path"]:  # bytes that are no UTF-8 are in the raw path only
-            path = raw
+    root_path = native(connection.get("root_path", ""))
+    path = native(connection["path"])
+    if scope.raw_path and "\ufffd" in connection["path"]:
+        decoded = unquote(scope.raw_path)
+        if text_of(decoded) == connection["path"]:  # only the raw path contains bytes that are not UTF-8
+            path = decoded
     if root_path and (path == root_path or path.startswith(root_path + "/")):
         path = path[len(root_path) :]
     scope.root_path = root_path
     scope.path = path
-    scope.query = asgi_scope.get("query_string", b"").decode("latin-1")
-    scope.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in asgi_scope["headers"]]
+    scope.query = connection.get("query_string", b"").decode("latin-1")
+    scope.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in connection["headers"]]
     scope.body = b""
-    scope.scheme = asgi_scope.get("scheme", "http")
-    server = asgi_scope.get("server") or ("localhost", None)
+    scope.scheme = connection.get("scheme", "http")
+    server = connection.get("server") or ("localhost", None)
     scope.server_name = server[0]
     scope.server_port = str(server[1] or (443 if scope.scheme == "https" else 80))
-    client = asgi_scope.get("client")
+    client = connection.get("client")
     scope.client = client[0] if client else ""
-    scope.http_version = asgi_scope.get("http_version", "1.1")
+    scope.http_version = connection.get("http_version", "1.1")
     return scope

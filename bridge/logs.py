@@ -1,0 +1,10 @@
+"""The logger ``bridge``."""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger("bridge")
+if logger.level == logging.NOTSET:
+    # Lambda's root logger discards records below WARNING. The bridge logs little at INFO, all of it meant to be read.
+    logger.setLevel(logging.INFO)

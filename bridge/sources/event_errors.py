@@ -1,0 +1,124 @@
+"""Messages about events that no source can read; imported only when there is such an event."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Senders by keys that only their events have, the most telling first:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
+_SENDERS = (
+    (("methodArn",), "API Gateway, for a Lambda authorizer"),
+    (("routeArn",), "API Gateway, for a Lambda authorizer"),
+    (("awslogs",), "CloudWatch Logs"),
+    (("deliveryStreamArn",), "Amazon Data Firehose"),
+    (("triggerSource", "userPoolId"), "a Cognito user pool"),
+    (("RequestType", "ResponseURL"), "CloudFormation, for a custom resource"),
+    (("CodePipeline.job",), "CodePipeline"),
+    (("messageVersion", "actionGroup"), "a Bedrock agent"),
+    (("info", "arguments"), "AppSync"),
+    (("bot", "sessionState"), "Lex"),
+    (("invokingEvent", "configRuleName"), "AWS Config"),
+    (("StateMachine", "Execution"), "Step Functions"),
+    (("TaskToken",), "Step Functions"),
+    (("taskToken",), "Step Functions"),
+)
+# Keys of requests, with the field that is then required, and the source.
+_INCOMPLETE = (
+    (("rawPath",), "requestContext.http", "an HTTP API or a Function URL"),
+    (("routeKey",), "requestContext.http", "an HTTP API"),
+    (("raw_path",), "method", "VPC Lattice"),
+    (("httpMethod",), "path", "a REST API or a load balancer"),
+    (("method", "headers"), "requestPath", "a REST API without proxy integration"),
+)
+_SOURCES = {
+    "rest_api": "a REST API",
+    "http_api": "an HTTP API or a Function URL",
+    "alb": "a load balancer",
+    "lattice": "VPC Lattice",
+    "non_proxy": "a REST API without proxy integration",
+    "edge": "CloudFront",
+}
+_CONTEXT = "requestContext"
+_EDGE = "Records.0.cf.request"
+_OBJECTS = (
+    "headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters", "pathParameters",
+    "query", "query_string_parameters", "identity", _CONTEXT, f"{_CONTEXT}.http", f"{_CONTEXT}.identity",
+    f"{_CONTEXT}.authorizer", _EDGE, f"{_EDGE}.headers", f"{_EDGE}.body",
+)  # fmt: skip
+_STRINGS = (
+    "rawPath", "rawQueryString", "raw_path", "requestPath", "path", "httpMethod", "method", "stage", "routeKey",
+    "resource", f"{_CONTEXT}.domainName", f"{_CONTEXT}.path", f"{_CONTEXT}.stage", f"{_CONTEXT}.http.path",
+    f"{_CONTEXT}.http.method", f"{_CONTEXT}.http.protocol", f"{_EDGE}.uri", f"{_EDGE}.method",
+    f"{_EDGE}.querystring",
+)  # fmt: skip
+_JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean"}
+
+
+def likely_sender(event: dict[str, Any]) -> str:
+    """The likely sender of *event*, as a clause that follows "is not an HTTP request"; ``""`` for an unknown one."""
+    sender = _sender(event)
+    if sender:
+        return f"; it seems to come from {sender}"
+    for keys, required, source in _INCOMPLETE:
+        if all(key in event for key in keys):
+            value = _field(event, required)
+            problem = "is missing" if value is None else f"is a JSON {_json_type(value)}"
+            return f"; it looks like a request from {source}, but {required} {problem}"
+    return ""
+
+
+def unreadable(source: str | None, event: Any, error: Exception) -> str:
+    """The message for an event that its source could not read.
+
+    Args:
+        source: the source's module; None for a source of the user's own.
+        event: the event.
+        error: the exception that ``read`` raised.
+    """
+    start = f"The event does not have the form in which {_SOURCES.get(source or '', 'its source')} sends it"
+    # In a non-proxy event `path` is a map of variables.
+    objects = (*_OBJECTS, "path") if source == "non_proxy" else _OBJECTS
+    required = {**dict.fromkeys(_STRINGS, str), **dict.fromkeys(objects, dict), "cookies": list}
+    for field, kind in required.items():
+        value = _field(event, field)
+        if value is not None and not isinstance(value, kind):
+            return f"{start}: {field} is a JSON {_json_type(value)}; it must be {_with_article(_JSON_TYPES[kind])}."
+    return f"{start}: {error!r}."
+
+
+def _sender(event: dict[str, Any]) -> str:
+    records = event.get("Records")
+    first = records[0] if isinstance(records, list) and records and isinstance(records[0], dict) else {}
+    sender = first.get("eventSource") or first.get("EventSource") or event.get("eventSource")
+    if isinstance(sender, str):
+        return sender
+    if "cf" in first:
+        kind = _field(event, "Records.0.cf.config.eventType")
+        return f"CloudFront, with the event type {kind!r}; only viewer-request and origin-request are requests"
+    if "source" in event and "detail-type" in event:
+        return f"EventBridge ({event['source']}: {event['detail-type']})"
+    request_context = event.get(_CONTEXT)
+    if isinstance(request_context, dict) and "connectionId" in request_context:
+        return "an API Gateway WebSocket API, which is not supported"
+    return next((sender for keys, sender in _SENDERS if all(key in event for key in keys)), "")
+
+
+def _field(event: Any, path: str) -> Any:
+    """The field at a path such as ``requestContext.http``; None if there is none."""
+    value = event
+    for key in path.split("."):
+        try:
+            value = value[int(key) if key.isdigit() else key]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
+def _json_type(value: object) -> str:
+    return _JSON_TYPES.get(type(value), "number")
+
+
+def _with_article(noun: str) -> str:
+    return "text" if noun == "string" else f"an {noun}"

@@ -1,0 +1,263 @@
+"""Fields of events as a Scope has them: texts, queries, headers, bodies, the server's and the client's address.
+
+The rule of trust: an address is believed only from fields that the front door itself wrote. API Gateway, Function URLs
+and CloudFront name the client in a field of the event that no client can set. An ALB and VPC Lattice append it to
+``X-Forwarded-For``, so the last hop is theirs and everything before it was sent by the client. (With an ALB set to
+``preserve`` or ``remove`` instead of ``append`` that header is the client's: do not rely on the address then.)
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from functools import lru_cache
+from urllib.parse import quote_plus
+
+from bridge.errors import EventError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Any
+
+_ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_LONGEST_CACHED = 64
+
+
+def native(text: str) -> str:
+    """The UTF-8 bytes of *text* as a native string. AWS decodes what is UTF-8 when it writes an event."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+def as_text(value: object) -> str:
+    """A field that should have been a string, as the text that JSON would write."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+# --- queries
+
+
+def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> str:
+    """The query string of an event's parameters.
+
+    Args:
+        parameters: names with one value or a list of values.
+        encoded: whether names and values are still percent-encoded, as an ALB passes them.
+    """
+    if not parameters:
+        return ""
+    quote = native if encoded else _quote
+    pairs = []
+    for name, values in parameters.items():
+        quoted_name = quote(name)
+        for value in values if isinstance(values, list) else (values,):
+            if value is True:  # Kong passes `?a` as {"a": true}
+                pairs.append(quoted_name)
+            else:
+                pairs.append(f"{quoted_name}={quote(as_text(value))}")
+    return "&".join(pairs)
+
+
+def _quote(text: str) -> str:
+    return _cached_quote(text) if len(text) <= _LONGEST_CACHED else _quote_bytes(text)
+
+
+def _quote_bytes(text: str) -> str:
+    return quote_plus(text.encode("utf-8", "surrogatepass"))
+
+
+_cached_quote = lru_cache(1024)(_quote_bytes)
+
+
+# --- headers
+
+
+def pairs_of(headers: Mapping[str, Any] | None) -> Collection[tuple[str, str]]:
+    """The header pairs of a Scope, from an event's map with one value for each name."""
+    if not headers:
+        return ()
+    try:
+        if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
+            return headers.items()
+    except TypeError:
+        pass  # a value is null, a list, a number
+    return _tidy((name, value) for name, values in headers.items() for value in _each(values))
+
+
+def pairs_of_lists(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
+    """The header pairs of a Scope, from an event's map with a list of values for each name."""
+    try:
+        values = [value for (value,) in headers.values()]
+        if "".join(values).isascii() and not ("cookie" in headers and "Cookie" in headers):
+            return list(zip(headers, values, strict=True))
+    except (TypeError, ValueError):
+        pass  # several values, or what is no list of strings
+    return _tidy((name, value) for name, values in headers.items() for value in _each(values))
+
+
+def with_cookies(headers: dict[str, Any], cookies: list[Any]) -> dict[str, Any]:
+    """The headers with the cookies of a list in the place of those that a Function URL repeats in a header."""
+    merged = {**headers}
+    merged.pop("Cookie", None)
+    merged["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
+    return merged
+
+
+def _tidy(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, str]]:
+    """Header pairs without nulls, as native strings, with all cookies in one header (RFC 9113, 8.2.3)."""
+    tidy: list[tuple[str, str]] = []
+    cookies: list[str] = []
+    position = 0
+    for name, value in pairs:
+        if value is None:
+            continue
+        text = native(as_text(value))
+        if name.isascii() and name.lower() == "cookie":  # the Kelvin sign's lower case is a k
+            if not cookies:
+                position = len(tidy)
+                tidy.append((name, ""))
+            cookies.append(text)
+        else:
+            tidy.append((name, text))
+    if cookies:
+        tidy[position] = (tidy[position][0], "; ".join(cookies))
+    return tidy
+
+
+def _each(values: Any) -> Iterable[Any]:
+    return values if isinstance(values, list) else (values,)
+
+
+def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
+    """The last value of a header; ``""`` without one.
+
+    Args:
+        headers: the event's headers, with one value or a list of values.
+        lower: the header's name in lower case.
+        title: the name as HTTP/1.1 clients usually spell it.
+    """
+    value = headers.get(lower) or headers.get(title)
+    if value is None:
+        for name in headers:
+            if name.lower() == lower:
+                value = headers[name]
+    if isinstance(value, list):
+        value = value[-1] if value else ""
+    return value if isinstance(value, str) else ""
+
+
+# --- bodies
+
+
+def body_of(body: Any, is_base64: Any) -> bytes:
+    """The bytes of an event's body.
+
+    Raises:
+        EventError: the body is no string, or is marked as base64 and is not.
+    """
+    if not body:
+        return b""
+    if not isinstance(body, str):
+        raise EventError(
+            f"The event's body is a JSON {type(body).__name__}; front doors send a string. In a test event, write the "
+            "body as a string; for API Gateway's non-proxy integration, see docs/sources.md."
+        )
+    if not is_base64:
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        # Without strict mode a2b_base64 skips characters that are not base64, and the rest is another body.
+        return a2b_base64(body, strict_mode=True)
+    except ValueError:
+        pass
+    try:
+        return a2b_base64("".join(body.split()), strict_mode=True)  # some tools insert line breaks
+    except ValueError as error:
+        raise EventError(f"The event has isBase64Encoded set, but its body is not base64: {error}.") from None
+
+
+# --- addresses
+
+
+def server_of(headers: Mapping[str, Any], host: str = "", scheme: str = "https") -> tuple[str, str, str]:
+    """Scheme, server name and server port, from ``Host``, ``X-Forwarded-Proto`` and ``X-Forwarded-Port``.
+
+    Of several forwarded values the last one was written by the front door. A value that is no scheme or no port is
+    ignored.
+
+    Args:
+        headers: the event's headers, with one value or a list of values.
+        host: the front door's own name, for events without a Host header.
+        scheme: the scheme, for events without X-Forwarded-Proto.
+    """
+    get = headers.get
+    name = get("host") or get("Host")
+    proto = get("x-forwarded-proto") or get("X-Forwarded-Proto")
+    port = get("x-forwarded-port") or get("X-Forwarded-Port")
+    if not type(name) is type(proto) is type(port) is str:  # another spelling, lists, missing headers
+        name = header(headers, "host", "Host") or host
+        proto = header(headers, "x-forwarded-proto", "X-Forwarded-Proto")
+        port = header(headers, "x-forwarded-port", "X-Forwarded-Port")
+    return _server(name, proto, port, scheme)
+
+
+@lru_cache(256)
+def _server(host: str, forwarded_proto: str, forwarded_port: str, scheme: str) -> tuple[str, str, str]:
+    name, host_port = _split_host(host)
+    proto = forwarded_proto.rpartition(",")[2].strip().lower()
+    port = forwarded_port.rpartition(",")[2].strip()
+    if proto in _DEFAULT_PORTS:
+        scheme = proto
+    if not _is_port(port):
+        port = host_port if _is_port(host_port) else _DEFAULT_PORTS[scheme]
+    return scheme, native(name) or "lambda", port
+
+
+def _split_host(host: str) -> tuple[str, str]:
+    """Name and port of ``name:port`` or ``[address]:port``; an address without brackets has no port."""
+    if host.startswith("["):
+        name, _, rest = host[1:].partition("]")
+        return name, rest.removeprefix(":")
+    if host.count(":") > 1:
+        return host, ""
+    name, _, port = host.partition(":")
+    return name, port
+
+
+def _is_port(text: str) -> bool:
+    return len(text) < 6 and text.isascii() and text.isdigit() and text[0] != "0" and int(text) < 65536
+
+
+def last_hop(forwarded_for: str) -> str:
+    """The address that the front door appended to ``X-Forwarded-For``; ``""`` if it is none.
+
+    The port that an ALB appends on request is removed, and so are the brackets of IPv6 addresses.
+    """
+    hop = forwarded_for.rpartition(",")[2].strip()
+    if hop.startswith("["):
+        hop = _split_host(hop)[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    return hop if ("." in hop or ":" in hop) and _ADDRESS_CHARACTERS.issuperset(hop) else ""
+
+
+def principal(authorizer: Any) -> str:
+    """The user that an authorizer named: ``principalId`` of a Lambda authorizer, a token's ``sub``, an IAM user id."""
+    if not isinstance(authorizer, dict):
+        return ""
+    user = authorizer.get("principalId")
+    for outer, key in (("claims", "sub"), ("jwt", "claims"), ("iam", "userId")):
+        if user:
+            break
+        inner = authorizer.get(outer)
+        user = inner.get(key) if isinstance(inner, dict) else None
+        if isinstance(user, dict):
+            user = user.get("sub")
+    return native(user) if isinstance(user, str) else ""
