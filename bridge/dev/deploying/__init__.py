@@ -1,7 +1,7 @@
-"""The files that deploy an application, a set for each tool: what ``bridge init`` writes.
+"""What ``bridge init`` writes: the files that deploy an application, one set for each tool.
 
-:mod:`~bridge.dev.deploying.detect` finds the application in a project's source, file by file read by
-:mod:`~bridge.dev.deploying.source`; :mod:`~bridge.dev.deploying.plan` is what is known of the deployment;
-:mod:`~bridge.dev.deploying.text` fills it into the files of ``templates``; :mod:`~bridge.dev.deploying.policy` is what
-the one who deploys must be allowed.
+:mod:`~bridge.dev.deploying.application_detection` finds the application in the project's code, with
+:mod:`~bridge.dev.deploying.source_analysis` for one file. :mod:`~bridge.dev.deploying.deployment` has the tools and the
+settings of a deployment, with which :mod:`~bridge.dev.deploying.template_files` fills the folder ``templates``;
+:mod:`~bridge.dev.deploying.iam_policy` makes ``policy.json``.
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.options import add_serverless_options, serverless_options
 from bridge.dev.cli.output import print_message
-from bridge.dev.deploying.plan import TOOLS, Plan, checked_folder, checked_name, checked_python, name_of
+from bridge.dev.deploying.deployment import TOOLS, Deployment, check_folder, check_name, check_python, default_name
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
@@ -51,37 +51,37 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _tools() -> str:
-    return "".join(f"\n  {kind:<10}  {tool.what}" for kind, tool in TOOLS.items())
+    return "".join(f"\n  {kind:<10}  {tool.description}" for kind, tool in TOOLS.items())
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the files, and print their names and how to deploy."""
-    from bridge.dev.deploying.text import texts
+    from bridge.dev.deploying.template_files import render_files
 
     folder = Path.cwd()
-    plan = _plan(options, folder)
-    _check_application(plan.app, folder, plan.python)
-    files = texts(plan)
-    _check_files(plan, folder, files, force=options.force)
+    deployment = _deployment(options, folder)
+    _check_application(deployment.app, folder, deployment.python)
+    files = render_files(deployment)
+    _check_files(deployment, folder, files, force=options.force)
     try:
         _write(folder, files)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"No file was written: {place}{error.strerror or error}.") from None
-    _print(plan, folder, files)
+    _print(deployment, folder, files)
     return 0
 
 
-def _plan(options: argparse.Namespace, folder: Path) -> Plan:
+def _deployment(options: argparse.Namespace, folder: Path) -> Deployment:
     if options.kind not in TOOLS:
         problem = "Name a tool." if options.kind is None else f"There is no tool {options.kind!r}."
         raise UsageError(f"{problem} Write `bridge init TOOL` with one of these:{_tools()}")
-    return Plan(
+    return Deployment(
         kind=options.kind,
-        name=name_of(folder.name) if options.name is None else checked_name(options.name),
-        python=checked_python(options.python or f"3.{sys.version_info.minor}"),
+        name=default_name(folder.name) if options.name is None else check_name(options.name),
+        python=check_python(options.python or f"3.{sys.version_info.minor}"),
         arch=options.arch,
-        folder=options.kind if options.folder is None else checked_folder(options.folder),
+        folder=options.kind if options.folder is None else check_folder(options.folder),
         buffered=not options.streaming,
         streaming=not options.buffered,
         app=_application(options, folder),
@@ -95,7 +95,7 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
         CommandError: there is none.
         UsageError: there are several.
     """
-    from bridge.dev.deploying.detect import applications
+    from bridge.dev.deploying.application_detection import detect_applications
 
     if options.app is not None:
         from bridge.dev.packaging.application import relative_name
@@ -105,7 +105,7 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
         app = application_name(None, folder, serverless_options(options))
         print_message(f"The project's application is {app}.")
         return app
-    found = applications(folder)
+    found = detect_applications(folder)
     if not found:
         raise CommandError(
             "No application is named, and the Python files in this folder define none. Name it, as in "
@@ -115,11 +115,11 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
         names = [shlex.quote(each.app) for each in found]
         width = max(map(len, names))
         lines = "".join(
-            f"\n  bridge init {options.kind} {name:<{width}}    {each.described}"
+            f"\n  bridge init {options.kind} {name:<{width}}    {each.description}"
             for name, each in zip(names, found, strict=True)
         )
         raise UsageError(f"This folder has several applications. Name the one to deploy:{lines}")
-    print_message(f"Found {found[0].app}: {found[0].described}.")
+    print_message(f"Found {found[0].app}: {found[0].description}.")
     return found[0].app
 
 
@@ -133,15 +133,15 @@ def _check_application(app: str, folder: Path, python: str) -> None:
     check_application(app, choose_files(folder).files, [top] if is_installed else [], python)
 
 
-def _check_files(plan: Plan, folder: Path, files: Mapping[str, str], *, force: bool) -> None:
+def _check_files(deployment: Deployment, folder: Path, files: Mapping[str, str], *, force: bool) -> None:
     """Raise a :class:`CommandError` where files exist already, or the tool's folder is one of the project's."""
     existing = [name for name in files if _exists(folder / name)]
-    own = [name for name in files if name.startswith(f"{plan.folder}/")]
-    strangers = sorted(path.name for path in folder.glob(f"{plan.folder}/*"))
+    own = [name for name in files if name.startswith(f"{deployment.folder}/")]
+    strangers = sorted(path.name for path in folder.glob(f"{deployment.folder}/*"))
     if strangers and not set(own) & set(existing):
         raise CommandError(
-            f"The folder {plan.folder} has other files ({', '.join(strangers[:3])}), which packaging would leave out. "
-            "Choose another folder with --folder."
+            f"The folder {deployment.folder} has other files ({', '.join(strangers[:3])}), which packaging would leave "
+            "out. Choose another folder with --folder."
         )
     if others := [other for name in files for other in _ALTERNATIVE_NAMES.get(name, ()) if _exists(folder / other)]:
         raise CommandError(
@@ -170,23 +170,26 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             all_of_them.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
 
 
-def _print(plan: Plan, folder: Path, files: Mapping[str, str]) -> None:
-    from bridge.dev.deploying.text import commands
+def _print(deployment: Deployment, folder: Path, files: Mapping[str, str]) -> None:
+    from bridge.dev.deploying.template_files import render_commands
     from bridge.dev.packaging.application import application_folder
     from bridge.dev.packaging.requirements import find_requirements
 
     for name in files:
         print(f"Wrote {name}")
-    once, deploy = commands(plan)
-    if once:
+    setup, deploy = render_commands(deployment)
+    if setup:
         print("\nOnce, in this folder:\n")
-        print("\n".join(f"    {line}" for line in once))
-    print("\nTo deploy:\n" if once else "\nTo deploy, in this folder:\n")
+        print("\n".join(f"    {line}" for line in setup))
+    print("\nTo deploy:\n" if setup else "\nTo deploy, in this folder:\n")
     print("\n".join(f"    {line}" for line in deploy.splitlines()))
-    print(f"\nThe credentials need the permissions in {plan.folder}/policy.json; see {plan.folder}/README.md.")
-    print(f"{'Both functions are' if plan.buffered and plan.streaming else 'The function is'} open to the public.")
+    print(
+        f"\nThe credentials need the permissions in {deployment.folder}/policy.json; see {deployment.folder}/README.md."
+    )
+    functions = "Both functions are" if deployment.buffered and deployment.streaming else "The function is"
+    print(f"{functions} open to the public.")
     with contextlib.suppress(PackagingError):  # `bridge package` reports it
-        places = list(dict.fromkeys([folder, folder / application_folder(plan.app)]))
+        places = list(dict.fromkeys([folder, folder / application_folder(deployment.app)]))
         if find_requirements(places).origin is None:
             print_message(
                 "\nThere is no requirements.txt and no lock file, so `bridge package` installs no requirements. Add "

@@ -1,4 +1,4 @@
-"""What the credentials of the one who deploys must be allowed, by tool."""
+"""The IAM policy with the permissions that a deployment needs, by tool."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from bridge.dev.deploying.plan import Plan
+    from bridge.dev.deploying.deployment import Deployment
 
-_SAM, _STACKS = ("sam", "image"), ("sam", "image", "serverless")
-_LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-# SAM's bucket, and the stack that has it: `sam deploy --resolve-s3`.
-_SAM_BUCKET = "aws-sam-cli-managed-default"
+_SAM_TOOLS = ("sam", "image")
+_CLOUDFORMATION_TOOLS = (*_SAM_TOOLS, "serverless")
+_LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+# The stack of the bucket that `sam deploy --resolve-s3` uploads to; the name of the bucket begins with it.
+_SAM_BUCKET_STACK = "aws-sam-cli-managed-default"
 
 _STACK = """
     CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents
@@ -23,15 +24,15 @@ _FUNCTION = """
     AddPermission CreateFunction DeleteFunction GetFunction GetFunctionConfiguration GetPolicy ListTags RemovePermission
     TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration
 """
-_URL = "CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig UpdateFunctionUrlConfig"
+_URL = " CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig UpdateFunctionUrlConfig"
 _ROLE = "CreateRole DeleteRole GetRole TagRole UntagRole UpdateAssumeRolePolicy"
 _REPOSITORY = """
     BatchCheckLayerAvailability BatchDeleteImage BatchGetImage CompleteLayerUpload CreateRepository DeleteRepository
     DeleteRepositoryPolicy DescribeImages DescribeRepositories GetDownloadUrlForLayer GetRepositoryPolicy
     InitiateLayerUpload ListImages ListTagsForResource PutImage SetRepositoryPolicy TagResource UploadLayerPart
 """
-# What only one tool asks for besides.
-_ALSO = {
+# The actions that only one tool needs, by the tool and the statement.
+_MORE_ACTIONS = {
     ("serverless", "Stacks"): "DescribeStackResource",
     ("serverless", "Functions"): "ListVersionsByFunction PublishVersion",
     ("serverless", "Roles"): "DeleteRolePolicy GetRolePolicy PutRolePolicy",
@@ -40,68 +41,70 @@ _ALSO = {
 }
 
 
-def policy(plan: Plan) -> str:
-    """The policy as IAM takes it."""
-    if plan.kind == "cdk":  # all else is allowed to the roles of `cdk bootstrap`
+def iam_policy(deployment: Deployment) -> str:
+    """Return the policy document as JSON."""
+    if deployment.kind == "cdk":  # the roles of `cdk bootstrap` have the other permissions
         statements = [_statement("BootstrappedRoles", "sts", "AssumeRole", "arn:aws:iam::*:role/cdk-*")]
     else:
-        statements = list(_statements(plan))
+        statements = list(_statements(deployment))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2) + "\n"
 
 
-def _statements(plan: Plan) -> Iterable[dict[str, Any]]:
-    kind, name = plan.kind, plan.name
+def _statements(deployment: Deployment) -> Iterator[dict[str, Any]]:
+    kind, name = deployment.kind, deployment.name
     role = f"arn:aws:iam::*:role/{name}*"
-    if kind in _STACKS:
-        stacks = [f"arn:aws:cloudformation:*:*:stack/{name}*/*"]
-        stacks += [f"arn:aws:cloudformation:*:*:stack/{_SAM_BUCKET}/*"] if kind in _SAM else []
-        yield _statement(
-            "Stacks", "cloudformation", _and(_STACK, plan, "Stacks"), stacks if kind in _SAM else stacks[0]
-        )
-    if kind in _SAM:
+    is_sam = kind in _SAM_TOOLS
+    if kind in _CLOUDFORMATION_TOOLS:
+        stack = f"arn:aws:cloudformation:*:*:stack/{name}*/*"
+        stacks = [stack, f"arn:aws:cloudformation:*:*:stack/{_SAM_BUCKET_STACK}/*"] if is_sam else stack
+        yield _statement("Stacks", "cloudformation", _STACK + _more_actions(kind, "Stacks"), stacks)
+    if is_sam:
         transform = "arn:aws:cloudformation:*:aws:transform/Serverless-2016-10-31"
         yield _statement("Transform", "cloudformation", "CreateChangeSet", transform)
         yield _statement("Templates", "cloudformation", "GetTemplateSummary", "*")
-        own = "CreateBucket GetBucketLocation GetBucketPolicy ListBucket PutBucketPolicy PutBucketPublicAccessBlock"
-        own += " PutBucketTagging PutBucketVersioning PutEncryptionConfiguration"
-        yield from _bucket(f"{_SAM_BUCKET}-*", own)
+        actions = "CreateBucket GetBucketLocation GetBucketPolicy ListBucket PutBucketPolicy PutBucketPublicAccessBlock"
+        actions += " PutBucketTagging PutBucketVersioning PutEncryptionConfiguration"
+        yield from _bucket_statements(f"{_SAM_BUCKET_STACK}-*", actions)
     if kind == "serverless":
         yield _statement("Templates", "cloudformation", "ValidateTemplate", "*")
-        own = "CreateBucket DeleteBucket DeleteBucketPolicy GetBucketLocation GetBucketPolicy GetBucketVersioning"
-        own += " GetEncryptionConfiguration ListBucket ListBucketVersions PutBucketPolicy PutEncryptionConfiguration"
-        # CloudFormation shortens the stack's part of a bucket's name to make room for the rest.
-        yield from _bucket(f"{name[:20]}*", own)
+        actions = "CreateBucket DeleteBucket DeleteBucketPolicy GetBucketLocation GetBucketPolicy GetBucketVersioning"
+        actions += (
+            " GetEncryptionConfiguration ListBucket ListBucketVersions PutBucketPolicy PutEncryptionConfiguration"
+        )
+        # CloudFormation shortens the name of the stack in the name of its bucket.
+        yield from _bucket_statements(f"{name[:20]}*", actions)
         logs = "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource"
         yield _statement("Logs", "logs", logs, f"arn:aws:logs:*:*:log-group:/aws/lambda/{name}*")
         yield _statement("LogGroups", "logs", "DescribeLogGroups", "*")
     if kind == "image":
-        # SAM names its repositories by the stack, without its dashes.
+        # SAM names the repositories after the stack, without its dashes.
         repositories = f"arn:aws:ecr:*:*:repository/{name.replace('-', '')}*"
         yield _statement("Repositories", "ecr", _REPOSITORY, repositories)
         yield _statement("Registry", "ecr", "GetAuthorizationToken", "*")
-    functions = _and(f"{_FUNCTION} {_URL if plan.streaming else ''}", plan, "Functions")
+    functions = _FUNCTION + (_URL if deployment.streaming else "") + _more_actions(kind, "Functions")
     yield _statement("Functions", "lambda", functions, f"arn:aws:lambda:*:*:function:{name}*")
-    yield _statement("Roles", "iam", _and(_ROLE, plan, "Roles"), role)
-    if kind != "serverless":  # which writes the role's policy itself
-        only = {"ArnEquals": {"iam:PolicyARN": _LOGS}}
-        yield _statement("RolesThatWriteLogs", "iam", "AttachRolePolicy DetachRolePolicy", role, only)
+    yield _statement("Roles", "iam", _ROLE + _more_actions(kind, "Roles"), role)
+    if kind != "serverless":  # the framework puts the permissions into the role itself
+        only_logs = {"ArnEquals": {"iam:PolicyARN": _LOGS_POLICY}}
+        yield _statement("RolesThatWriteLogs", "iam", "AttachRolePolicy DetachRolePolicy", role, only_logs)
     to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     yield _statement("RolesForLambda", "iam", "PassRole", role, to_lambda)
-    if plan.buffered:
+    if deployment.buffered:
         apis = [f"arn:aws:apigateway:*::/{path}" for path in ("apis", "apis/*", "tags/*")]
         yield _statement("HttpApis", "apigateway", "DELETE GET PATCH POST PUT", apis)
 
 
-def _and(actions: str, plan: Plan, sid: str) -> str:
-    return f"{actions} {_ALSO.get((plan.kind, sid), '')}"
+def _more_actions(kind: str, sid: str) -> str:
+    return f" {_MORE_ACTIONS.get((kind, sid), '')}"
 
 
-def _bucket(name: str, actions: str) -> Iterable[dict[str, Any]]:
+def _bucket_statements(name: str, actions: str) -> Iterator[dict[str, Any]]:
     yield _statement("Bucket", "s3", actions, f"arn:aws:s3:::{name}")
     yield _statement("Artifacts", "s3", "DeleteObject GetObject PutObject", f"arn:aws:s3:::{name}/*")
 
 
 def _statement(sid: str, service: str, actions: str, resource: Any, condition: Any = None) -> dict[str, Any]:
+    """Return a statement that allows the *actions* of a service, which are separated by spaces."""
     names = [f"{service}:{action}" for action in sorted(actions.split())]
-    made = {"Sid": sid, "Effect": "Allow", "Action": names, "Resource": resource}
-    return made if condition is None else {**made, "Condition": condition}
+    statement = {"Sid": sid, "Effect": "Allow", "Action": names, "Resource": resource}
+    return statement if condition is None else {**statement, "Condition": condition}

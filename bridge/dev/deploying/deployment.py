@@ -1,0 +1,177 @@
+"""The settings of a deployment, and the tools that deploy it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import unicodedata
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from bridge.dev.errors import UsageError
+
+# The Python versions of Lambda's runtimes that this package supports:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# The tools add to the name, up to the 64 characters of IAM: `NAME-dev-ap-southeast-1-lambdaRole`.
+_MAX_NAME_LENGTH = 32
+# A name that CloudFormation takes for stacks, Lambda for functions, IAM for roles and ECR for repositories.
+_NAME = re.compile(rf"[a-z](-?[a-z0-9]){{0,{_MAX_NAME_LENGTH - 1}}}")
+# A path in the project that needs no quotes in any of the templates.
+_FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+@dataclass(frozen=True)
+class DeploymentTool:
+    """A tool that deploys.
+
+    Attributes:
+        description: what the tool is, in a few words.
+        setup: the commands to run once, before the first deployment.
+        deploy: the command that deploys. ``@NAME@`` and the like are filled in as in the templates.
+    """
+
+    description: str
+    setup: tuple[str, ...]
+    deploy: str
+
+
+_PACKAGE = "bridge package @APP@ --python @PYTHON@ --arch @ARCH@ --exclude /@FOLDER@/"
+TOOLS = {
+    "serverless": DeploymentTool(
+        "the Serverless Framework, with the plugin serverless-bridge",
+        ('npm install --save-dev osls "$(bridge plugin)"',),
+        "npx osls deploy",
+    ),
+    "sam": DeploymentTool(
+        "AWS SAM",
+        (),
+        f"{_PACKAGE} &&\n  sam deploy --template-file @FOLDER@/template.yaml --stack-name @NAME@ --resolve-s3 "
+        "--capabilities CAPABILITY_IAM",
+    ),
+    "cdk": DeploymentTool(
+        "the AWS CDK, in Python",
+        ("pip install -r @FOLDER@/requirements.txt", "(cd @FOLDER@ && npx aws-cdk@2 bootstrap)"),
+        f"{_PACKAGE} &&\n  (cd @FOLDER@ && npx aws-cdk@2 deploy)",
+    ),
+    "terraform": DeploymentTool(
+        "Terraform, or OpenTofu",
+        ("terraform -chdir=@FOLDER@ init",),
+        f"{_PACKAGE} &&\n  terraform -chdir=@FOLDER@ apply",
+    ),
+    "image": DeploymentTool(
+        "a container image, deployed by AWS SAM",
+        (),
+        f"{_PACKAGE} -o @FOLDER@/function.zip &&\n  (cd @FOLDER@ && sam build &&\n    sam deploy --stack-name "
+        "@NAME@-image --resolve-s3 --resolve-image-repos --capabilities CAPABILITY_IAM)",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The settings of a deployment.
+
+    Attributes:
+        kind: the tool, a key of :data:`TOOLS`.
+        app: the application, relative to the project.
+        name: the name of the stack, and the beginning of all other names.
+        python: the Python version of the functions, ``3.13``.
+        arch: the processor of the functions, as Lambda calls it.
+        folder: the folder for the files, relative to the project.
+        buffered: whether to deploy a function behind an HTTP API.
+        streaming: whether to deploy a function that streams behind a Function URL.
+    """
+
+    kind: str
+    app: str
+    name: str
+    python: str
+    arch: str
+    folder: str
+    buffered: bool = True
+    streaming: bool = True
+
+    @property
+    def tool(self) -> DeploymentTool:
+        """The tool that deploys."""
+        return TOOLS[self.kind]
+
+    @property
+    def description(self) -> str:
+        """A sentence about the deployed functions."""
+        if not self.streaming:
+            return "One application behind an HTTP API."
+        if not self.buffered:
+            return "One application, streaming behind a Function URL."
+        return "One application, buffered behind an HTTP API and streaming behind a Function URL."
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """The values of the placeholders in templates and commands, by their names."""
+        needs_quotes = re.fullmatch(r"[\w./:()-]+", self.app, re.ASCII) is None
+        return {
+            "APP": shlex.quote(self.app),
+            # A JSON string is a YAML string, except that YAML needs no escapes for characters outside of ASCII.
+            "YAML_APP": json.dumps(self.app, ensure_ascii=False) if needs_quotes else self.app,
+            "NAME": self.name,
+            "DESCRIPTION": self.description,
+            "PYTHON": self.python,
+            "PYTHON_NAME": self.python.replace(".", "_"),
+            "ARCH": self.arch,
+            "CDK_ARCH": {"x86_64": "X86_64", "arm64": "ARM_64"}[self.arch],
+            "DOCKER_ARCH": {"x86_64": "amd64"}.get(self.arch, self.arch),
+            "FOLDER": self.folder,
+            "UP": "/".join(".." for _ in PurePosixPath(self.folder).parts),
+            "A_TARGET": "streaming" if self.streaming else "buffered",
+        }
+
+
+def default_name(text: str) -> str:
+    """Return a name made of *text*, such as that of the project's folder, without the characters a tool refuses."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9]+", "-", letters).lstrip("-0123456789")[:_MAX_NAME_LENGTH].strip("-")
+    return name or "app"
+
+
+def check_name(name: str) -> str:
+    """Return the name of a deployment.
+
+    Raises:
+        UsageError: a tool refuses the name.
+    """
+    if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"--name {name}: a name has up to {_MAX_NAME_LENGTH} lower-case letters, digits and single dashes, and "
+            f"begins with a letter, as in {default_name(name)}."
+        )
+    return name
+
+
+def check_folder(folder: str) -> str:
+    """Return a folder in the project without slashes at its end.
+
+    Raises:
+        UsageError: the folder is outside of the project, or its name would need quotes in a template.
+    """
+    folder = folder if folder.startswith("/") else folder.strip("/")
+    if not _FOLDER.fullmatch(folder):
+        raise UsageError(
+            f"--folder {folder}: write a folder in the project, with letters, digits, _, - and dots in its name, as in "
+            "deploy/aws."
+        )
+    return folder
+
+
+def check_python(version: str) -> str:
+    """Return a Python version without the prefix of a runtime's name.
+
+    Raises:
+        UsageError: Lambda has no runtime of this version, or this package does not support it.
+    """
+    version = version.removeprefix("python")
+    if version not in PYTHONS:
+        raise UsageError(f"--python {version}: write one of the versions that Lambda runs, {', '.join(PYTHONS)}.")
+    return version
