@@ -108,7 +108,7 @@ def _load_handler(function: ProjectFunction, wrap: Wrap | None, settings: dict[s
         if not callable(application):
             raise CommandError(
                 f"{function.app} is not a Lambda handler: it is a {type(application).__name__}, not a function with "
-                "the parameters event and context."
+                "the parameters event and context. Correct its name in the project's file."
             )
         return application
     try:

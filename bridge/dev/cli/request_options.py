@@ -42,7 +42,7 @@ def request_from(options: argparse.Namespace) -> Request:
     try:
         url = urlsplit(text if re.match(r"https?://", text) else f"https://localhost/{text.removeprefix('/')}")
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a URL: {error}.") from None
+        raise UsageError(f"{text!r} is not a URL: {error}. Write a path such as /tea, or an absolute URL.") from None
     if options.request is not None and not (options.request and TOKEN.issuperset(options.request)):
         raise UsageError(f"-X {options.request!r} is not an HTTP method. Write one such as -X PUT.")
     headers = [_header(line) for line in options.header]
@@ -71,9 +71,11 @@ def _header(line: str) -> tuple[str, str]:
     if not colon or not name:
         raise UsageError(f"-H {line!r} is not a header. Write it as 'Name: value'.")
     if not TOKEN.issuperset(name):
-        raise UsageError(f"-H {line!r}: HTTP does not allow {name!r} as the name of a header.")
+        raise UsageError(
+            f"-H {line!r}: HTTP does not allow {name!r} as the name of a header. Use letters, digits and hyphens."
+        )
     if re.search(r"[\r\n\0]", value):
-        raise UsageError(f"-H {line!r}: HTTP does not allow a line break in the value of a header.")
+        raise UsageError(f"-H {line!r}: HTTP does not allow a line break in the value of a header. Remove it.")
     return name, os.fsencode(value).decode("latin-1")
 
 

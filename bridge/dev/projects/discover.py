@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def find_project(app: str | None, folder: Path, options: Mapping[str, str] | None = None) -> Project:
+def find_project(
+    app: str | None, folder: Path, options: Mapping[str, str] | None = None, *, command: str = "bridge serve"
+) -> Project:
     """Return the functions of a project and their front door.
 
     An application that is named outside serverless.yml and the SAM template is a single function without routes. Its
@@ -25,6 +27,7 @@ def find_project(app: str | None, folder: Path, options: Mapping[str, str] | Non
             functions in serverless.yml or in the SAM template, in this order.
         folder: the project.
         options: the values of ``${opt:…}`` in serverless.yml, by name.
+        command: the command after which the user names an application, for the message that none is named.
 
     Raises:
         NoApplicationError: no application is named.
@@ -37,7 +40,7 @@ def find_project(app: str | None, folder: Path, options: Mapping[str, str] | Non
         return Project([_single_function(app, folder, project.functions)])
     if not project.functions:
         raise NoApplicationError(
-            "No application is named. Name it on the command line, as in `bridge serve app:app`, or in pyproject.toml: "
+            f"No application is named. Name it on the command line, as in `{command} app:app`, or in pyproject.toml: "
             '[tool.bridge] app = "app:app". (serverless.yml and template.yaml, if there are any, have no Python '
             f"function.{' ' if project.warnings else ''}{' '.join(project.warnings)})"
         )

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     request = request_from(options)
     event = None if options.event is None else _read_event(options.event)
     scope = None if event is None else _read_scope(event)
-    project = find_project(options.app, Path.cwd(), serverless_options(options))
+    project = find_project(options.app, Path.cwd(), serverless_options(options), command="bridge invoke")
     for warning in project.warnings if options.source or event else project.warnings + project.source_warnings:
         print_message(warning)
     choose_source(options, scope.source if scope and scope.source in SOURCES else None, project.source)

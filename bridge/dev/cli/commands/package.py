@@ -161,7 +161,7 @@ def application_name(app: str | None, project: Path, options: Mapping[str, str])
         return app
     from bridge.dev.projects.discover import find_project
 
-    function, *others = find_project(None, project, options).functions
+    function, *others = find_project(None, project, options, command="bridge package").functions
     if any((other.app, other.folder) != (function.app, function.folder) for other in others):
         names = ", ".join(dict.fromkeys(each.app for each in (function, *others)))
         raise UsageError(

@@ -79,7 +79,7 @@ def run(command: str, options: argparse.Namespace) -> int:
     event = command_event(command, _text(command, options))
     try:
         is_remote = options.function is not None
-        result = _run_remotely(command, options, event) if is_remote else _run_locally(options, event)
+        result = _run_remotely(command, options, event) if is_remote else _run_locally(command, options, event)
     except RemoteError as error:
         raise CommandError(str(error)) from error
     sys.stdout.buffer.write(result.output.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
@@ -118,7 +118,7 @@ def _text(command: str, options: argparse.Namespace) -> str:
             return Path(options.file).read_text(encoding="utf-8-sig")
         if sys.stdin.isatty():
             print_message(
-                f"Reading from the terminal until Ctrl-D. (`bridge {command} -c TEXT` and `-f FILE` do not read it.)"
+                f"Reading the command from the terminal until Ctrl-D. (Or give it as `bridge {command} -c TEXT`.)"
             )
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except OSError as error:
@@ -141,10 +141,11 @@ def _run_remotely(command: str, options: argparse.Namespace, event: dict[str, An
         client.close()
 
 
-def _run_locally(options: argparse.Namespace, event: dict[str, Any]) -> CommandResult:
+def _run_locally(command: str, options: argparse.Namespace, event: dict[str, Any]) -> CommandResult:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("bridge").setLevel(logging.WARNING)  # without the line that a command is run
-    project = find_project(options.local or None, Path.cwd(), serverless_options(options))
+    words = f"bridge {command} --local"
+    project = find_project(options.local or None, Path.cwd(), serverless_options(options), command=words)
     project.functions = project.functions[:1]
     app = project.functions[0].app
     with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the command's output

@@ -173,7 +173,9 @@ def _listen(host: str, port: int) -> socket.socket:
         # connection waits 40 ms for the client's delayed acknowledgement.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except socket.gaierror as error:
-        raise UsageError(f"--host {host} cannot be resolved: {error.strerror}.") from None
+        raise UsageError(
+            f"--host {host} cannot be resolved: {error.strerror}. Correct it, or remove it to listen on localhost."
+        ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
