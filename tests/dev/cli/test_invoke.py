@@ -121,8 +121,9 @@ def test_failures_are_one_message(tmp_path: Path, arguments: tuple[str, ...], st
     assert "Traceback" not in err
 
 
-def test_an_event_that_is_not_http_is_one_message(tmp_path: Path) -> None:
-    status, out, err = run(tmp_path, "invoke", WSGI, "--event", "-", stdin='{"Records": []}')
+@pytest.mark.parametrize("event", ['{"Records": []}', "null", "[]"])
+def test_an_event_that_is_not_http_is_one_message(tmp_path: Path, event: str) -> None:
+    status, out, err = run(tmp_path, "invoke", WSGI, "--event", "-", stdin=event)
     assert (status, out) == (1, "")
     assert "is not an HTTP request from a supported source" in err
 

@@ -56,26 +56,27 @@ def run(options: argparse.Namespace) -> int:
     """Print the payload as JSON, or with ``--include`` the HTTP response."""
     if options.url is None and options.app is not None and _is_url(options.app):
         options.app, options.url = None, options.app  # `bridge invoke /path` calls the application of the project
-    if options.event is not None:
+    has_event = options.event is not None
+    if has_event:
         _check_no_request_options(options)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     request = request_from(options)
-    event = None if options.event is None else _read_event(options.event)
-    scope = None if event is None else _read_scope(event)
+    event = _read_event(options.event) if has_event else None
+    scope = _read_scope(event) if has_event else None
     project = find_project(options.app, Path.cwd(), serverless_options(options), command="bridge invoke")
-    for warning in project.warnings if options.source or event else project.warnings + project.source_warnings:
+    for warning in project.warnings if options.source or has_event else project.warnings + project.source_warnings:
         print_message(warning)
     choose_source(options, scope.source if scope and scope.source in SOURCES else None, project.source)
     answer: Answer | None
     with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the result
-        if event is None:
-            record = asyncio.run(_send_request(request, project, options))
-            payload, answer = record.payload, record.answer
-        else:
+        if has_event:
             payload = _send_event(event, project, options)
             # The response of a REST API depends on the request's Accept header.
             request = Request(method=scope.method, headers=list(scope.headers)) if scope else request
             answer = _interpret(payload, request, options) if options.include else None
+        else:
+            record = asyncio.run(_send_request(request, project, options))
+            payload, answer = record.payload, record.answer
     if options.include and answer is not None:
         _print_response(answer)
     elif answer is not None and answer.explanation:
