@@ -13,7 +13,7 @@ ARTIFACT = Path(__file__).parent / "../build/function.zip"
 class Deployment(cdk.Stack):
     def __init__(self, scope, name):
         super().__init__(scope, name)
-        same = {
+        settings = {
             "code": lambda_.Code.from_asset(str(ARTIFACT)),
             "handler": "bridge.entrypoint.handler",
             "runtime": lambda_.Runtime.PYTHON_3_13,
@@ -22,21 +22,21 @@ class Deployment(cdk.Stack):
         }
 
         # An HTTP API waits for 30 seconds.
-        buffered = lambda_.Function(self, "Buffered", **same, timeout=cdk.Duration.seconds(29))
+        buffered = lambda_.Function(self, "Buffered", **settings, timeout=cdk.Duration.seconds(29))
         api = apigateway.HttpApi(self, "Api", default_integration=HttpLambdaIntegration("Everything", buffered))
         cdk.CfnOutput(self, "BufferedUrl", value=api.api_endpoint)
 
         streaming = lambda_.Function(
             self,
             "Streaming",
-            **same,
+            **settings,
             timeout=cdk.Duration.minutes(5),
             environment={
                 "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap",
                 "BRIDGE_RESPONSE_MODE": "stream",
             },
         )
-        # Open to everybody; the CDK adds the permissions.
+        # Public; the CDK adds the permissions.
         url = streaming.add_function_url(
             auth_type=lambda_.FunctionUrlAuthType.NONE, invoke_mode=lambda_.InvokeMode.RESPONSE_STREAM
         )

@@ -5,7 +5,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # Since 6.29 a public Function URL gets both permissions that AWS asks for.
+      # Since 6.29, a public Function URL has both permissions that AWS requires.
       version = "~> 6.29"
     }
   }
@@ -42,7 +42,7 @@ resource "aws_lambda_function" "buffered" {
   runtime          = "python3.13"
   architectures    = ["x86_64"]
   memory_size      = 512
-  timeout          = 29 # an HTTP API waits for 30 seconds
+  timeout          = 29 # seconds; an HTTP API waits for 30
 }
 
 resource "aws_apigatewayv2_api" "http" {
@@ -97,7 +97,7 @@ resource "aws_lambda_function" "streaming" {
 
 resource "aws_lambda_function_url" "streaming" {
   function_name      = aws_lambda_function.streaming.function_name
-  authorization_type = "NONE" # open to everybody
+  authorization_type = "NONE" # public
   invoke_mode        = "RESPONSE_STREAM"
 }
 
