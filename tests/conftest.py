@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import bridge
-from bridge import bodies, response
-from bridge.asgi import cycle
-from bridge.sources import fields
 from bridge.wsgi import environ
 
-Serve = Callable[..., bridge.Handler]
+MakeHandler = Callable[..., bridge.Handler]
 
 # A shell makes the commands that it runs in the background ignore Ctrl-C, and their child processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -28,27 +26,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def empty_caches() -> None:
-    """Clear the caches that requests and responses fill."""
-    for cached in (
-        bodies.text_codec,
-        cycle._header_name,
-        environ.environ_key,
-        fields._cached_quote,
-        fields._server,
-        response.lower_name,
-    ):
-        cached.cache_clear()
+    """Clear the caches of the function's side, which requests and responses fill."""
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("bridge.") and not name.startswith("bridge.dev"):
+            for value in [*vars(module).values()]:
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+    environ._keys.clear()
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Make the handler of an ASGI application; it is closed after the test."""
+def make_handler() -> Iterator[MakeHandler]:
+    """Make handlers, with ``bridge.asgi_handler`` or another function; they are closed after the test."""
     handlers: list[bridge.Handler] = []
 
-    def make(app: Any, **options: Any) -> bridge.Handler:
-        handler = bridge.asgi_handler(app, **options)
-        handlers.append(handler)
-        return handler
+    def make(app: Any, function: Callable[..., bridge.Handler] = bridge.asgi_handler, **options: Any) -> bridge.Handler:
+        handlers.append(function(app, **options))
+        return handlers[-1]
 
     yield make
     for handler in handlers:

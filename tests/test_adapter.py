@@ -21,7 +21,7 @@ from bridge.asgi import cycle as asgi_module
 from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.wsgi import call as wsgi_module
 from bridge.wsgi import environ as environ_module
-from tests.asgi.asking import ask, event, run
+from tests.helpers import get, event, run_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -203,7 +203,7 @@ def test_a_handler_works_while_logging_fails(capfd: pytest.CaptureFixture[str]) 
     broken = Broken()
     logging.getLogger("bridge").addHandler(broken)
     try:
-        assert ask(bridge.wsgi_handler(wsgi), "/fail")[0] == 500
+        assert get(bridge.wsgi_handler(wsgi), "/fail")[0] == 500
     finally:
         logging.getLogger("bridge").removeHandler(broken)
 
@@ -215,7 +215,7 @@ def test_an_application_that_has_used_up_its_file_descriptors_is_answered_for(
     interface: str, options: str, before: int
 ) -> None:
     """Also before the third request, from which on nothing has to be read from a file any more, whatever goes wrong."""
-    done = run(f"""
+    done = run_script(f"""
 import json
 import logging
 import os

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.dev.gateway import SOURCES, Request, compose
 from bridge.sources import recognise
-from tests.asgi.asking import run
+from tests.helpers import run_script
 
 # What the answer to a WSGI application's request must not load: each of these costs milliseconds.
 HEAVY = {
@@ -82,7 +82,7 @@ def loaded(setup: str, *sources: str, path: str = REQUEST.path) -> frozenset[str
     """The modules that a new interpreter loads for *setup*, which makes handler and context, and an event of each."""
     events = [compose(replace(REQUEST, path=path), source) for source in sources]
     script = SCRIPT.format(application=APPLICATION, setup=setup, events=json.dumps(events))
-    return frozenset(run(script).stdout.split())
+    return frozenset(run_script(script).stdout.split())
 
 
 def heavy(modules: frozenset[str]) -> set[str]:
@@ -99,7 +99,7 @@ WSGI = "import bridge\nhandler, context = bridge.wsgi_handler(app), None"
 
 
 def test_importing_the_package_loads_nothing_but_it() -> None:
-    done = run("import sys; before = set(sys.modules); import bridge; print(*(set(sys.modules) - before))")
+    done = run_script("import sys; before = set(sys.modules); import bridge; print(*(set(sys.modules) - before))")
     assert set(done.stdout.split()) <= {"bridge", "__future__"}
 
 
@@ -115,7 +115,7 @@ def test_a_wsgi_handler_that_has_answered_every_source_has_loaded_nothing_heavy(
 def test_only_the_source_that_sent_the_event_is_loaded(source: str) -> None:
     name = recognise(compose(REQUEST, source))
     loaded_sources = {module for module in loaded(WSGI, source) if module.startswith("bridge.sources.")}
-    shared = {"bridge.sources.address", "bridge.sources.prefix", "bridge.sources.text"}
+    shared = {"bridge.sources.fields", "bridge.sources.paths", "bridge.sources.fields"}
     assert loaded_sources - shared == {f"bridge.sources.{name}"}
 
 
@@ -124,7 +124,7 @@ def test_what_only_some_handlers_need_is_not_loaded() -> None:
     for source in ("http-api", "function-url", "alb"):
         assert not loaded(WSGI, source, path="/page") & {f"bridge.{module}" for module in some}
     with_an_option = "import bridge\nhandler, context = bridge.wsgi_handler(app, base_path='/shop'), None"
-    assert {"bridge.given", "bridge.sources.prefix"} <= loaded(with_an_option, "http-api")
+    assert {"bridge.given", "bridge.sources.paths"} <= loaded(with_an_option, "http-api")
 
 
 def test_the_developer_s_side_is_not_loaded() -> None:

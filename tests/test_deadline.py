@@ -17,7 +17,7 @@ from awslambdaric.lambda_context import LambdaContext
 import bridge
 from bridge import deadline as watch_module
 from bridge.request import Scope
-from tests.asgi.asking import Context, ask, event, run
+from tests.helpers import Context, get, event, run_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +88,7 @@ class TestWsgi:
         return bridge.wsgi_handler(app)
 
     def test_the_stack_is_logged_before_the_deadline(self, log: Log) -> None:
-        assert ask(self.stuck(log), "/caf", Context(SECONDS)) == (200, b"fine")
+        assert get(self.stuck(log), "/caf", Context(SECONDS)) == (200, b"fine")
         [report] = log.reports
         assert "GET /caf" in report
         assert "where_it_hangs" in report
@@ -96,7 +96,7 @@ class TestWsgi:
 
     def test_it_works_from_any_thread(self, log: Log) -> None:
         handler = self.stuck(log)
-        thread = threading.Thread(target=ask, args=(handler, "/", Context(SECONDS)))
+        thread = threading.Thread(target=get, args=(handler, "/", Context(SECONDS)))
         thread.start()
         thread.join(30)
         assert "where_it_hangs" in log.text
@@ -110,10 +110,10 @@ class TestWsgi:
             start_response("200 OK", [])
             return []
 
-        thread = threading.Thread(target=ask, args=(bridge.wsgi_handler(long), "/long", Context(3600)))
+        thread = threading.Thread(target=get, args=(bridge.wsgi_handler(long), "/long", Context(3600)))
         thread.start()
         assert begun.wait(30)
-        ask(self.stuck(log), "/short", Context(SECONDS))
+        get(self.stuck(log), "/short", Context(SECONDS))
         over.set()
         thread.join(30)
         assert ["GET /short" in report for report in log.reports] == [True]
@@ -124,9 +124,9 @@ class TestWsgi:
 
         with monkeypatch.context() as patch:
             patch.setattr(watch_module, "_report", fail)
-            ask(self.stuck(log), "/", Context(SECONDS))
+            get(self.stuck(log), "/", Context(SECONDS))
         log.told.clear()
-        ask(self.stuck(log), "/again", Context(SECONDS))
+        get(self.stuck(log), "/again", Context(SECONDS))
         assert "GET /again" in log.text
 
     def test_an_application_that_fails_is_watched_no_longer(self) -> None:
@@ -134,7 +134,7 @@ class TestWsgi:
             raise SystemExit
 
         with pytest.raises(SystemExit):
-            ask(bridge.wsgi_handler(app), "/", Context(60))
+            get(bridge.wsgi_handler(app), "/", Context(60))
         assert not watch_module.watch._watched
 
 
@@ -146,7 +146,7 @@ class TestAwsContext:
         return LambdaContext("6c1f1f2e", None, None, int((time.time() + seconds) * 1000), "arn:aws:lambda:…")
 
     def test_the_stack_is_logged_before_the_deadline(self, log: Log) -> None:
-        assert ask(TestWsgi().stuck(log), "/caf", self.with_seconds(SECONDS)) == (200, b"fine")
+        assert get(TestWsgi().stuck(log), "/caf", self.with_seconds(SECONDS)) == (200, b"fine")
         [report] = log.reports
         assert "GET /caf" in report
         assert "where_it_hangs" in report
@@ -155,9 +155,9 @@ class TestAwsContext:
         handler = TestWsgi().stuck(log)
         log.told.set()
         for seconds in (900, 60, 3, 60):
-            ask(handler, "/before", self.with_seconds(seconds))
+            get(handler, "/before", self.with_seconds(seconds))
         log.told.clear()
-        assert ask(handler, "/short", self.with_seconds(SECONDS)) == (200, b"fine")
+        assert get(handler, "/short", self.with_seconds(SECONDS)) == (200, b"fine")
         assert ["GET /short" in report for report in log.reports] == [True]
 
     def test_it_is_asked_for_the_time_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,10 +165,10 @@ class TestAwsContext:
             raise AssertionError("asked")
 
         handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
-        ask(handler, "/", self.with_seconds(60))
+        get(handler, "/", self.with_seconds(60))
         monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", asked)
         for _ in range(5):
-            assert ask(handler, "/", self.with_seconds(60)) == (200, b"")
+            assert get(handler, "/", self.with_seconds(60)) == (200, b"")
         assert not watch_module.watch._watched
 
     def test_one_that_keeps_some_time_back_is_believed(self, log: Log) -> None:
@@ -179,8 +179,8 @@ class TestAwsContext:
 
         context = Hasty("6c1f1f2e", None, None, int((time.time() + 3600 + SECONDS) * 1000))
         for _ in range(2):
-            ask(bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and []), "/", context)
-        assert ask(TestWsgi().stuck(log), "/hasty", context) == (200, b"fine")
+            get(bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and []), "/", context)
+        assert get(TestWsgi().stuck(log), "/hasty", context) == (200, b"fine")
         assert "GET /hasty" in log.text
 
     @pytest.mark.parametrize("deadline", [0, -5, 1, 10**30, 2**63, None, "soon", 1e300, float("nan")])
@@ -188,7 +188,7 @@ class TestAwsContext:
         context = self.with_seconds(60)
         context._epoch_deadline_time_in_ms = deadline
         plain = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
-        assert ask(plain, "/odd", context) == (200, b"")
+        assert get(plain, "/odd", context) == (200, b"")
         assert log.reports == []
         self.test_the_stack_is_logged_before_the_deadline(log)
 
@@ -205,12 +205,12 @@ class TestNormalRequests:
 
         handlers = [bridge.wsgi_handler(plain), serve(nothing)]
         for handler in handlers:
-            ask(handler, "/", Context(SECONDS))
+            get(handler, "/", Context(SECONDS))
         time.sleep(0.1)  # a thread counts once it runs
         before = _thread._count()  # also of those that threading knows nothing of
         for _ in range(50):
             for handler in handlers:
-                assert ask(handler, "/", Context(SECONDS)) == (200, b"fine")
+                assert get(handler, "/", Context(SECONDS)) == (200, b"fine")
         assert _thread._count() == before
         time.sleep(SECONDS * 1.5)  # past every deadline
         assert log.reports == []
@@ -244,7 +244,7 @@ class TestNormalRequests:
         async def nothing(send: Any) -> None: ...
 
         handler = serve(nothing) if interface == "asgi" else bridge.wsgi_handler(plain)
-        assert ask(handler, "/", context) == (200, b"fine")
+        assert get(handler, "/", context) == (200, b"fine")
         assert log.reports == []
 
     def test_the_watch_does_not_spin_after_a_request_that_had_almost_no_time(
@@ -261,7 +261,7 @@ class TestNormalRequests:
             return time.monotonic()
 
         monkeypatch.setattr(watch_module, "monotonic", counting)
-        ask(handler, "/", type("Late", (), {"get_remaining_time_in_millis": lambda self: 2})())
+        get(handler, "/", type("Late", (), {"get_remaining_time_in_millis": lambda self: 2})())
         time.sleep(SECONDS)
         assert len(looks) - looks.count(threading.get_ident()) < 20
 
@@ -275,7 +275,7 @@ class TestNormalRequests:
         handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
         with monkeypatch.context() as patch:
             patch.setattr(watch_module, "start_new_thread", fail)
-            assert ask(handler, "/", Context(60)) == (200, b"")
+            assert get(handler, "/", Context(60)) == (200, b"")
         TestWsgi().test_the_stack_is_logged_before_the_deadline(log)  # and the next one tries again
 
     def test_two_requests_that_come_first_at_the_same_time_do_not_wait_for_each_other(
@@ -296,7 +296,7 @@ class TestNormalRequests:
 
     def test_the_main_thread_is_still_that_where_nobody_has_loaded_threading(self) -> None:
         """For whoever loads it first is taken for the main thread, before Python 3.13."""
-        done = run("""
+        done = run_script("""
 import sys
 import bridge
 from time import sleep
@@ -328,9 +328,9 @@ class TestAsgi:
     """Each application is stuck in its own way; all are answered, and the next request is too."""
 
     def check(self, handler: bridge.Handler, log: Log, answer: tuple[int, bytes] = (504, b"Gateway Timeout")) -> None:
-        assert ask(handler, "/stuck", Context(SECONDS)) == answer
+        assert get(handler, "/stuck", Context(SECONDS)) == answer
         assert "GET /stuck" in log.text
-        assert ask(handler, "/", Context(60)) == (200, b"fine")
+        assert get(handler, "/", Context(60)) == (200, b"fine")
 
     def test_one_that_waits_forever_is_told_and_answered_504(
         self, serve: Callable[..., bridge.Handler], log: Log
@@ -414,12 +414,12 @@ class TestAsgi:
         handler = serve(work)
 
         async def inside() -> None:
-            ask(handler)
+            get(handler)
 
         asyncio.run(inside())  # a thread drives the loop from now on
-        assert ask(handler, "/stuck", Context(SECONDS)) == (504, b"Gateway Timeout")
+        assert get(handler, "/stuck", Context(SECONDS)) == (504, b"Gateway Timeout")
         let_go.set()
-        assert ask(handler, "/", Context(60)) == (200, b"fine")
+        assert get(handler, "/", Context(60)) == (200, b"fine")
 
     def test_one_that_answers_its_cancellation_itself(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
         async def work(send: Any) -> None:
@@ -448,9 +448,9 @@ class TestAsgi:
             time.sleep(0.5)  # while the watch looks for somebody to interrupt
 
         handler = serve(work)
-        ask(handler, "/", Context(60))  # the main thread has been here before
+        get(handler, "/", Context(60))  # the main thread has been here before
         found: list[Any] = []
-        thread = threading.Thread(target=lambda: found.append(ask(handler, "/stuck", Context(SECONDS))))
+        thread = threading.Thread(target=lambda: found.append(get(handler, "/stuck", Context(SECONDS))))
         thread.start()
         thread.join()  # raises here if it is interrupted
         assert len(found) == 1
@@ -467,7 +467,7 @@ class TestAsgi:
                 while not rung:
                     await asyncio.sleep(0.01)
 
-            assert ask(serve(work), "/stuck", Context(60)) == (200, b"fine")
+            assert get(serve(work), "/stuck", Context(60)) == (200, b"fine")
         finally:
             signal.signal(signal.SIGALRM, before)
         assert rung == [signal.SIGALRM]
@@ -512,10 +512,10 @@ class TestStartup:
         handler = bridge.asgi_handler(self.app([asyncio.Event().wait, self.sleep, asyncio.Event().wait]))
         for _ in range(3):
             log.reports.clear()
-            assert ask(handler, "/first", Context(SECONDS)) == (504, b"Gateway Timeout")
+            assert get(handler, "/first", Context(SECONDS)) == (504, b"Gateway Timeout")
             assert "GET /first" in log.text
             assert "where_it_hangs" in log.text
-        assert ask(handler, "/", Context(60)) == (200, b"fine")
+        assert get(handler, "/", Context(60)) == (200, b"fine")
         handler.close()
 
     async def test_one_on_the_running_loop(self, log: Log) -> None:
@@ -531,7 +531,7 @@ def test_a_forked_process_has_a_watch_of_its_own() -> None:
     script = """
     import logging, os, sys, time, warnings
     import bridge
-    from tests.asgi.asking import Context, ask
+    from tests.helpers import Context, get
 
     told = []
     class Log(logging.Handler):
@@ -547,12 +547,12 @@ def test_a_forked_process_has_a_watch_of_its_own() -> None:
         return [b""]
 
     handler = bridge.wsgi_handler(app)
-    ask(handler, "/", Context(60))
+    get(handler, "/", Context(60))
     warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
     child = os.fork()
     if not child:
-        ask(handler, "/stuck", Context(0.1))
+        get(handler, "/stuck", Context(0.1))
         sys.exit()
     os.waitpid(child, 0)
     """
-    assert "GET /stuck" in run(script).stdout
+    assert "GET /stuck" in run_script(script).stdout

@@ -17,16 +17,16 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from tests.asgi.asking import ask
+from tests.helpers import get
 from tests.asgi.test_loop import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.conftest import Serve
+    from tests.conftest import MakeHandler
 
 
-def test_task_groups_and_cancel_scopes_work(serve: Serve) -> None:
+def test_task_groups_and_cancel_scopes_work(make_handler: MakeHandler) -> None:
     async def work(path: str) -> list[str]:
         found: list[str] = []
         async with anyio.create_task_group() as group:
@@ -39,11 +39,11 @@ def test_task_groups_and_cancel_scopes_work(serve: Serve) -> None:
             group.cancel_scope.cancel()
         return [*found, sniffio.current_async_library()]
 
-    handler = serve(serving(work))
-    assert [ask(handler) for _ in range(2)] == [(200, b"['True', 'asyncio']")] * 2
+    handler = make_handler(serving(work))
+    assert [get(handler) for _ in range(2)] == [(200, b"['True', 'asyncio']")] * 2
 
 
-def test_threads_call_the_loop_and_the_loop_calls_threads(serve: Serve) -> None:
+def test_threads_call_the_loop_and_the_loop_calls_threads(make_handler: MakeHandler) -> None:
     async def work(path: str) -> int:
         async def two() -> int:
             await anyio.sleep(0)
@@ -54,27 +54,27 @@ def test_threads_call_the_loop_and_the_loop_calls_threads(serve: Serve) -> None:
 
         return await anyio.to_thread.run_sync(in_thread)
 
-    handler = serve(serving(work))
-    assert [ask(handler) for _ in range(2)] == [(200, b"3")] * 2
+    handler = make_handler(serving(work))
+    assert [get(handler) for _ in range(2)] == [(200, b"3")] * 2
 
 
-def test_worker_threads_serve_one_request_after_another(serve: Serve) -> None:
+def test_worker_threads_serve_one_request_after_another(make_handler: MakeHandler) -> None:
     async def work(path: str) -> int:
         return await anyio.to_thread.run_sync(threading.get_ident)
 
-    handler = serve(serving(work), lifespan="off")
-    assert len({ask(handler) for _ in range(5)}) == 1
+    handler = make_handler(serving(work), lifespan="off")
+    assert len({get(handler) for _ in range(5)}) == 1
 
 
 @pytest.mark.parametrize("mode", ["auto", "off"])
-def test_worker_threads_end_with_the_handler(serve: Serve, mode: str) -> None:
+def test_worker_threads_end_with_the_handler(make_handler: MakeHandler, mode: str) -> None:
     threads: list[threading.Thread] = []
 
     async def work(path: str) -> None:
         threads.append(await anyio.to_thread.run_sync(threading.current_thread))
 
-    handler = serve(serving(work), lifespan=mode)
-    ask(handler)
+    handler = make_handler(serving(work), lifespan=mode)
+    get(handler)
     handler.close()
     threads[0].join(10)
     assert not threads[0].is_alive()
@@ -121,16 +121,16 @@ def starlette() -> Starlette:
 
 
 @pytest.mark.parametrize("path", ["/stream", "/async-stream"])
-def test_a_starlette_stream_arrives_whole(serve: Serve, path: str) -> None:
-    assert ask(serve(starlette()), path) == (200, b"0 1 2 3 4 ")
+def test_a_starlette_stream_arrives_whole(make_handler: MakeHandler, path: str) -> None:
+    assert get(make_handler(starlette()), path) == (200, b"0 1 2 3 4 ")
 
 
-def test_starlette_s_background_tasks_end_before_the_answer(serve: Serve) -> None:
+def test_starlette_s_background_tasks_end_before_the_answer(make_handler: MakeHandler) -> None:
     app = starlette()
-    assert ask(serve(app), "/background") == (200, b"fine")
+    assert get(make_handler(app), "/background") == (200, b"fine")
     assert app.state.done == [True]
 
 
-def test_starlette_s_plain_functions_keep_their_thread(serve: Serve) -> None:
-    handler = serve(starlette())
-    assert len({ask(handler, "/plain") for _ in range(5)}) == 1
+def test_starlette_s_plain_functions_keep_their_thread(make_handler: MakeHandler) -> None:
+    handler = make_handler(starlette())
+    assert len({get(handler, "/plain") for _ in range(5)}) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from bridge.interfaces.call import give_loop
+from bridge.runtime.call import give_loop
 
 
 def test_the_loop_that_a_thread_is_given_is_closed_when_the_thread_ends() -> None:

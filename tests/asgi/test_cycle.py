@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.asgi.asking import ask, body_of, event
+from tests.helpers import get, body_of, event
 
 if TYPE_CHECKING:
-    from tests.conftest import Serve
+    from tests.conftest import MakeHandler
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -33,10 +33,10 @@ def sending(*messages: Any) -> App:
     return app
 
 
-def failed(serve: Serve, app: App, caplog: pytest.LogCaptureFixture) -> str:
+def failed(make_handler: MakeHandler, app: App, caplog: pytest.LogCaptureFixture) -> str:
     """What is logged of an application that is answered with a plain 500."""
     with caplog.at_level(logging.ERROR):
-        assert ask(serve(app)) == (500, b"Internal Server Error")
+        assert get(make_handler(app)) == (500, b"Internal Server Error")
     [record] = caplog.records
     assert record.name == "bridge"
     assert record.exc_info is not None
@@ -44,7 +44,7 @@ def failed(serve: Serve, app: App, caplog: pytest.LogCaptureFixture) -> str:
 
 
 class TestReceive:
-    def test_the_request_comes_once_and_whole(self, serve: Serve) -> None:
+    def test_the_request_comes_once_and_whole(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -52,10 +52,10 @@ class TestReceive:
             await send(START)
             await send(BODY)
 
-        serve(app, lifespan="off")(event(method="POST", body="a=1"), None)
+        make_handler(app, lifespan="off")(event(method="POST", body="a=1"), None)
         assert seen == [{"type": "http.request", "body": b"a=1", "more_body": False}]
 
-    def test_a_second_receive_waits_until_the_response_is_complete(self, serve: Serve) -> None:
+    def test_a_second_receive_waits_until_the_response_is_complete(self, make_handler: MakeHandler) -> None:
         order: list[str] = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -73,10 +73,10 @@ class TestReceive:
             await send(BODY)
             await listener
 
-        assert ask(serve(app, lifespan="off")) == (200, b"finefine")
+        assert get(make_handler(app, lifespan="off")) == (200, b"finefine")
         assert order == ["http.request", "start", "complete", "http.disconnect"]
 
-    def test_every_receive_after_the_response_says_that_the_client_is_gone(self, serve: Serve) -> None:
+    def test_every_receive_after_the_response_says_that_the_client_is_gone(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -84,10 +84,10 @@ class TestReceive:
             await send(BODY)
             seen.extend([await receive(), await receive(), await receive()])
 
-        assert ask(serve(app, lifespan="off")) == (200, b"fine")
+        assert get(make_handler(app, lifespan="off")) == (200, b"fine")
         assert [message["type"] for message in seen] == ["http.request", "http.disconnect", "http.disconnect"]
 
-    def test_several_may_wait_and_one_may_give_up(self, serve: Serve) -> None:
+    def test_several_may_wait_and_one_may_give_up(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -99,11 +99,11 @@ class TestReceive:
             await send(BODY)
             seen.extend(await asyncio.gather(*waiting, return_exceptions=True))
 
-        assert ask(serve(app, lifespan="off")) == (200, b"fine")
+        assert get(make_handler(app, lifespan="off")) == (200, b"fine")
         assert isinstance(seen[0], asyncio.CancelledError)
         assert seen[1:] == [{"type": "http.disconnect"}] * 2
 
-    def test_a_listener_of_an_application_that_failed_is_let_go(self, serve: Serve) -> None:
+    def test_a_listener_of_an_application_that_failed_is_let_go(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -116,20 +116,20 @@ class TestReceive:
             await asyncio.sleep(0)
             raise ValueError
 
-        assert ask(serve(app, lifespan="off"))[0] == 500
+        assert get(make_handler(app, lifespan="off"))[0] == 500
         assert seen == [{"type": "http.disconnect"}]
 
 
 class TestSend:
     @pytest.mark.parametrize("body", [b"fine", bytearray(b"fine"), memoryview(b"fine")])
     @pytest.mark.parametrize("more", [True, False])
-    def test_a_body_may_be_of_any_bytes_type(self, serve: Serve, body: Any, more: bool) -> None:
+    def test_a_body_may_be_of_any_bytes_type(self, make_handler: MakeHandler, body: Any, more: bool) -> None:
         messages = [{"type": "http.response.body", "body": body, "more_body": more}]
         if more:
             messages.append({"type": "http.response.body"})
-        assert ask(serve(sending(START, *messages))) == (200, b"fine")
+        assert get(make_handler(sending(START, *messages))) == (200, b"fine")
 
-    def test_a_buffer_that_is_used_again_is_not_mixed_up(self, serve: Serve) -> None:
+    def test_a_buffer_that_is_used_again_is_not_mixed_up(self, make_handler: MakeHandler) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
             buffer = bytearray(1)
@@ -138,7 +138,7 @@ class TestSend:
                 await send({"type": "http.response.body", "body": memoryview(buffer), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        assert ask(serve(app, lifespan="off")) == (200, b"abc")
+        assert get(make_handler(app, lifespan="off")) == (200, b"abc")
 
     @pytest.mark.parametrize(
         "headers",
@@ -151,12 +151,12 @@ class TestSend:
             {b"x-a": b"1", b"x-b": b"2"}.items(),
         ],
     )
-    def test_headers_may_be_any_pairs(self, serve: Serve, headers: Any) -> None:
-        payload = serve(sending({**START, "headers": headers}, BODY))(event(), None)
+    def test_headers_may_be_any_pairs(self, make_handler: MakeHandler, headers: Any) -> None:
+        payload = make_handler(sending({**START, "headers": headers}, BODY))(event(), None)
         assert payload["headers"] == {"x-a": "1", "x-b": "2"}
 
-    def test_headers_body_and_more_body_may_be_left_out(self, serve: Serve) -> None:
-        payload = serve(sending({"type": "http.response.start", "status": 204}, {"type": "http.response.body"}))(
+    def test_headers_body_and_more_body_may_be_left_out(self, make_handler: MakeHandler) -> None:
+        payload = make_handler(sending({"type": "http.response.start", "status": 204}, {"type": "http.response.body"}))(
             event(), None
         )
         assert (payload["statusCode"], payload["headers"], payload["body"]) == (204, {}, "")
@@ -165,35 +165,39 @@ class TestSend:
         "headers", [[("x-a", "1")], [(b"x-a", "1")], [(b"x-a", 5)], [(b"x-a", 0)], [(b"x-a", None)], [b"x-a"], None]
     )
     def test_headers_that_are_not_of_bytes_are_refused(
-        self, serve: Serve, headers: Any, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, headers: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        failed(serve, sending({**START, "headers": headers}, BODY), caplog)
+        failed(make_handler, sending({**START, "headers": headers}, BODY), caplog)
 
     @pytest.mark.parametrize("body", ["text", 5, [b"a"]])
     @pytest.mark.parametrize("more", [True, False])
     def test_a_body_that_is_not_of_bytes_is_refused_where_it_is_sent(
-        self, serve: Serve, body: Any, more: bool, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, body: Any, more: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
         app = sending(START, {"type": "http.response.body", "body": body, "more_body": more}, BODY)
-        assert f"{type(body).__name__}, not bytes" in failed(serve, app, caplog)
+        assert f"{type(body).__name__}, not bytes" in failed(make_handler, app, caplog)
 
     @pytest.mark.parametrize("status", ["200", 99, 1000, None, 200.0, True])
-    def test_what_is_no_status_is_refused(self, serve: Serve, status: Any, caplog: pytest.LogCaptureFixture) -> None:
-        assert repr(status) in failed(serve, sending({**START, "status": status}, BODY), caplog)
+    def test_what_is_no_status_is_refused(
+        self, make_handler: MakeHandler, status: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert repr(status) in failed(make_handler, sending({**START, "status": status}, BODY), caplog)
 
-    def test_a_status_of_the_standard_library_is_a_plain_number_in_the_payload(self, serve: Serve) -> None:
-        payload = serve(sending({**START, "status": http.HTTPStatus.ACCEPTED}, BODY))(event(), None)
+    def test_a_status_of_the_standard_library_is_a_plain_number_in_the_payload(self, make_handler: MakeHandler) -> None:
+        payload = make_handler(sending({**START, "status": http.HTTPStatus.ACCEPTED}, BODY))(event(), None)
         assert type(payload["statusCode"]) is int
 
     @pytest.mark.parametrize("value", [b"a\r\nset-cookie: stolen=1", b"a\nb", b"a\0b"])
     def test_a_header_with_a_line_break_is_refused(
-        self, serve: Serve, value: bytes, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, value: bytes, caplog: pytest.LogCaptureFixture
     ) -> None:
-        assert "line break" in failed(serve, sending({**START, "headers": [(b"x-a", value)]}, BODY), caplog)
+        assert "line break" in failed(make_handler, sending({**START, "headers": [(b"x-a", value)]}, BODY), caplog)
 
     @pytest.mark.parametrize(("value", "seen"), [("café".encode(), "café"), (b"caf\xe9", "café")])
-    def test_headers_beyond_ascii_arrive_as_what_they_mean(self, serve: Serve, value: bytes, seen: str) -> None:
-        payload = serve(sending({**START, "headers": [(b"x-a", value)]}, BODY))(event(), None)
+    def test_headers_beyond_ascii_arrive_as_what_they_mean(
+        self, make_handler: MakeHandler, value: bytes, seen: str
+    ) -> None:
+        payload = make_handler(sending({**START, "headers": [(b"x-a", value)]}, BODY))(event(), None)
         assert payload["headers"] == {"x-a": seen}
 
 
@@ -212,69 +216,73 @@ class TestOrder:
         ],
     )
     def test_what_asgi_does_not_allow_is_a_logged_500(
-        self, serve: Serve, messages: list[Any], why: str, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, messages: list[Any], why: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        assert why in failed(serve, sending(*messages), caplog)
+        assert why in failed(make_handler, sending(*messages), caplog)
 
     @pytest.mark.parametrize("extra", [START, BODY, {"type": "http.response.body", "body": b"", "more_body": False}])
     def test_what_comes_after_the_response_is_refused_and_the_response_stands(
-        self, serve: Serve, extra: Any, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, extra: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.ERROR):
-            assert ask(serve(sending(START, BODY, extra))) == (200, b"fine")
+            assert get(make_handler(sending(START, BODY, extra))) == (200, b"fine")
         assert "after the response was complete" in caplog.text
 
-    def test_an_application_may_recover_from_a_message_that_was_refused(self, serve: Serve) -> None:
+    def test_an_application_may_recover_from_a_message_that_was_refused(self, make_handler: MakeHandler) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             with pytest.raises(TypeError):
                 await send(BODY)
             await send(START)
             await send(BODY)
 
-        assert ask(serve(app, lifespan="off")) == (200, b"fine")
+        assert get(make_handler(app, lifespan="off")) == (200, b"fine")
 
     @pytest.mark.parametrize("message", [{}, {"type": None}, {"status": 200}, None, "http.response.start"])
-    def test_what_is_no_message_is_refused(self, serve: Serve, message: Any, caplog: pytest.LogCaptureFixture) -> None:
-        failed(serve, sending(message), caplog)
+    def test_what_is_no_message_is_refused(
+        self, make_handler: MakeHandler, message: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        failed(make_handler, sending(message), caplog)
 
 
 class TestErrors:
     @pytest.mark.parametrize("before", [[], [START], [START, {**BODY, "more_body": True}]])
     def test_an_exception_before_the_response_is_complete_is_a_plain_500(
-        self, serve: Serve, before: list[Any], caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, before: list[Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        text = failed(serve, sending(*before, ValueError("what went wrong")), caplog)
+        text = failed(make_handler, sending(*before, ValueError("what went wrong")), caplog)
         assert "what went wrong" in text
         assert "Traceback" in text
 
     def test_an_exception_after_it_is_logged_and_the_response_stands(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.ERROR):
-            assert ask(serve(sending(START, BODY, ValueError("too late")))) == (200, b"fine")
+            assert get(make_handler(sending(START, BODY, ValueError("too late")))) == (200, b"fine")
         assert "too late" in caplog.text
 
     @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit])
     @pytest.mark.parametrize("before", [[], [START], [START, BODY]])
     def test_what_is_no_exception_is_not_swallowed(
-        self, serve: Serve, error: type[BaseException], before: list[Any]
+        self, make_handler: MakeHandler, error: type[BaseException], before: list[Any]
     ) -> None:
-        handler = serve(sending(*before, error()))
+        handler = make_handler(sending(*before, error()))
         for _ in range(2):  # nor does it break the loop
             with pytest.raises(error):
-                ask(handler)
+                get(handler)
 
-    def test_an_exception_group_is_an_exception(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_exception_group_is_an_exception(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(asyncio.sleep(10))
                 raise ValueError("of the group")
 
         with caplog.at_level(logging.ERROR):
-            assert ask(serve(app, lifespan="off"))[0] == 500
+            assert get(make_handler(app, lifespan="off"))[0] == 500
         assert "of the group" in caplog.text
 
-    def test_it_does_not_matter_that_an_application_is_no_coroutine_function(self, serve: Serve) -> None:
+    def test_it_does_not_matter_that_an_application_is_no_coroutine_function(self, make_handler: MakeHandler) -> None:
         class Awaits:
             def __init__(self, coroutine: Any) -> None:
                 self._coroutine = coroutine
@@ -285,11 +293,11 @@ class TestErrors:
         def app(scope: Any, receive: Any, send: Any) -> Any:
             return Awaits(sending(START, BODY)(scope, receive, send))
 
-        assert ask(serve(app, lifespan="off")) == (200, b"fine")
+        assert get(make_handler(app, lifespan="off")) == (200, b"fine")
 
 
 class TestScope:
-    def scope(self, serve: Serve, **options: Any) -> Any:
+    def scope(self, make_handler: MakeHandler, **options: Any) -> Any:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -297,11 +305,11 @@ class TestScope:
             await send(START)
             await send(BODY)
 
-        serve(app, lifespan="off")(event(**options), "the context")
+        make_handler(app, lifespan="off")(event(**options), "the context")
         return seen[0]
 
-    def test_it_has_what_asgi_requires_in_the_right_types(self, serve: Serve) -> None:
-        scope = self.scope(serve, path="/caf%C3%A9", headers={"X-Mixed": "Caf\xe9", "Cookie": "a=1"})
+    def test_it_has_what_asgi_requires_in_the_right_types(self, make_handler: MakeHandler) -> None:
+        scope = self.scope(make_handler, path="/caf%C3%A9", headers={"X-Mixed": "Caf\xe9", "Cookie": "a=1"})
         assert type(scope) is dict
         assert scope["type"] == "http"
         assert scope["asgi"]["version"] == "3.0"
@@ -317,15 +325,15 @@ class TestScope:
             assert name == name.lower()
         assert (b"x-mixed", "Caf\xe9".encode()) in scope["headers"]
 
-    def test_the_raw_event_and_context_are_in_it(self, serve: Serve) -> None:
-        scope = self.scope(serve)
+    def test_the_raw_event_and_context_are_in_it(self, make_handler: MakeHandler) -> None:
+        scope = self.scope(make_handler)
         assert scope["aws.event"] == event()
         assert scope["aws.context"] == "the context"
 
-    def test_without_a_lifespan_there_is_no_state(self, serve: Serve) -> None:
-        assert "state" not in self.scope(serve)
+    def test_without_a_lifespan_there_is_no_state(self, make_handler: MakeHandler) -> None:
+        assert "state" not in self.scope(make_handler)
 
-    def test_it_is_new_for_each_request(self, serve: Serve) -> None:
+    def test_it_is_new_for_each_request(self, make_handler: MakeHandler) -> None:
         found = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -336,29 +344,29 @@ class TestScope:
             await send(START)
             await send(BODY)
 
-        handler = serve(app, lifespan="off")
-        ask(handler)
-        ask(handler)
+        handler = make_handler(app, lifespan="off")
+        get(handler)
+        get(handler)
         assert found[0] == found[1]
 
     @pytest.mark.parametrize(("body", "length"), [("", []), ("a=1", [b"3"])])
-    def test_a_body_s_length_is_told(self, serve: Serve, body: str, length: list[bytes]) -> None:
-        scope = self.scope(serve, method="POST", body=body)
+    def test_a_body_s_length_is_told(self, make_handler: MakeHandler, body: str, length: list[bytes]) -> None:
+        scope = self.scope(make_handler, method="POST", body=body)
         assert [value for name, value in scope["headers"] if name == b"content-length"] == length
 
-    def test_a_length_that_a_client_made_up_is_not_believed(self, serve: Serve) -> None:
-        scope = self.scope(serve, headers={"Content-Length": "999", "Transfer-Encoding": "chunked"}, body="a=1")
+    def test_a_length_that_a_client_made_up_is_not_believed(self, make_handler: MakeHandler) -> None:
+        scope = self.scope(make_handler, headers={"Content-Length": "999", "Transfer-Encoding": "chunked"}, body="a=1")
         told = dict(scope["headers"])
         assert told[b"content-length"] == b"3"
         assert b"transfer-encoding" not in told
 
-    def test_a_path_that_is_no_utf_8_is_whole_in_the_raw_path(self, serve: Serve) -> None:
-        scope = self.scope(serve, path="/%FF%2F")
+    def test_a_path_that_is_no_utf_8_is_whole_in_the_raw_path(self, make_handler: MakeHandler) -> None:
+        scope = self.scope(make_handler, path="/%FF%2F")
         assert scope["raw_path"] == b"/%FF%2F"
         assert scope["path"] == "/�/"
 
 
-def test_an_asgi_2_application_is_called_in_two_steps(serve: Serve) -> None:
+def test_an_asgi_2_application_is_called_in_two_steps(make_handler: MakeHandler) -> None:
     class App:
         def __init__(self, scope: Any) -> None:
             assert scope["type"] == "http"
@@ -368,10 +376,10 @@ def test_an_asgi_2_application_is_called_in_two_steps(serve: Serve) -> None:
             await send(START)
             await send(BODY)
 
-    assert ask(serve(App)) == (200, b"fine")
+    assert get(make_handler(App)) == (200, b"fine")
 
 
-def test_a_payload_has_nothing_of_the_loop_in_it(serve: Serve) -> None:
-    payload = serve(sending(START, {**BODY, "body": b"\xff"}))(event(), None)
+def test_a_payload_has_nothing_of_the_loop_in_it(make_handler: MakeHandler) -> None:
+    payload = make_handler(sending(START, {**BODY, "body": b"\xff"}))(event(), None)
     assert body_of(payload) == b"\xff"
     assert set(payload) == {"statusCode", "headers", "body", "isBase64Encoded"}

@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 import bridge
 from bridge.asgi import lifespan as lifespan_module
-from tests.asgi.asking import ask
+from tests.helpers import get
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.conftest import Serve
+    from tests.conftest import MakeHandler
 
 
 class App:
@@ -77,35 +77,35 @@ async def cancelled(receive: Any, send: Any, state: Any) -> None:
     raise asyncio.CancelledError
 
 
-def test_it_starts_once_before_the_first_request_and_ends_with_the_handler(serve: Serve) -> None:
+def test_it_starts_once_before_the_first_request_and_ends_with_the_handler(make_handler: MakeHandler) -> None:
     app = App(usual)
-    handler = serve(app)
+    handler = make_handler(app)
     assert app.seen == []
     for _ in range(3):
-        assert ask(handler) == (200, b"{'pool': []}")
+        assert get(handler) == (200, b"{'pool': []}")
     assert app.seen == ["lifespan", "http", "http", "http"]
     handler.close()
     handler.close()
     assert app.seen == ["lifespan", "http", "http", "http", "end"]
 
 
-def test_it_may_be_started_before_the_first_request(serve: Serve) -> None:
+def test_it_may_be_started_before_the_first_request(make_handler: MakeHandler) -> None:
     app = App(usual)
-    handler = serve(app)
+    handler = make_handler(app)
     handler.startup()
     handler.startup()
     assert app.seen == ["lifespan"]
-    ask(handler)
+    get(handler)
     assert app.seen == ["lifespan", "http"]
 
 
-def test_a_handler_that_was_never_used_may_be_closed(serve: Serve) -> None:
+def test_a_handler_that_was_never_used_may_be_closed(make_handler: MakeHandler) -> None:
     app = App(usual)
-    serve(app).close()
+    make_handler(app).close()
     assert app.seen == []
 
 
-def test_the_state_is_copied_for_each_request_and_what_is_in_it_is_shared(serve: Serve) -> None:
+def test_the_state_is_copied_for_each_request_and_what_is_in_it_is_shared(make_handler: MakeHandler) -> None:
     bodies = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -118,56 +118,58 @@ def test_the_state_is_copied_for_each_request_and_what_is_in_it_is_shared(serve:
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body"})
 
-    handler = serve(app)
-    ask(handler)
-    ask(handler)
+    handler = make_handler(app)
+    get(handler)
+    get(handler)
     assert [set(state) for state in bodies] == [{"pool"}, {"pool"}]
     assert bodies[0]["pool"] is bodies[1]["pool"]
     assert bodies[0]["pool"] == [1, 1]
 
 
-def test_off_means_that_it_is_never_asked_for(serve: Serve) -> None:
+def test_off_means_that_it_is_never_asked_for(make_handler: MakeHandler) -> None:
     app = App(usual)
-    assert ask(serve(app, lifespan="off")) == (200, b"None")
+    assert get(make_handler(app, lifespan="off")) == (200, b"None")
     assert app.seen == ["http"]
 
 
 class TestAuto:
     @pytest.mark.parametrize("live", [unsupported, broken, leaving, cancelled])
-    def test_an_application_without_one_is_served_without(self, live: Any, serve: Serve) -> None:
-        handler = serve(App(live))
-        assert ask(handler) == (200, b"None")
-        assert ask(handler) == (200, b"None")
+    def test_an_application_without_one_is_served_without(self, live: Any, make_handler: MakeHandler) -> None:
+        handler = make_handler(App(live))
+        assert get(handler) == (200, b"None")
+        assert get(handler) == (200, b"None")
 
-    def test_an_application_without_one_is_asked_once(self, serve: Serve) -> None:
+    def test_an_application_without_one_is_asked_once(self, make_handler: MakeHandler) -> None:
         app = App(unsupported)
-        handler = serve(app)
-        ask(handler)
-        ask(handler)
+        handler = make_handler(app)
+        get(handler)
+        get(handler)
         assert app.seen == ["lifespan", "http", "http"]
 
     def test_an_application_without_one_is_nothing_to_talk_about(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
-        ask(serve(App(unsupported)))
+        get(make_handler(App(unsupported)))
         assert caplog.text == ""
 
-    def test_a_startup_that_breaks_is_logged(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-        ask(serve(App(broken)))
+    def test_a_startup_that_breaks_is_logged(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
+        get(make_handler(App(broken)))
         assert "no database" in caplog.text
         assert "Traceback" in caplog.text
 
     @pytest.mark.parametrize("live", [failing, failing_and_listening])
-    def test_a_startup_that_failed_is_an_error(self, live: Any, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-        handler = serve(App(live))
+    def test_a_startup_that_failed_is_an_error(
+        self, live: Any, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        handler = make_handler(App(live))
         with pytest.raises(bridge.LifespanError, match="no database"):
             handler.startup()
-        assert ask(handler)[0] == 500
+        assert get(handler)[0] == 500
         assert "no database" in caplog.text
 
     @pytest.mark.parametrize("told", ["not today", "Traceback (most recent call last):\n …\nOSError: no database\n"])
     def test_what_it_raises_after_it_said_so_is_told_once(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture, told: str
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture, told: str
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
@@ -175,48 +177,48 @@ class TestAuto:
             raise OSError("no database")
 
         with pytest.raises(bridge.LifespanError) as caught:
-            serve(App(live)).startup()
+            make_handler(App(live)).startup()
         assert "".join(traceback.format_exception(caught.value)).count("OSError: no database") == 1
         assert not caplog.records
 
-    def test_the_next_event_tries_again(self, serve: Serve) -> None:
+    def test_the_next_event_tries_again(self, make_handler: MakeHandler) -> None:
         left = [failing, failing_and_listening, usual]
 
         async def live(receive: Any, send: Any, state: Any) -> None:
             await left.pop(0)(receive, send, state)
 
-        handler = serve(App(live))
-        assert [ask(handler)[0] for _ in range(4)] == [500, 500, 200, 200]
+        handler = make_handler(App(live))
+        assert [get(handler)[0] for _ in range(4)] == [500, 500, 200, 200]
         assert left == []
 
-    def test_starlette_s_lifespan_that_raises_is_an_error(self, serve: Serve) -> None:
+    def test_starlette_s_lifespan_that_raises_is_an_error(self, make_handler: MakeHandler) -> None:
         @asynccontextmanager
         async def live(app: Starlette) -> AsyncIterator[None]:
             if app.routes == []:
                 raise OSError("no database")
             yield
 
-        handler = serve(Starlette(lifespan=live))
+        handler = make_handler(Starlette(lifespan=live))
         with pytest.raises(bridge.LifespanError, match="no database"):
             handler.startup()
 
 
 class TestOn:
     @pytest.mark.parametrize("live", [unsupported, broken, leaving, failing, failing_and_listening, cancelled])
-    def test_an_application_without_one_is_an_error(self, live: Any, serve: Serve) -> None:
-        handler = serve(App(live), lifespan="on")
+    def test_an_application_without_one_is_an_error(self, live: Any, make_handler: MakeHandler) -> None:
+        handler = make_handler(App(live), lifespan="on")
         with pytest.raises(bridge.LifespanError):
             handler.startup()
-        assert ask(handler)[0] == 500
+        assert get(handler)[0] == 500
 
-    def test_the_cause_is_told(self, serve: Serve) -> None:
+    def test_the_cause_is_told(self, make_handler: MakeHandler) -> None:
         with pytest.raises(bridge.LifespanError, match="no database") as caught:
-            serve(App(broken), lifespan="on").startup()
+            make_handler(App(broken), lifespan="on").startup()
         assert isinstance(caught.value.__cause__, OSError)
 
 
 class TestShutdown:
-    def test_what_surrounds_the_application_s_own_lifespan_may_end_in_peace(self, serve: Serve) -> None:
+    def test_what_surrounds_the_application_s_own_lifespan_may_end_in_peace(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -226,61 +228,61 @@ class TestShutdown:
                 await asyncio.sleep(0.01)
                 ended.append(True)
 
-        handler = serve(App(live))
+        handler = make_handler(App(live))
         handler.startup()
         handler.close()
         assert ended == [True]
 
-    def test_its_failure_is_logged(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_its_failure_is_logged(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await send({"type": "lifespan.shutdown.failed", "message": "cannot let go"})
 
-        handler = serve(App(live))
+        handler = make_handler(App(live))
         handler.startup()
         handler.close()
         assert "cannot let go" in caplog.text
 
-    def test_its_exception_is_logged_once(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_its_exception_is_logged_once(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
             await receive()
             raise OSError("cannot let go")
 
-        handler = serve(App(live))
+        handler = make_handler(App(live))
         handler.startup()
         handler.close()
         assert caplog.text.count("OSError: cannot let go") == 1
 
     def test_a_lifespan_that_broke_long_before_is_logged_once(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
             raise OSError("broke")
 
-        handler = serve(App(live))
-        assert ask(handler)[0] == 200
+        handler = make_handler(App(live))
+        assert get(handler)[0] == 200
         handler.close()
         assert caplog.text.count("OSError: broke") == 1
 
     def test_a_lifespan_that_ended_after_the_startup_needs_none(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
 
-        handler = serve(App(live))
-        assert ask(handler) == (200, b"{}")
+        handler = make_handler(App(live))
+        assert get(handler) == (200, b"{}")
         handler.close()
         assert caplog.text == ""
 
-    def test_a_lifespan_that_listens_on_is_told_that_it_is_over(self, serve: Serve) -> None:
+    def test_a_lifespan_that_listens_on_is_told_that_it_is_over(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -292,13 +294,13 @@ class TestShutdown:
                 ended.append(True)
                 raise
 
-        handler = serve(App(live))
+        handler = make_handler(App(live))
         handler.startup()
         handler.close()
         assert ended == [True]
 
     def test_a_lifespan_that_does_not_answer_is_not_waited_for_forever(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
@@ -306,15 +308,15 @@ class TestShutdown:
             await asyncio.Event().wait()
 
         monkeypatch.setattr(lifespan_module, "PATIENCE_SECONDS", 0.01)
-        handler = serve(App(live))
+        handler = make_handler(App(live))
         handler.startup()
         handler.close()
         assert "does not shut down" in caplog.text
 
-    def test_a_lifespan_without_startup_gets_none(self, serve: Serve) -> None:
+    def test_a_lifespan_without_startup_gets_none(self, make_handler: MakeHandler) -> None:
         app = App(unsupported)
-        handler = serve(app)
-        ask(handler)
+        handler = make_handler(app)
+        get(handler)
         handler.close()
         assert app.seen == ["lifespan", "http"]
 
@@ -323,7 +325,7 @@ class TestMessages:
     @pytest.mark.parametrize(
         "kind", ["lifespan.shutdown.complete", "lifespan.shutdown.failed", "http.response.start", "lifespan.startup"]
     )
-    def test_nothing_else_answers_the_startup(self, kind: str, serve: Serve) -> None:
+    def test_nothing_else_answers_the_startup(self, kind: str, make_handler: MakeHandler) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             with pytest.raises(bridge.InterfaceError, match=kind):
@@ -331,12 +333,12 @@ class TestMessages:
             await usual_after_startup(receive, send)
 
         app = App(live)
-        handler = serve(app, lifespan="on")
+        handler = make_handler(app, lifespan="on")
         handler.startup()
         handler.close()
         assert app.seen == ["lifespan", "end"]
 
-    def test_the_startup_is_answered_once(self, serve: Serve) -> None:
+    def test_the_startup_is_answered_once(self, make_handler: MakeHandler) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
@@ -347,12 +349,12 @@ class TestMessages:
             await send({"type": "lifespan.shutdown.complete"})
 
         app = App(live)
-        handler = serve(app, lifespan="on")
+        handler = make_handler(app, lifespan="on")
         handler.startup()
         handler.close()
         assert app.seen == ["lifespan", "end"]
 
-    def test_the_startup_may_be_answered_before_it_is_received(self, serve: Serve) -> None:
+    def test_the_startup_may_be_answered_before_it_is_received(self, make_handler: MakeHandler) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -360,7 +362,7 @@ class TestMessages:
             await send({"type": "lifespan.shutdown.complete"})
 
         app = App(live)
-        handler = serve(app, lifespan="on")
+        handler = make_handler(app, lifespan="on")
         handler.startup()
         handler.close()
         assert app.seen == ["lifespan", "end"]
@@ -372,7 +374,7 @@ async def usual_after_startup(receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def test_a_context_manager_opened_at_startup_is_closed_in_the_same_task(serve: Serve) -> None:
+def test_a_context_manager_opened_at_startup_is_closed_in_the_same_task(make_handler: MakeHandler) -> None:
     tasks = []
 
     @asynccontextmanager
@@ -387,8 +389,8 @@ def test_a_context_manager_opened_at_startup_is_closed_in_the_same_task(serve: S
     def home(request: Any) -> PlainTextResponse:
         return PlainTextResponse(str(request.state.ticker.done()))
 
-    handler = serve(Starlette(routes=[Route("/", home)], lifespan=live))
-    assert ask(handler) == (200, b"False")
+    handler = make_handler(Starlette(routes=[Route("/", home)], lifespan=live))
+    assert get(handler) == (200, b"False")
     handler.close()
     assert tasks[0] is tasks[1]
 
@@ -418,11 +420,13 @@ def test_a_lifespan_that_its_loop_ends_before_anybody_shuts_it_down_ends_silentl
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("mode", ["auto", "on"])
-def test_what_is_no_exception_is_not_swallowed(error: type[BaseException], mode: str, serve: Serve) -> None:
+def test_what_is_no_exception_is_not_swallowed(
+    error: type[BaseException], mode: str, make_handler: MakeHandler
+) -> None:
     async def live(receive: Any, send: Any, state: Any) -> None:
         await receive()
         raise error
 
-    handler = serve(App(live), lifespan=mode)
+    handler = make_handler(App(live), lifespan=mode)
     with pytest.raises(error):
         handler.startup()

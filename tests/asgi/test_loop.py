@@ -17,12 +17,12 @@ import pytest
 import bridge
 from bridge.asgi import loop
 from bridge.interfaces import settle
-from tests.asgi.asking import ask, event
+from tests.helpers import get, event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.conftest import Serve
+    from tests.conftest import MakeHandler
 
 START = {"type": "http.response.start", "status": 200}
 
@@ -50,14 +50,14 @@ def serving(work: Callable[[str], Awaitable[object]]) -> Any:
 
 
 class TestAsyncio:
-    def test_every_request_runs_on_the_same_loop(self, serve: Serve) -> None:
+    def test_every_request_runs_on_the_same_loop(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> int:
             return id(asyncio.get_running_loop())
 
-        handler = serve(serving(work))
-        assert len({ask(handler) for _ in range(3)}) == 1
+        handler = make_handler(serving(work))
+        assert len({get(handler) for _ in range(3)}) == 1
 
-    def test_each_request_is_a_task_of_its_own(self, serve: Serve) -> None:
+    def test_each_request_is_a_task_of_its_own(self, make_handler: MakeHandler) -> None:
         tasks = []
 
         async def work(path: str) -> None:
@@ -65,21 +65,21 @@ class TestAsyncio:
             assert task in asyncio.all_tasks()
             tasks.append(task)
 
-        handler = serve(serving(work))
-        ask(handler)
-        ask(handler)
+        handler = make_handler(serving(work))
+        get(handler)
+        get(handler)
         assert tasks[0] is not tasks[1]
         assert None not in tasks
 
-    def test_no_loop_runs_between_requests(self, serve: Serve) -> None:
+    def test_no_loop_runs_between_requests(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> None:
             await asyncio.sleep(0)
 
-        ask(serve(serving(work)))
+        get(make_handler(serving(work)))
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
 
-    def test_timeouts_groups_events_queues_and_threads_work(self, serve: Serve) -> None:
+    def test_timeouts_groups_events_queues_and_threads_work(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> list[Any]:
             found: list[Any] = []
             with pytest.raises(TimeoutError):
@@ -95,10 +95,10 @@ class TestAsyncio:
             found.extend(await asyncio.gather(asyncio.sleep(0, 3), asyncio.sleep(0, 4)))
             return found
 
-        assert ask(serve(serving(work))) == (200, b"[1, 2, 3, 4]")
+        assert get(make_handler(serving(work))) == (200, b"[1, 2, 3, 4]")
 
     @pytest.mark.slow
-    def test_subprocesses_work(self, serve: Serve) -> None:
+    def test_subprocesses_work(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> bytes:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", "print('child')", stdout=asyncio.subprocess.PIPE
@@ -106,9 +106,9 @@ class TestAsyncio:
             output, _ = await process.communicate()
             return output.strip()
 
-        assert ask(serve(serving(work))) == (200, b"b'child'")
+        assert get(make_handler(serving(work))) == (200, b"b'child'")
 
-    def test_what_is_made_in_one_request_can_be_used_in_the_next(self, serve: Serve) -> None:
+    def test_what_is_made_in_one_request_can_be_used_in_the_next(self, make_handler: MakeHandler) -> None:
         kept: list[asyncio.Lock] = []
 
         async def work(path: str) -> bool:
@@ -120,10 +120,10 @@ class TestAsyncio:
             await kept[0].acquire()  # waits on this loop, or is told that it belongs to another one
             return False
 
-        handler = serve(serving(work))
-        assert [ask(handler)[1] for _ in range(2)] == [b"True", b"False"]
+        handler = make_handler(serving(work))
+        assert [get(handler)[1] for _ in range(2)] == [b"True", b"False"]
 
-    def test_a_connection_that_a_request_closes_is_closed_when_it_is_answered(self, serve: Serve) -> None:
+    def test_a_connection_that_a_request_closes_is_closed_when_it_is_answered(self, make_handler: MakeHandler) -> None:
         seen = []
 
         class Protocol(asyncio.Protocol):
@@ -138,10 +138,10 @@ class TestAsyncio:
             server.close()
             transport.close()
 
-        ask(serve(serving(work)))
+        get(make_handler(serving(work)))
         assert "closed" in seen
 
-    def test_a_generator_that_a_request_leaves_is_closed_when_it_is_answered(self, serve: Serve) -> None:
+    def test_a_generator_that_a_request_leaves_is_closed_when_it_is_answered(self, make_handler: MakeHandler) -> None:
         closed = []
 
         async def numbers(path: str) -> Any:
@@ -157,12 +157,12 @@ class TestAsyncio:
                 return number
             return 0
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         for path in ("/a", "/b", "/c"):
-            assert ask(handler, path) == (200, b"1")
+            assert get(handler, path) == (200, b"1")
             assert closed[-1:] == [path]
 
-    def test_what_the_garbage_collector_has_called_at_any_moment_is_called(self, serve: Serve) -> None:
+    def test_what_the_garbage_collector_has_called_at_any_moment_is_called(self, make_handler: MakeHandler) -> None:
         loops: list[asyncio.AbstractEventLoop] = []
         called: list[int] = []
 
@@ -177,21 +177,21 @@ class TestAsyncio:
                 cycle.append(cycle)
             return path
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         before = gc.get_threshold()
         try:
             for number in range(200):
                 gc.set_threshold(5 + number % 50)
-                assert ask(handler, "/leave") == (200, b"/leave")
+                assert get(handler, "/leave") == (200, b"/leave")
         finally:
             gc.set_threshold(*before)
         gc.collect()
-        ask(handler, "/a")
+        get(handler, "/a")
         assert len(called) == 200
 
     @pytest.mark.parametrize("args", [(), (1,)], ids=["no arguments", "arguments"])
     def test_what_is_called_while_a_task_is_made_is_called_and_the_task_begins(
-        self, serve: Serve, args: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+        self, make_handler: MakeHandler, args: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         called: list[tuple[int, ...]] = []
         loops: list[asyncio.AbstractEventLoop] = []
@@ -200,8 +200,8 @@ class TestAsyncio:
             loops.append(asyncio.get_running_loop())
             return path
 
-        handler = serve(serving(work))
-        assert ask(handler, "/first") == (200, b"/first")
+        handler = make_handler(serving(work))
+        assert get(handler, "/first") == (200, b"/first")
 
         def call() -> None:
             loops[0].call_soon(lambda *given: called.append(given), *args)
@@ -217,27 +217,27 @@ class TestAsyncio:
             monkeypatch.setattr(known, "add", add)
         else:  # the task is on its way before anybody can come in between
             call()
-        assert ask(handler, "/second") == (200, b"/second")
+        assert get(handler, "/second") == (200, b"/second")
         assert args in called
 
 
 class TestContextVariables:
-    def test_what_the_caller_set_is_seen_inside(self, serve: Serve) -> None:
+    def test_what_the_caller_set_is_seen_inside(self, make_handler: MakeHandler) -> None:
         variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
         async def work(path: str) -> str:
             await asyncio.sleep(0)
             return variable.get()
 
-        handler = serve(serving(work))
-        assert ask(handler) == (200, b"unset")
+        handler = make_handler(serving(work))
+        assert get(handler) == (200, b"unset")
         token = variable.set("set")
-        assert ask(handler) == (200, b"set")
+        assert get(handler) == (200, b"set")
         variable.reset(token)
-        assert ask(handler) == (200, b"unset")
+        assert get(handler) == (200, b"unset")
 
     @pytest.mark.parametrize("in_thread", [True, False])
-    def test_what_is_set_inside_is_gone_afterwards(self, serve: Serve, in_thread: bool) -> None:
+    def test_what_is_set_inside_is_gone_afterwards(self, make_handler: MakeHandler, in_thread: bool) -> None:
         variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
         async def work(path: str) -> str:
@@ -246,39 +246,39 @@ class TestContextVariables:
             await asyncio.create_task(asyncio.sleep(0))
             return f"{before} {variable.get()}"
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
 
         def twice() -> list[Any]:
-            return [ask(handler), ask(handler), variable.get()]
+            return [get(handler), get(handler), variable.get()]
 
         if in_thread:
-            ask(handler)
+            get(handler)
             with ThreadPoolExecutor() as pool:
                 found = pool.submit(twice).result()
         else:
             found = twice()
         assert found == [(200, b"unset left behind"), (200, b"unset left behind"), "unset"]
 
-    def test_the_caller_s_are_seen_from_other_threads_and_loops_too(self, serve: Serve) -> None:
+    def test_the_caller_s_are_seen_from_other_threads_and_loops_too(self, make_handler: MakeHandler) -> None:
         variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
         async def work(path: str) -> str:
             await asyncio.sleep(0.01)
             return variable.get()
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         handler.startup()
 
         def call(text: str) -> bytes:
             variable.set(text)
-            return ask(handler)[1]
+            return get(handler)[1]
 
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(call, "abcdefgh")) == [letter.encode() for letter in "abcdefgh"]
 
 
 class TestTasksLeftBehind:
-    def test_they_end_before_the_answer(self, serve: Serve) -> None:
+    def test_they_end_before_the_answer(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def late() -> None:
@@ -292,10 +292,10 @@ class TestTasksLeftBehind:
         async def work(path: str) -> None:
             asyncio.create_task(late())  # noqa: RUF006
 
-        assert ask(serve(serving(work)))[0] == 200
+        assert get(make_handler(serving(work)))[0] == 200
         assert ended == [True]
 
-    def test_those_of_a_request_that_failed_do_too(self, serve: Serve) -> None:
+    def test_those_of_a_request_that_failed_do_too(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def late() -> None:
@@ -306,10 +306,12 @@ class TestTasksLeftBehind:
             asyncio.create_task(late())  # noqa: RUF006
             raise ValueError
 
-        assert ask(serve(serving(work)))[0] == 500
+        assert get(make_handler(serving(work)))[0] == 500
         assert ended == [True]
 
-    def test_one_that_fails_does_not_harm_the_answer(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_one_that_fails_does_not_harm_the_answer(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async def late() -> None:
             await asyncio.sleep(0)
             raise ValueError("in the background")
@@ -318,10 +320,10 @@ class TestTasksLeftBehind:
             asyncio.create_task(late())  # noqa: RUF006
             return "fine"
 
-        assert ask(serve(serving(work))) == (200, b"fine")
+        assert get(make_handler(serving(work))) == (200, b"fine")
 
     def test_they_are_not_waited_for_without_end(
-        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(settle, "SECONDS", 0.02)
         ended = []
@@ -339,19 +341,19 @@ class TestTasksLeftBehind:
                 kept.append(asyncio.create_task(forever(), name="the listener"))
             return "fine"
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         with caplog.at_level(logging.WARNING):
-            assert ask(handler, "/first") == (200, b"fine")
+            assert get(handler, "/first") == (200, b"fine")
         assert "the listener" in caplog.text
         caplog.clear()
-        assert ask(handler, "/second") == (200, b"fine")
+        assert get(handler, "/second") == (200, b"fine")
         assert caplog.text == ""
         assert ended == []
         handler.close()
         assert ended == [True]
 
     def test_what_the_lifespan_starts_is_not_waited_for(
-        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(settle, "SECONDS", 60.0)
         tasks = []
@@ -366,39 +368,39 @@ class TestTasksLeftBehind:
             else:
                 await say(send, tasks[0].done())
 
-        assert ask(serve(app)) == (200, b"False")
+        assert get(make_handler(app)) == (200, b"False")
 
     def test_nor_is_the_lifespan_of_another_application_that_a_request_is_the_first_to_call(
-        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+        self, make_handler: MakeHandler, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(settle, "SECONDS", 60.0)
 
         async def inner_work(path: str) -> str:
             return "inner"
 
-        inner = serve(serving(inner_work))
+        inner = make_handler(serving(inner_work))
 
         async def work(path: str) -> bytes:
-            _, body = await asyncio.to_thread(ask, inner)
+            _, body = await asyncio.to_thread(get, inner)
             return body
 
-        assert ask(serve(serving(work))) == (200, b"b'inner'")
+        assert get(make_handler(serving(work))) == (200, b"b'inner'")
 
 
 class TestThreads:
-    def test_another_thread_may_call(self, serve: Serve) -> None:
+    def test_another_thread_may_call(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> tuple[int, str]:
             return id(asyncio.get_running_loop()), threading.current_thread().name
 
-        handler = serve(serving(work))
-        here = ask(handler)[1]
+        handler = make_handler(serving(work))
+        here = get(handler)[1]
         with ThreadPoolExecutor(1) as pool:
-            there = pool.submit(ask, handler).result()[1]
-            again = pool.submit(ask, handler).result()[1]
+            there = pool.submit(get, handler).result()[1]
+            again = pool.submit(get, handler).result()[1]
         assert here.split(b",")[0] == there.split(b",")[0]
         assert there == again
 
-    def test_many_threads_at_once_share_one_loop_and_one_lifespan(self, serve: Serve) -> None:
+    def test_many_threads_at_once_share_one_loop_and_one_lifespan(self, make_handler: MakeHandler) -> None:
         loops = set()
         running = 0
         most = 0
@@ -413,12 +415,12 @@ class TestThreads:
             return path
 
         app = serving(work)
-        handler = serve(app)
+        handler = make_handler(app)
         barrier = threading.Barrier(16)
 
         def call(number: int) -> bool:
             barrier.wait()
-            return all(ask(handler, f"/{number}/{turn}") == (200, f"/{number}/{turn}".encode()) for turn in range(5))
+            return all(get(handler, f"/{number}/{turn}") == (200, f"/{number}/{turn}".encode()) for turn in range(5))
 
         with ThreadPoolExecutor(16) as pool:
             assert all(pool.map(call, range(16)))
@@ -426,7 +428,7 @@ class TestThreads:
         assert len(loops) == 1
         assert most > 1  # they ran side by side
 
-    def test_a_request_is_answered_while_another_one_waits_for_it(self, serve: Serve) -> None:
+    def test_a_request_is_answered_while_another_one_waits_for_it(self, make_handler: MakeHandler) -> None:
         opened = threading.Event()
         doors: dict[str, asyncio.Event] = {}
 
@@ -439,25 +441,25 @@ class TestThreads:
                 doors["/"].set()
             return path
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(ask, handler, "/wait")
+            waiting = pool.submit(get, handler, "/wait")
             assert opened.wait(10)
-            assert ask(handler, "/open") == (200, b"/open")
+            assert get(handler, "/open") == (200, b"/open")
             assert waiting.result(10) == (200, b"/wait")
 
-    def test_failures_go_to_the_thread_that_called(self, serve: Serve) -> None:
+    def test_failures_go_to_the_thread_that_called(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             await asyncio.sleep(0.005)
             if path == "/exit":
                 raise SystemExit(3)
             return path
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
 
         def call(path: str) -> Any:
             try:
-                return ask(handler, path)[1]
+                return get(handler, path)[1]
             except SystemExit as error:
                 return error.code
 
@@ -467,7 +469,7 @@ class TestThreads:
 
     @pytest.mark.parametrize("shared", [True, False])
     def test_a_background_task_that_ends_the_process_hangs_nobody(
-        self, shared: bool, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, shared: bool, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def leave() -> None:
             await asyncio.sleep(0)
@@ -479,85 +481,85 @@ class TestThreads:
                 await asyncio.sleep(10)
             return path
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         if shared:
             hand_over(handler)
         with pytest.raises(SystemExit):
-            ask(handler, "/exit")
-        assert ask(handler, "/after") == (200, b"/after")
+            get(handler, "/exit")
+        assert get(handler, "/after") == (200, b"/after")
 
-    def test_an_application_may_call_the_handler_in_a_thread(self, serve: Serve) -> None:
+    def test_an_application_may_call_the_handler_in_a_thread(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             if path == "/outer":
-                status, body = await asyncio.to_thread(ask, handler, "/inner")
+                status, body = await asyncio.to_thread(get, handler, "/inner")
                 return f"{status} {body.decode()}"
             return path
 
-        handler = serve(serving(work))
-        assert [ask(handler, "/outer") for _ in range(3)] == [(200, b"200 /inner")] * 3
+        handler = make_handler(serving(work))
+        assert [get(handler, "/outer") for _ in range(3)] == [(200, b"200 /inner")] * 3
 
     def test_an_application_that_calls_the_handler_on_its_own_loop_is_told_so(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def work(path: str) -> str:
-            return str(ask(handler, "/inner")[0]) if path == "/outer" else path
+            return str(get(handler, "/inner")[0]) if path == "/outer" else path
 
-        handler = serve(serving(work))
-        assert ask(handler, "/outer") == (200, b"500")
+        handler = make_handler(serving(work))
+        assert get(handler, "/outer") == (200, b"500")
         assert "asyncio.to_thread" in caplog.text
-        assert ask(handler, "/other") == (200, b"/other")
+        assert get(handler, "/other") == (200, b"/other")
 
 
 def hand_over(handler: bridge.Handler) -> None:
     """Have a thread of its own drive the handler's loop from now on."""
 
     async def inside() -> None:
-        ask(handler)
+        get(handler)
 
     asyncio.run(inside())
 
 
 class TestInsideARunningLoop:
-    async def test_it_may_be_called(self, serve: Serve) -> None:
+    async def test_it_may_be_called(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> int:
             return id(asyncio.get_running_loop())
 
-        handler = serve(serving(work))
-        first, second = ask(handler), ask(handler)
+        handler = make_handler(serving(work))
+        first, second = get(handler), get(handler)
         assert first == second
         assert first != (200, str(id(asyncio.get_running_loop())).encode())
 
-    async def test_it_may_be_closed(self, serve: Serve) -> None:
+    async def test_it_may_be_closed(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             return path
 
         app = serving(work)
-        handler = serve(app)
-        ask(handler)
+        handler = make_handler(app)
+        get(handler)
         handler.close()
         assert not [thread for thread in threading.enumerate() if thread.name == "bridge event loop"]
 
-    async def test_it_may_be_called_in_threads_at_once(self, serve: Serve) -> None:
+    async def test_it_may_be_called_in_threads_at_once(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             await asyncio.sleep(0.01)
             return path
 
         app = serving(work)
-        handler = serve(app)
-        calls = [asyncio.to_thread(ask, handler, f"/{number}") for number in range(8)]
+        handler = make_handler(app)
+        calls = [asyncio.to_thread(get, handler, f"/{number}") for number in range(8)]
         assert await asyncio.gather(*calls) == [(200, f"/{number}".encode()) for number in range(8)]
         assert app.lifespans == 1
 
-    def test_outside_and_inside_take_turns(self, serve: Serve) -> None:
+    def test_outside_and_inside_take_turns(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> int:
             return id(asyncio.get_running_loop())
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
 
         async def inside() -> tuple[int, bytes]:
-            return ask(handler)
+            return get(handler)
 
-        found = {ask(handler), asyncio.run(inside()), ask(handler), asyncio.run(inside())}
+        found = {get(handler), asyncio.run(inside()), get(handler), asyncio.run(inside())}
         assert len(found) == 1
 
 
@@ -604,21 +606,23 @@ class TestAnswer:
 
 
 class TestAfterClose:
-    def test_a_call_is_a_logged_500_that_says_so(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_call_is_a_logged_500_that_says_so(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async def work(path: str) -> str:
             return path
 
-        handler = serve(serving(work))
-        assert ask(handler)[0] == 200
+        handler = make_handler(serving(work))
+        assert get(handler)[0] == 200
         handler.close()
-        assert ask(handler)[0] == 500
+        assert get(handler)[0] == 500
         assert "was closed" in caplog.text
 
-    def test_a_startup_is_an_error(self, serve: Serve) -> None:
+    def test_a_startup_is_an_error(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             return path
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         handler.startup()
         handler.close()
         with pytest.raises(bridge.BridgeError, match="was closed"):
@@ -626,7 +630,7 @@ class TestAfterClose:
 
 
 class TestClose:
-    def test_requests_in_other_threads_are_answered_first(self, serve: Serve) -> None:
+    def test_requests_in_other_threads_are_answered_first(self, make_handler: MakeHandler) -> None:
         begun = threading.Event()
 
         async def work(path: str) -> str:
@@ -634,14 +638,16 @@ class TestClose:
             await asyncio.sleep(0.05)
             return path
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(ask, handler, "/slow")
+            waiting = pool.submit(get, handler, "/slow")
             assert begun.wait(10)
             handler.close()
             assert waiting.result(10) == (200, b"/slow")
 
-    def test_a_task_that_will_not_end_does_not_hold_it_up(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_task_that_will_not_end_does_not_hold_it_up(
+        self, make_handler: MakeHandler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(settle, "SECONDS", 0.01)
         monkeypatch.setattr(loop, "END_SECONDS", 0.02)
         asked = []
@@ -659,28 +665,28 @@ class TestClose:
             kept.append(asyncio.create_task(stubborn()))
             return path
 
-        handler = serve(serving(work))
-        assert ask(handler)[0] == 200
+        handler = make_handler(serving(work))
+        assert get(handler)[0] == 200
         handler.close()
         assert asked == [True]
         assert not kept[0].done()
         kept[0]._log_destroy_pending = False  # as it says, and has reason to
         kept[0].get_coro().close()
 
-    def test_an_executor_s_thread_that_is_at_work_does_not_hold_it_up(self, serve: Serve) -> None:
+    def test_an_executor_s_thread_that_is_at_work_does_not_hold_it_up(self, make_handler: MakeHandler) -> None:
         let_go = threading.Event()
 
         async def work(path: str) -> str:
             asyncio.get_running_loop().run_in_executor(None, let_go.wait)
             return path
 
-        handler = serve(serving(work))
-        assert ask(handler)[0] == 200
+        handler = make_handler(serving(work))
+        assert get(handler)[0] == 200
         handler.close()
         assert not let_go.is_set()
         let_go.set()
 
-    def test_asynchronous_generators_are_closed(self, serve: Serve) -> None:
+    def test_asynchronous_generators_are_closed(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def numbers() -> Any:
@@ -697,8 +703,8 @@ class TestClose:
             kept.append(numbers())
             return await anext(kept[0])
 
-        handler = serve(serving(work))
-        assert ask(handler) == (200, b"1")
+        handler = make_handler(serving(work))
+        assert get(handler) == (200, b"1")
         handler.close()
         assert ended == [True]
 
@@ -724,7 +730,7 @@ class TestClose:
         handler = bridge.asgi_handler(app)
         if in_a_cycle:
             handler.itself = handler  # type: ignore[attr-defined]
-        assert ask(handler) == (200, b"fine")
+        assert get(handler) == (200, b"fine")
         del handler
         gc.collect()
         assert ended == [True]
@@ -754,7 +760,7 @@ class TestClose:
                     ended.append(True)
 
         app = App()
-        assert ask(app.handler) == (200, b"fine")
+        assert get(app.handler) == (200, b"fine")
         kept = ref(app)
         del app
         gc.collect()

@@ -9,12 +9,12 @@ import textwrap
 
 import pytest
 
-from tests.asgi.asking import ROOT, run
+from tests.helpers import ROOT, run_script
 
 PRELUDE = """
 import asyncio, os, signal, sys, threading, time
 import bridge
-from tests.asgi.asking import ask
+from tests.helpers import get
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
@@ -56,7 +56,7 @@ async def working(scope, receive, send):
         asyncio.get_running_loop().run_in_executor(None, lambda: (stop.wait(), say("worker ends")))
         await app(scope, receive, send)
 handler = bridge.asgi_handler(working)
-say(ask(handler))
+say(get(handler))
 """,
     " " * 8,
 ).strip()
@@ -64,7 +64,7 @@ say(ask(handler))
 
 def output(script: str, code: int = 0) -> list[str]:
     """What a script says, after the application above; it ends with this code, and without a word on stderr."""
-    done = run(PRELUDE + textwrap.dedent(script), check=False)
+    done = run_script(PRELUDE + textwrap.dedent(script), check=False)
     assert (done.returncode, done.stderr) == (code, "")
     return done.stdout.splitlines()
 
@@ -72,10 +72,10 @@ def output(script: str, code: int = 0) -> list[str]:
 class TestExit:
     @pytest.mark.parametrize("ending", ["", "sys.exit(0)", "threading.Thread(target=time.sleep, args=(0.05,)).start()"])
     def test_the_lifespan_is_shut_down(self, ending: str) -> None:
-        assert output(f"say(ask(handler))\n{ending}") == ["startup", "(200, b'/')", "shutdown"]
+        assert output(f"say(get(handler))\n{ending}") == ["startup", "(200, b'/')", "shutdown"]
 
     def test_it_is_shut_down_though_the_process_ends_with_an_error(self) -> None:
-        done = run(PRELUDE + "ask(handler)\nraise ValueError", check=False)
+        done = run_script(PRELUDE + "get(handler)\nraise ValueError", check=False)
         assert (done.returncode, done.stdout.split()) == (1, ["startup", "shutdown"])
 
     def test_every_application_is_shut_down_whatever_becomes_of_the_others(self) -> None:
@@ -91,7 +91,7 @@ class TestExit:
         second.startup()
         first.startup()
         """
-        done = run(PRELUDE + textwrap.dedent(script), check=False)
+        done = run_script(PRELUDE + textwrap.dedent(script), check=False)
         assert done.stdout.split() == ["startup", "startup", "shutdown", "shutdown"]
 
     @pytest.mark.parametrize("mode", ["auto", "off"])
@@ -101,7 +101,7 @@ class TestExit:
         async def work(path):
             return await anyio.to_thread.run_sync(lambda: path)
         handler = bridge.asgi_handler(app, lifespan="{mode}")
-        say(ask(handler))
+        say(get(handler))
         """
         lines = output(script)
         assert lines == (["(200, b'/')"] if mode == "off" else ["startup", "(200, b'/')", "shutdown"])
@@ -125,7 +125,7 @@ class TestExit:
     def test_a_loop_that_a_thread_drives_does_not_hold_it_up(self) -> None:
         script = """
         async def inside():
-            say(ask(handler))
+            say(get(handler))
         asyncio.run(inside())
         """
         assert output(script) == ["startup", "(200, b'/')", "shutdown"]
@@ -146,7 +146,7 @@ class TestExit:
         handler.startup()
         say("end")
         """
-        done = run(PRELUDE + textwrap.dedent(script), check=False)
+        done = run_script(PRELUDE + textwrap.dedent(script), check=False)
         assert (done.returncode, done.stdout) == (0, "end\n")
 
     @pytest.mark.parametrize("shared", [True, False])
@@ -161,11 +161,11 @@ class TestExit:
         handler.startup()
         if {shared}:
             handler.hosted._own._share()
-        threading.Thread(target=ask, args=(handler,), daemon=True).start()
+        threading.Thread(target=get, args=(handler,), daemon=True).start()
         begun.wait()
         say("end")
         """
-        done = run(PRELUDE + textwrap.dedent(script), check=False)
+        done = run_script(PRELUDE + textwrap.dedent(script), check=False)
         assert done.stdout.split() == ["startup", "end"]
         assert "blocked" in done.stderr
 
@@ -176,13 +176,13 @@ class TestExit:
             begun.set()
             await asyncio.sleep(0.1)
             return path
-        threading.Thread(target=lambda: say(ask(handler))).start()
+        threading.Thread(target=lambda: say(get(handler))).start()
         begun.wait()
         """
         assert sorted(output(script)) == ["(200, b'/')", "shutdown", "startup"]
 
     def test_a_handler_that_was_closed_is_not_shut_down_again(self) -> None:
-        assert output("ask(handler); handler.close(); say('closed')") == ["startup", "shutdown", "closed"]
+        assert output("get(handler); handler.close(); say('closed')") == ["startup", "shutdown", "closed"]
 
 
 class TestSigterm:
@@ -190,7 +190,7 @@ class TestSigterm:
 
     def test_an_idle_process_shuts_down_and_dies_of_it(self) -> None:
         script = """
-        ask(handler)
+        get(handler)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
         say("never")
@@ -203,7 +203,7 @@ class TestSigterm:
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.sleep(0.05)
             return path
-        say(ask(handler))
+        say(get(handler))
         time.sleep(10)
         say("never")
         """
@@ -212,7 +212,7 @@ class TestSigterm:
     def test_who_had_the_signal_before_has_it_afterwards(self) -> None:
         script = """
         signal.signal(signal.SIGTERM, lambda number, frame: (say("mine", number), sys.exit(5)))
-        ask(handler)
+        get(handler)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
         say("never")
@@ -222,16 +222,16 @@ class TestSigterm:
     def test_a_process_that_ignores_it_keeps_its_application(self) -> None:
         script = """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        ask(handler)
+        get(handler)
         os.kill(os.getpid(), signal.SIGTERM)
-        say(ask(handler))
+        say(get(handler))
         """
         assert output(script) == ["startup", "(200, b'/')", "shutdown"]
 
     def test_a_process_whose_main_thread_runs_another_loop_shuts_down_and_dies_of_it(self) -> None:
         script = """
         async def inside():
-            ask(handler)
+            get(handler)
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.sleep(10)
             say("never")
@@ -241,7 +241,7 @@ class TestSigterm:
 
     def test_a_handler_of_another_thread_leaves_the_signal_alone(self) -> None:
         script = """
-        thread = threading.Thread(target=ask, args=(handler,))
+        thread = threading.Thread(target=get, args=(handler,))
         thread.start()
         thread.join()
         say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
@@ -253,7 +253,7 @@ class TestSigterm:
         def plain(environ, start_response):
             start_response("200 OK", [])
             return [b"fine"]
-        say(ask(bridge.wsgi_handler(plain)), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+        say(get(bridge.wsgi_handler(plain)), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
         """
         assert output(script) == ["(200, b'fine') True"]
 
@@ -261,14 +261,14 @@ class TestSigterm:
 class TestFork:
     def test_a_child_answers_with_a_loop_and_a_lifespan_of_its_own(self) -> None:
         script = """
-        say(ask(handler, "/parent"))
+        say(get(handler, "/parent"))
         sys.stdout.flush()
         child = os.fork()
         if not child:
-            say(ask(handler, "/child"))
+            say(get(handler, "/child"))
             sys.exit()
         os.waitpid(child, 0)
-        say(ask(handler, "/parent"))
+        say(get(handler, "/parent"))
         """
         assert output(script) == [
             "startup",
@@ -285,14 +285,14 @@ class TestFork:
         import warnings
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
         async def inside():
-            ask(handler, "/parent")
+            get(handler, "/parent")
         asyncio.run(inside())
         child = os.fork()
         if not child:
-            say(ask(handler, "/child"))
+            say(get(handler, "/child"))
             sys.exit()
         os.waitpid(child, 0)
-        say(ask(handler, "/parent"))
+        say(get(handler, "/parent"))
         """
         assert output(script) == [
             "startup",
@@ -314,7 +314,7 @@ class TestFork:
             process.start()
             {ending}
             return process.exitcode
-        say(ask(handler), ask(handler))
+        say(get(handler), get(handler))
         """
         code = -signal.SIGTERM if "terminate" in ending else 0
         assert output(script) == ["startup", f"(200, b'{code:d}') (200, b'{code:d}')", "shutdown"]
@@ -325,14 +325,14 @@ class TestFork:
         warnings.simplefilter("ignore", DeprecationWarning)
         fork = multiprocessing.get_context("fork")
         def child():
-            say(ask(handler, "/child"))
+            say(get(handler, "/child"))
         async def work(path):
             if path == "/parent":
                 process = fork.Process(target=child)
                 process.start()
                 process.join()
             return path
-        say(ask(handler, "/parent"))
+        say(get(handler, "/parent"))
         """
         assert output(script) == [
             "startup",
@@ -350,7 +350,7 @@ def test_ctrl_c_ends_a_request_and_shuts_the_lifespan_down() -> None:
     async def work(path):
         threading.Timer(0.3, say, ["begun"]).start()
         await asyncio.sleep(100)
-    ask(handler)
+    get(handler)
     """
     process = subprocess.Popen(
         [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],

@@ -13,13 +13,13 @@ import anyio
 import pytest
 import sniffio
 
-from tests.asgi.asking import ask
+from tests.helpers import get
 from tests.asgi.test_loop import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from tests.conftest import Serve
+    from tests.conftest import MakeHandler
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -78,12 +78,12 @@ class Application:
 
 @pytest.mark.parametrize("point", range(6))
 @pytest.mark.parametrize("way", WAYS)
-def test_loop_task_and_context_stay_the_same(serve: Serve, way: str, point: int) -> None:
+def test_loop_task_and_context_stay_the_same(make_handler: MakeHandler, way: str, point: int) -> None:
     app = Application(point, WAYS[way])
-    handler = serve(app, lifespan="off")
+    handler = make_handler(app, lifespan="off")
     for _ in range(2):
         app.seen.clear()
-        assert ask(handler) == (200, b"fine")
+        assert get(handler) == (200, b"fine")
         assert len(app.seen) == (5 if point == NOWHERE else 6)
         assert len(set(app.seen)) == 1
         assert app.seen[0][2] == "set"
@@ -91,7 +91,7 @@ def test_loop_task_and_context_stay_the_same(serve: Serve, way: str, point: int)
 
 
 class TestBeforeTheFirstSuspension:
-    def test_a_timeout_counts_from_there(self, serve: Serve) -> None:
+    def test_a_timeout_counts_from_there(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             try:
                 async with asyncio.timeout(0.01):
@@ -100,18 +100,18 @@ class TestBeforeTheFirstSuspension:
                 return "in time"
             return "never"
 
-        assert ask(serve(serving(work))) == (200, b"in time")
+        assert get(make_handler(serving(work))) == (200, b"in time")
 
-    def test_a_timeout_that_nothing_waited_for_harms_no_later_request(self, serve: Serve) -> None:
+    def test_a_timeout_that_nothing_waited_for_harms_no_later_request(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             async with asyncio.timeout(0.001 if path == "/first" else 10):
                 return await asyncio.sleep(0.01, "late") if path == "/second" else "at once"
 
-        handler = serve(serving(work))
-        assert ask(handler, "/first") == (200, b"at once")
-        assert ask(handler, "/second") == (200, b"late")
+        handler = make_handler(serving(work))
+        assert get(handler, "/first") == (200, b"at once")
+        assert get(handler, "/second") == (200, b"late")
 
-    def test_a_group_may_be_begun(self, serve: Serve) -> None:
+    def test_a_group_may_be_begun(self, make_handler: MakeHandler) -> None:
         async def fail() -> None:
             raise ValueError
 
@@ -125,9 +125,9 @@ class TestBeforeTheFirstSuspension:
                 errors.extend(failed.exceptions)
             return f"{waiting.cancelled()} {len(errors)}"
 
-        assert ask(serve(serving(work))) == (200, b"True 1")
+        assert get(make_handler(serving(work))) == (200, b"True 1")
 
-    def test_a_task_may_cancel_itself_and_recover(self, serve: Serve) -> None:
+    def test_a_task_may_cancel_itself_and_recover(self, make_handler: MakeHandler) -> None:
         async def work(path: str) -> str:
             task = asyncio.current_task()
             assert task is not None
@@ -138,20 +138,20 @@ class TestBeforeTheFirstSuspension:
                 return f"{task.uncancel()} left"
             return "not cancelled"
 
-        assert ask(serve(serving(work))) == (200, b"0 left")
+        assert get(make_handler(serving(work))) == (200, b"0 left")
 
-    def test_what_is_called_soon_is_called_before_the_answer(self, serve: Serve) -> None:
+    def test_what_is_called_soon_is_called_before_the_answer(self, make_handler: MakeHandler) -> None:
         called: list[str] = []
 
         async def work(path: str) -> None:
             asyncio.get_running_loop().call_soon(called.append, path)
 
-        handler = serve(serving(work))
+        handler = make_handler(serving(work))
         for path in ("/a", "/b"):
-            ask(handler, path)
+            get(handler, path)
             assert called.pop() == path
 
-    def test_a_generator_that_is_dropped_is_closed_on_the_loop(self, serve: Serve) -> None:
+    def test_a_generator_that_is_dropped_is_closed_on_the_loop(self, make_handler: MakeHandler) -> None:
         closed_on: list[object] = []
 
         async def numbers() -> AsyncIterator[int]:
@@ -173,6 +173,6 @@ class TestBeforeTheFirstSuspension:
         async def either(path: str) -> object:
             return await (where(path) if path == "/where" else work(path))
 
-        handler = serve(serving(either))
-        assert ask(handler) == (200, b"1")
-        assert ask(handler, "/where") == (200, b"True")
+        handler = make_handler(serving(either))
+        assert get(handler) == (200, b"1")
+        assert get(handler, "/where") == (200, b"True")

@@ -14,7 +14,7 @@ from flask import Flask, current_app
 
 import bridge
 from bridge.remote import command_event
-from tests.asgi.asking import Context
+from tests.helpers import Context
 from tests.examples.applications import ALL_EXAMPLES, load
 from tests.remote.helpers import Function, wsgi
 

@@ -18,7 +18,7 @@ import bridge
 from bridge.dev.gateway import SOURCES, Request, compose
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.remote import EVENT_KEY, command_event
-from tests.asgi.asking import Context, run
+from tests.helpers import Context, run_script
 from tests.remote.helpers import Function, wsgi
 
 
@@ -76,7 +76,7 @@ def test_the_log_names_the_command_without_its_code(function: Function, caplog: 
 
 
 def test_a_function_that_gets_no_command_does_not_import_the_package() -> None:
-    completed = run(
+    completed = run_script(
         """
         import sys, bridge
         handler = bridge.handler(lambda environ, start_response: start_response("200 OK", []) or [])

@@ -14,7 +14,7 @@ import pytest
 
 import bridge
 from bridge.wsgi.environ import FileWrapper
-from tests.asgi.asking import ask, body_of, event
+from tests.helpers import get, body_of, event
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 PLAIN = [("Content-Type", "text/plain")]
@@ -51,7 +51,7 @@ def returning(result: Any, status: Any = "200 OK", headers: Any = PLAIN) -> App:
 def failed(app: App, caplog: pytest.LogCaptureFixture) -> str:
     """What is logged of an application that is answered with a plain 500."""
     with caplog.at_level(logging.ERROR):
-        assert ask(bridge.wsgi_handler(app)) == (500, b"Internal Server Error")
+        assert get(bridge.wsgi_handler(app)) == (500, b"Internal Server Error")
     [record] = caplog.records
     assert record.name == "bridge"
     assert record.exc_info is not None
@@ -70,16 +70,16 @@ def failed(app: App, caplog: pytest.LogCaptureFixture) -> str:
     ],
 )
 def test_any_iterable_is_a_body(result: Any) -> None:
-    assert ask(bridge.wsgi_handler(returning(result))) == (200, b"one two")
+    assert get(bridge.wsgi_handler(returning(result))) == (200, b"one two")
 
 
 def test_an_empty_iterable_is_an_empty_body() -> None:
-    assert ask(bridge.wsgi_handler(returning([], "204 No Content", []))) == (204, b"")
+    assert get(bridge.wsgi_handler(returning([], "204 No Content", []))) == (204, b"")
 
 
 @pytest.mark.parametrize("chunk", [bytearray(b"bytes"), memoryview(b"bytes")])
 def test_a_lone_chunk_of_another_bytes_type_is_a_body(chunk: Any) -> None:
-    assert ask(bridge.wsgi_handler(returning([chunk]))) == (200, b"bytes")
+    assert get(bridge.wsgi_handler(returning([chunk]))) == (200, b"bytes")
 
 
 def test_a_buffer_that_is_used_again_is_not_mixed_up() -> None:
@@ -90,7 +90,7 @@ def test_a_buffer_that_is_used_again_is_not_mixed_up() -> None:
             buffer[0] = letter
             yield buffer
 
-    assert ask(bridge.wsgi_handler(app)) == (200, b"abc")
+    assert get(bridge.wsgi_handler(app)) == (200, b"abc")
 
 
 @pytest.mark.parametrize("result", [["text"], [b"a", "text"], "text", [1, 2], None, 5])
@@ -110,7 +110,7 @@ def test_a_generator_may_start_the_response_with_its_first_chunk() -> None:
         start_response("201 Created", PLAIN)
         yield b"late"
 
-    assert ask(bridge.wsgi_handler(app)) == (201, b"late")
+    assert get(bridge.wsgi_handler(app)) == (201, b"late")
 
 
 def test_an_application_may_be_a_class() -> None:
@@ -122,7 +122,7 @@ def test_an_application_may_be_a_class() -> None:
         def __iter__(self) -> Iterator[bytes]:
             yield self._path.encode("latin-1")
 
-    assert ask(bridge.wsgi_handler(App), "/caf%C3%A9") == (200, "/café".encode())
+    assert get(bridge.wsgi_handler(App), "/caf%C3%A9") == (200, "/café".encode())
 
 
 def test_write_goes_before_what_is_returned() -> None:
@@ -133,13 +133,13 @@ def test_write_goes_before_what_is_returned() -> None:
         write(b"second ")
         return [b"third"]
 
-    assert ask(bridge.wsgi_handler(app)) == (200, b"first second third")
+    assert get(bridge.wsgi_handler(app)) == (200, b"first second third")
 
 
 class TestClose:
     def test_it_is_called_once_after_the_last_chunk(self) -> None:
         body = Closing(b"all")
-        assert ask(bridge.wsgi_handler(returning(body))) == (200, b"all")
+        assert get(bridge.wsgi_handler(returning(body))) == (200, b"all")
         assert body.closed == 1
 
     def test_it_is_called_when_the_iteration_fails(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -150,7 +150,7 @@ class TestClose:
     def test_it_is_called_when_the_process_is_to_end(self) -> None:
         body = Closing(b"some", SystemExit(3))
         with pytest.raises(SystemExit):
-            ask(bridge.wsgi_handler(returning(body)))
+            get(bridge.wsgi_handler(returning(body)))
         assert body.closed == 1
 
     def test_it_is_called_when_no_response_was_started(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -176,7 +176,7 @@ class TestClose:
                 return iter([b"other"])
 
         body = Body()
-        assert ask(bridge.wsgi_handler(returning(body))) == (200, b"other")
+        assert get(bridge.wsgi_handler(returning(body))) == (200, b"other")
         assert body.closed == 1
 
     def test_its_failure_leaves_the_response_as_it_was(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -185,7 +185,7 @@ class TestClose:
                 raise ValueError("cannot close")
 
         with caplog.at_level(logging.ERROR):
-            assert ask(bridge.wsgi_handler(returning(Body(b"all")))) == (200, b"all")
+            assert get(bridge.wsgi_handler(returning(Body(b"all")))) == (200, b"all")
         assert "cannot close" in caplog.text
 
     def test_its_failure_does_not_hide_that_of_the_iteration(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,7 +194,7 @@ class TestClose:
                 raise ValueError("cannot close")
 
         with caplog.at_level(logging.ERROR):
-            assert ask(bridge.wsgi_handler(returning(Body(KeyError("broke")))))[0] == 500
+            assert get(bridge.wsgi_handler(returning(Body(KeyError("broke")))))[0] == 500
         assert "broke" in caplog.text
         assert "cannot close" in caplog.text
 
@@ -253,7 +253,7 @@ class TestExcInfo:
                 start_response("500 Oh", PLAIN, sys.exc_info())
             return [b"own page"]
 
-        assert ask(bridge.wsgi_handler(app)) == (500, b"own page")
+        assert get(bridge.wsgi_handler(app)) == (500, b"own page")
 
 
 class TestStatus:
@@ -261,7 +261,7 @@ class TestStatus:
         ("status", "code"), [("200 OK", 200), ("599 ", 599), ("404", 404), ("418 I'm a teapot", 418)]
     )
     def test_the_code_is_read(self, status: str, code: int) -> None:
-        assert ask(bridge.wsgi_handler(returning([], status))) == (code, b"")
+        assert get(bridge.wsgi_handler(returning([], status))) == (code, b"")
 
     @pytest.mark.parametrize(
         "status",
@@ -340,7 +340,7 @@ class TestErrors:
             return Body(b"x", error()) if where == "iteration" else Body(b"x")
 
         with pytest.raises(error):
-            ask(bridge.wsgi_handler(app))
+            get(bridge.wsgi_handler(app))
 
     def test_the_next_request_is_answered_as_if_nothing_had_happened(self) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -350,8 +350,8 @@ class TestErrors:
             return [b"fine"]
 
         handler = bridge.wsgi_handler(app)
-        assert ask(handler, "/bad")[0] == 500
-        assert ask(handler, "/good") == (200, b"fine")
+        assert get(handler, "/bad")[0] == 500
+        assert get(handler, "/good") == (200, b"fine")
 
 
 class TestEnviron:
@@ -419,10 +419,10 @@ class TestEnviron:
             return []
 
         handler = bridge.wsgi_handler(app)
-        ask(handler)
+        get(handler)
         later = io.StringIO()
         monkeypatch.setattr(sys, "stderr", later)
-        ask(handler)
+        get(handler)
         assert later.getvalue() == "a complaint"
 
     def test_a_client_cannot_set_what_the_server_says(self) -> None:
@@ -441,7 +441,7 @@ class TestFileWrapper:
             start_response("200 OK", PLAIN)
             return environ["wsgi.file_wrapper"](file, 4)  # type: ignore[no-any-return]
 
-        assert ask(bridge.wsgi_handler(app)) == (200, b"0123456789")
+        assert get(bridge.wsgi_handler(app)) == (200, b"0123456789")
         assert file.closed
 
     def test_it_begins_where_the_file_stands(self) -> None:
@@ -463,7 +463,7 @@ class TestFileWrapper:
 
     def test_a_wrapper_of_another_make_will_do(self) -> None:
         file = io.BytesIO(b"0123456789")
-        assert ask(bridge.wsgi_handler(returning(StandardFileWrapper(file)))) == (200, b"0123456789")
+        assert get(bridge.wsgi_handler(returning(StandardFileWrapper(file)))) == (200, b"0123456789")
         assert file.closed
 
 
@@ -493,7 +493,7 @@ class TestValidator:
             write(b"a")
             return (chunk for chunk in [b"b", b"", b"c"])
 
-        assert ask(bridge.wsgi_handler(validator(app))) == (500, b"abc")
+        assert get(bridge.wsgi_handler(validator(app))) == (500, b"abc")
 
     def test_it_finds_nothing_when_the_application_fails_half_way(self, capfd: pytest.CaptureFixture[str]) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
@@ -501,5 +501,5 @@ class TestValidator:
             yield b"a"
             raise ValueError("half way")
 
-        assert ask(bridge.wsgi_handler(validator(app)))[0] == 500
+        assert get(bridge.wsgi_handler(validator(app)))[0] == 500
         assert "AssertionError" not in capfd.readouterr().err

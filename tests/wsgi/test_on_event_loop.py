@@ -15,14 +15,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bridge.wsgi.on_event_loop import WsgiApplication
-from tests.asgi.asking import ask, body_of, event
+from bridge.wsgi.on_event_loop import WsgiOnEventLoop
+from tests.helpers import get, body_of, event
 from tests.wsgi.test_call import PLAIN, Closing, returning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tests.conftest import Serve
+    from tests.conftest import MakeHandler
 
 
 async def through(app: Any, *bodies: bytes, **fields: Any) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ async def through(app: Any, *bodies: bytes, **fields: Any) -> list[dict[str, Any
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await WsgiApplication(app)(scope, receive, send)
+    await WsgiOnEventLoop(app)(scope, receive, send)
     return sent
 
 
@@ -96,7 +96,7 @@ class TestBehindAServer:
                 arrived.set()
 
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-        await WsgiApplication(app)(scope, receive, send)
+        await WsgiOnEventLoop(app)(scope, receive, send)
         assert order == [True]
 
     async def test_a_body_in_pieces_arrives_whole(self) -> None:
@@ -169,12 +169,12 @@ class TestBehindAServer:
 
 
 class TestPep3333:
-    def failed(self, serve: Serve, app: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> str:
+    def failed(self, make_handler: MakeHandler, app: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> str:
         with caplog.at_level(logging.ERROR):
-            assert ask(serve(app)) == (500, b"Internal Server Error")
+            assert get(make_handler(app)) == (500, b"Internal Server Error")
         return caplog.text
 
-    def test_flask_is_answered(self, serve: Serve) -> None:
+    def test_flask_is_answered(self, make_handler: MakeHandler) -> None:
         app = flask.Flask(__name__)
 
         @app.post("/<name>")
@@ -184,13 +184,13 @@ class TestPep3333:
             answer.set_cookie("two", "2")
             return answer
 
-        payload = serve(app)(
+        payload = make_handler(app)(
             event("/caf%C3%A9", "POST", {"content-type": "application/x-www-form-urlencoded"}, "a=b"), None
         )
         assert (payload["statusCode"], body_of(payload)) == (200, "café b".encode())
         assert len(payload["cookies"]) == 2
 
-    def test_event_context_and_user_are_in_the_environ(self, serve: Serve) -> None:
+    def test_event_context_and_user_are_in_the_environ(self, make_handler: MakeHandler) -> None:
         seen: dict[str, Any] = {}
 
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -200,54 +200,56 @@ class TestPep3333:
 
         asked = event("/%FF")
         asked["requestContext"]["authorizer"] = {"iam": {"userId": "someone"}}
-        serve(app)(asked, "the context")
+        make_handler(app)(asked, "the context")
         assert seen["serverless.event"] is asked
         assert seen["serverless.context"] == "the context"
         assert seen["serverless.authorizer"] == {"iam": {"userId": "someone"}}
         assert seen["REMOTE_USER"] == "someone"
         assert seen["PATH_INFO"] == "/\xff"
 
-    def test_an_asgi_application_may_mount_it(self, serve: Serve) -> None:
+    def test_an_asgi_application_may_mount_it(self, make_handler: MakeHandler) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             start_response("200 OK", PLAIN)
             return [f"{environ['SCRIPT_NAME']} {environ['PATH_INFO']} {bool(environ['serverless.event'])}".encode()]
 
-        handler = serve(Starlette(routes=[Mount("/old", app=WsgiApplication(app))]))
-        assert ask(handler, "/old/page") == (200, b"/old /page True")
+        handler = make_handler(Starlette(routes=[Mount("/old", app=WsgiOnEventLoop(app))]))
+        assert get(handler, "/old/page") == (200, b"/old /page True")
 
-    def test_wsgiref_finds_nothing(self, serve: Serve) -> None:
-        app = WsgiApplication(validator(returning([b"a", b"", b"b"])))
-        assert ask(serve(app, lifespan="off")) == (200, b"ab")
+    def test_wsgiref_finds_nothing(self, make_handler: MakeHandler) -> None:
+        app = WsgiOnEventLoop(validator(returning([b"a", b"", b"b"])))
+        assert get(make_handler(app, lifespan="off")) == (200, b"ab")
 
-    def test_an_iterable_is_closed_once(self, serve: Serve) -> None:
+    def test_an_iterable_is_closed_once(self, make_handler: MakeHandler) -> None:
         body = Closing(b"all")
-        assert ask(serve(returning(body))) == (200, b"all")
+        assert get(make_handler(returning(body))) == (200, b"all")
         assert body.closed == 1
 
-    def test_an_iterable_that_fails_is_closed(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_iterable_that_fails_is_closed(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         body = Closing(b"some", ValueError("half way"))
-        assert "half way" in self.failed(serve, returning(body), caplog)
+        assert "half way" in self.failed(make_handler, returning(body), caplog)
         assert body.closed == 1
 
     def test_the_failure_of_close_leaves_the_response_as_it_was(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Body(Closing):
             def close(self) -> None:
                 raise ValueError("cannot close")
 
         with caplog.at_level(logging.ERROR):
-            assert ask(serve(returning(Body(b"all")))) == (200, b"all")
+            assert get(make_handler(returning(Body(b"all")))) == (200, b"all")
         assert "cannot close" in caplog.text
 
-    def test_write_goes_first(self, serve: Serve) -> None:
+    def test_write_goes_first(self, make_handler: MakeHandler) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             start_response("200 OK", PLAIN)(b"a")
             return [b"b"]
 
-        assert ask(serve(app)) == (200, b"ab")
+        assert get(make_handler(app)) == (200, b"ab")
 
-    def test_exc_info_before_the_first_byte_replaces_the_response(self, serve: Serve) -> None:
+    def test_exc_info_before_the_first_byte_replaces_the_response(self, make_handler: MakeHandler) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             start_response("200 OK", [("X-Old", "1")])
             try:
@@ -256,10 +258,10 @@ class TestPep3333:
                 start_response("503 Sorry", PLAIN, sys.exc_info())
             return [b"sorry"]
 
-        payload = serve(app)(event(), None)
+        payload = make_handler(app)(event(), None)
         assert (payload["statusCode"], payload["headers"]) == (503, {"content-type": "text/plain"})
 
-    def test_exc_info_after_it_is_raised(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def test_exc_info_after_it_is_raised(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
             start_response("200 OK", PLAIN)
             yield b"begun"
@@ -268,7 +270,7 @@ class TestPep3333:
             except ValueError:
                 start_response("500 Oh", PLAIN, sys.exc_info())
 
-        assert "in the middle" in self.failed(serve, app, caplog)
+        assert "in the middle" in self.failed(make_handler, app, caplog)
 
     @pytest.mark.parametrize(
         "app",
@@ -283,18 +285,18 @@ class TestPep3333:
         ],
     )
     def test_what_pep_3333_does_not_allow_is_a_logged_500(
-        self, app: Any, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, app: Any, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
-        assert "Traceback" in self.failed(serve, app, caplog)
+        assert "Traceback" in self.failed(make_handler, app, caplog)
 
     @pytest.mark.parametrize("body", [[], [b"x"]])
     def test_who_never_starts_the_response_is_told_how_a_lambda_handler_is_known(
-        self, body: list[bytes], serve: Serve, caplog: pytest.LogCaptureFixture
+        self, body: list[bytes], make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
-        said = self.failed(serve, lambda environ, start_response: body, caplog)
+        said = self.failed(make_handler, lambda environ, start_response: body, caplog)
         assert "before it called start_response. (If it is a Lambda handler:" in said
 
-    def test_a_buffer_that_is_used_again_is_not_mixed_up(self, serve: Serve) -> None:
+    def test_a_buffer_that_is_used_again_is_not_mixed_up(self, make_handler: MakeHandler) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterator[Any]:
             start_response("200 OK", PLAIN)
             buffer = bytearray(1)
@@ -302,38 +304,40 @@ class TestPep3333:
                 buffer[0] = letter
                 yield buffer
 
-        assert ask(serve(app)) == (200, b"abc")
+        assert get(make_handler(app)) == (200, b"abc")
 
     @pytest.mark.parametrize(
         ("value", "seen"), [("café".encode().decode("latin-1"), "café"), ("caf\xe9", "café"), ("日本", "日本")]
     )
-    def test_headers_beyond_ascii_arrive_as_what_they_mean(self, value: str, seen: str, serve: Serve) -> None:
-        payload = serve(returning([b"x"], headers=[("X-Value", value)]))(event(), None)
+    def test_headers_beyond_ascii_arrive_as_what_they_mean(
+        self, value: str, seen: str, make_handler: MakeHandler
+    ) -> None:
+        payload = make_handler(returning([b"x"], headers=[("X-Value", value)]))(event(), None)
         assert payload["headers"] == {"x-value": seen}
 
-    def test_nothing_is_cut_off_by_a_content_length(self, serve: Serve) -> None:
-        assert ask(serve(returning([b"four"], headers=[("Content-Length", "2")]))) == (200, b"four")
+    def test_nothing_is_cut_off_by_a_content_length(self, make_handler: MakeHandler) -> None:
+        assert get(make_handler(returning([b"four"], headers=[("Content-Length", "2")]))) == (200, b"four")
 
     @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-    def test_what_is_no_exception_is_not_swallowed(self, error: type[BaseException], serve: Serve) -> None:
+    def test_what_is_no_exception_is_not_swallowed(self, error: type[BaseException], make_handler: MakeHandler) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             raise error
 
-        handler = serve(app)
+        handler = make_handler(app)
         for _ in range(2):
             with pytest.raises(error):
-                ask(handler)
+                get(handler)
 
     def test_a_stray_stop_iteration_is_an_exception_like_others(
-        self, serve: Serve, caplog: pytest.LogCaptureFixture
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             raise StopIteration
 
-        assert "StopIteration" in self.failed(serve, app, caplog)
+        assert "StopIteration" in self.failed(make_handler, app, caplog)
 
 
-def test_context_variables_reach_the_thread_and_do_not_leak(serve: Serve) -> None:
+def test_context_variables_reach_the_thread_and_do_not_leak(make_handler: MakeHandler) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -342,8 +346,8 @@ def test_context_variables_reach_the_thread_and_do_not_leak(serve: Serve) -> Non
         start_response("200 OK", PLAIN)
         return [found.encode()]
 
-    handler = serve(app)
+    handler = make_handler(app)
     token = variable.set("set")
-    assert ask(handler) == (200, b"set")
+    assert get(handler) == (200, b"set")
     variable.reset(token)
-    assert [ask(handler) for _ in range(3)] == [(200, b"unset")] * 3
+    assert [get(handler) for _ in range(3)] == [(200, b"unset")] * 3

@@ -1,4 +1,4 @@
-"""One small event, and what these tests ask with it."""
+"""One small event, what its handler answers, and scripts in an interpreter of their own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 class Context:
-    """Lambda's context object, as far as it is asked here."""
+    """As much of Lambda's context object as handlers read.
+
+    Args:
+        seconds: the time until the deadline.
+    """
+
+    aws_request_id = "6c1f1f2e-7a53-4b0d-9d6e-3b7a4f0f3f21"
 
     def __init__(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
@@ -47,20 +53,20 @@ def event(
 
 
 def body_of(payload: dict[str, Any]) -> bytes:
-    """The bytes that the client gets."""
+    """The bytes of a payload's body."""
     text: str = payload["body"]
     return b64decode(text) if payload["isBase64Encoded"] else text.encode()
 
 
-def ask(handler: Callable[[Any, Any], Any], path: str = "/", context: Any = None) -> tuple[int, bytes]:
-    """Status and body of one GET."""
+def get(handler: Callable[[Any, Any], Any], path: str = "/", context: Any = None) -> tuple[int, bytes]:
+    """Status and body of the answer to a GET request."""
     payload = handler(event(path), context)
     return payload["statusCode"], body_of(payload)
 
 
-def run(script: str, *, seconds: float = 20, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a script in an interpreter of its own; warnings are errors there too."""
-    done = subprocess.run(
+def run_script(script: str, *, seconds: float = 20, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a script in a new interpreter, in which warnings are errors."""
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
         cwd=ROOT,
         capture_output=True,
@@ -68,5 +74,5 @@ def run(script: str, *, seconds: float = 20, check: bool = True) -> subprocess.C
         timeout=seconds,
     )
     if check:
-        assert done.returncode == 0, done.stderr
-    return done
+        assert process.returncode == 0, process.stderr
+    return process
