@@ -225,7 +225,7 @@ def test_manage_runs_djangos_command_line(ministack: Ministack, examples: Deploy
     assert (status, "Unknown command: 'no_such_command'" in out) == (1, True)
 
 
-def test_a_function_without_the_variable_runs_no_run_remotely(ministack: Ministack, examples: DeployedExamples) -> None:
+def test_commands_are_disabled_without_the_variable(ministack: Ministack, examples: DeployedExamples) -> None:
     deploy(ministack, "disabled", examples.artifact(WSGI), {})
     status, out, err = run_remotely(ministack, "disabled", "exec", "-c", "print(1)")
     assert (status, out) == (1, "")

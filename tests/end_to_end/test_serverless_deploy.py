@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from tests.dev.serverless_plugin.framework import Framework, Project, Ran
+    from tests.dev.serverless_plugin.framework import CommandResult, Framework, ServerlessProject
     from tests.end_to_end.ministack import Ministack
 
 pytestmark = [
@@ -75,12 +75,12 @@ class Service:
         config = {**CONFIG, "provider": {**CONFIG["provider"], "stage": edition}}
         if edition == "serverless":
             config["plugins"] = ["./endpoint.js"]
-        self.project: Project = framework.project(folder, {**files, "endpoint.js": ENDPOINT_PLUGIN}, config)
+        self.project: ServerlessProject = framework.project(folder, {**files, "endpoint.js": ENDPOINT_PLUGIN}, config)
         (folder / "tea.png").write_bytes(TEA)
         self.stack = f"shop-{edition}"
         self._ministack = ministack
 
-    def sls(self, *arguments: str) -> Ran:
+    def sls(self, *arguments: str) -> CommandResult:
         """Run a command of the framework."""
         return self.project.sls(
             *arguments,

@@ -61,11 +61,12 @@ def test_a_signal_handler_of_the_application_is_called_after_the_shutdown(start:
     assert function.log.index("lifespan: shut down") < function.log.index("own handler: called")
 
 
-@pytest.mark.parametrize("end", ["returns", "is terminated"])
-def test_a_child_process_does_not_shut_the_lifespan_down(function: Emulator, end: str) -> None:
+@pytest.mark.parametrize(("end", "exit_status"), [("returns", b"0"), ("is terminated", b"-15")])
+def test_a_child_process_does_not_shut_the_lifespan_down(function: Emulator, end: str, exit_status: bytes) -> None:
     before = process_of(function)
 
-    assert function.request(Request(path="/child", query=f"end={end.replace(' ', '+')}")).status == 200
+    answer = function.request(Request(path="/child", query=f"end={end.replace(' ', '+')}"))
 
+    assert (answer.status, answer.body) == (200, exit_status)
     assert process_of(function) == before
     assert "lifespan: shut down" not in function.log

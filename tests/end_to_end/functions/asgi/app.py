@@ -16,6 +16,7 @@ import bridge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from multiprocessing.connection import Connection
 
 start_count = 0
 request_count = 0
@@ -87,10 +88,18 @@ async def exit_process() -> None:
     sys.exit(3)
 
 
+def _run_child(started: Connection, seconds: int) -> None:
+    started.send(True)
+    time.sleep(seconds)
+
+
 @app.get("/child")
 async def child(end: str) -> int | None:
-    process = get_context("fork").Process(target=time.sleep, args=(60 if end == "is terminated" else 0,))
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run_child, args=(sender, 60 if end == "is terminated" else 0))
     process.start()
+    receiver.recv()
     if end == "is terminated":
         process.terminate()
     process.join()
