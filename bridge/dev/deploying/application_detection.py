@@ -60,7 +60,7 @@ def detect_applications(folder: Path) -> list[DetectedApplication]:
     """
     analyses = {path: analysis for path in _files(folder) if (analysis := _analyze(folder / path)) is not None}
     factories = {name: made for analysis in analyses.values() for name, (made, _) in analysis.factories.items()}
-    found: list[DetectedApplication] = []
+    applications: list[DetectedApplication] = []
     for path, analysis in analyses.items():
         module = _module_name(path, folder)
         own = [
@@ -72,30 +72,30 @@ def detect_applications(folder: Path) -> list[DetectedApplication]:
             for name, (factory, line) in analysis.calls.items()
             if factory in factories
         ]
-        found += [each for each in own if each.app.rpartition(":")[2] not in analysis.mounted] or own
-    called = {each.factory for each in found}
-    found += [
+        applications += [each for each in own if each.app.rpartition(":")[2] not in analysis.mounted] or own
+    called = {each.factory for each in applications}
+    applications += [
         DetectedApplication(f"{_module_name(path, folder)}:{name}()", *made, path, line)
         for path, analysis in analyses.items()
         for name, (made, line) in analysis.factories.items()
         if name not in called
     ]
-    return _without_duplicates(found) or [
+    return _without_duplicates(applications) or [
         DetectedApplication(f"{_module_name(path, folder)}:{name}", "function", interface, path, line)
         for path, analysis in analyses.items()
         for name, (interface, line) in analysis.functions.items()
     ]
 
 
-def _without_duplicates(found: list[DetectedApplication]) -> list[DetectedApplication]:
+def _without_duplicates(applications: list[DetectedApplication]) -> list[DetectedApplication]:
     """Keep handlers before the applications in them, Django's WSGI before its ASGI, and one call of each factory."""
-    found = [each for each in found if each.is_handler] or found
-    wsgi_folders = {_folder(each) for each in found if (each.framework, each.interface) == ("Django", "WSGI")}
-    kept: dict[object, DetectedApplication] = {}
-    for each in sorted(found, key=_rank):
+    applications = [each for each in applications if each.is_handler] or applications
+    wsgi_folders = {_folder(each) for each in applications if (each.framework, each.interface) == ("Django", "WSGI")}
+    unique: dict[object, DetectedApplication] = {}
+    for each in sorted(applications, key=_rank):
         if (each.framework, each.interface) != ("Django", "ASGI") or _folder(each) not in wsgi_folders:
-            kept.setdefault(each.factory or each, each)
-    return sorted(kept.values(), key=lambda each: (each.file.count("/"), each.file, each.line))
+            unique.setdefault(each.factory or each, each)
+    return sorted(unique.values(), key=lambda each: (each.file.count("/"), each.file, each.line))
 
 
 def _rank(application: DetectedApplication) -> int:

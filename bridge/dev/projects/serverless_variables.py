@@ -55,15 +55,15 @@ class VariableResolver:
         if not isinstance(value, str):
             return value
         if whole := _INNERMOST.fullmatch(value):
-            found = self._look_up(whole[1].strip())
-            return value if found is None else self.resolve(found, depth + 1)
+            replacement = self._look_up(whole[1].strip())
+            return value if replacement is None else self.resolve(replacement, depth + 1)
         replaced = _INNERMOST.sub(self._replacement, value)
         return value if replaced == value else self.resolve(replaced, depth + 1)
 
     def _replacement(self, match: re.Match[str]) -> str:
         """Return the value of a variable within a string."""
-        found = self._look_up(match[1].strip())
-        return match[0] if found is None or isinstance(found, (dict, list)) else str(found)
+        replacement = self._look_up(match[1].strip())
+        return match[0] if replacement is None or isinstance(replacement, (dict, list)) else str(replacement)
 
     def _look_up(self, reference: str) -> Any:
         """Return the value of a reference, or of its defaults; None without a value on this machine."""

@@ -70,16 +70,16 @@ class ServerlessBridge {
 
   /** Finds the application of each function, once, and sets the functions up for their deployment. */
   findApplications() {
-    this.found = this.found ?? this.stoppable(() => this.readApplications());
-    return this.found;
+    this.search = this.search ?? this.stoppable(() => this.readApplications());
+    return this.search;
   }
 
   async readApplications() {
     const input = JSON.stringify(this.functions.configuration());
     const output = await this.python.capture(['plugin', '--applications'], { folder: this.folder, input });
-    const found = JSON.parse(output);
-    for (const line of found.warnings) this.log.warning(line);
-    this.functions.setApplications(found);
+    const { applications, shared, warnings } = JSON.parse(output);
+    for (const line of warnings) this.log.warning(line);
+    this.functions.setApplications(applications, shared);
   }
 
   async showProgress(work) {

@@ -61,11 +61,15 @@ def test_an_http_event_may_configure_cors(tmp_path: Path) -> None:
                          maxAge: 60}
               - http: {path: cats, method: get, cors: {origins: [https://a.example], methods: [GET]}}
     """
-    found = preflights(serverless(tmp_path, text))
-    assert found["/dogs"].origins == ("https://a.example", "https://b.example")
-    assert found["/dogs"].methods == ("OPTIONS", "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-    assert (found["/dogs"].headers, found["/dogs"].credentials, found["/dogs"].max_age) == (("X-Colour",), True, 60)
-    assert found["/cats"] == Cors(("https://a.example",), ("GET", "OPTIONS"), HEADERS)
+    configured = preflights(serverless(tmp_path, text))
+    assert configured["/dogs"].origins == ("https://a.example", "https://b.example")
+    assert configured["/dogs"].methods == ("OPTIONS", "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+    assert (configured["/dogs"].headers, configured["/dogs"].credentials, configured["/dogs"].max_age) == (
+        ("X-Colour",),
+        True,
+        60,
+    )
+    assert configured["/cats"] == Cors(("https://a.example",), ("GET", "OPTIONS"), HEADERS)
 
 
 def test_an_http_api_in_serverless_yml_has_one_configuration(tmp_path: Path) -> None:

@@ -23,14 +23,14 @@ def described(folder: Path, functions: dict[str, Any], **config: Any) -> dict[st
 
 def environments(folder: Path, functions: dict[str, Any], **config: Any) -> dict[str, dict[str, str]]:
     """The variables to add to each deployed function."""
-    found = described(folder, functions, **config)
-    return {key: application["environment"] for key, application in found["applications"].items()}
+    answer = described(folder, functions, **config)
+    return {key: application["environment"] for key, application in answer["applications"].items()}
 
 
 @pytest.mark.parametrize("handler", [HANDLER, "wsgi_handler.handler", "web/wsgi_handler.handler", "wsgi.handler"])
 def test_a_function_with_the_handler_of_an_application_serves_it(tmp_path: Path, handler: str) -> None:
-    found = described(tmp_path, {"api": {"handler": handler}, "job": {"handler": "job.run"}, "image": {"image": "x"}})
-    assert found["applications"] == {
+    answer = described(tmp_path, {"api": {"handler": handler}, "job": {"handler": "job.run"}, "image": {"image": "x"}})
+    assert answer["applications"] == {
         "api": {
             "app": "web/app.app",
             "text_types": [],
@@ -39,7 +39,7 @@ def test_a_function_with_the_handler_of_an_application_serves_it(tmp_path: Path,
             "local_environment": {"BRIDGE_APP": "web/app.app"},
         }
     }
-    assert found["shared"] == "api"
+    assert answer["shared"] == "api"
 
 
 def test_a_deprecated_handler_is_a_warning(tmp_path: Path) -> None:
@@ -55,8 +55,12 @@ def test_a_functions_application_is_its_own_then_that_of_its_environment_then_th
         "env": {**WSGI, "environment": {"BRIDGE_APP": "env:app"}},
         "all": WSGI,
     }
-    found = described(tmp_path, functions)["applications"]
-    assert {key: found[key]["app"] for key in found} == {"own": "own:app", "env": "env:app", "all": "web/app.app"}
+    applications = described(tmp_path, functions)["applications"]
+    assert {key: applications[key]["app"] for key in applications} == {
+        "own": "own:app",
+        "env": "env:app",
+        "all": "web/app.app",
+    }
 
 
 def test_functions_that_share_an_artifact_have_a_variable_if_it_names_another_application(tmp_path: Path) -> None:
@@ -96,10 +100,12 @@ def test_a_streaming_url_needs_the_runtime_of_the_bridge(tmp_path: Path) -> None
 
 def test_text_types_are_added_unless_the_function_sets_its_own(tmp_path: Path) -> None:
     functions = {"api": WSGI, "own": {**WSGI, "environment": {"BRIDGE_TEXT_TYPES": "c/d"}}}
-    found = described(tmp_path, functions, custom={"wsgi": {"app": "a:a", "textMimeTypes": ["a/b"]}})["applications"]
-    assert [found[key]["text_types"] for key in found] == [["a/b"], ["a/b"]]
-    assert found["api"]["local_environment"] == {"BRIDGE_APP": "a:a", "BRIDGE_TEXT_TYPES": "a/b"}
-    assert found["own"]["local_environment"] == {"BRIDGE_APP": "a:a"}
+    applications = described(tmp_path, functions, custom={"wsgi": {"app": "a:a", "textMimeTypes": ["a/b"]}})[
+        "applications"
+    ]
+    assert [applications[key]["text_types"] for key in applications] == [["a/b"], ["a/b"]]
+    assert applications["api"]["local_environment"] == {"BRIDGE_APP": "a:a", "BRIDGE_TEXT_TYPES": "a/b"}
+    assert applications["own"]["local_environment"] == {"BRIDGE_APP": "a:a"}
 
 
 @pytest.mark.parametrize(
@@ -111,12 +117,12 @@ def test_a_function_with_its_own_artifact_is_deployed_as_it_is(
     tmp_path: Path, function: dict[str, Any], package: dict[str, Any]
 ) -> None:
     made = WSGI | function | {"wsgi": {"app": "own:app"}, "url": {"invokeMode": "RESPONSE_STREAM"}}
-    found = described(tmp_path, {"made": made, "unnamed": WSGI | function}, package=package, custom={})
-    assert list(found["applications"]) == ["made"]
-    application = found["applications"]["made"]
+    answer = described(tmp_path, {"made": made, "unnamed": WSGI | function}, package=package, custom={})
+    assert list(answer["applications"]) == ["made"]
+    application = answer["applications"]["made"]
     assert (application["has_own_artifact"], application["environment"]) == (True, {})
     assert application["local_environment"] == {"BRIDGE_APP": "own:app"}
-    assert found["shared"] is None
+    assert answer["shared"] is None
 
 
 def test_a_handler_module_of_the_projects_own_serves_no_application_unless_one_is_named(tmp_path: Path) -> None:

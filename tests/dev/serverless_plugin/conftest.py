@@ -1,4 +1,4 @@
-"""The Serverless Framework, real and in two editions, for the tests of its plugin."""
+"""Two editions of the Serverless Framework, for the tests of the plugin."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FETCH = Path(__file__).parents[3] / "scripts" / "serverless"
 
 @pytest.fixture(scope="session")
 def frameworks() -> list[Path]:
-    """The folders that both editions are installed in, fetched if need be."""
+    """The folders of both editions, which are downloaded if they are missing."""
     if shutil.which("node") is None:
-        pytest.skip("Node.js is missing, which the Serverless Framework runs on")
+        pytest.skip("The Serverless Framework needs Node.js")
     fetched = subprocess.run([sys.executable, str(_FETCH)], capture_output=True, text=True)
     if fetched.returncode != 0:
-        said = fetched.stderr.strip().splitlines() or ["nothing"]
-        pytest.skip(f"The Serverless Framework is missing; scripts/serverless fetches it, and said: {said[-1]}")
+        lines = fetched.stderr.strip().splitlines() or ["nothing"]
+        pytest.skip(f"scripts/serverless did not install the Serverless Framework; it printed: {lines[-1]}")
     return [Path(line) for line in fetched.stdout.split()]
 
 
@@ -38,7 +38,7 @@ def framework(
 
 @pytest.fixture(scope="session")
 def python_with_pip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python that has pip, by which serverless-python-requirements installs."""
-    made = tmp_path_factory.mktemp("python-with-pip")
-    subprocess.run(["uv", "venv", "--quiet", "--clear", "--seed", "--python", sys.executable, str(made)], check=True)
-    return str(made / "bin" / "python")
+    """A Python with pip, which serverless-python-requirements runs."""
+    folder = tmp_path_factory.mktemp("python-with-pip")
+    subprocess.run(["uv", "venv", "--quiet", "--clear", "--seed", "--python", sys.executable, str(folder)], check=True)
+    return str(folder / "bin" / "python")

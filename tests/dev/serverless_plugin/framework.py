@@ -1,4 +1,4 @@
-"""Running the Serverless Framework as a person does, in a project with the plugin."""
+"""The Serverless Framework, run in a service with the plugin."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 EDITIONS = ["serverless-3", "osls-4"]
 PLUGIN = Path(__file__).parents[3] / "bridge" / "dev" / "serverless_plugin"
 RUNTIME = f"python3.{sys.version_info.minor}"
-_PATIENCE = 180.0
+_TIMEOUT = 180.0  # seconds
 
 
-class Ran(NamedTuple):
-    """How a command ended."""
+class CommandResult(NamedTuple):
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -33,21 +33,21 @@ class Framework:
     """One edition of the framework.
 
     Args:
-        home: the folder with its ``node_modules``.
-        cache: the folder for what packaging keeps.
+        home: the folder with the ``node_modules`` of the framework.
+        cache: the folder for the caches of packaging.
     """
 
     def __init__(self, home: Path, cache: Path) -> None:
         self.home, self._cache = home, cache
         self.program = home / "node_modules" / ".bin" / "sls"
 
-    def project(self, folder: Path, files: Mapping[str, str], config: Mapping[str, Any]) -> Project:
-        """A service in *folder*.
+    def project(self, folder: Path, files: Mapping[str, str], config: Mapping[str, Any]) -> ServerlessProject:
+        """Write a service.
 
         Args:
-            folder: made if it is not there.
-            files: its files.
-            config: what serverless.yml says beside name, provider and plugin; ``provider`` adds to that.
+            folder: the folder of the service, which is made.
+            files: the files of the service.
+            config: the content of serverless.yml, without the service's name, its plugin and most of its provider.
         """
         plugins = ["serverless-bridge", *config.get("plugins", [])]
         content: dict[str, Any] = {
@@ -62,10 +62,10 @@ class Framework:
         for plugin in plugins:
             own = PLUGIN if plugin == "serverless-bridge" else self.home / "node_modules" / plugin
             (modules / plugin).symlink_to(own)
-        return Project(self, folder)
+        return ServerlessProject(self, folder)
 
     def environment(self, folder: Path, **more: str) -> dict[str, str]:
-        """What a command finds in *folder*: this Python as that of an active environment, no account."""
+        """Return the variables of a command in *folder*: an active environment with this Python, no AWS credentials."""
         home = folder.with_name(f"{folder.name}-home")
         home.mkdir(exist_ok=True)
         own = {
@@ -76,20 +76,20 @@ class Framework:
             "UV_CACHE_DIR": uv_cache(),
             "SLS_TRACKING_DISABLED": "1",
             "SLS_NOTIFICATIONS_MODE": "off",
-            "SLS_SCHEMA_CACHE_BASE_DIR": str(self.home),  # else each home makes a validator of its own, for 4 s
+            "SLS_SCHEMA_CACHE_BASE_DIR": str(self.home),  # or each home compiles the schema, for 4 s
         }
         kept = {name: value for name, value in environment().items() if not name.startswith("AWS_")}
         return {**kept, **own, **more}
 
 
-class Project:
-    """A service."""
+class ServerlessProject:
+    """A service in a folder."""
 
     def __init__(self, framework: Framework, folder: Path) -> None:
         self.framework, self.folder = framework, folder
 
-    def sls(self, *words: str, **env: str) -> Ran:
-        """Run a command to its end."""
+    def sls(self, *words: str, **env: str) -> CommandResult:
+        """Run a command of the framework until it ends."""
         done = subprocess.run(
             [str(self.framework.program), *words],
             cwd=self.folder,
@@ -97,39 +97,39 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
         )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
-    def package(self, *words: str) -> Packaged:
-        """``sls package``, which must go well."""
-        ran = self.sls("package", *words)
-        assert ran.status == 0, ran.out + ran.err
-        return Packaged(self.folder / (words[-1] if words else ".serverless"), ran)
+    def package(self, *words: str) -> PackagedService:
+        """Run ``sls package``, which must succeed."""
+        result = self.sls("package", *words)
+        assert result.status == 0, result.out + result.err
+        return PackagedService(self.folder / (words[-1] if words else ".serverless"), result)
 
 
-class Packaged:
-    """What ``sls package`` has made.
+class PackagedService:
+    """The output of ``sls package``.
 
     Attributes:
-        ran: how that went.
+        result: the result of the command.
     """
 
-    def __init__(self, folder: Path, ran: Ran) -> None:
-        self._folder, self.ran = folder, ran
+    def __init__(self, folder: Path, result: CommandResult) -> None:
+        self._folder, self.result = folder, result
         template = json.loads((folder / "cloudformation-template-update-stack.json").read_text())
         self._resources = template["Resources"]
 
     def function(self, name: str) -> dict[str, Any]:
-        """The properties of a function in CloudFormation's template."""
+        """Return the properties of a function in the CloudFormation template."""
         properties: dict[str, Any] = self._resources[f"{name.capitalize()}LambdaFunction"]["Properties"]
         return properties
 
     def variables(self, name: str) -> dict[str, str]:
-        """A function's environment."""
+        """Return the environment variables of a function."""
         variables: dict[str, str] = self.function(name).get("Environment", {}).get("Variables", {})
         return variables
 
     def artifact(self, name: str) -> Path:
-        """The zip of a function."""
+        """Return the artifact of a function."""
         return self._folder / str(self.function(name)["Code"]["S3Key"]).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""``sls wsgi``: serving, artifacts, and commands in the function or on this machine."""
+"""``sls wsgi``: the server, the artifacts, and commands in the deployed function or on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.dev.serverless_plugin.framework import Framework, Project
+    from tests.dev.serverless_plugin.framework import Framework, ServerlessProject
 
 pytestmark = pytest.mark.slow
 
@@ -73,8 +73,8 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def project(framework: Framework, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A shop of Flask, and an administration of Django."""
+def project(framework: Framework, tmp_path_factory: pytest.TempPathFactory) -> ServerlessProject:
+    """A service with a Flask application and a Django application."""
     files = {"web/app.py": APP, "web/site_wsgi.py": WSGI, "web/site_settings.py": SETTINGS, "job.py": ""}
     return framework.project(tmp_path_factory.mktemp("commands") / "shop", files, CONFIG)
 
@@ -90,27 +90,27 @@ def account(lambdas: FakeLambda) -> dict[str, str]:
     return {**CREDENTIALS, **NO_AWS_CONFIG, "AWS_ENDPOINT_URL": lambdas.url}
 
 
-def test_alone_it_prints_help(project: Project) -> None:
-    ran = project.sls("wsgi")
-    assert ran.status == 0
+def test_without_a_command_it_prints_help(project: ServerlessProject) -> None:
+    result = project.sls("wsgi")
+    assert result.status == 0
     for command in ("serve", "install", "clean", "exec", "exec local", "command", "manage", "flask local"):
-        assert re.search(rf"^wsgi {command}  +\S", ran.out, re.MULTILINE), ran.out
+        assert re.search(rf"^wsgi {command}  +\S", result.out, re.MULTILINE), result.out
 
 
 def test_code_runs_on_this_machine_with_the_functions_environment_and_its_own_output_and_status(
-    project: Project,
+    project: ServerlessProject,
 ) -> None:
     code = "import os, sys; print(app, os.environ['COLOUR']); sys.exit(3)"
-    ran = project.sls("wsgi", "exec", "local", "--command", code)
-    assert (ran.status, ran.out) == (3, "<Flask 'app'> green\n")
+    result = project.sls("wsgi", "exec", "local", "--command", code)
+    assert (result.status, result.out) == (3, "<Flask 'app'> green\n")
 
 
-def test_a_file_is_run_and_a_function_chosen(project: Project, tmp_path: Path) -> None:
+def test_a_file_is_run_and_a_function_chosen(project: ServerlessProject, tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("print(type(app).__name__)\nraise KeyError('tea')\n")
-    ran = project.sls("wsgi", "exec", "local", "-f", str(tmp_path / "code.py"), "--function", "admin")
-    assert ran.status == 1
-    assert ran.out.startswith("WSGIHandler\nTraceback")
-    assert ran.out.endswith("KeyError: 'tea'\n")
+    result = project.sls("wsgi", "exec", "local", "-f", str(tmp_path / "code.py"), "--function", "admin")
+    assert result.status == 1
+    assert result.out.startswith("WSGIHandler\nTraceback")
+    assert result.out.endswith("KeyError: 'tea'\n")
 
 
 @pytest.mark.parametrize(
@@ -122,39 +122,41 @@ def test_a_file_is_run_and_a_function_chosen(project: Project, tmp_path: Path) -
     ],
     ids=["command", "flask", "manage"],
 )
-def test_the_others_do_so_too(words: tuple[str, ...], status: int, out: str, project: Project) -> None:
-    ran = project.sls("wsgi", *words)
-    assert ran.status == status, ran.err
-    assert out in ran.out
+def test_the_other_commands_run_on_this_machine(
+    words: tuple[str, ...], status: int, out: str, project: ServerlessProject
+) -> None:
+    result = project.sls("wsgi", *words)
+    assert result.status == status, result.err
+    assert out in result.out
 
 
-def test_the_deployed_function_is_asked_in_the_services_region_and_its_status_and_output_come_back(
-    project: Project, lambdas: FakeLambda
+def test_code_runs_in_the_deployed_function_with_its_status_and_output(
+    project: ServerlessProject, lambdas: FakeLambda
 ) -> None:
     lambdas.respond([5, "whole ☕\n"])
-    ran = project.sls("wsgi", "exec", "--command", "print(1)", "--stage", "live", **account(lambdas))
-    assert (ran.status, ran.out) == (5, "whole ☕\n")
+    result = project.sls("wsgi", "exec", "--command", "print(1)", "--stage", "live", **account(lambdas))
+    assert (result.status, result.out) == (5, "whole ☕\n")
     event = {"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}
     assert lambdas.requests == [("/2015-03-31/functions/shop-live-shop/invocations", event)]
 
 
-def test_each_command_of_each_function_is_asked_for_by_its_name(project: Project, lambdas: FakeLambda) -> None:
+def test_each_command_is_sent_to_the_function_that_is_named(project: ServerlessProject, lambdas: FakeLambda) -> None:
     lambdas.respond([0, ""])
     words = {"command": ["--command", "df"], "manage": ["--command=check -v 2"], "flask": ["--command", "tea"]}
-    for command, given in words.items():
-        assert project.sls("wsgi", command, *given, "--function", "admin", **account(lambdas)).status == 0
+    for command, options in words.items():
+        assert project.sls("wsgi", command, *options, "--function", "admin", **account(lambdas)).status == 0
     path = "/2015-03-31/functions/shop-dev-admin/invocations"
     data = {"command": "df", "manage": "check -v 2", "flask": "tea"}
     assert lambdas.requests == [
-        (path, {"_serverless-wsgi": {"command": command, "data": said}}) for command, said in data.items()
+        (path, {"_serverless-wsgi": {"command": command, "data": text}}) for command, text in data.items()
     ]
 
 
-def test_a_function_that_has_commands_off_is_a_hint(project: Project, lambdas: FakeLambda) -> None:
+def test_a_function_without_remote_commands_is_an_error(project: ServerlessProject, lambdas: FakeLambda) -> None:
     lambdas.respond({"errorType": "EventError", "errorMessage": "off (keys _serverless-wsgi)"}, error=True)
-    ran = project.sls("wsgi", "manage", "--command", "check", **account(lambdas))
-    assert (ran.status, ran.out) == (1, "")
-    assert "keys _serverless-wsgi" in ran.err
+    result = project.sls("wsgi", "manage", "--command", "check", **account(lambdas))
+    assert (result.status, result.out) == (1, "")
+    assert "keys _serverless-wsgi" in result.err
 
 
 @pytest.mark.parametrize(
@@ -166,33 +168,33 @@ def test_a_function_that_has_commands_off_is_a_hint(project: Project, lambdas: F
     ],
     ids=["nothing", "no function", "no application"],
 )
-def test_wrong_options_are_one_message(words: tuple[str, ...], message: str, project: Project) -> None:
-    ran = project.sls("wsgi", *words)
-    assert ran.status == 1
-    assert message in ran.out + ran.err
+def test_invalid_options_are_one_message(words: tuple[str, ...], message: str, project: ServerlessProject) -> None:
+    result = project.sls("wsgi", *words)
+    assert result.status == 1
+    assert message in result.out + result.err
 
 
-def test_the_application_is_served_behind_the_front_door_that_its_events_name(project: Project) -> None:
+def test_the_application_is_served_behind_the_front_door_of_its_events(project: ServerlessProject) -> None:
     with _started(project, "wsgi", "serve", "--port", "0") as log:
-        address = _said(log, r"behind http-api at (http://\S+)")
+        address = _wait_for(log, r"behind http-api at (http://\S+)")
         with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
             assert client.get("/").text == "green True /"
-            assert client.get("/elsewhere").json() == {"message": "Not Found"}  # no event leads there
+            assert client.get("/elsewhere").json() == {"message": "Not Found"}  # no event has this path
 
 
-def test_artifacts_are_made_and_removed_without_a_deployment(project: Project) -> None:
+def test_artifacts_are_made_and_removed_without_a_deployment(project: ServerlessProject) -> None:
     before = file_digests(project.folder)
-    ran = project.sls("wsgi", "install")
-    assert ran.status == 0, ran.out + ran.err
+    result = project.sls("wsgi", "install")
+    assert result.status == 0, result.out + result.err
     zips = list((project.folder / ".serverless").glob("*.zip"))
     assert [file.name for file in zips] == ["shop.zip"]
     assert "web/app.py" in zip_names(zips[0])
     assert project.sls("wsgi", "clean").status == 0
     assert not zips[0].exists()
-    assert {name: what for name, what in file_digests(project.folder).items() if name != ".serverless"} == before
+    assert {name: digest for name, digest in file_digests(project.folder).items() if name != ".serverless"} == before
 
 
-def test_invoke_local_runs_the_function(project: Project) -> None:
+def test_invoke_local_runs_the_function(project: ServerlessProject) -> None:
     if "serverless-3" in project.framework.home.name and sys.version_info >= (3, 12):
         pytest.skip("Serverless 3.40 runs Python 3.12 and later in Docker only")
     event = {
@@ -203,13 +205,13 @@ def test_invoke_local_runs_the_function(project: Project) -> None:
         "requestContext": {"http": {"method": "GET", "path": "/"}, "stage": "$default"},
         "isBase64Encoded": False,
     }
-    ran = project.sls("invoke", "local", "--function", "shop", "--data", json.dumps(event))
-    assert ran.status == 0, ran.out + ran.err
-    answer = json.loads(ran.out)
+    result = project.sls("invoke", "local", "--function", "shop", "--data", json.dumps(event))
+    assert result.status == 0, result.out + result.err
+    answer = json.loads(result.out)
     assert (answer["statusCode"], answer["body"]) == (200, "green None /")
 
 
-def test_serverless_offline_plays_api_gateway_in_front_of_it(framework: Framework, tmp_path: Path) -> None:
+def test_the_function_runs_in_serverless_offline(framework: Framework, tmp_path: Path) -> None:
     config = {**CONFIG, "plugins": ["serverless-offline"], "functions": {"shop": CONFIG["functions"]["shop"]}}
     project = framework.project(tmp_path / "shop", {"web/app.py": APP}, config)
     before = file_digests(project.folder)
@@ -217,17 +219,17 @@ def test_serverless_offline_plays_api_gateway_in_front_of_it(framework: Framewor
         ports = [str(stack.enter_context(_held_port())) for _ in range(3)]
         options = ["--httpPort", ports[0], "--lambdaPort", ports[1], "--albPort", ports[2], "--noPrependStageInUrl"]
         log = stack.enter_context(_started(project, "offline", "start", *options))
-        _said(log, r"Server ready: (http://\S+)")
+        _wait_for(log, r"Server ready: (http://\S+)")
         with httpx.Client(base_url=f"http://localhost:{ports[0]}", trust_env=False, timeout=60) as client:
             assert client.get("/").text == "green true /"
-    after = {name: what for name, what in file_digests(project.folder).items() if "__pycache__" not in name}
+    after = {name: digest for name, digest in file_digests(project.folder).items() if "__pycache__" not in name}
     assert after == before
 
 
 @contextlib.contextmanager
-def _started(project: Project, *words: str) -> Iterator[Path]:
-    """A command that runs until Ctrl-C, which must end it well; gives the file with what it says."""
-    log = project.folder.parent / f"said-by-{words[0]}"
+def _started(project: ServerlessProject, *words: str) -> Iterator[Path]:
+    """Run a command until the block ends, and then send Ctrl-C; yield the file with its output."""
+    log = project.folder.parent / f"output-of-{words[0]}"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [str(project.framework.program), *words],
@@ -240,7 +242,7 @@ def _started(project: Project, *words: str) -> Iterator[Path]:
         )
     try:
         yield log
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole process group
         assert process.wait(30) == 0, log.read_text()
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -248,7 +250,7 @@ def _started(project: Project, *words: str) -> Iterator[Path]:
         process.wait()
 
 
-def _said(log: Path, pattern: str) -> str:
+def _wait_for(log: Path, pattern: str) -> str:
     end = time.monotonic() + 90
     while time.monotonic() < end:
         if found := re.search(pattern, log.read_text()):
@@ -259,7 +261,7 @@ def _said(log: Path, pattern: str) -> str:
 
 @contextlib.contextmanager
 def _held_port() -> Iterator[int]:
-    """A port that another process can listen on: bound, but not listened on, nobody gets it by chance."""
+    """Yield a port that another process can listen on: a socket is bound to it, so no other gets it by chance."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))

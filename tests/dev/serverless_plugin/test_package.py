@@ -1,4 +1,4 @@
-"""``sls package`` with the plugin: what is in the artifacts, and that they run."""
+"""``sls package`` with the plugin: the artifacts, and the functions in them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.dev.gateway import Request
-from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, file_digests, zip_names, unpack
+from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, file_digests, unpack, zip_names
 from tests.end_to_end.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.dev.serverless_plugin.framework import Framework, Packaged
+    from tests.dev.serverless_plugin.framework import Framework, PackagedService
 
 pytestmark = [pytest.mark.slow]
 
 HANDLER = "bridge.entrypoint.handler"
-# Serverless 3.40 knows the names of Lambda's runtimes up to its own end: what is unknown is a warning.
 PLAIN = """
 def app(environ, start_response):
     start_response("200 OK", [("content-type", "text/plain")])
@@ -44,13 +43,13 @@ DJANGO = {
 }
 
 
-class Answers:
-    """Runs a function of an artifact by AWS's client and by ours, and asks it from several front doors."""
+class FunctionCheck:
+    """Runs a function with AWS's runtime and with that of the bridge, and sends requests from several front doors."""
 
     def __init__(self, rie: Path, folder: Path) -> None:
         self._rie, self._folder, self._count = rie, folder, 0
 
-    def check(self, packaged: Packaged, name: str, body: str) -> None:
+    def __call__(self, packaged: PackagedService, name: str, body: str) -> None:
         if HOST is None:
             pytest.skip("this processor is none of Lambda's, so nothing made for Lambda runs here")
         assert packaged.function(name)["Handler"] == HANDLER
@@ -58,33 +57,32 @@ class Answers:
         client = aws_client(self._folder / f"client-{name}")
         for module in ("awslambdaric", "bridge.runtime"):
             variables = {**packaged.variables(name), "PYTHONPYCACHEPREFIX": "", "PYTHONPATH": str(client)}
-            variables.pop("AWS_LAMBDA_EXEC_WRAPPER", None)  # Lambda's part; the client is named below
+            variables.pop("AWS_LAMBDA_EXEC_WRAPPER", None)  # Lambda would run it; the command below names the runtime
             variables.pop("BRIDGE_RESPONSE_MODE", None)
             command = [*bare_python(), "-m", module]
             self._count += 1
             log = self._folder / f"log-{self._count}"
             with Emulator(self._rie, root, HANDLER, log, variables=variables, command=command) as function:
                 for source in ("http-api", "rest-api", "alb"):
-                    got = function.request(Request("GET", "/"), source)
-                    assert (got.status, got.body.decode()) == (200, body), function.log
+                    answer = function.request(Request("GET", "/"), source)
+                    assert (answer.status, answer.body.decode()) == (200, body), function.log
 
 
 @pytest.fixture
-def answers(rie: Path, tmp_path: Path) -> Answers:
-    return Answers(rie, tmp_path)
+def check(rie: Path, tmp_path: Path) -> FunctionCheck:
+    return FunctionCheck(rie, tmp_path)
 
 
 def config(functions: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """A configuration for the processor that the tests run on."""
+    """The content of serverless.yml, for the processor of this machine."""
     architecture = {"architecture": HOST} if HOST else {}
     return {"functions": dict(functions), **more, "provider": {**architecture, **more.get("provider", {})}}
 
 
 @pytest.mark.aws
-def test_what_serverless_wsgis_users_have_works_and_leaves_their_tree_alone(
-    framework: Framework, answers: Answers, tmp_path: Path
+def test_a_service_of_serverless_wsgi_is_packaged_and_nothing_else_in_its_folder_changes(
+    framework: Framework, check: FunctionCheck, tmp_path: Path
 ) -> None:
-    """An application in a folder, `!**`, the old handler's name, modules of one file, a function beside it."""
     files = {
         "web/app.py": SIX,
         "web/data.txt": "tea",
@@ -104,22 +102,24 @@ def test_what_serverless_wsgis_users_have_works_and_leaves_their_tree_alone(
     project = framework.project(tmp_path / "shop", files, config(functions, custom=custom, package=patterns))
     before = file_digests(project.folder)
     packaged = project.package()
-    after = {name: what for name, what in file_digests(project.folder).items() if not name.startswith(".serverless")}
+    after = {
+        name: digest for name, digest in file_digests(project.folder).items() if not name.startswith(".serverless")
+    }
     assert after == before
-    assert 'The handler "wsgi.handler" is deprecated' in packaged.ran.err
-    assert "Left out, because they may contain secrets: web/.env." in packaged.ran.err
-    found = zip_names(packaged.artifact("api"))
-    own = {name for name in found if name.startswith(("web/", "other", "unseen", "node_modules")) and "__" not in name}
+    assert 'The handler "wsgi.handler" is deprecated' in packaged.result.err
+    assert "Left out, because they may contain secrets: web/.env." in packaged.result.err
+    names = zip_names(packaged.artifact("api"))
+    own = {name for name in names if name.startswith(("web/", "other", "unseen", "node_modules")) and "__" not in name}
     assert own == {"web/app.py", "web/data.txt", "web/requirements.txt", "other.py"}
-    assert {"six.py", "typing_extensions.py", "flask-3.1.2.dist-info/METADATA"} <= found
+    assert {"six.py", "typing_extensions.py", "flask-3.1.2.dist-info/METADATA"} <= names
     assert packaged.artifact("other") == packaged.artifact("api")
     assert packaged.function("other")["Handler"] == "other.handler"
-    answers.check(packaged, "api", "flask 3.1.2 tea")
+    check(packaged, "api", "flask 3.1.2 tea")
 
 
 @pytest.mark.aws
 def test_several_applications_share_an_artifact_and_each_function_serves_its_own(
-    framework: Framework, answers: Answers, tmp_path: Path
+    framework: Framework, check: FunctionCheck, tmp_path: Path
 ) -> None:
     files = {**DJANGO, "api/main.py": FASTAPI, "api/requirements.txt": "fastapi\npydantic\n"}
     functions = {
@@ -136,13 +136,13 @@ def test_several_applications_share_an_artifact_and_each_function_serves_its_own
         "BRIDGE_APP": "api/main:app",
         "BRIDGE_RESPONSE_MODE": "stream",
     }
-    answers.check(packaged, "site", "django")
-    answers.check(packaged, "api", '{"cups":2}')
+    check(packaged, "site", "django")
+    check(packaged, "api", '{"cups":2}')
 
 
 @pytest.mark.aws
 def test_functions_packaged_individually_each_have_their_module_and_its_requirements(
-    framework: Framework, answers: Answers, tmp_path: Path
+    framework: Framework, check: FunctionCheck, tmp_path: Path
 ) -> None:
     files = {
         "web/app.py": FLASK,
@@ -159,33 +159,33 @@ def test_functions_packaged_individually_each_have_their_module_and_its_requirem
     custom = {"wsgi": {"app": "web/app.app"}}
     package = {"individually": True}
     packaged = framework.project(tmp_path / "shop", files, config(functions, custom=custom, package=package)).package()
-    found = {name: zip_names(packaged.artifact(name)) for name in functions}
-    assert {"app.py", "data.txt", "flask/app.py"} <= found["web"]
-    assert "flask/app.py" not in found["plain"]
-    assert found["job"] == {name for name in found["job"] if "job" in name}
-    answers.check(packaged, "web", "flask 3.1.2 alone")
-    answers.check(packaged, "plain", "tea")
+    artifacts = {name: zip_names(packaged.artifact(name)) for name in functions}
+    assert {"app.py", "data.txt", "flask/app.py"} <= artifacts["web"]
+    assert "flask/app.py" not in artifacts["plain"]
+    assert artifacts["job"] == {name for name in artifacts["job"] if "job" in name}
+    check(packaged, "web", "flask 3.1.2 alone")
+    check(packaged, "plain", "tea")
 
 
 @pytest.mark.aws
 @pytest.mark.parametrize("options", [{}, {"zip": True}], ids=["folders", "zip"])
-def test_beside_serverless_python_requirements_that_one_packs_the_requirements(
-    framework: Framework, answers: Answers, python_with_pip: str, options: dict[str, bool], tmp_path: Path
+def test_serverless_python_requirements_packages_the_requirements_if_it_is_enabled(
+    framework: Framework, check: FunctionCheck, python_with_pip: str, options: dict[str, bool], tmp_path: Path
 ) -> None:
     files = {"web/app.py": FLASK, "web/data.txt": "both", "requirements.txt": "flask==3.1.2\n"}
     custom = {"wsgi": {"app": "web/app.app"}, "pythonRequirements": {"pythonBin": python_with_pip, **options}}
     functions = {"api": {"handler": "wsgi_handler.handler"}}
     more = {"custom": custom, "plugins": ["serverless-python-requirements"]}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
-    found = zip_names(packaged.artifact("api"))
-    assert ("flask/app.py" in found) is not options.get("zip", False)
-    assert "bridge/entrypoint.py" in found
-    answers.check(packaged, "api", "flask 3.1.2 both")
+    names = zip_names(packaged.artifact("api"))
+    assert ("flask/app.py" in names) is not options.get("zip", False)
+    assert "bridge/entrypoint.py" in names
+    check(packaged, "api", "flask 3.1.2 both")
 
 
 @pytest.mark.aws
-def test_beside_it_individually_the_module_is_the_artifacts_root(
-    framework: Framework, answers: Answers, python_with_pip: str, tmp_path: Path
+def test_with_serverless_python_requirements_a_module_is_the_root_of_an_individual_artifact(
+    framework: Framework, check: FunctionCheck, python_with_pip: str, tmp_path: Path
 ) -> None:
     files = {"web/app.py": FLASK, "web/data.txt": "own", "web/requirements.txt": "flask==3.1.2\n"}
     more = {
@@ -195,30 +195,30 @@ def test_beside_it_individually_the_module_is_the_artifacts_root(
     }
     functions = {"api": {"handler": "wsgi_handler.handler", "module": "web"}}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
-    found = {path.name: zip_names(path) for path in (tmp_path / "shop" / ".serverless").glob("*.zip")}
-    (made,) = [name for name, own in found.items() if "bridge/entrypoint.py" in own]
-    assert packaged.artifact("api").name == made
-    assert "app.py" in found[made]
-    answers.check(packaged, "api", "flask 3.1.2 own")
+    contents = {path.name: zip_names(path) for path in (tmp_path / "shop" / ".serverless").glob("*.zip")}
+    (artifact,) = [name for name, own in contents.items() if "bridge/entrypoint.py" in own]
+    assert packaged.artifact("api").name == artifact
+    assert "app.py" in contents[artifact]
+    check(packaged, "api", "flask 3.1.2 own")
 
 
 def test_native_requirements_are_for_the_functions_processor_and_python(framework: Framework, tmp_path: Path) -> None:
     files = {"main.py": FASTAPI, "requirements.txt": "fastapi\npydantic\n"}
-    # What pip needed to be told of the target, and what uv has no option for.
-    told = "--platform manylinux2014_x86_64 --only-binary=:all: --prefer-binary --timeout 60"
+    # Options with which pip builds for Lambda; uv has no such options.
+    pip_args = "--platform manylinux2014_x86_64 --only-binary=:all: --prefer-binary --timeout 60"
     more = {
-        "custom": {"wsgi": {"app": "main.app", "pipArgs": told}},
+        "custom": {"wsgi": {"app": "main.app", "pipArgs": pip_args}},
         "provider": {"runtime": "python3.11", "architecture": "arm64"},
     }
     functions = {"api": {"handler": "wsgi_handler.handler"}, "job": {"handler": "job.run", "runtime": "python3.12"}}
     packaged = framework.project(tmp_path / "shop", files, config(functions, **more)).package()
-    assert 'Functions "api" and "job" share an artifact, but differ in runtime or architecture' in packaged.ran.err
+    assert 'Functions "api" and "job" share an artifact, but differ in runtime or architecture' in packaged.result.err
     native = [name for name in zip_names(packaged.artifact("api")) if name.endswith(".so")]
     assert native
     assert all(name.endswith("cpython-311-aarch64-linux-gnu.so") for name in native)
 
 
-def test_a_pattern_that_names_a_secret_or_a_node_module_takes_it_in(framework: Framework, tmp_path: Path) -> None:
+def test_a_pattern_that_names_a_secret_or_a_node_module_includes_it(framework: Framework, tmp_path: Path) -> None:
     files = {"app.py": PLAIN, ".env": "A=1", "keys/a.pem": "", "keys/b.pem": "", "tests/data.json": "{}"}
     patterns = {"patterns": [".env", "keys/a.pem", "node_modules/htmx/**"]}
     more = {"custom": {"wsgi": {"app": "app.app"}}, "package": patterns}
@@ -227,45 +227,51 @@ def test_a_pattern_that_names_a_secret_or_a_node_module_takes_it_in(framework: F
         (project.folder / "node_modules" / name).mkdir()
         (project.folder / "node_modules" / name / "index.js").write_text("")
     packaged = project.package()
-    found = zip_names(packaged.artifact("api"))
-    kept = {name for name in found if name.startswith((".env", "keys", "node_modules", "tests"))}
+    names = zip_names(packaged.artifact("api"))
+    kept = {name for name in names if name.startswith((".env", "keys", "node_modules", "tests"))}
     assert kept == {".env", "keys/a.pem", "node_modules/htmx/index.js", "tests/data.json"}
-    assert "keys/b.pem" in packaged.ran.err
+    assert "keys/b.pem" in packaged.result.err
 
 
-def test_without_an_application_it_packs_requirements_alone(framework: Framework, tmp_path: Path) -> None:
+def test_without_an_application_the_artifact_has_the_requirements(framework: Framework, tmp_path: Path) -> None:
     files = {"job.py": "import six\n\ndef run(event, context):\n    return 1\n", "requirements.txt": "six\n"}
-    made = {"made/job.zip": "from last time"}  # where the framework is to put what it makes
+    earlier = {"made/job.zip": "of an earlier run"}  # in the folder to which the framework moves artifacts
     own = {"bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'}
     more = {"custom": {"wsgi": {"pythonBin": "bin/python"}}}
-    project = framework.project(tmp_path / "shop", files | made | own, config({"job": {"handler": "job.run"}}, **more))
+    project = framework.project(
+        tmp_path / "shop", files | earlier | own, config({"job": {"handler": "job.run"}}, **more)
+    )
     (project.folder / "bin" / "python").chmod(0o755)
     packaged = project.package("--package", "made")
-    found = zip_names(packaged.artifact("job"))
-    assert {"job.py", "six.py"} <= found
-    assert not [name for name in found if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
+    names = zip_names(packaged.artifact("job"))
+    assert {"job.py", "six.py"} <= names
+    assert not [name for name in names if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
 
 
-def test_zips_and_handlers_of_the_users_own_are_left_alone_and_their_application_runs_here(
+def test_artifacts_and_handlers_of_the_projects_own_are_unchanged_and_the_application_runs_locally(
     framework: Framework, tmp_path: Path
 ) -> None:
     handler = "def handler(event, context):\n    return 1\n"
-    files = {"app.py": PLAIN, "wsgi_handler.py": handler, "own.zip": "whatever is in it"}
+    files = {"app.py": PLAIN, "wsgi_handler.py": handler, "own.zip": "content"}
     functions = {
-        "own": {"handler": "wsgi_handler.handler"},  # there is one, and no application is named
-        "made": {"handler": "wsgi_handler.handler", "wsgi": {"app": "app.app"}, "package": {"artifact": "own.zip"}},
+        "own": {"handler": "wsgi_handler.handler"},
+        "zipped": {"handler": "wsgi_handler.handler", "wsgi": {"app": "app.app"}, "package": {"artifact": "own.zip"}},
     }
     project = framework.project(tmp_path / "shop", files, config(functions))
     packaged = project.package()
     assert [packaged.function(name)["Handler"] for name in functions] == ["wsgi_handler.handler"] * 2
     assert "wsgi_handler.py" in zip_names(packaged.artifact("own"))
-    assert (project.folder / "own.zip").read_text() == "whatever is in it"
-    ran = project.sls("wsgi", "exec", "local", "--command", "print(app.__name__)")
-    assert (ran.status, ran.out) == (0, "app\n"), ran.err
+    assert (project.folder / "own.zip").read_text() == "content"
+    result = project.sls("wsgi", "exec", "local", "--command", "print(app.__name__)")
+    assert (result.status, result.out) == (0, "app\n"), result.err
 
 
 FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
-    "no application": ({}, {}, 'Function "api" has the handler of an application, but serverless.yml names no application'),
+    "no application": (
+        {},
+        {},
+        'Function "api" has the handler of an application, but serverless.yml names no application',
+    ),
     "no module": ({}, {"custom": {"wsgi": {"app": "nowhere.app"}}}, "there is no module 'nowhere'"),
     "no requirement": (
         {"requirements.txt": "no-such-requirement-anywhere==1\n"},
@@ -291,7 +297,7 @@ FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework, failure: str, tmp_path: Path) -> None:
+def test_an_error_is_one_message_and_leaves_no_files(framework: Framework, failure: str, tmp_path: Path) -> None:
     files, more, message = FAILURES[failure]
     project = framework.project(
         tmp_path / "shop",
@@ -299,27 +305,29 @@ def test_what_goes_wrong_is_one_message_and_leaves_nothing(framework: Framework,
         config({"api": {"handler": "wsgi_handler.handler"}}, **more),
     )
     before = file_digests(project.folder)
-    ran = project.sls("package")
-    assert ran.status == 1
-    said = ran.out + ran.err  # the framework prints errors on its standard output
-    assert message in said
-    assert "Traceback" not in said
-    assert "    at " not in said  # nor node's
-    after = {name: what for name, what in file_digests(project.folder).items() if not name.startswith(".serverless")}
+    result = project.sls("package")
+    assert result.status == 1
+    output = result.out + result.err  # the framework prints errors on standard output
+    assert message in output
+    assert "Traceback" not in output
+    assert "    at " not in output  # as in a stack trace of Node.js
+    after = {
+        name: digest for name, digest in file_digests(project.folder).items() if not name.startswith(".serverless")
+    }
     assert after == before
 
 
-def test_commands_that_need_no_application_go_on_without(framework: Framework, tmp_path: Path) -> None:
+def test_a_service_without_an_application_has_commands_that_need_none(framework: Framework, tmp_path: Path) -> None:
     project = framework.project(tmp_path / "shop", {}, config({"api": {"handler": "wsgi_handler.handler"}}))
-    ran = project.sls("print")
-    assert ran.status == 0, ran.out + ran.err
-    ran = project.sls("wsgi", "exec", "local", "--command", "1")
-    assert ran.status == 1
-    assert "names no application" in ran.out + ran.err
+    result = project.sls("print")
+    assert result.status == 0, result.out + result.err
+    result = project.sls("wsgi", "exec", "local", "--command", "1")
+    assert result.status == 1
+    assert "names no application" in result.out + result.err
 
 
-def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as index:  # of packages; it never answers
+def test_ctrl_c_ends_packaging_without_a_stack_trace_and_leaves_no_files(framework: Framework, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:  # a package index that never answers
         index.settimeout(60)
         custom = {"wsgi": {"app": "app.app", "pipArgs": f"--index-url http://127.0.0.1:{index.getsockname()[1]}/"}}
         functions = {"api": {"handler": "wsgi_handler.handler"}}
@@ -339,13 +347,15 @@ def test_ctrl_c_ends_it_without_a_stack_and_leaves_nothing(framework: Framework,
         ) as process:
             connection, _ = index.accept()
             os.killpg(process.pid, signal.SIGINT)
-            said, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=60)
             connection.close()
     assert process.returncode == -signal.SIGINT
-    assert said.endswith("Stopped; nothing was packaged.\n")
-    assert "    at " not in said
-    assert not list(temporary.glob("bridge*"))  # the framework leaves a folder of its own
-    after = {name: what for name, what in file_digests(project.folder).items() if not name.startswith(".serverless")}
+    assert output.endswith("Stopped; nothing was packaged.\n")
+    assert "    at " not in output
+    assert not list(temporary.glob("bridge*"))  # the framework leaves one
+    after = {
+        name: digest for name, digest in file_digests(project.folder).items() if not name.startswith(".serverless")
+    }
     assert after == before
 
 
@@ -353,8 +363,8 @@ def test_the_npm_package_has_the_plugin_and_nothing_else(frameworks: list[Path],
     from bridge import __version__
     from tests.dev.serverless_plugin.framework import PLUGIN
 
-    told = json.loads((PLUGIN / "package.json").read_text())
-    assert (told["name"], told["version"]) == ("serverless-bridge", __version__)
+    manifest = json.loads((PLUGIN / "package.json").read_text())
+    assert (manifest["name"], manifest["version"]) == ("serverless-bridge", __version__)
     packed = subprocess.run(
         ["npm", "pack", "--dry-run", "--json", "--loglevel=error"], cwd=PLUGIN, capture_output=True, text=True
     )

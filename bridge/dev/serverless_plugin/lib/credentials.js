@@ -8,22 +8,22 @@
  *   boto3 searches for them and reports the failure
  */
 async function credentials(provider) {
-  let found;
+  let identity;
   try {
     if (provider.getAwsSdkV3CredentialsProvider) {
-      found = await provider.getAwsSdkV3CredentialsProvider()(); // osls 4
+      identity = await provider.getAwsSdkV3CredentialsProvider()(); // osls 4
     } else {
-      found = provider.getCredentials().credentials; // Serverless 3, with version 2 of the AWS SDK
-      await found?.getPromise?.();
+      identity = provider.getCredentials().credentials; // Serverless 3, with version 2 of the AWS SDK
+      await identity?.getPromise?.();
     }
   } catch {
     return {};
   }
-  if (!found?.accessKeyId) return {};
+  if (!identity?.accessKeyId) return {};
   return {
-    AWS_ACCESS_KEY_ID: found.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: found.secretAccessKey,
-    AWS_SESSION_TOKEN: found.sessionToken || '',
+    AWS_ACCESS_KEY_ID: identity.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: identity.secretAccessKey,
+    AWS_SESSION_TOKEN: identity.sessionToken || '',
   };
 }
 

@@ -53,7 +53,7 @@ class Functions {
   }
 
   /** Sets the handler and the variables of the functions that serve an application, for their deployment. */
-  setApplications({ applications, shared }) {
+  setApplications(applications, shared) {
     this.applications = applications;
     this.shared = shared;
     for (const name of this.bundled) {

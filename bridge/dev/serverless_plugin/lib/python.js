@@ -39,12 +39,12 @@ class Python {
 
   configuredInterpreter() {
     const program = this.configured;
-    const found = probe(program);
-    if (!found) throw this.error(`custom.wsgi.pythonBin is "${program}", which cannot be run.`);
-    if (!found.isSupported) {
-      throw this.error(`custom.wsgi.pythonBin is Python ${found.version}; it must be 3.${MINIMUM_MINOR} or later.`);
+    const probed = probe(program);
+    if (!probed) throw this.error(`custom.wsgi.pythonBin is "${program}", which cannot be run.`);
+    if (!probed.isSupported) {
+      throw this.error(`custom.wsgi.pythonBin is Python ${probed.version}; it must be 3.${MINIMUM_MINOR} or later.`);
     }
-    if (found.hasBridge) return { program, environment: {} };
+    if (probed.hasBridge) return { program, environment: {} };
     const environment = importPath();
     if (!environment) throw this.error(`${program} has no package serverless-bridge. ${INSTALL}`);
     return { program, environment };
@@ -54,11 +54,11 @@ class Python {
     let withoutBridge = null;
     const versions = [];
     for (const program of this.candidates()) {
-      const found = probe(program);
-      if (!found) continue;
-      versions.push(`${program} (${found.version})`);
-      if (!found.isSupported) continue;
-      if (found.hasBridge) return { program, environment: {} };
+      const probed = probe(program);
+      if (!probed) continue;
+      versions.push(`${program} (${probed.version})`);
+      if (!probed.isSupported) continue;
+      if (probed.hasBridge) return { program, environment: {} };
       withoutBridge = withoutBridge ?? program;
     }
     const environment = importPath();
