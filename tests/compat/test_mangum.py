@@ -87,6 +87,9 @@ def test_it_is_a_handler_with_mangums_attributes() -> None:
         "text_mime_types": ["application/x-tex"],
         "exclude_headers": ["x-secret"],
     }
+    default = Mangum(app).config
+    assert (default["api_gateway_base_path"], default["exclude_headers"]) == ("/", [])
+    assert {"text/", "application/json", "application/xml"} <= {*default["text_mime_types"]}
 
 
 def test_the_lifespan_runs_once_for_all_events() -> None:
@@ -167,12 +170,6 @@ def test_the_environment_sets_options_that_have_their_default(monkeypatch: pytes
     assert "x-secret" not in payload["headers"]
 
 
-def test_an_exception_of_the_application_is_a_500() -> None:
-    app = Application()
-    app.failure = LookupError("no database")
-    assert Mangum(app)(compose(Request()), None)["statusCode"] == 500
-
-
 class CustomHandler:
     """Reads events of the form ``{"custom": path}``, and returns payloads of its own form."""
 
@@ -219,15 +216,6 @@ def test_a_custom_handler_reads_the_event_and_makes_the_payload() -> None:
     assert app.received == b"sent"
 
 
-def test_a_custom_handler_receives_mangums_configuration() -> None:
-    handler = Mangum(Application(), custom_handlers=[CustomHandler])
-    handler({"custom": "/"}, None)
-    config = CustomHandler.instances[-1].arguments[2]
-    assert config["api_gateway_base_path"] == "/"
-    assert config["exclude_headers"] == []
-    assert {"text/", "application/json", "application/xml"} <= {*config["text_mime_types"]}
-
-
 def test_the_state_of_a_request_is_shared_with_no_other_request_and_no_custom_handler() -> None:
     app = Application()
     handler = Mangum(app, custom_handlers=[CustomHandler])
@@ -261,12 +249,13 @@ def test_the_first_custom_handler_that_infers_an_event_comes_before_the_sources(
     assert handler(compose(Request(path="/other")), None)["body"] == "body"
 
 
-def test_an_exception_of_the_application_is_a_500_for_a_custom_handler_too() -> None:
+def test_an_exception_of_the_application_is_a_500() -> None:
     app = Application()
     app.failure = LookupError("no database")
-    response = Mangum(app, custom_handlers=[CustomHandler])({"custom": "/"}, None)["response"]
-    assert response["status"] == 500
-    assert response["body"] == b"Internal Server Error"
+    handler = Mangum(app, custom_handlers=[CustomHandler])
+    assert handler(compose(Request()), None)["statusCode"] == 500
+    response = handler({"custom": "/"}, None)["response"]
+    assert (response["status"], response["body"]) == (500, b"Internal Server Error")
 
 
 def test_a_system_exit_of_the_application_is_raised() -> None:

@@ -21,7 +21,6 @@ APPS = {
     "Django WSGI": "django_app:wsgi",
     "Django ASGI": "django_app:asgi",
     "FastAPI": "fastapi_app:app",
-    "Starlette": "starlette_app:app",
     "Quart": "quart_app:app",
 }
 STREAMING_SOURCES = ("function-url", "rest-api")

@@ -151,12 +151,6 @@ def test_an_exception_after_the_first_byte_is_reported_in_the_trailers(streaming
     assert parse_stream(streaming.result_of(event("/text")).payload).body.decode() == "Grüße"
 
 
-def test_an_exception_before_the_first_byte_is_a_500(streaming: ManagedInstances) -> None:
-    result = streaming.result_of(event("/early"))
-
-    assert (result.error_type, parse_stream(result.payload).prelude["statusCode"]) == ("", 500)
-
-
 def test_a_stream_that_aws_refuses_in_the_middle_does_not_end_the_process(streaming: ManagedInstances) -> None:
     before = at_the_barrier(streaming)
 
@@ -164,14 +158,6 @@ def test_a_stream_that_aws_refuses_in_the_middle_does_not_end_the_process(stream
 
     assert result.error_type == "Function.ResponseSizeTooLarge"
     assert at_the_barrier(streaming)[0]["process"] == before[0]["process"]
-
-
-def test_a_response_that_is_too_large_is_a_500(asgi: ManagedInstances) -> None:
-    result = asgi.result_of(event("/large", "size=7000000"))
-
-    payload = json.loads(result.payload)
-    assert (result.error_type, payload["statusCode"]) == ("", 500)
-    assert payload["body"].startswith("The response is too large")
 
 
 def test_a_process_that_ends_during_a_stream_truncates_it(start: Start) -> None:

@@ -64,7 +64,7 @@ def test_one_lifespan_serves_all_requests_and_shuts_down_at_sigterm(
 
 
 @each_mode
-@pytest.mark.parametrize("app", ["FastAPI", "Starlette", "Quart"])
+@pytest.mark.parametrize("app", ["FastAPI", "Quart"])
 def test_a_background_task_ends_after_the_response_and_before_the_next_request(
     run: Callable[[str, str], Emulator], app: str, mode: str
 ) -> None:

@@ -43,10 +43,6 @@ async def text(request: Request) -> Response:
     return PlainTextResponse("Grüße")
 
 
-async def early(request: Request) -> Response:
-    raise RuntimeError("failed early")
-
-
 async def middle(request: Request) -> Response:
     async def parts() -> AsyncIterator[str]:
         yield "one\n"
@@ -68,7 +64,7 @@ async def large(request: Request) -> Response:
     return Response(b"x" * int(request.query_params["size"]), media_type="text/plain")
 
 
-ENDPOINTS = (barrier, text, early, middle, truncated, large)
+ENDPOINTS = (barrier, text, middle, truncated, large)
 
 app = Starlette(routes=[Route(f"/{endpoint.__name__}", endpoint) for endpoint in ENDPOINTS], lifespan=lifespan)
 
