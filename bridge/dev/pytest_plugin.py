@@ -1,10 +1,11 @@
-"""The pytest fixture ``bridge_client``: an httpx client over a Lambda handler, through a front door.
+"""The pytest fixture ``bridge_client``: an httpx client of a Lambda handler behind a front door.
 
-It installs with ``serverless-bridge[test]``.
+``pip install 'serverless-bridge[test]'`` installs it with httpx.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
-    """Make an ``httpx.Client`` whose requests go through a front door to a handler.
+    """Return a function that makes an ``httpx.Client`` of an application or a handler.
 
     ::
 
         def test_the_login_page(bridge_client):
-            client = bridge_client(handler, source="alb")
+            client = bridge_client(app, source="alb")
             assert client.get("/login").status_code == 200
 
-    Its arguments: the handler, or a WSGI or ASGI application; the source; the front door's set-up, as
-    :class:`bridge.dev.gateway.Door` has it. Clients, and the lifespans of applications, end with the test.
+    Its arguments are a WSGI or ASGI application or a Lambda handler; ``source``, the front door; and the fields of
+    :class:`bridge.dev.gateway.Door`, which configure the front door. Clients, and the lifespans of applications, end
+    with the test.
     """
     try:
         import httpx
@@ -34,28 +36,26 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
         pytest.fail("The fixture bridge_client needs httpx: pip install 'serverless-bridge[test]'", pytrace=False)
     from dataclasses import fields
 
-    from bridge.adapter import Handler
     from bridge.dev.gateway.httpx_transport import HandlerTransport
     from bridge.dev.gateway.models import Door
+    from bridge.handlers import Handler
     from bridge.handlers import handler as handler_for
-    from bridge.interfaces import is_lambda_handler
+    from bridge.interface import is_lambda_handler
 
-    opened: list[Any] = []
-    known = [field.name for field in fields(Door)]
+    door_fields = [field.name for field in fields(Door)]
+    with contextlib.ExitStack() as stack:
 
-    def make(target: Any, source: str = "http-api", **door: Any) -> httpx.Client:
-        if unknown := [name for name in door if name not in known]:
-            raise TypeError(
-                f"bridge_client() has no argument {unknown[0]!r}. Its arguments are the handler or application, "
-                f"source, {', '.join(known)}."
-            )
-        if not isinstance(target, Handler) and not is_lambda_handler(target):
-            target = handler_for(target)
-            opened.append(target)
-        client = httpx.Client(transport=HandlerTransport(target, source, **door), base_url="https://testserver")
-        opened.append(client)
-        return client
+        def make_client(app_or_handler: Any, source: str = "http-api", **door: Any) -> httpx.Client:
+            if unknown := [name for name in door if name not in door_fields]:
+                raise TypeError(
+                    f"bridge_client() has no argument {unknown[0]!r}. Its arguments are the application or handler, "
+                    f"source, {', '.join(door_fields)}."
+                )
+            handler = app_or_handler
+            if not isinstance(handler, Handler) and not is_lambda_handler(handler):
+                handler = handler_for(app_or_handler)
+                stack.callback(handler.close)
+            transport = HandlerTransport(handler, source, **door)
+            return stack.enter_context(httpx.Client(transport=transport, base_url="https://testserver"))
 
-    yield make
-    for item in reversed(opened):
-        item.close()
+        yield make_client

@@ -1,25 +1,18 @@
-"""Lambda's context object, on this machine.
-
-https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-"""
+"""The context object that a function gets on this machine."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from types import SimpleNamespace
-
-from bridge.dev.gateway.events import request_id
 
 
 class LocalContext:
-    """What Lambda tells a function of its invocation.
+    """Lambda's context object: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html.
 
     Args:
-        deadline: when the function is ended, by the monotonic clock, in seconds; see :meth:`starting`.
-        function_name: its name.
-
-    Attributes:
-        deadline, function_name: as given.
+        seconds: the time that the invocation may take from now on.
+        function_name: the function's name.
     """
 
     function_version = "$LATEST"
@@ -29,26 +22,21 @@ class LocalContext:
     client_context = None
     tenant_id = None
 
-    def __init__(self, deadline: float, function_name: str = "bridge") -> None:
-        self.deadline = deadline
+    def __init__(self, seconds: float, function_name: str = "bridge") -> None:
+        self.restart_clock(seconds)
         self.function_name = function_name
         self.invoked_function_arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function_name}"
         self.log_group_name = f"/aws/lambda/{function_name}"
-        self.aws_request_id = request_id()
+        self.aws_request_id = str(uuid.uuid4())
 
-    @classmethod
-    def starting(cls, seconds: float, function_name: str = "bridge") -> LocalContext:
-        """The context of an invocation that begins now and has *seconds* to live."""
-        return cls(time.monotonic() + seconds, function_name)
-
-    def start(self, seconds: float) -> None:
-        """The invocation begins only now."""
-        self.deadline = time.monotonic() + seconds
+    def restart_clock(self, seconds: float) -> None:
+        """Set the deadline to *seconds* from now, for an invocation that had to wait for a process."""
+        self._deadline = time.monotonic() + seconds
 
     def w3c(self) -> dict[str, str]:
-        """The trace context of the invocation: none here."""
+        """Return the W3C trace context, which is empty here."""
         return {}
 
     def get_remaining_time_in_millis(self) -> int:
-        """The milliseconds left, at least 0."""
-        return max(0, int((self.deadline - time.monotonic()) * 1000))
+        """Return the milliseconds until the deadline, at least 0."""
+        return max(0, int((self._deadline - time.monotonic()) * 1000))

@@ -1,8 +1,9 @@
-"""What AWS does for pages of other origins: preflights answered without the function, headers added.
+"""Cross-origin resource sharing (CORS): preflights that AWS answers without the function, and headers that it adds.
 
-HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
-REST APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-cors.html, a mock integration for OPTIONS
-Function URLs: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
+- HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+- REST APIs, by a mock integration for OPTIONS:
+  https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-cors.html
+- Function URLs: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """What pages of other origins may do.
+    """The CORS configuration of an HTTP or REST API.
 
     Attributes:
-        origins: whose pages: ``"https://shop.example.com"``, ``"https://*"`` or ``"*"``.
-        methods, headers: what they may send.
+        origins: the allowed origins: ``"https://shop.example.com"``, ``"https://*"`` or ``"*"``.
+        methods: the methods that pages of these origins may use.
+        headers: the request headers that they may send.
         exposed: the response headers that they may read.
-        credentials: whether browsers send cookies along.
-        max_age: how long a browser remembers it, in seconds; None for its own default.
+        credentials: whether browsers may send cookies.
+        max_age: how long browsers may cache a preflight, in seconds; None for the browser's default.
     """
 
     origins: tuple[str, ...] = ("*",)
@@ -37,78 +39,81 @@ class Cors:
     max_age: int | None = None
 
     def allows(self, origin: str) -> bool:
-        """Whether pages of *origin* are among them."""
+        """Return whether *origin* matches an allowed origin, in which ``*`` stands for any text."""
         return any(re.fullmatch(re.escape(allowed).replace(r"\*", ".*"), origin) for allowed in self.origins)
+
+    def allow_origin_header(self, origin: str) -> str:
+        """Return Access-Control-Allow-Origin for an allowed *origin*."""
+        return "*" if self.origins == ("*",) else origin
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionUrlCors(Cors):
-    """A Function URL's. It answers with the origin that asks even where any is allowed, as people have seen it do."""
+    """The CORS configuration of a function URL, which answers with the request's origin even if it allows any."""
 
     def allows(self, origin: str) -> bool:
-        """Whether pages of *origin* are among them: it is named as a whole, or any is."""
+        """Return whether *origin* is an allowed origin, or any is allowed."""
         return "*" in self.origins or origin in self.origins
 
-
-def preflight(cors: Cors, request: Request) -> Answer | None:
-    """An HTTP API's answer to a preflight that no route takes; None if the request is none."""
-    return Answer(204, _added(cors, request)) if is_preflight(request) else None
-
-
-def add(cors: Cors, request: Request, answer: Answer) -> Answer:
-    """The function's answer with the front door's own headers.
-
-    An HTTP API ignores what the function says of CORS; a Function URL sends both.
-    """
-    if isinstance(cors, FunctionUrlCors):
-        added = _added(cors, request)
-        note = "added a second access-control-allow-origin to the function's own, which browsers refuse"
-        is_double = bool(added) and bool(answer.header("access-control-allow-origin"))
-        return replace(answer, headers=answer.headers + added, note=note if is_double else answer.note)
-    kept = [(name, value) for name, value in answer.headers if not name.lower().startswith("access-control-")]
-    return replace(answer, headers=kept + _added(cors, request))
-
-
-def mock(cors: Cors, request: Request) -> Answer:
-    """The answer to OPTIONS without the function, where it has a route of its own.
-
-    A REST API's mock integration sends the first origin, unless that of the request is another one.
-    """
-    if isinstance(cors, FunctionUrlCors):
-        return Answer(200, _added(cors, request))
-    origin = request.header("origin")
-    headers = [
-        ("content-type", "application/json"),
-        ("access-control-allow-origin", origin if origin and cors.allows(origin) and _lists(cors) else cors.origins[0]),
-    ]
-    return Answer(200, headers + _allowed(cors) + _credentials(cors))
+    def allow_origin_header(self, origin: str) -> str:
+        """Return Access-Control-Allow-Origin for an allowed *origin*."""
+        return origin
 
 
 def is_preflight(request: Request) -> bool:
-    """Whether a browser asks what a page of another origin may do."""
-    is_asked = request.header("origin") and request.header("access-control-request-method")
-    return request.method == "OPTIONS" and bool(is_asked)
+    """Return whether *request* is a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-request)."""
+    has_headers = request.header("origin") and request.header("access-control-request-method")
+    return request.method == "OPTIONS" and bool(has_headers)
 
 
-def _lists(cors: Cors) -> bool:
-    return cors.origins != ("*",) or isinstance(cors, FunctionUrlCors)
+def preflight_answer(cors: Cors, request: Request) -> Answer | None:
+    """Return an HTTP API's answer to a preflight that no route matches; None for any other request."""
+    return Answer(204, _cors_headers(cors, request)) if is_preflight(request) else None
 
 
-def _added(cors: Cors, request: Request) -> Headers:
+def options_answer(cors: Cors, request: Request) -> Answer:
+    """Return the answer to OPTIONS of a function URL, or of a REST API's mock integration.
+
+    A mock integration sends its first origin, unless the request's origin is another allowed one.
+    """
+    if isinstance(cors, FunctionUrlCors):
+        return Answer(200, _cors_headers(cors, request))
+    origin = request.header("origin")
+    allowed = cors.allow_origin_header(origin) if origin and cors.allows(origin) else cors.origins[0]
+    headers = [("content-type", "application/json"), ("access-control-allow-origin", allowed)]
+    return Answer(200, headers + _preflight_headers(cors) + _credentials_header(cors))
+
+
+def add_headers(cors: Cors, request: Request, answer: Answer) -> Answer:
+    """Return the function's answer with the front door's CORS headers.
+
+    An HTTP API discards the function's CORS headers; a function URL sends both.
+    """
+    added = _cors_headers(cors, request)
+    if isinstance(cors, FunctionUrlCors):
+        note = answer.note
+        if added and answer.header("access-control-allow-origin"):
+            note = "added a second access-control-allow-origin to the function's own, which browsers refuse"
+        return replace(answer, headers=answer.headers + added, note=note)
+    headers = [(name, value) for name, value in answer.headers if not name.lower().startswith("access-control-")]
+    return replace(answer, headers=headers + added)
+
+
+def _cors_headers(cors: Cors, request: Request) -> Headers:
     origin = request.header("origin")
     if not origin or not cors.allows(origin):
         return []
-    headers = [("access-control-allow-origin", origin if _lists(cors) else "*"), *_credentials(cors)]
+    headers = [("access-control-allow-origin", cors.allow_origin_header(origin)), *_credentials_header(cors)]
     if is_preflight(request):
-        return headers + _allowed(cors)
+        return headers + _preflight_headers(cors)
     return headers + ([("access-control-expose-headers", ",".join(cors.exposed))] if cors.exposed else [])
 
 
-def _credentials(cors: Cors) -> Headers:
+def _credentials_header(cors: Cors) -> Headers:
     return [("access-control-allow-credentials", "true")] if cors.credentials else []
 
 
-def _allowed(cors: Cors) -> Headers:
+def _preflight_headers(cors: Cors) -> Headers:
     headers = []
     if cors.methods:
         headers.append(("access-control-allow-methods", ",".join(cors.methods)))

@@ -1,4 +1,4 @@
-"""CloudFront's side of a Lambda@Edge viewer request.
+"""CloudFront with a Lambda@Edge function for viewer requests.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 """
@@ -8,38 +8,32 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import HOP_BY_HOP, html_answer, refused, text_of
-from bridge.dev.gateway.models import Answer, Request
-from bridge.dev.gateway.payloads import body_of, header_pairs, lists_of, object_of, status_of
+from bridge.dev.gateway.events import HOP_BY_HOP, decode_header
+from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, html_answer
+from bridge.dev.gateway.payloads import check_headers, check_object, decode_body, header_lists, status_code
+from bridge.limits import EDGE_REFUSED_HEADERS, EDGE_REFUSED_PREFIXES, EDGE_VIEWER_LIMIT
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import Door
 
-FAILED = html_answer(502, "Bad Gateway")
-TIMED_OUT = html_answer(503, "Service Unavailable")
-NO_ROUTE = html_answer(404, "Not Found")
-TIMEOUT_SECONDS = 5.0
-
-_BODY_LIMIT = 40_960
-# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html: those that are
-# not exposed, and those that are read-only in a viewer request.
-_FORBIDDEN = frozenset(
-    {
-        "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
-        "proxy-connection", "trailer", "transfer-encoding", "upgrade", "via", "x-cache", "x-forwarded-proto",
-        "x-real-ip",
-    }
-)  # fmt: skip
-_FORBIDDEN_BEGINNINGS = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
+_REQUEST_BODY_LIMIT = 40_960
 
 
-def compose(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - one signature for all
-    """The event of a viewer request whose body is included."""
+def _page(status: int, phrase: str) -> Answer:
+    return html_answer(status, phrase, server="CloudFront")
+
+
+_FAILED = _page(502, "Bad Gateway")
+
+
+def compose(request: Request, _door: Door) -> dict[str, Any]:
+    """Return the event of a viewer request that includes the body; a body over 40 KB is cut off."""
     headers: dict[str, list[dict[str, str]]] = {}
     for name, value in request.headers:
         if name.lower() not in HOP_BY_HOP:
-            headers.setdefault(name.lower(), []).append({"key": name, "value": text_of(value)})
-    sent: dict[str, Any] = {
+            headers.setdefault(name.lower(), []).append({"key": name, "value": decode_header(value)})
+    viewer_request: dict[str, Any] = {
         "clientIp": request.client,
         "headers": headers,
         "method": request.method,
@@ -47,11 +41,11 @@ def compose(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - o
         "uri": request.path,
     }
     if request.body:
-        sent["body"] = {
+        viewer_request["body"] = {
             "action": "read-only",
-            "data": base64.b64encode(request.body[:_BODY_LIMIT]).decode("ascii"),
+            "data": base64.b64encode(request.body[:_REQUEST_BODY_LIMIT]).decode("ascii"),
             "encoding": "base64",
-            "inputTruncated": request.size > _BODY_LIMIT,
+            "inputTruncated": request.size > _REQUEST_BODY_LIMIT,
         }
     config = {
         "distributionDomainName": "d111111abcdef8.cloudfront.net",
@@ -59,47 +53,60 @@ def compose(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - o
         "eventType": "viewer-request",
         "requestId": "bridge",
     }
-    return {"Records": [{"cf": {"config": config, "request": sent}}]}
+    return {"Records": [{"cf": {"config": config, "request": viewer_request}}]}
 
 
-def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
-    """What the client gets for a generated response.
+def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+    """Return the answer for a generated response.
 
     Raises:
-        RefusedError: CloudFront answers 502 for such a payload.
+        RefusedError: CloudFront answers 502.
     """
-    payload = object_of(payload, FAILED)
+    payload = check_object(payload, _FAILED)
     if not isinstance(payload.get("status"), str):
-        why = (
-            f"the payload's status is {payload.get('status')!r}; without one in text CloudFront takes it for a request"
+        raise RefusedError(
+            _FAILED,
+            f"the payload's status is {payload.get('status')!r}; it must be a string, since CloudFront takes a payload "
+            "without one for a request",
         )
-        raise refused(FAILED, why)
-    status = status_of(payload, FAILED, "status")
-    headers = header_pairs([_pair(name, item) for name, item in lists_of(payload, "headers", FAILED)], FAILED)
+    status = status_code(payload, _FAILED, "status")
+    pairs = [_name_and_value(name, item) for name, item in header_lists(payload, "headers", _FAILED)]
+    headers = check_headers(pairs, _FAILED)
     for name, _ in headers:
-        if name.lower() in _FORBIDDEN or name.lower().startswith(_FORBIDDEN_BEGINNINGS):
-            raise refused(
-                FAILED, f"the header {name!r} is one that CloudFront does not let a function write; leave it out"
-            )
+        if name.lower() in EDGE_REFUSED_HEADERS or name.lower().startswith(EDGE_REFUSED_PREFIXES):
+            raise RefusedError(_FAILED, f"CloudFront does not let a function set the header {name!r}; omit it")
     encoding = payload.get("bodyEncoding", "text")
     if encoding not in ("text", "base64"):
-        raise refused(FAILED, f"the payload's bodyEncoding is {encoding!r}; it must be 'text' or 'base64'")
-    body = body_of({"body": payload.get("body"), "isBase64Encoded": encoding == "base64"}, FAILED)
+        raise RefusedError(_FAILED, f"the payload's bodyEncoding is {encoding!r}; it must be 'text' or 'base64'")
+    body = decode_body({"body": payload.get("body"), "isBase64Encoded": encoding == "base64"}, _FAILED)
     if body and status == 204:
-        raise refused(FAILED, "the payload has a body, and a 204 has none; leave it out")
+        raise RefusedError(_FAILED, "the payload has status 204 and a body, which 204 does not allow; omit the body")
     size = len((payload.get("body") or "").encode("utf-8", "replace"))
     size += sum(len(name) + len(value) for name, value in headers)
-    if size > _BODY_LIMIT:
-        why = f"the response is {size} bytes, CloudFront takes {_BODY_LIMIT} for a viewer request; answer with less"
-        raise refused(FAILED, why)
+    if size > EDGE_VIEWER_LIMIT:
+        raise RefusedError(
+            _FAILED,
+            f"the response has {size} bytes, but CloudFront accepts {EDGE_VIEWER_LIMIT} for a viewer request; answer "
+            "with less",
+        )
     return Answer(status, headers, body)
 
 
-def _pair(name: str, item: Any) -> tuple[str, Any]:
-    """Name and value of one item in a header's list."""
+FRONT_DOOR = FrontDoor(
+    compose,
+    interpret,
+    failed=_FAILED,
+    timed_out=_page(503, "Service Unavailable"),
+    no_route=_page(404, "Not Found"),
+    timeout=5.0,
+)
+
+
+def _name_and_value(name: str, item: Any) -> tuple[str, Any]:
+    """Return name and value of one item in a header's list."""
     if not isinstance(item, dict) or not isinstance(item.get("value"), str):
-        raise refused(FAILED, f"headers[{name!r}] has {item!r}; it must be {{'key': 'Name', 'value': '…'}}")
+        raise RefusedError(_FAILED, f"headers[{name!r}] contains {item!r}; it must be {{'key': 'Name', 'value': '…'}}")
     key = item.get("key", name)
     if not isinstance(key, str) or key.lower() != name.lower():
-        raise refused(FAILED, f"headers[{name!r}] has the key {key!r}; it must be the same name")
+        raise RefusedError(_FAILED, f"headers[{name!r}] contains the key {key!r}; it must be the same name")
     return key, item["value"]

@@ -1,4 +1,4 @@
-"""Lambda's side of a Function URL.
+"""A Lambda function URL.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
@@ -10,35 +10,30 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.dev.gateway import http_api
-from bridge.dev.gateway.events import check_event_size, json_answer
-from bridge.dev.gateway.models import Answer, Request
+from bridge.dev.gateway.events import check_event_size
+from bridge.dev.gateway.models import Answer, FrontDoor, Request, json_answer
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import Door
 
-FAILED = Answer(502, [("content-type", "application/json")], b"Internal Server Error")
-TIMED_OUT = FAILED
-NO_ROUTE = json_answer(404, {"Message": None})
-TIMEOUT_SECONDS = 900.0
-TAKES_BARE_STREAMS = True  # with the type that the runtime gives them
-DOMAIN = "bridge.lambda-url.us-east-1.on.aws"
-
+_DOMAIN = "bridge.lambda-url.us-east-1.on.aws"
+_FAILED = Answer(502, [("content-type", "application/json")], b"Internal Server Error")
 _TOO_LARGE = json_answer(
     413, {"Message": "Request must be smaller than 6291456 bytes for the InvokeFunction operation"}
 )
 
 
 def compose(request: Request, door: Door) -> dict[str, Any]:
-    """The event for a request that came to a Function URL: an HTTP API's, with path and cookies as sent.
+    """Return the event: an HTTP API's, with the raw path as sent, and with cookies in the headers, too.
 
     Raises:
-        RefusedError: the request is larger than Lambda takes.
+        RefusedError: the request is larger than Lambda's limit.
     """
     path = unquote(request.path, errors="replace")
-    event = http_api.event_of(request, door, request.path, path, "$default", "$default")
+    event = http_api.base_event(request, door, request.path, path, "$default", "$default")
     event["requestContext"]["accountId"] = "anonymous"
-    event["requestContext"]["domainName"] = DOMAIN  # what tells a Function URL from an HTTP API
-    event["requestContext"]["domainPrefix"] = DOMAIN.partition(".")[0]
+    event["requestContext"]["domainName"] = _DOMAIN  # distinguishes a function URL from an HTTP API
+    event["requestContext"]["domainPrefix"] = _DOMAIN.partition(".")[0]
     event["headers"].pop("cookie", None)
     if cookies := http_api.split_cookies(request):
         event["headers"]["cookie"] = "; ".join(cookies)
@@ -47,26 +42,41 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     return event
 
 
-def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001 - one signature for all
-    """What the client gets for a payload: one with ``statusCode``, or anything, which is then the body.
+def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+    """Return the answer for a payload; without ``statusCode`` the payload is the body.
 
     Raises:
         RefusedError: the payload has a status and is malformed.
     """
     if not isinstance(payload, dict) or "statusCode" not in payload:
-        return http_api.inferred(payload)
+        return http_api.inferred_answer(payload)
     body = payload.get("body")
-    if isinstance(body, (dict, list)):  # taken here, and by no other source
+    if isinstance(body, (dict, list)):  # function URLs alone accept these
         body = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         payload = {**payload, "body": body, "isBase64Encoded": False}
-    return http_api.answer_of(payload, FAILED, content_type="application/json")
+    return http_api.answer_of(payload, _FAILED, content_type="application/json")
 
 
-def begin(prelude: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
-    """What the client gets first of a stream that begins so.
+def interpret_prelude(prelude: dict[str, Any]) -> Answer:
+    """Return the answer, still without a body, for the prelude of a streamed response.
 
     Raises:
-        RefusedError: it is malformed.
+        RefusedError: the prelude is malformed.
     """
-    begun = {"statusCode": prelude.get("statusCode", 200), **{key: prelude.get(key) for key in ("headers", "cookies")}}
-    return http_api.answer_of(begun, FAILED, content_type="application/octet-stream")
+    payload = {
+        "statusCode": prelude.get("statusCode", 200),
+        **{key: prelude.get(key) for key in ("headers", "cookies")},
+    }
+    return http_api.answer_of(payload, _FAILED, content_type="application/octet-stream")
+
+
+FRONT_DOOR = FrontDoor(
+    compose,
+    interpret,
+    failed=_FAILED,
+    timed_out=_FAILED,
+    no_route=json_answer(404, {"Message": None}),
+    timeout=900.0,
+    interpret_prelude=interpret_prelude,
+    prelude_is_optional=True,
+)

@@ -1,34 +1,38 @@
-"""An httpx transport over a Lambda handler: a client's requests take the whole road, without a server."""
+"""An httpx transport that passes requests through a front door to a Lambda handler, without a server."""
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from bridge.asgi.loop import Loop
 from bridge.dev.gateway import front_door
 from bridge.dev.gateway.context import LocalContext
-from bridge.dev.gateway.events import log_own, outgoing
-from bridge.dev.gateway.json_text import through_json
 from bridge.dev.gateway.models import Door, RefusedError, Request
-from bridge.dev.gateway.payloads import through_lambda
-from bridge.interfaces.turn import Turn
+from bridge.dev.gateway.payloads import through_json, through_lambda
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 
 class HandlerTransport(httpx.BaseTransport):
     """Answers the requests of an ``httpx.Client`` with a handler behind a front door.
 
+    ::
+
+        client = httpx.Client(transport=HandlerTransport(handler, "alb"), base_url="https://testserver")
+
+    The client's call raises what the handler raises.
+
     Args:
-        handler: ``(event, context) -> payload``, plain or async; an async one runs on one event loop, which is closed
-            with the client. What it raises comes out of the client's call.
+        handler: ``(event, context) -> payload``, synchronous or asynchronous. An asynchronous handler runs on one event
+            loop, in a thread that ends with the client.
         source: the front door, a key of :data:`bridge.dev.gateway.SOURCES`.
-        **door: how it is set up; see :class:`bridge.dev.gateway.Door`.
+        **door: the configuration of the front door; see :class:`bridge.dev.gateway.Door`.
 
     Raises:
         SettingError: there is no such source.
@@ -39,13 +43,13 @@ class HandlerTransport(httpx.BaseTransport):
         self._source = source
         self._front_door = front_door(source)
         self._door = Door(**door)
-        self._loop: Loop | None = None
-        self._making = threading.Lock()
+        self._loop_thread: _LoopThread | None = None
+        self._lock = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request; what the front door refuses is answered as it would."""
+        """Answer one request, with the front door's own answer where it refuses the request or the payload."""
         url = request.url
-        asked = Request(
+        sent = Request(
             method=request.method,
             path=url.raw_path.partition(b"?")[0].decode("ascii"),
             query=url.query.decode("ascii"),
@@ -54,31 +58,67 @@ class HandlerTransport(httpx.BaseTransport):
             scheme=url.scheme,
         )
         try:
-            event = through_json(self._front_door.compose(asked, self._door))
-            context = LocalContext.starting(self._front_door.timeout)
-            payload = through_lambda(self._called(event, context), self._front_door.failed)
-            answer = self._front_door.interpret(payload, asked, self._door)
+            event = through_json(self._front_door.compose(sent, self._door))
+            result = self._call(event, LocalContext(self._front_door.timeout))
+            payload = through_lambda(result, self._front_door.failed)
+            answer = self._front_door.interpret(payload, sent, self._door)
         except RefusedError as refusal:
             answer = refusal.answer
-        log_own(answer, asked, self._source)
-        headers, body = outgoing(answer, asked.method)
+        answer.log(sent, self._source)
+        headers = answer.encode_headers(sent.method, len(answer.body))
+        body = answer.body if answer.has_body(sent.method) else b""
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
     def close(self) -> None:
-        """Close the event loop of an async handler, if there is one."""
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.finish(_nothing)
+        """Close the event loop of an asynchronous handler."""
+        loop_thread, self._loop_thread = self._loop_thread, None
+        if loop_thread is not None:
+            loop_thread.close()
 
-    def _called(self, event: Any, context: Any) -> Any:
-        result = self._handler(event, context)
-        if not inspect.iscoroutine(result):
+    def _call(self, event: Any, context: LocalContext) -> Any:
+        result = _call_outside_of_event_loops(self._handler, event, context)
+        if not asyncio.iscoroutine(result):
             return result
-        with self._making:
-            self._loop = self._loop or Loop()
-        turn = Turn()
-        return self._loop.take(turn, turn.run(result))
+        with self._lock:
+            self._loop_thread = self._loop_thread or _LoopThread()
+        return self._loop_thread.run(result)
 
 
-async def _nothing() -> None:
-    """Nothing is to be done last."""
+def _call_outside_of_event_loops(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call *function*, in another thread if an event loop runs in this one.
+
+    An asynchronous test runs an event loop, in which a handler of an ASGI application cannot be called synchronously.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return function(*arguments)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy_context().run, function, *arguments).result()
+
+
+class _LoopThread:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        started: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._serve(started),), name="bridge event loop", daemon=True
+        )
+        self._thread.start()
+        started.result()
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Return the result of *coroutine*, or raise its exception."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def close(self) -> None:
+        """Cancel the tasks that are left and end the thread."""
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+
+    async def _serve(self, started: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closing = asyncio.Event()
+        started.set_result(None)
+        await self._closing.wait()

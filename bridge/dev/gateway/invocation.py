@@ -1,4 +1,4 @@
-"""One invocation as Lambda sees it: an event on its way to the function, and what comes back."""
+"""What a front door and the Lambda service exchange for one invocation: an error, a stream, the invocation itself."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 
     from bridge.dev.gateway.context import LocalContext
 
-# More of a stream than this is not taken from the function before somebody reads it; below the second, more is.
-_ENOUGH, _LITTLE = 65_536, 16_384
+# Bytes of a stream that wait to be read: above the first number reading from the function pauses, below the second it
+# resumes.
+_HIGH_WATER, _LOW_WATER = 65_536, 16_384
 
 
 class FunctionError(BridgeError):
-    """The function failed: it said so, its process ended, or it took too long.
+    """The function failed: it reported an error, its process ended, or it timed out.
 
     Args:
-        kind: the error's type, such as ``"ValueError"`` or ``"Runtime.ExitError"``.
-        message: for people.
-        stack: the lines of its stack.
+        kind: the type of the error, such as ``"ValueError"`` or ``"Runtime.ExitError"``.
+        message: the message.
+        stack: the lines of the stack trace.
 
     Attributes:
-        kind, message, stack: as given.
+        kind, message, stack: the arguments.
     """
 
     def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
@@ -37,53 +38,52 @@ class FunctionError(BridgeError):
 
 
 class ReceivedStream:
-    """An answer that comes while the function makes it: an async iterator of its chunks.
+    """A streamed response: an asynchronous iterator of its chunks, with back-pressure on the function.
 
-    What is not read is not taken from the function, which then waits. Iterating raises :class:`FunctionError` where
-    the function's answer ended with an error, or was cut off.
+    Iterating raises :class:`FunctionError` where the response ends with an error or is cut off.
 
     Args:
-        content_type: what the function calls it.
-        hold: called to have no more of it sent, and, with False, to go on.
-        hang_up: called when nobody wants any more.
+        content_type: the function's Content-Type.
+        pause: called with True to stop reading from the function, and with False to resume.
+        disconnect: called to close the function's connection.
 
     Attributes:
-        content_type: as given.
+        content_type: the argument.
     """
 
-    def __init__(self, content_type: str, hold: Callable[[bool], None], hang_up: Callable[[], None]) -> None:
+    def __init__(self, content_type: str, pause: Callable[[bool], None], disconnect: Callable[[], None]) -> None:
         self.content_type = content_type
-        self._hold = hold
-        self._hang_up = hang_up
+        self._pause = pause
+        self._disconnect = disconnect
         self._chunks: deque[bytes] = deque()
         self._size = 0
-        self._is_held = False
-        self._is_over = False
+        self._is_paused = False
+        self._has_ended = False
         self._error: FunctionError | None = None
-        self._changed: asyncio.Future[None] | None = None
+        self._changed = asyncio.Event()
 
     def feed(self, chunk: bytes) -> None:
-        """The function's side: a chunk has come."""
-        if chunk and not self._is_over:
+        """Add a chunk from the function."""
+        if chunk and not self._has_ended:
             self._chunks.append(chunk)
             self._size += len(chunk)
-            if self._size > _ENOUGH and not self._is_held:
-                self._is_held = True
-                self._hold(True)
-            self._tell()
+            if self._size > _HIGH_WATER and not self._is_paused:
+                self._is_paused = True
+                self._pause(True)
+            self._changed.set()
 
     def finish(self, error: FunctionError | None = None) -> None:
-        """The function's side: there is no more; with *error* this is not the end that it should have."""
-        if not self._is_over:
-            self._is_over = True
+        """End the stream; *error* is raised after the last chunk."""
+        if not self._has_ended:
+            self._has_ended = True
             self._error = error
-            self._tell()
+            self._changed.set()
 
     def close(self) -> None:
-        """The reader's side: no more is wanted. The function is told, if it has not ended anyway."""
-        if not self._is_over:
+        """Discard the rest of the stream, and close the function's connection if it still sends."""
+        if not self._has_ended:
             self.finish()
-            self._hang_up()
+            self._disconnect()
         self._chunks.clear()
 
     def __aiter__(self) -> ReceivedStream:
@@ -91,35 +91,31 @@ class ReceivedStream:
 
     async def __anext__(self) -> bytes:
         while not self._chunks:
-            if self._is_over:
+            if self._has_ended:
                 if self._error is not None:
                     raise self._error
                 raise StopAsyncIteration
-            self._changed = asyncio.get_running_loop().create_future()
-            await self._changed
+            self._changed.clear()
+            await self._changed.wait()
         chunk = self._chunks.popleft()
         self._size -= len(chunk)
-        if self._is_held and self._size <= _LITTLE:
-            self._is_held = False
-            self._hold(False)
+        if self._is_paused and self._size <= _LOW_WATER:
+            self._is_paused = False
+            self._pause(False)
         return chunk
 
-    def _tell(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
 
-
-class Invocation:
-    """One invocation.
+class PendingInvocation:
+    """An invocation that a process of the function is to answer.
 
     Args:
-        event: the event's bytes.
-        content_type: what they are.
-        context: its request id, the function's ARN, and when the function is ended.
+        event: the event.
+        content_type: the event's Content-Type.
+        context: request ID, ARN and deadline.
 
     Attributes:
-        event, content_type, context: as given.
-        answer: what came back: a payload, a stream, or an error.
+        event, content_type, context: the arguments.
+        answer: a future of the payload, a stream, or an error.
     """
 
     def __init__(self, event: bytes, content_type: str, context: LocalContext) -> None:
@@ -131,14 +127,14 @@ class Invocation:
 
     @property
     def is_answered(self) -> bool:
-        """Whether an answer has come, or has begun to."""
+        """Whether an answer has come, or a stream has begun."""
         return self.answer.done()
 
-    def take(self, answer: bytes | ReceivedStream | FunctionError) -> None:
-        """An answer has come; another one does not count any more, but an error ends a stream."""
+    def set_answer(self, answer: bytes | ReceivedStream | FunctionError) -> None:
+        """Set the answer, unless there is one; an error that follows a stream ends the stream."""
         if not self.answer.done():
             self.answer.set_result(answer)
         elif isinstance(answer, FunctionError) and not self.answer.cancelled():
-            begun = self.answer.result()
-            if isinstance(begun, ReceivedStream):
-                begun.finish(answer)
+            previous = self.answer.result()
+            if isinstance(previous, ReceivedStream):
+                previous.finish(answer)

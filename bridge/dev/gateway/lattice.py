@@ -1,4 +1,4 @@
-"""VPC Lattice's side of a Lambda target.
+"""A VPC Lattice service with a Lambda target group.
 
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 """
@@ -6,43 +6,52 @@ https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway import http_api
-from bridge.dev.gateway.events import all_values, check_event_size, event_body, forwarded, joined_values, query_pairs
-from bridge.dev.gateway.models import Answer, Request
-from bridge.dev.gateway.payloads import object_of
+from bridge.dev.gateway.events import (
+    all_values,
+    check_event_size,
+    encode_body,
+    forwarded_headers,
+    joined_values,
+    query_pairs,
+)
+from bridge.dev.gateway.models import Answer, FrontDoor, Request
+from bridge.dev.gateway.payloads import check_object
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import Door
 
-FAILED = Answer(500, [("content-type", "text/plain")], b"Internal Server Error")
-TIMED_OUT = Answer(504, [("content-type", "text/plain")], b"Gateway Timeout")
-NO_ROUTE = Answer(404, [("content-type", "text/plain")], b"Not Found")
-TIMEOUT_SECONDS = 60.0
 
-_TOO_LARGE = Answer(413, [("content-type", "text/plain")], b"Content Too Large")
+def _plain(status: int, phrase: bytes) -> Answer:
+    return Answer(status, [("content-type", "text/plain")], phrase)
+
+
+_FAILED = _plain(500, b"Internal Server Error")
+_TOO_LARGE = _plain(413, b"Content Too Large")
 
 
 def compose(request: Request, door: Door) -> dict[str, Any]:
-    """The event, version 2.
+    """Return the event of version 2.
 
     Raises:
-        RefusedError: the request is larger than Lambda takes.
+        RefusedError: the request is larger than Lambda's limit.
     """
-    text, is_base64 = event_body(request.body, is_text=http_api.is_text(request))
-    place = f"arn:aws:vpc-lattice:{door.region}:{door.account}"
-    pairs = query_pairs(request.query, decode=True)
+    body, is_base64 = encode_body(request.body, is_text=http_api.is_text(request))
+    arn = f"arn:aws:vpc-lattice:{door.region}:{door.account}"
+    query = all_values(query_pairs(request.query, decode=True), ignore_case=False)
     event: dict[str, Any] = {
         "version": "2.0",
         "path": request.target,
         "method": request.method,
-        "headers": all_values([(name.lower(), value) for name, value in forwarded(request)]),
+        "headers": all_values([(name.lower(), value) for name, value in forwarded_headers(request)]),
         "isBase64Encoded": is_base64,
         "requestContext": {
-            "serviceNetworkArn": f"{place}:servicenetwork/sn-bridge",
-            "serviceArn": f"{place}:service/svc-bridge",
-            "targetGroupArn": f"{place}:targetgroup/tg-bridge",
+            "serviceNetworkArn": f"{arn}:servicenetwork/sn-bridge",
+            "serviceArn": f"{arn}:service/svc-bridge",
+            "targetGroupArn": f"{arn}:targetgroup/tg-bridge",
             "identity": {
                 "sourceVpcArn": f"arn:aws:ec2:{door.region}:{door.account}:vpc/vpc-bridge",
             },
@@ -50,37 +59,48 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
             "timeEpoch": str(int(time.time() * 1_000_000)),
         },
     }
-    if pairs:
-        event["queryStringParameters"] = all_values(pairs, fold=False)
-    if text:
-        event["body"] = text
+    if query:
+        event["queryStringParameters"] = query
+    if body:
+        event["body"] = body
     check_event_size(event, request, _TOO_LARGE)
     return event
 
 
-def compose_v1(request: Request, door: Door) -> dict[str, Any]:  # noqa: ARG001 - one signature for all
-    """The event, version 1.
+def compose_v1(request: Request, _door: Door) -> dict[str, Any]:
+    """Return the event of version 1.
 
     Raises:
-        RefusedError: the request is larger than Lambda takes.
+        RefusedError: the request is larger than Lambda's limit.
     """
-    text, is_base64 = event_body(request.body, is_text=http_api.is_text(request))
+    body, is_base64 = encode_body(request.body, is_text=http_api.is_text(request))
     event = {
         "raw_path": request.target,
         "method": request.method,
-        "headers": joined_values(forwarded(request)),
+        "headers": joined_values(forwarded_headers(request)),
         "query_string_parameters": dict(query_pairs(request.query, decode=True)),
-        "body": text,
+        "body": body,
         "is_base64_encoded": is_base64,
     }
     check_event_size(event, request, _TOO_LARGE)
     return event
 
 
-def interpret(payload: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001
-    """What the client gets for a payload.
+def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+    """Return the answer for a payload.
 
     Raises:
         RefusedError: the payload is malformed.
     """
-    return http_api.answer_of(object_of(payload, FAILED), FAILED)
+    return http_api.answer_of(check_object(payload, _FAILED), _FAILED)
+
+
+FRONT_DOOR = FrontDoor(
+    compose,
+    interpret,
+    failed=_FAILED,
+    timed_out=_plain(504, b"Gateway Timeout"),
+    no_route=_plain(404, b"Not Found"),
+    timeout=60.0,
+)
+V1_FRONT_DOOR = replace(FRONT_DOOR, compose=compose_v1)

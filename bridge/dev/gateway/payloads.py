@@ -1,4 +1,7 @@
-"""A function's payload: what every front door does to read it, and to refuse it."""
+"""Validation of a function's payload, in the parts that several front doors read in the same way.
+
+Each function takes the front door's answer to a failed function, and raises :class:`RefusedError` with it.
+"""
 
 from __future__ import annotations
 
@@ -8,161 +11,141 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import native_of, refused
-from bridge.dev.gateway.json_text import from_json, to_json
+from bridge.dev.gateway.models import RefusedError
+from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.dev.gateway.models import Answer, Headers
 
-# 6 MiB and 100 bytes, as Lambda's runtime API enforces it.
-LAMBDA_PAYLOAD_LIMIT = 6_291_556
-
-_REMEMBER = 1024
-_names: set[str] = set()  # those that were found to be names
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, 5.6.2
 _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
-def through_lambda(result: Any, refuse: Answer) -> Any:
-    """What a function returned as it comes out of Lambda: through JSON.
+def through_json(value: Any) -> Any:
+    """Return a copy of *value* as the other end of a JSON connection reads it.
 
     Raises:
-        RefusedError: it is larger than Lambda takes.
-        TypeError, ValueError: it is nothing that JSON can write.
+        TypeError, ValueError: JSON cannot represent the value.
     """
-    text = to_json(result)
-    if len(text) > LAMBDA_PAYLOAD_LIMIT:
-        size = size_of(result)  # as the managed runtimes since Python 3.12 write it
-        if size > LAMBDA_PAYLOAD_LIMIT:
-            why = f"the payload is {size} bytes of JSON, Lambda takes {LAMBDA_PAYLOAD_LIMIT}"
-            raise refused(refuse, f"{why}; answer with less, or redirect to S3")
-    return from_json(text)
+    return json.loads(json.dumps(value))
 
 
-def size_of(content: Any) -> int:
-    """The bytes of *content* as JSON."""
-    return len(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+def through_lambda(result: Any, failed: Answer) -> Any:
+    """Return a function's result as Lambda passes it on: converted to JSON and back, up to Lambda's limit.
+
+    Raises:
+        RefusedError: the payload is larger than Lambda's limit.
+        TypeError, ValueError: JSON cannot represent the result.
+    """
+    text = json.dumps(result, ensure_ascii=False)
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > LAMBDA_PAYLOAD_LIMIT:
+        raise RefusedError(
+            failed,
+            f"the payload has {size} bytes of JSON, but Lambda accepts {LAMBDA_PAYLOAD_LIMIT}; answer with less, or "
+            "redirect to S3",
+        )
+    return json.loads(text)
 
 
-def json_name(value: Any) -> str:
-    """What JSON calls a value like this one."""
+def json_size(value: Any) -> int:
+    """Return the number of bytes of *value* as JSON, in UTF-8, as the managed runtimes since Python 3.12 write it."""
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+def json_type(value: Any) -> str:
+    """Return the name of a value's JSON type."""
     return _JSON_NAMES.get(type(value), "number")
 
 
-def object_of(payload: Any, refuse: Answer) -> dict[str, Any]:
-    """*payload*, if it is a JSON object.
-
-    Raises:
-        RefusedError: it is none.
-    """
+def check_object(payload: Any, failed: Answer) -> dict[str, Any]:
+    """Return *payload*, which must be a JSON object."""
     if isinstance(payload, dict):
         return payload
-    raise refused(
-        refuse, f"the payload is a JSON {json_name(payload)}, no object; return {{'statusCode': 200, 'body': '…'}}"
+    raise RefusedError(
+        failed,
+        f"the payload is a JSON {json_type(payload)}, not an object; return {{'statusCode': 200, 'body': '…'}}",
     )
 
 
-def status_of(payload: dict[str, Any], refuse: Answer, key: str = "statusCode") -> int:
-    """The status code of a payload; text of digits counts.
-
-    Raises:
-        RefusedError: there is none that can end a request.
-    """
+def status_code(payload: dict[str, Any], failed: Answer, key: str = "statusCode") -> int:
+    """Return the status code of a payload, a number or a string of digits."""
     status = payload.get(key)
     if isinstance(status, str) and re.fullmatch("[0-9]{3}", status):
         status = int(status)
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
-        raise refused(refuse, f"the payload's {key} is {status!r}; it must be a number from 200 to 599")
+        raise RefusedError(failed, f"the payload's {key} is {status!r}; it must be a number from 200 to 599")
     return status
 
 
-def map_of(payload: dict[str, Any], key: str, refuse: Answer) -> dict[str, Any]:
-    """The headers of a payload under *key*; null counts as none.
-
-    Raises:
-        RefusedError: they are no object.
-    """
+def header_map(payload: dict[str, Any], key: str, failed: Answer) -> dict[str, Any]:
+    """Return the headers under *key*, which must be an object or null."""
     headers = payload.get(key)
     if headers is None:
         return {}
     if not isinstance(headers, dict):
-        raise refused(refuse, f"the payload's {key} is a JSON {json_name(headers)}; it must be an object")
+        raise RefusedError(failed, f"the payload's {key} is a JSON {json_type(headers)}; it must be an object")
     return headers
 
 
-def lists_of(payload: dict[str, Any], key: str, refuse: Answer) -> list[tuple[str, Any]]:
-    """Name and value of each header in a map of lists.
-
-    Raises:
-        RefusedError: it is no object of lists.
-    """
+def header_lists(payload: dict[str, Any], key: str, failed: Answer) -> list[tuple[str, Any]]:
+    """Return name and value of each header under *key*, which must be an object of lists, or null."""
     pairs: list[tuple[str, Any]] = []
-    for name, values in map_of(payload, key, refuse).items():
+    for name, values in header_map(payload, key, failed).items():
         if not isinstance(values, list):
-            raise refused(refuse, f"the payload's {key}[{name!r}] is {values!r}; it must be a list of texts")
+            raise RefusedError(failed, f"the payload's {key}[{name!r}] is {values!r}; it must be a list of strings")
         pairs += [(name, value) for value in values]
     return pairs
 
 
-def header_pairs(pairs: Iterable[tuple[str, Any]], refuse: Answer, *, only_text: bool = False) -> Headers:
-    """Headers as they go out: numbers and booleans as JSON writes them, null not at all.
+def check_headers(pairs: Iterable[tuple[str, Any]], failed: Answer, *, only_strings: bool = False) -> Headers:
+    """Return headers as native strings, with numbers and booleans as JSON writes them, and without null values.
 
     Args:
-        pairs: names and values as the payload has them.
-        refuse: the answer to what is malformed.
-        only_text: refuse every value that is no text.
-
-    Raises:
-        RefusedError: a name or value that HTTP does not allow.
+        pairs: names and values of the payload.
+        failed: the answer to malformed headers.
+        only_strings: refuse values of other types.
     """
     headers: Headers = []
     for name, value in pairs:
-        if name in _names and type(value) is str and value.isascii() and value.isprintable():  # as nearly always
-            headers.append((name, value))
-            continue
         if not _TOKEN.match(name):
-            raise refused(refuse, f"{name!r} is no name for a header; it must be a token, such as 'X-Name'")
-        if len(_names) < _REMEMBER:
-            _names.add(name)
-        text = value
+            raise RefusedError(failed, f"{name!r} is not a valid header name; use a token, such as 'X-Name'")
         if not isinstance(value, str):
-            if only_text or isinstance(value, (dict, list)):
-                raise refused(refuse, f"the header {name!r} is {value!r}; it must be text")
+            if only_strings or isinstance(value, (dict, list)):
+                raise RefusedError(failed, f"the header {name!r} is {value!r}; it must be a string")
             if value is None:
                 continue
-            text = json.dumps(value)
-        if "\r" in text or "\n" in text or "\0" in text:
-            raise refused(refuse, f"the header {name!r} has a line break or NUL in its value {text!r}; take it out")
-        headers.append((name, native_of(text)))
+        text = value if isinstance(value, str) else json.dumps(value)
+        if re.search("[\r\n\0]", text):
+            raise RefusedError(failed, f"the header {name!r} has a line break or NUL in its value {text!r}; remove it")
+        headers.append((name, text.encode("utf-8", "replace").decode("latin-1")))
     return headers
 
 
-def length_of(headers: Headers) -> int | None:
-    """What Content-Length says; None if it says nothing, or no number."""
+def declared_length(headers: Headers) -> int | None:
+    """Return the number in Content-Length; None without one."""
     for name, value in headers:
         if name.lower() == "content-length" and value.isascii() and value.isdecimal():
             return int(value)
     return None
 
 
-def body_of(payload: dict[str, Any], refuse: Answer) -> bytes:
-    """The bytes of a payload's body, by its own flag.
-
-    Raises:
-        RefusedError: the body is marked as base64 and is not, or is no text.
-    """
+def decode_body(payload: dict[str, Any], failed: Answer) -> bytes:
+    """Return the bytes of ``body``, which is base64 if ``isBase64Encoded`` is true."""
     body = payload.get("body")
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise refused(refuse, f"the payload's body is a JSON {json_name(body)}; it must be text, such as json.dumps(…)")
+        raise RefusedError(
+            failed, f"the payload's body is a JSON {json_type(body)}; it must be a string, such as json.dumps(…)"
+        )
     if not payload.get("isBase64Encoded"):
         return body.encode("utf-8", "replace")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
-        raise refused(
-            refuse, "the payload says isBase64Encoded, but its body is not base64; encode it, or leave the flag out"
+        raise RefusedError(
+            failed, "the payload sets isBase64Encoded, but its body is not base64; encode the body, or omit the flag"
         ) from None

@@ -1,54 +1,52 @@
-"""API Gateway's side of a REST API with proxy integration, and of payload format 1.0.
+"""An API Gateway REST API with Lambda proxy integration; and payload format 1.0, which HTTP APIs have as well.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
 from bridge.dev.gateway.events import (
     all_values,
     check_event_size,
-    event_body,
-    forwarded,
+    decode_header,
+    encode_body,
+    forwarded_headers,
     header_size,
     host_and_port,
-    http_time,
-    json_answer,
     last_values,
     query_pairs,
-    refused,
-    request_id,
+    request_time,
     strip_prefix,
-    text_of,
 )
-from bridge.dev.gateway.models import Answer, Request
-from bridge.dev.gateway.payloads import body_of, header_pairs, json_name, lists_of, map_of, object_of, status_of
+from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, json_answer
+from bridge.dev.gateway.payloads import (
+    check_headers,
+    check_object,
+    decode_body,
+    header_lists,
+    header_map,
+    json_type,
+    status_code,
+)
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import Door, Headers
 
-FAILED = json_answer(
-    502, {"message": "Internal server error"}, headers=[("x-amzn-errortype", "InternalServerErrorException")]
-)
-TIMED_OUT = json_answer(504, {"message": "Endpoint request timed out"})
-NO_ROUTE = json_answer(403, {"message": "Missing Authentication Token"})
-TIMEOUT_SECONDS = 29.0
-
-_REQUEST_LIMIT = 10 * 1024 * 1024
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+_BODY_LIMIT = 10 * 1024 * 1024
 _HEADER_LIMIT = 10_240
-_TOO_LONG = json_answer(413, {"message": "Request Too Long"})
-_URI_TOO_LONG = json_answer(414, {"message": "Request-URI Too Long"})
-_HEADERS_TOO_LONG = json_answer(431, {"message": "Request Header Fields Too Large"})
 
-# Never reach the function.
-_KEPT = frozenset(
+# Headers that API Gateway removes, renames in responses, or writes in its own spelling:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+_REMOVED = frozenset(
     {"content-length", "expect", "max-forwards", "server", "content-md5", "proxy-authenticate", "www-authenticate"}
 )
-# Spelled by API Gateway whatever the client's spelling.
-_TITLES = {
+_REMAPPED = frozenset({"connection", "content-length", "date", "server"})
+_SPELLINGS = {
     name.lower(): name
     for name in (
         "Authorization", "Host", "User-Agent", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port",
@@ -57,67 +55,77 @@ _TITLES = {
 }  # fmt: skip
 _PAYLOAD_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
-_REMAPPED = {"connection", "content-length", "date", "server"}
+
+_FAILED = json_answer(
+    502, {"message": "Internal server error"}, headers=[("x-amzn-errortype", "InternalServerErrorException")]
+)
+_NO_ROUTE = json_answer(403, {"message": "Missing Authentication Token"})
+_TOO_LONG = json_answer(413, {"message": "Request Too Long"})
+_URI_TOO_LONG = json_answer(414, {"message": "Request-URI Too Long"})
+_HEADERS_TOO_LONG = json_answer(431, {"message": "Request Header Fields Too Large"})
 
 
 def compose(request: Request, door: Door) -> dict[str, Any]:
-    """The event for a request that came to a REST API.
+    """Return the event of a proxy integration.
 
     Raises:
-        RefusedError: the request is larger than API Gateway takes, or begins with neither stage nor base path.
+        RefusedError: the request is over a limit, or outside the stage or base path.
     """
     _check_size(request)
-    rest = strip_prefix(request, door, NO_ROUTE)
-    event = event_of(request, door, _one_slash(rest if door.stage else request.path), rest)
+    rest = strip_prefix(request, door, _NO_ROUTE)
+    path = rest if door.stage else request.path
+    event = base_event(request, door, "/" + path.lstrip("/"), rest)
     check_event_size(event, request, _TOO_LONG)
     return event
 
 
-def event_of(request: Request, door: Door, path: str, rest: str, *, version: str = "") -> dict[str, Any]:
-    """The event of payload format 1.0.
+def base_event(request: Request, door: Door, path: str, rest: str, *, version: str = "") -> dict[str, Any]:
+    """Return the event in payload format 1.0.
 
     Args:
         request: the request.
-        door: how the front door is set up.
-        path: what the event calls the path.
+        door: the configuration of the front door.
+        path: the event's ``path``.
         rest: the path without stage or base path.
-        version: what an HTTP API adds.
+        version: the event's ``version``, which only HTTP APIs set.
     """
-    headers = [(_TITLES.get(name.lower(), name), value) for name, value in forwarded(request)]
-    headers = [pair for pair in headers if version or pair[0].lower() not in _KEPT]
-    pairs = query_pairs(request.query, decode=True)
-    body, is_base64 = event_body(request.body, is_text=not _is_binary(request.header("content-type"), door))
-    template, parameters = "/{proxy+}", {"proxy": rest.strip("/")}
+    headers = [(_SPELLINGS.get(name.lower(), name), value) for name, value in forwarded_headers(request)]
+    headers = [pair for pair in headers if version or pair[0].lower() not in _REMOVED]
+    query = query_pairs(request.query, decode=True)
+    content_type = request.header("content-type")
+    is_binary = any(_matches(content_type, pattern) for pattern in door.binary_media_types)
+    body, is_base64 = encode_body(request.body, is_text=not is_binary)
+    resource, parameters = "/{proxy+}", {"proxy": rest.strip("/")}
     if door.route is not None:
-        template, parameters = door.route.template, dict(door.route.parameters)
+        resource, parameters = door.route.template, dict(door.route.parameters)
     elif not parameters["proxy"]:
-        template, parameters = "/", {}
+        resource, parameters = "/", {}
     domain = host_and_port(request)[0] or "localhost"
-    when, milliseconds = http_time()
+    time, milliseconds = request_time()
     event: dict[str, Any] = {"version": version} if version else {}
-    event |= {
-        "resource": template,
+    return event | {
+        "resource": resource,
         "path": path,
         "httpMethod": request.method,
         "headers": last_values(headers) or None,
         "multiValueHeaders": all_values(headers) or None,
-        "queryStringParameters": dict(pairs) or None,
-        "multiValueQueryStringParameters": all_values(pairs, fold=False) or None,
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": all_values(query, ignore_case=False) or None,
         "pathParameters": parameters or None,
         "stageVariables": None,
         "requestContext": {
             "resourceId": "a1b2c3",
-            "resourcePath": template,
+            "resourcePath": resource,
             "httpMethod": request.method,
             "extendedRequestId": "bridge",
-            "requestTime": when,
+            "requestTime": time,
             "path": request.path,
             "accountId": door.account,
             "protocol": f"HTTP/{request.http_version}",
             "stage": door.stage or ("$default" if version else "local"),
             "domainPrefix": domain.partition(".")[0],
             "requestTimeEpoch": milliseconds,
-            "requestId": request_id(),
+            "requestId": str(uuid.uuid4()),
             "identity": {
                 "cognitoIdentityPoolId": None,
                 "accountId": None,
@@ -129,7 +137,7 @@ def event_of(request: Request, door: Door, path: str, rest: str, *, version: str
                 "cognitoAuthenticationType": None,
                 "cognitoAuthenticationProvider": None,
                 "userArn": None,
-                "userAgent": text_of(request.header("user-agent")) or None,
+                "userAgent": decode_header(request.header("user-agent")) or None,
                 "user": None,
             },
             "domainName": domain,
@@ -138,108 +146,105 @@ def event_of(request: Request, door: Door, path: str, rest: str, *, version: str
         "body": body or None,
         "isBase64Encoded": is_base64,
     }
-    return event
 
 
 def interpret(payload: Any, request: Request, door: Door) -> Answer:
-    """What the client gets for a payload.
+    """Return the answer for a payload.
+
+    A base64 body is decoded only if the first type in the request's Accept header is among the binary media types:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html
 
     Raises:
-        RefusedError: API Gateway answers 502 for such a payload.
+        RefusedError: API Gateway answers 502.
     """
-    payload = object_of(payload, FAILED)
+    payload = check_object(payload, _FAILED)
     _check_keys(payload, _PAYLOAD_KEYS)
     if not payload.keys() & {"statusCode", "headers", "multiValueHeaders", "body"}:
-        raise refused(FAILED, "the payload is empty; return {'statusCode': 200, 'body': '…'}")
-    status, headers = _head(payload)
-    if payload.get("isBase64Encoded") and not _is_decoded(request, door):
-        # https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html
-        body = body_of({**payload, "isBase64Encoded": False}, FAILED)
-        note = (
-            "sent the client base64 text instead of the body's bytes: API Gateway decodes a payload marked "
-            "isBase64Encoded only if the API's binaryMediaTypes have */* or the first type in the request's Accept "
-            f"header, which is {_accepted(request) or 'missing'}; set binaryMediaTypes to */* on AWS, and here with "
-            "--binary-media-types '*/*'"
-        )
-        return Answer(status, headers, body, note=note)
-    return Answer(status, headers, body_of(payload, FAILED))
+        raise RefusedError(_FAILED, "the payload is empty; return {'statusCode': 200, 'body': '…'}")
+    status, headers = _status_and_headers(payload)
+    accept = request.header("accept").partition(",")[0].strip()
+    is_decoded = any(pattern == "*/*" or _matches(accept, pattern) for pattern in door.binary_media_types)
+    if is_decoded or not payload.get("isBase64Encoded"):
+        return Answer(status, headers, decode_body(payload, _FAILED))
+    note = (
+        "sent the client base64 text instead of the body's bytes: API Gateway decodes a payload with isBase64Encoded "
+        "only if the API's binaryMediaTypes include */* or the first type in the request's Accept header, which is "
+        f"{accept or 'missing'}; set binaryMediaTypes to */* on AWS, and here with --binary-media-types '*/*'"
+    )
+    return Answer(status, headers, decode_body({**payload, "isBase64Encoded": False}, _FAILED), note=note)
 
 
-def begin(prelude: Any, request: Request, door: Door) -> Answer:  # noqa: ARG001 - one signature for all
-    """What the client gets first of a stream that begins so; unlike a payload it may have ``cookies``.
+def interpret_prelude(prelude: dict[str, Any]) -> Answer:
+    """Return the answer, still without a body, for the prelude of a streamed response, which may have ``cookies``.
 
     Raises:
-        RefusedError: API Gateway answers 502 for it.
+        RefusedError: API Gateway answers 502.
     """
     _check_keys(prelude, _PRELUDE_KEYS)
-    status, headers = _head(prelude)
+    status, headers = _status_and_headers(prelude)
     cookies = prelude.get("cookies") or []
     if not isinstance(cookies, list):
-        raise refused(FAILED, f"the cookies are a JSON {json_name(cookies)}; they must be a list of texts")
-    return Answer(status, headers + header_pairs([("Set-Cookie", cookie) for cookie in cookies], FAILED))
+        raise RefusedError(_FAILED, f"the cookies are a JSON {json_type(cookies)}; they must be a list of strings")
+    return Answer(status, headers + check_headers([("Set-Cookie", cookie) for cookie in cookies], _FAILED))
 
 
-def _check_keys(payload: dict[str, Any], known: frozenset[str]) -> None:
-    if unknown := payload.keys() - known:
-        names = ", ".join(sorted(unknown))
-        raise refused(FAILED, f"the payload has keys that a REST API does not know; leave them out: {names}")
-
-
-def _head(payload: dict[str, Any]) -> tuple[int, Headers]:
-    """Status and headers, with the type that API Gateway adds."""
-    status = status_of({"statusCode": 200, **payload}, FAILED)
-    headers = _headers(payload)
-    if "content-type" not in {name.lower() for name, _ in headers}:
-        headers.append(("Content-Type", "application/json"))
-    return status, headers
-
-
-def _one_slash(path: str) -> str:
-    """Leading slashes become one; those inside stay."""
-    return "/" + path.lstrip("/")
+FRONT_DOOR = FrontDoor(
+    compose,
+    interpret,
+    failed=_FAILED,
+    timed_out=json_answer(504, {"message": "Endpoint request timed out"}),
+    no_route=_NO_ROUTE,
+    timeout=29.0,
+    interpret_prelude=interpret_prelude,
+)
 
 
 def _check_size(request: Request) -> None:
     target, headers = len(request.target), header_size(request)
     if target > _HEADER_LIMIT:
-        why = f"path and query are {target} bytes, at most {_HEADER_LIMIT} pass; send long values in the body"
-        raise refused(_URI_TOO_LONG, why)
+        raise RefusedError(
+            _URI_TOO_LONG,
+            f"path and query have {target} bytes, but API Gateway accepts {_HEADER_LIMIT}; send long values in the "
+            "body",
+        )
     if headers > _HEADER_LIMIT:
-        why = f"the headers are {headers} bytes, at most {_HEADER_LIMIT} pass; send less in them, often in cookies"
-        raise refused(_HEADERS_TOO_LONG, why)
-    if request.size > _REQUEST_LIMIT:
-        why = f"the body is {request.size} bytes, API Gateway takes {_REQUEST_LIMIT}; send less, or upload to S3"
-        raise refused(_TOO_LONG, why)
+        raise RefusedError(
+            _HEADERS_TOO_LONG,
+            f"the headers have {headers} bytes, but API Gateway accepts {_HEADER_LIMIT}; send less in them, for "
+            "example in cookies",
+        )
+    if request.size > _BODY_LIMIT:
+        raise RefusedError(
+            _TOO_LONG,
+            f"the body has {request.size} bytes, but API Gateway accepts {_BODY_LIMIT}; send less, or upload to S3",
+        )
 
 
-def _headers(payload: dict[str, Any]) -> Headers:
-    """Both header maps merged, the multi-value one first, with the names that API Gateway renames."""
-    headers = header_pairs(lists_of(payload, "multiValueHeaders", FAILED), FAILED)
-    spelled = {name.lower(): name for name, _ in headers}
-    for name, value in header_pairs(map_of(payload, "headers", FAILED).items(), FAILED):
-        pair = (spelled.get(name.lower(), name), value)
+def _check_keys(payload: dict[str, Any], supported: frozenset[str]) -> None:
+    if unsupported := payload.keys() - supported:
+        names = ", ".join(sorted(unsupported))
+        raise RefusedError(_FAILED, f"the payload has keys that REST APIs do not support; omit them: {names}")
+
+
+def _status_and_headers(payload: dict[str, Any]) -> tuple[int, Headers]:
+    """Return status and headers, with the Content-Type that API Gateway adds and the names that it changes.
+
+    Both header maps are merged, the values of ``multiValueHeaders`` first.
+    """
+    status = status_code({"statusCode": 200, **payload}, _FAILED)
+    headers = check_headers(header_lists(payload, "multiValueHeaders", _FAILED), _FAILED)
+    spellings = {name.lower(): name for name, _ in headers}
+    for name, value in check_headers(header_map(payload, "headers", _FAILED).items(), _FAILED):
+        pair = (spellings.get(name.lower(), name), value)
         if pair not in headers:
             headers.append(pair)
-    remapped = [(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in headers]
-    return [pair for pair in remapped if pair[0].lower() != "transfer-encoding"]
-
-
-def _is_binary(content_type: str, door: Door) -> bool:
-    return any(_matches(content_type, pattern) for pattern in door.binary_media_types)
-
-
-def _is_decoded(request: Request, door: Door) -> bool:
-    """Whether a base64 body is decoded: by the first type in Accept, ``*/*`` in the list takes every request."""
-    accept = _accepted(request)
-    return any(pattern == "*/*" or _matches(accept, pattern) for pattern in door.binary_media_types)
-
-
-def _accepted(request: Request) -> str:
-    """The first type in the Accept header."""
-    return request.header("accept").partition(",")[0].strip()
+    headers = [(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in headers]
+    headers = [pair for pair in headers if pair[0].lower() != "transfer-encoding"]
+    if "content-type" not in {name.lower() for name, _ in headers}:
+        headers.append(("Content-Type", "application/json"))
+    return status, headers
 
 
 def _matches(content_type: str, pattern: str) -> bool:
-    media = media_type(content_type)
-    pattern = pattern.lower()
+    media, pattern = media_type(content_type), pattern.lower()
     return pattern == "*/*" or media == pattern or (pattern.endswith("/*") and media.startswith(pattern[:-1]))

@@ -1,8 +1,8 @@
-"""Matching a request to explicit routes, as API Gateway does.
+"""Matching a request to the routes of a REST or HTTP API.
 
-https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html: the most specific route with
-the request's method wins, greedy ones after all others, then ``$default``. A REST API first finds the resource,
-segment by segment and whatever its methods, and then the method on it.
+An HTTP API selects the most specific route with the request's method, greedy routes after all others, then
+``$default``: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html. A REST API
+first selects the resource, segment by segment and whatever its methods, and then the method.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
     from bridge.dev.gateway.cors import Cors
 
+# How specific a segment of a template is; the lowest matches first.
 _FIXED, _VARIABLE, _GREEDY = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionRoute:
-    """A route and the function behind it.
+    """A route to a function.
 
     Attributes:
         method: ``"GET"`` … or ``"ANY"``.
         template: ``"/dogs/{id}"``, ``"/{proxy+}"``, or ``"$default"``.
         function: the name of the function.
-        preflight: what API Gateway answers here by itself, instead of the function; None where the function answers.
+        preflight: the CORS configuration with which API Gateway answers this route itself; None if the function does.
     """
 
     method: str
@@ -40,63 +41,58 @@ class FunctionRoute:
 def match(
     routes: Sequence[FunctionRoute], method: str, path: str, *, rest: bool
 ) -> tuple[FunctionRoute, Route | None] | None:
-    """The route that takes a request, and what its variables matched.
+    """Return the route of a request, and the values of its path variables.
 
     Args:
         routes: all routes.
         method: the request's method.
         path: its path, percent-encoded, without the stage.
-        rest: match as a REST API does, not as an HTTP API.
+        rest: match as a REST API, not as an HTTP API.
 
     Returns:
-        The route; with None for the match of ``$default``. None if no route takes the request.
+        The route and its match, which is None for ``$default``; or None if no route matches.
     """
     candidates = [
-        (rank, route, found) for route in routes if (placed := _place(route.template, path)) for rank, found in [placed]
+        (matched[0], route, matched[1])
+        for route in routes
+        if (matched := _match_template(route.template, path)) is not None
     ]
     if rest and candidates:
-        best = min(rank for rank, _, _ in candidates)
-        candidates = [candidate for candidate in candidates if candidate[0] == best]
-    allowed = [candidate for candidate in candidates if candidate[1].method in (method, "ANY")]
-    if allowed:
+        most_specific = min(rank for rank, _, _ in candidates)
+        candidates = [candidate for candidate in candidates if candidate[0] == most_specific]
+    candidates = [candidate for candidate in candidates if candidate[1].method in (method, "ANY")]
+    if candidates:
 
-        def order(
-            candidate: tuple[tuple[int, ...], FunctionRoute, dict[str, str]],
-        ) -> tuple[bool, tuple[int, ...], bool]:
+        def order(candidate: tuple[tuple[int, ...], FunctionRoute, dict[str, str]]) -> tuple[object, ...]:
             rank, route, _ = candidate
             return not rest and rank[-1] == _GREEDY, rank, route.method == "ANY"
 
-        _, route, parameters = min(allowed, key=order)
+        _, route, parameters = min(candidates, key=order)
         return route, Route(route.method, route.template, parameters)
-    if rest:
-        return None
     default = next((route for route in routes if route.template == "$default"), None)
-    return (default, None) if default is not None else None
+    return (default, None) if default is not None and not rest else None
 
 
-def _place(template: str, path: str) -> tuple[tuple[int, ...], dict[str, str]] | None:
-    """How specific *template* is for *path*, lower is more, and its variables; None if it does not match."""
+def _match_template(template: str, path: str) -> tuple[tuple[int, ...], dict[str, str]] | None:
+    """Return the rank of each segment of *template*, and its variables; None if it does not match *path*."""
     if template == "$default":
         return None
-    wanted, given = template.strip("/").split("/"), path.strip("/").split("/")
+    expected, segments = template.strip("/").split("/"), path.strip("/").split("/")
     rank: list[int] = []
     parameters: dict[str, str] = {}
-    for position, segment in enumerate(wanted):
-        if segment.startswith("{") and segment.endswith("+}"):
-            rest = "/".join(given[position:])
+    for position, name in enumerate(expected):
+        if name.startswith("{") and name.endswith("+}"):
+            rest = "/".join(segments[position:])
             if not rest:
                 return None
-            parameters[segment[1:-2]] = rest
+            parameters[name[1:-2]] = rest
             return (*rank, _GREEDY), parameters
-        if position >= len(given):
-            return None
-        if segment.startswith("{") and segment.endswith("}"):
-            if not given[position]:
-                return None
-            parameters[segment[1:-1]] = given[position]
+        segment = segments[position] if position < len(segments) else None
+        if name.startswith("{") and name.endswith("}") and segment:
+            parameters[name[1:-1]] = segment
             rank.append(_VARIABLE)
-        elif segment == given[position]:
+        elif segment == name:
             rank.append(_FIXED)
         else:
             return None
-    return (tuple(rank), parameters) if len(wanted) == len(given) else None
+    return (tuple(rank), parameters) if len(expected) == len(segments) else None

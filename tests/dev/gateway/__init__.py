@@ -1,1 +1,0 @@
-"""The front doors on this machine: what they pass on, what they refuse, and how they are served."""

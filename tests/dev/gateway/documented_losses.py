@@ -1,7 +1,7 @@
-"""What a source cannot carry: the table in docs/sources.md, and the same in code.
+"""What a source cannot carry: the table in docs/sources.md, and the same rules in code.
 
-A request and an answer are taken as HTTP means them. Each rule here says how the application's view, or the client's,
-differs from that. The table says for which sources; neither has a rule that the other has not.
+A rule changes a request from what the client sends to what the application receives, or a response from what the
+application sends to what the client receives. The table lists the sources of each rule. Both have the same rules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 
 from bridge import wsgi_handler
 from bridge.dev.gateway import SOURCES, Door, Request, compose
-from tests.dev.gateway.recording_apps import Given
+from tests.dev.gateway.recording_app import AppResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,8 +33,8 @@ TRACE = b"(the front door's own)"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as HTTP means it: header names without case, values in order."""
+class HttpRequest:
+    """A request with the meaning that HTTP gives it: header names without case, values in order."""
 
     method: str
     root: str
@@ -48,8 +48,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """An answer as HTTP means it."""
+class HttpResponse:
+    """A response with the meaning that HTTP gives it."""
 
     status: int
     fields: Fields
@@ -57,59 +57,56 @@ class Answered:
 
 
 def fields_of(pairs: Iterable[tuple[str, str]]) -> Fields:
-    """Header pairs by lower-case name."""
+    """The values of headers by lower-case name."""
     found: Fields = {}
     for name, value in pairs:
         found.setdefault(name.lower(), []).append(value.encode("latin-1"))
     return found
 
 
-def asked_by(request: Request, root: str) -> Asked:
-    """What HTTP says that *request* asks of an application below *root*."""
-    raw = request.path or "/"
-    path = unquote_to_bytes(raw[len(root) :]) or b"/"
-    fields = fields_of(request.headers)
-    return Asked(
-        request.method,
+def http_request(sent: Request, root: str) -> HttpRequest:
+    """The request that an application below *root* receives if nothing is lost."""
+    raw = sent.path or "/"
+    return HttpRequest(
+        sent.method,
         root,
-        path,
+        unquote_to_bytes(raw[len(root) :]) or b"/",
         raw.encode("latin-1"),
-        request.query,
-        fields,
-        request.body,
-        request.scheme,
-        request.client,
+        sent.query,
+        fields_of(sent.headers),
+        sent.body,
+        sent.scheme,
+        sent.client,
     )
 
 
-def answered_with(given: Given, method: str) -> Answered:
-    """What HTTP says that the client gets."""
-    body = b"" if method == "HEAD" or given.status in (204, 304) else given.body
-    return Answered(given.status, fields_of(given.headers), body)
+def http_response(sent: AppResponse, method: str) -> HttpResponse:
+    """The response that the client receives if nothing is lost."""
+    body = b"" if method == "HEAD" or sent.status in (204, 304) else sent.body
+    return HttpResponse(sent.status, fields_of(sent.headers), body)
 
 
-T = TypeVar("T", Asked, Answered)
+T = TypeVar("T", HttpRequest, HttpResponse)
 
 
 @dataclass(frozen=True)
 class Rule(Generic[T]):
-    """One thing that cannot be carried.
+    """A rule about something that is lost.
 
     Attributes:
-        apply: what arrives instead; an answer's also depends on the front door's set-up.
-        request, given: an exchange that shows it.
-        door: the set-up that shows it.
+        apply: returns what arrives instead, which may depend on the configuration of the front door.
+        request, response, door: a request, a response and a configuration to which the rule applies.
     """
 
     apply: Callable[[T, Door], T]
     request: Request = field(default_factory=Request)
-    given: Given = field(default_factory=lambda: Given(200, [("Content-Type", "text/plain")], b"hello"))
+    response: AppResponse = field(default_factory=lambda: AppResponse(200, [("Content-Type", "text/plain")], b"hello"))
     door: Door = field(default_factory=lambda: Door(binary_media_types=("*/*",)))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table."""
+    """A row of the table."""
 
     id: str
     sources: tuple[str, ...]
@@ -120,7 +117,7 @@ class Row:
 
 @cache
 def table() -> tuple[Row, ...]:
-    """The table in docs/sources.md."""
+    """The rows of the table in docs/sources.md."""
     section = DOCUMENT.read_text("utf-8").partition(HEADING + "\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
@@ -141,7 +138,7 @@ def _latin_1(value: bytes) -> bytes:
 
 
 def _values(change: Callable[[str, list[bytes]], list[bytes]]) -> Callable[[T, Door], T]:
-    """A rule about each header's values; one that is left without any is gone."""
+    """A rule that changes the values of each header; a header without values is dropped."""
 
     def apply(message: T, door: Door) -> T:
         changed = {name: change(name, values) for name, values in message.fields.items()}
@@ -150,15 +147,15 @@ def _values(change: Callable[[str, list[bytes]], list[bytes]]) -> Callable[[T, D
     return apply
 
 
-def _gone(*names: str) -> Callable[[T, Door], T]:
+def _dropped(*names: str) -> Callable[[T, Door], T]:
     return _values(lambda name, values: [] if name in names else values)
 
 
-def _query(change: Callable[[str], str]) -> Callable[[Asked, Door], Asked]:
-    return lambda asked, door: replace(asked, query=change(asked.query))
+def _query(change: Callable[[str], str]) -> Callable[[HttpRequest, Door], HttpRequest]:
+    return lambda request, door: replace(request, query=change(request.query))
 
 
-def _each_part(change: Callable[[str], str]) -> Callable[[Asked, Door], Asked]:
+def _each_part(change: Callable[[str], str]) -> Callable[[HttpRequest, Door], HttpRequest]:
     return _query(lambda query: "&".join([part and change(part) for part in query.split("&")]))
 
 
@@ -186,16 +183,16 @@ def _last(query: str) -> str:
     return "&".join({part.partition("=")[0]: part for part in query.split("&")}.values())
 
 
-def _forwarded(asked: Asked, door: Door) -> Asked:
-    hops = [value for value in asked.fields.get("x-forwarded-for", []) if value]
-    host = (asked.fields.get("host") or [b""])[-1].decode("latin-1")
+def _forwarded(request: HttpRequest, door: Door) -> HttpRequest:
+    hops = [value for value in request.fields.get("x-forwarded-for", []) if value]
+    host = (request.fields.get("host") or [b""])[-1].decode("latin-1")
     port = re.search(r":([0-9]+)\Z", host)
     own = {
-        "x-forwarded-for": [b", ".join([*hops, asked.client.encode()])],
-        "x-forwarded-proto": [asked.scheme.encode()],
-        "x-forwarded-port": [(port[1] if port else "443" if asked.scheme == "https" else "80").encode()],
+        "x-forwarded-for": [b", ".join([*hops, request.client.encode()])],
+        "x-forwarded-proto": [request.scheme.encode()],
+        "x-forwarded-port": [(port[1] if port else "443" if request.scheme == "https" else "80").encode()],
     }
-    return replace(asked, fields={**asked.fields, **own})
+    return replace(request, fields={**request.fields, **own})
 
 
 def _cookies_apart(name: str, values: list[bytes]) -> list[bytes]:
@@ -205,7 +202,7 @@ def _cookies_apart(name: str, values: list[bytes]) -> list[bytes]:
     return [joined] if (joined := b"; ".join(filter(None, cookies))) else []
 
 
-def _rename(message: Answered, door: Door) -> Answered:
+def _rename(message: HttpResponse, door: Door) -> HttpResponse:
     renamed = ("connection", "content-length", "date", "server")
     fields: Fields = {}
     for name, values in message.fields.items():
@@ -213,7 +210,7 @@ def _rename(message: Answered, door: Door) -> Answered:
     return replace(message, fields=fields)
 
 
-def _default_type(value: bytes) -> Callable[[Answered, Door], Answered]:
+def _default_type(value: bytes) -> Callable[[HttpResponse, Door], HttpResponse]:
     return lambda message, door: replace(message, fields={"content-type": [value], **message.fields})
 
 
@@ -225,8 +222,8 @@ def _edge_refuses(name: str, values: list[bytes]) -> list[bytes]:
     return [] if re.fullmatch(refused, name) else values
 
 
-def _base64_text(message: Answered, door: Door) -> Answered:
-    """What the encoder sends as base64 stays so; whether it does is the encoder's own matter, tested with it."""
+def _base64_text(message: HttpResponse, door: Door) -> HttpResponse:
+    """The body as base64 if the handler encodes it so, for which it has tests of its own."""
     if door.binary_media_types:
         return message
 
@@ -240,18 +237,18 @@ def _base64_text(message: Answered, door: Door) -> Answered:
 
 
 # In the order in which they are applied.
-REQUEST_RULES: dict[str, Rule[Asked]] = {
+REQUEST_RULES: dict[str, Rule[HttpRequest]] = {
     "header-latin-1": Rule(
         _values(lambda name, values: [_latin_1(value) for value in values]), Request(headers=[("X-Town", "K\xf6ln")])
     ),
-    "hop-by-hop": Rule(_gone(*HOP_BY_HOP), Request(headers=[("TE", "trailers")])),
+    "hop-by-hop": Rule(_dropped(*HOP_BY_HOP), Request(headers=[("TE", "trailers")])),
     "kept-headers": Rule(
-        _gone("content-length", "expect", "max-forwards", "server", "content-md5", "www-authenticate"),
+        _dropped("content-length", "expect", "max-forwards", "server", "content-md5", "www-authenticate"),
         Request(headers=[("Expect", "100-continue")]),
     ),
     "forwarded": Rule(_forwarded, Request(headers=[("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "http")])),
     "trace-id": Rule(
-        lambda asked, door: replace(asked, fields={**asked.fields, "x-amzn-trace-id": [TRACE]}),
+        lambda request, door: replace(request, fields={**request.fields, "x-amzn-trace-id": [TRACE]}),
         Request(headers=[("X-Amzn-Trace-Id", "Root=mine")]),
     ),
     "header-last": Rule(
@@ -262,12 +259,12 @@ REQUEST_RULES: dict[str, Rule[Asked]] = {
         Request(headers=[("Accept", "text/html"), ("Accept", "text/plain")]),
     ),
     "cookie-spaces": Rule(_values(_cookies_apart), Request(headers=[("Cookie", "a=1;b=2")])),
-    "path-spelling": Rule(lambda asked, door: replace(asked, raw_path=None), Request(path="/a%2Fb")),
+    "path-spelling": Rule(lambda request, door: replace(request, raw_path=None), Request(path="/a%2Fb")),
     "path-question-mark": Rule(
-        lambda asked, door: replace(asked, path=asked.path.partition(b"?")[0]), Request(path="/why%3F/because")
+        lambda request, door: replace(request, path=request.path.partition(b"?")[0]), Request(path="/why%3F/because")
     ),
     "path-not-utf-8": Rule(
-        lambda asked, door: replace(asked, path=asked.path.decode("utf-8", "replace").encode()),
+        lambda request, door: replace(request, path=request.path.decode("utf-8", "replace").encode()),
         Request(path="/caf%E9"),
     ),
     "query-empty-part": Rule(_query(lambda query: "&".join(filter(None, query.split("&")))), Request(query="a=1&&b=2")),
@@ -276,41 +273,47 @@ REQUEST_RULES: dict[str, Rule[Asked]] = {
     "query-spelling": Rule(_each_part(_spelled_again), Request(query="q=%7ea%20b")),
     "query-order": Rule(_query(_grouped), Request(query="a=1&b=2&a=3")),
     "query-last": Rule(_query(_last), Request(query="a=1&a=2")),
-    "scheme": Rule(lambda asked, door: replace(asked, scheme="https"), Request(scheme="http")),
+    "scheme": Rule(lambda request, door: replace(request, scheme="https"), Request(scheme="http")),
 }
-RESPONSE_RULES: dict[str, Rule[Answered]] = {
+RESPONSE_RULES: dict[str, Rule[HttpResponse]] = {
     "response-latin-1": Rule(
         _values(lambda name, values: [_latin_1(value) for value in values]),
-        given=Given(200, [("X-Town", "K\xf6ln")], b""),
+        response=AppResponse(200, [("X-Town", "K\xf6ln")], b""),
     ),
-    "response-renamed": Rule(_rename, given=Given(200, [("Server", "mine")], b"")),
-    "response-forbidden": Rule(_values(_edge_refuses), given=Given(200, [("X-Cache", "mine")], b"")),
-    "response-hop-by-hop": Rule(_gone(*HOP_BY_HOP), given=Given(200, [("Connection", "close")], b"")),
-    "response-transfer-encoding": Rule(_gone("transfer-encoding"), given=Given(200, [("Transfer-Encoding", "x")], b"")),
-    "response-content-length": Rule(_gone("content-length"), given=Given(200, [("Content-Length", "99")], b"")),
+    "response-renamed": Rule(_rename, response=AppResponse(200, [("Server", "mine")], b"")),
+    "response-forbidden": Rule(_values(_edge_refuses), response=AppResponse(200, [("X-Cache", "mine")], b"")),
+    "response-hop-by-hop": Rule(_dropped(*HOP_BY_HOP), response=AppResponse(200, [("Connection", "close")], b"")),
+    "response-transfer-encoding": Rule(
+        _dropped("transfer-encoding"), response=AppResponse(200, [("Transfer-Encoding", "x")], b"")
+    ),
+    "response-content-length": Rule(
+        _dropped("content-length"), response=AppResponse(200, [("Content-Length", "99")], b"")
+    ),
     "response-joined": Rule(
         _values(lambda name, values: values if name == "set-cookie" else [b", ".join(values)]),
-        given=Given(200, [("Vary", "Accept"), ("Vary", "Cookie")], b""),
+        response=AppResponse(200, [("Vary", "Accept"), ("Vary", "Cookie")], b""),
     ),
-    "response-type-text": Rule(_default_type(b"text/plain; charset=utf-8"), given=Given(200, [], b"hello")),
-    "response-type-json": Rule(_default_type(b"application/json"), given=Given(200, [], b"hello")),
+    "response-type-text": Rule(_default_type(b"text/plain; charset=utf-8"), response=AppResponse(200, [], b"hello")),
+    "response-type-json": Rule(_default_type(b"application/json"), response=AppResponse(200, [], b"hello")),
     "response-base64": Rule(
-        _base64_text, given=Given(200, [("Content-Type", "image/png")], b"\x89PNG"), door=Door(binary_media_types=())
+        _base64_text,
+        response=AppResponse(200, [("Content-Type", "image/png")], b"\x89PNG"),
+        door=Door(binary_media_types=()),
     ),
 }
 
 
-def carried(asked: Asked, source: str, door: Door, *, but: str = "") -> Asked:
-    """What *source* makes of a request, by the table; *but* leaves one row out."""
+def received_request(request: HttpRequest, source: str, door: Door, *, without: str = "") -> HttpRequest:
+    """Apply the request rules of *source*, except for the row *without*."""
     for row in table():
-        if row.direction == "request" and source in row.sources and row.id != but:
-            asked = REQUEST_RULES[row.id].apply(asked, door)
-    return asked
+        if row.direction == "request" and source in row.sources and row.id != without:
+            request = REQUEST_RULES[row.id].apply(request, door)
+    return request
 
 
-def carried_back(answered: Answered, source: str, door: Door, *, but: str = "") -> Answered:
-    """What *source* makes of an answer, by the table; *but* leaves one row out."""
+def received_response(response: HttpResponse, source: str, door: Door, *, without: str = "") -> HttpResponse:
+    """Apply the response rules of *source*, except for the row *without*."""
     for row in table():
-        if row.direction == "response" and source in row.sources and row.id != but:
-            answered = RESPONSE_RULES[row.id].apply(answered, door)
-    return answered
+        if row.direction == "response" and source in row.sources and row.id != without:
+            response = RESPONSE_RULES[row.id].apply(response, door)
+    return response

@@ -1,4 +1,4 @@
-"""Functions for tests, in processes of their own."""
+"""Functions in processes of their own, and what tests need to observe them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from bridge.dev.gateway.lambda_service import LambdaService
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PUPPET = (sys.executable, str(Path(__file__).with_name("scripted_runtime.py")))
-BRIDGE = (sys.executable, "-m", "bridge.runtime")
-AWS = (sys.executable, "-m", "awslambdaric")
+SCRIPTED_RUNTIME = (sys.executable, str(Path(__file__).with_name("scripted_runtime.py")))
+BRIDGE_RUNTIME = (sys.executable, "-m", "bridge.runtime")
+AWS_RUNTIME = (sys.executable, "-m", "awslambdaric")
 
 
-def puppet(**options: Any) -> LambdaService:
-    """A function that does what its events say."""
-    return LambdaService(PUPPET, **options)
+def scripted_function(**options: Any) -> LambdaService:
+    """A function that executes its events; see :mod:`tests.dev.gateway.scripted_runtime`."""
+    return LambdaService(SCRIPTED_RUNTIME, **options)
 
 
-def write(folder: Path, code: str) -> None:
-    """The function's module ``app``."""
+def write_app(folder: Path, code: str) -> None:
+    """Write the function's module ``app``."""
     (folder / "app.py").write_text(textwrap.dedent(code))
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process runs: a zombie does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -44,13 +44,13 @@ def is_alive(process: int) -> bool:
     return state.rpartition(")")[2].split()[0] != "Z"
 
 
-async def gather(stream: Any) -> bytes:
-    """All that a stream has."""
+async def read_all(stream: Any) -> bytes:
+    """All chunks of a stream."""
     return b"".join([chunk async for chunk in stream])
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it; for as long as the test may take."""
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* is true, for at most 30 seconds."""
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)

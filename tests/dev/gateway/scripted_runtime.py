@@ -1,6 +1,7 @@
-"""A function's process that does what each event says: the event is Python text, run with the names below.
+"""A client of the Runtime API that executes each event as Python, with the names of this module.
 
-Run as a program; nothing of the bridge is in it, so that it shows what any runtime would see.
+It runs as a program, and uses the standard library alone, so that tests observe what any runtime observes. The variable
+``INIT`` is Python that it executes first.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ connection = http.client.HTTPConnection(API)
 request_id = ""
 head: Any = {}
 body = b""
-seen: list[Any] = []
+result: list[Any] = []  # for events that read what an earlier event has stored
 
 
-def ask(method: str, path: str, content: Any = None, headers: Any = None) -> tuple[int, Any]:
-    """A request, and what it was answered: the status and JSON."""
+def call(method: str, path: str, content: Any = None, headers: Any = None) -> tuple[int, Any]:
+    """Send a request, and return the status and the JSON of the response."""
     global head
     data = content if content is None or isinstance(content, bytes) else json.dumps(content).encode()
     connection.request(method, BASE + path, data, headers or {})
-    answer = connection.getresponse()
-    head = answer.headers
-    read = answer.read()
-    return answer.status, read if path == "/invocation/next" else json.loads(read)
+    response = connection.getresponse()
+    head = response.headers
+    read = response.read()
+    return response.status, read if path == "/invocation/next" else json.loads(read)
 
 
 def respond(content: Any, headers: Any = None) -> tuple[int, Any]:
     """Answer this invocation."""
-    return ask("POST", f"/invocation/{request_id}/response", content, headers)
+    return call("POST", f"/invocation/{request_id}/response", content, headers)
 
 
 def fail(content: Any, headers: Any = None) -> tuple[int, Any]:
     """Answer this invocation with an error."""
-    return ask("POST", f"/invocation/{request_id}/error", content, headers)
+    return call("POST", f"/invocation/{request_id}/error", content, headers)
 
 
-def dial() -> socket.socket:
-    """A connection of its own."""
+def connect() -> socket.socket:
+    """Open another connection."""
     return socket.create_connection((HOST, int(PORT)))
 
 
 def begin(sock: socket.socket, content_type: str = "text/plain") -> None:
-    """The head of a streamed answer to this invocation."""
+    """Send the head of a streamed response to this invocation."""
     lines = [
         f"POST {BASE}/invocation/{request_id}/response HTTP/1.1",
         f"Host: {API}",
@@ -64,18 +65,18 @@ def begin(sock: socket.socket, content_type: str = "text/plain") -> None:
 
 
 def chunk(sock: socket.socket, content: bytes) -> None:
-    """A part of it."""
+    """Send a chunk of the body."""
     sock.sendall(b"%x\r\n%b\r\n" % (len(content), content))
 
 
 def end(sock: socket.socket, trailers: str = "") -> bytes:
-    """Its end; what the answer begins with."""
+    """End the body, and return the beginning of the answer."""
     sock.sendall(b"0\r\n" + trailers.encode() + b"\r\n")
     return sock.recv(65_536)
 
 
 def wait_for(path: str) -> None:
-    """Wait until there is such a file."""
+    """Wait until the file exists."""
     while not Path(path).exists():
         time.sleep(0.005)
 
@@ -83,7 +84,6 @@ def wait_for(path: str) -> None:
 if __name__ == "__main__":
     exec(os.environ.get("INIT", ""))
     while True:
-        _, body = ask("GET", "/invocation/next")
-        told = head
+        _, body = call("GET", "/invocation/next")
         request_id = head["Lambda-Runtime-Aws-Request-Id"]
         exec(json.loads(body) if head["Content-Type"] == "application/json" else body)

@@ -1,4 +1,4 @@
-"""Requests and answers that HTTP allows: RFC 9110, 5, and RFC 3986, 3.3 and 3.4."""
+"""Strategies for requests and responses that HTTP allows: RFC 9110, 5, and RFC 3986, 3.3 and 3.4."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from bridge.dev.gateway import Request
-from tests.dev.gateway.recording_apps import Given
+from tests.dev.gateway.recording_app import AppResponse
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from tests.dev.gateway.recording_apps import Pairs
+    from tests.dev.gateway.recording_app import Pairs
 
 _TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ESCAPES = (
@@ -75,7 +75,7 @@ _encodings = _fields(st.just("Content-Encoding"), st.sampled_from(_ENCODINGS), 1
 
 @st.composite
 def requests(draw: DrawFn, prefix: str = "") -> Request:
-    """Any request to a path below *prefix*."""
+    """Any request with a path below *prefix*."""
     body = draw(_bodies)
     length = [("Content-Length", str(len(body)))] if body or draw(st.booleans()) else []
     parts = [draw(_request_fields), draw(_cookie_fields), draw(_hosts), draw(_types), draw(_encodings), length]
@@ -91,10 +91,10 @@ def requests(draw: DrawFn, prefix: str = "") -> Request:
 
 
 @st.composite
-def answers(draw: DrawFn) -> Given:
-    """Any answer of an application."""
+def responses(draw: DrawFn) -> AppResponse:
+    """Any response of an application."""
     body = draw(_bodies)
     length = [("Content-Length", str(len(body)))] if draw(st.booleans()) else []
     parts = [draw(_response_fields), draw(_set_cookie_fields), draw(_types), draw(_encodings), length]
     status = draw(st.integers(200, 599) | st.sampled_from((200, 204, 304)))
-    return Given(status, [pair for part in parts for pair in part], body)
+    return AppResponse(status, [pair for part in parts for pair in part], body)

@@ -1,4 +1,4 @@
-"""What API Gateway does for pages of other origins."""
+"""CORS preflights and headers of HTTP APIs, REST APIs and function URLs."""
 
 from __future__ import annotations
 
@@ -7,48 +7,53 @@ from typing import Any
 import pytest
 
 from bridge.dev.gateway import Answer, Request
-from bridge.dev.gateway.cors import Cors, FunctionUrlCors, add, mock, preflight
+from bridge.dev.gateway.cors import Cors, FunctionUrlCors, add_headers, options_answer, preflight_answer
 from bridge.dev.gateway.gateway import Gateway
 from bridge.dev.gateway.routes import FunctionRoute
-from tests.dev.gateway.test_gateway import ask
+from tests.dev.gateway.asgi_client import send_request
 
-RULES = Cors(
-    ("https://shop.example.com", "https://*.example.org"),
+SHOP = "https://shop.example.com"
+CORS = Cors(
+    (SHOP, "https://*.example.org"),
     ("GET", "POST"),
     ("Content-Type",),
     ("x-colour",),
     credentials=True,
     max_age=600,
 )
-OURS = "https://shop.example.com"
+URL_CORS = FunctionUrlCors((SHOP,), ("GET", "POST"), ("Content-Type",), ("x-colour",), credentials=True, max_age=600)
+PREFLIGHT_HEADERS = {
+    "allow-origin": SHOP,
+    "allow-credentials": "true",
+    "allow-methods": "GET,POST",
+    "allow-headers": "Content-Type",
+    "max-age": "600",
+}
 
 
-def request(method: str = "OPTIONS", origin: str = OURS, *, asks: bool = True) -> Request:
-    headers = [("Origin", origin)] if origin else []
-    return Request(method, headers=headers + ([("Access-Control-Request-Method", "POST")] if asks else []))
+def request_from(origin: str, method: str = "GET") -> Request:
+    return Request(method, headers=[("Origin", origin)] if origin else [])
 
 
-def cors_of(answer: Answer | None) -> dict[str, str]:
+def preflight_from(origin: str = SHOP) -> Request:
+    return Request("OPTIONS", headers=[("Origin", origin), ("Access-Control-Request-Method", "POST")])
+
+
+def cors_headers(answer: Answer | None) -> dict[str, str]:
     assert answer is not None
     prefix = "access-control-"
     return {name.removeprefix(prefix): value for name, value in answer.headers if name.startswith(prefix)}
 
 
-def test_an_http_api_answers_a_preflight_with_what_it_was_told() -> None:
-    answer = preflight(RULES, request())
+def test_an_http_api_answers_a_preflight_with_its_configuration() -> None:
+    answer = preflight_answer(CORS, preflight_from())
     assert answer is not None
     assert (answer.status, answer.body) == (204, b"")
-    assert cors_of(answer) == {
-        "allow-origin": OURS,
-        "allow-credentials": "true",
-        "allow-methods": "GET,POST",
-        "allow-headers": "Content-Type",
-        "max-age": "600",
-    }
+    assert cors_headers(answer) == PREFLIGHT_HEADERS
 
 
-def test_any_origin_is_a_star_and_what_is_not_said_is_not_sent() -> None:
-    assert cors_of(preflight(Cors(), request())) == {"allow-origin": "*"}
+def test_any_origin_is_a_star_and_an_empty_configuration_sends_nothing_else() -> None:
+    assert cors_headers(preflight_answer(Cors(), preflight_from())) == {"allow-origin": "*"}
 
 
 @pytest.mark.parametrize(
@@ -60,119 +65,120 @@ def test_any_origin_is_a_star_and_what_is_not_said_is_not_sent() -> None:
         ("https://shopxexample.com", False),
     ],
 )
-def test_other_origins_get_no_headers(origin: str, is_allowed: bool) -> None:
-    for answer in (preflight(RULES, request(origin=origin)), add(RULES, request("GET", origin), Answer(200))):
-        assert cors_of(answer).get("allow-origin") == (origin if is_allowed else None)
-        assert bool(cors_of(answer)) == is_allowed
+def test_an_origin_must_match_as_a_whole(origin: str, is_allowed: bool) -> None:
+    for answer in (
+        preflight_answer(CORS, preflight_from(origin)),
+        add_headers(CORS, request_from(origin), Answer(200)),
+    ):
+        assert cors_headers(answer).get("allow-origin") == (origin if is_allowed else None)
+        assert bool(cors_headers(answer)) == is_allowed
 
 
 @pytest.mark.parametrize(
-    "other", [request("GET"), request(origin=""), request(asks=False)], ids=["method", "origin", "request-method"]
+    "request_",
+    [
+        Request("GET", headers=[("Origin", SHOP), ("Access-Control-Request-Method", "POST")]),
+        Request("OPTIONS", headers=[("Access-Control-Request-Method", "POST")]),
+        Request("OPTIONS", headers=[("Origin", SHOP)]),
+    ],
+    ids=["another method", "no origin", "no requested method"],
 )
-def test_what_is_no_preflight_is_a_request_as_any_other(other: Request) -> None:
-    assert preflight(RULES, other) is None
+def test_a_request_that_is_not_a_preflight_gets_no_preflight_answer(request_: Request) -> None:
+    assert preflight_answer(CORS, request_) is None
 
 
-def test_an_http_api_ignores_what_the_function_says_of_cors() -> None:
-    said = Answer(201, [("access-control-allow-origin", "null"), ("x-colour", "red")], b"tea")
-    answer = add(RULES, request("GET", asks=False), said)
+def test_an_http_api_replaces_the_functions_cors_headers() -> None:
+    function_answer = Answer(201, [("access-control-allow-origin", "null"), ("x-colour", "red")], b"tea")
+    answer = add_headers(CORS, request_from(SHOP), function_answer)
     assert (answer.status, answer.body, answer.header("x-colour")) == (201, b"tea", "red")
-    assert cors_of(answer) == {"allow-origin": OURS, "allow-credentials": "true", "expose-headers": "x-colour"}
-    assert cors_of(add(RULES, request("GET", origin=""), said)) == {}
+    assert cors_headers(answer) == {"allow-origin": SHOP, "allow-credentials": "true", "expose-headers": "x-colour"}
+    assert cors_headers(add_headers(CORS, request_from(""), function_answer)) == {}
 
 
-def test_a_rest_api_answers_a_preflight_from_a_mock_integration() -> None:
-    answer = mock(RULES, request())
+def test_a_rest_api_answers_options_from_a_mock_integration() -> None:
+    answer = options_answer(CORS, preflight_from())
     assert (answer.status, answer.body) == (200, b"")
-    assert cors_of(answer) == {
-        "allow-origin": OURS,
-        "allow-credentials": "true",
-        "allow-methods": "GET,POST",
-        "allow-headers": "Content-Type",
-        "max-age": "600",
-    }
-    assert cors_of(mock(RULES, request(origin="https://b.example.org")))["allow-origin"] == "https://b.example.org"
-    assert cors_of(mock(RULES, request(origin="https://evil.example")))["allow-origin"] == OURS
-    assert cors_of(mock(RULES, request(origin="")))["allow-origin"] == OURS
-    assert cors_of(mock(Cors(), request()))["allow-origin"] == "*"
+    assert cors_headers(answer) == PREFLIGHT_HEADERS
 
 
-def answers(event: Any, context: Any) -> Any:
+@pytest.mark.parametrize(
+    ("cors", "origin", "allowed"),
+    [
+        (CORS, "https://b.example.org", "https://b.example.org"),
+        (CORS, "https://evil.example", SHOP),
+        (CORS, "", SHOP),
+        (Cors(), SHOP, "*"),
+    ],
+)
+def test_a_mock_integration_allows_its_first_origin_unless_another_one_matches(
+    cors: Cors, origin: str, allowed: str
+) -> None:
+    assert cors_headers(options_answer(cors, request_from(origin, "OPTIONS")))["allow-origin"] == allowed
+
+
+def handler(event: Any, context: Any) -> Any:
     headers = {"access-control-allow-origin": "https://of-the-function.example"}
     return {"statusCode": 200, "headers": headers, "body": "the function's"}
 
 
-ASKED = [(b"origin", OURS.encode()), (b"access-control-request-method", b"GET")]
+ASGI_PREFLIGHT = [(b"origin", SHOP.encode()), (b"access-control-request-method", b"GET")]
 
 
-async def test_behind_an_http_api_a_preflight_goes_to_a_route_that_takes_it() -> None:
+async def test_behind_an_http_api_a_route_for_the_method_takes_a_preflight() -> None:
     routes = [FunctionRoute("GET", "/dogs", "bridge"), FunctionRoute("ANY", "/cats", "bridge")]
-    gateway = Gateway({"bridge": answers}, routes=routes, cors=RULES)
+    gateway = Gateway({"bridge": handler}, routes=routes, cors=CORS)
     for path, status, body in (("/dogs", 204, b""), ("/nowhere", 204, b""), ("/cats", 200, b"the function's")):
-        got = await ask(gateway, path, "OPTIONS", headers=ASKED)
-        assert (got.status, got.body) == (status, body)
-        assert got.values("access-control-allow-origin") == [OURS.encode()]
-        assert got.values("access-control-allow-methods") == [b"GET,POST"]
-    got = await ask(gateway, "/nowhere", "OPTIONS")
-    assert (got.status, got.values("access-control-allow-origin")) == (404, [])
-    got = await ask(gateway, "/dogs", headers=ASKED[:1])
-    assert got.values("access-control-allow-origin") == [OURS.encode()]
+        response = await send_request(gateway, path, "OPTIONS", headers=ASGI_PREFLIGHT)
+        assert (response.status, response.body) == (status, body)
+        assert response.values("access-control-allow-origin") == [SHOP.encode()]
+        assert response.values("access-control-allow-methods") == [b"GET,POST"]
+    response = await send_request(gateway, "/nowhere", "OPTIONS")
+    assert (response.status, response.values("access-control-allow-origin")) == (404, [])
+    response = await send_request(gateway, "/dogs", headers=ASGI_PREFLIGHT[:1])
+    assert response.values("access-control-allow-origin") == [SHOP.encode()]
 
 
-async def test_behind_a_rest_api_a_preflight_goes_to_its_own_route_and_the_function_sends_its_own_headers() -> None:
-    routes = [FunctionRoute("ANY", "/dogs", "bridge"), FunctionRoute("OPTIONS", "/dogs", "bridge", RULES)]
-    gateway = Gateway({"bridge": answers}, "rest-api", routes=routes)
-    got = await ask(gateway, "/dogs", "OPTIONS", headers=ASKED)
-    assert (got.status, got.body, got.values("content-length")) == (200, b"", [b"0"])
-    assert got.values("access-control-allow-origin") == [OURS.encode()]
-    got = await ask(gateway, "/dogs", headers=ASKED)
-    assert got.values("access-control-allow-origin") == [b"https://of-the-function.example"]
+async def test_behind_a_rest_api_the_function_sends_the_cors_headers_of_other_answers() -> None:
+    routes = [FunctionRoute("ANY", "/dogs", "bridge"), FunctionRoute("OPTIONS", "/dogs", "bridge", CORS)]
+    gateway = Gateway({"bridge": handler}, "rest-api", routes=routes)
+    response = await send_request(gateway, "/dogs", "OPTIONS", headers=ASGI_PREFLIGHT)
+    assert (response.status, response.body, response.values("content-length")) == (200, b"", [b"0"])
+    assert response.values("access-control-allow-origin") == [SHOP.encode()]
+    response = await send_request(gateway, "/dogs", headers=ASGI_PREFLIGHT)
+    assert response.values("access-control-allow-origin") == [b"https://of-the-function.example"]
 
 
-URL_RULES = FunctionUrlCors((OURS,), ("GET", "POST"), ("Content-Type",), ("x-colour",), credentials=True, max_age=600)
-
-
-def test_a_function_url_answers_a_preflight_with_what_it_was_told() -> None:
-    answer = mock(URL_RULES, request())
+def test_a_function_url_answers_a_preflight_with_its_configuration() -> None:
+    answer = options_answer(URL_CORS, preflight_from())
     assert (answer.status, answer.body) == (200, b"")
-    assert cors_of(answer) == {
-        "allow-origin": OURS,
-        "allow-credentials": "true",
-        "allow-methods": "GET,POST",
-        "allow-headers": "Content-Type",
-        "max-age": "600",
-    }
-    assert cors_of(mock(URL_RULES, request(origin="https://evil.example"))) == {}
+    assert cors_headers(answer) == PREFLIGHT_HEADERS
+    assert cors_headers(options_answer(URL_CORS, preflight_from("https://evil.example"))) == {}
 
 
-def test_a_function_url_that_allows_any_origin_sends_the_one_that_asks() -> None:
-    answer = add(FunctionUrlCors(("*",)), request("GET"), Answer(200))
-    assert cors_of(answer) == {"allow-origin": OURS}
+def test_a_function_url_that_allows_any_origin_sends_that_of_the_request() -> None:
+    answer = add_headers(FunctionUrlCors(("*",)), request_from(SHOP), Answer(200))
+    assert cors_headers(answer) == {"allow-origin": SHOP}
     assert answer.note == ""
 
 
-def test_a_function_url_knows_whole_origins_only() -> None:
-    assert (
-        cors_of(add(FunctionUrlCors(("https://*.example.org",)), request("GET", "https://a.example.org"), Answer(200)))
-        == {}
-    )
+def test_a_function_url_has_no_wildcards_within_origins() -> None:
+    cors = FunctionUrlCors(("https://*.example.org",))
+    assert cors_headers(add_headers(cors, request_from("https://a.example.org"), Answer(200))) == {}
 
 
-def test_a_function_url_adds_to_what_the_function_says_of_cors_which_is_told() -> None:
-    said = Answer(201, [("access-control-allow-origin", "*"), ("x-colour", "red")], b"tea")
-    answer = add(URL_RULES, request("GET"), said)
+def test_a_function_url_adds_its_headers_to_the_functions_own_and_notes_a_second_origin() -> None:
+    function_answer = Answer(201, [("access-control-allow-origin", "*"), ("x-colour", "red")], b"tea")
+    answer = add_headers(URL_CORS, request_from(SHOP), function_answer)
     assert (answer.status, answer.body, answer.header("x-colour")) == (201, b"tea", "red")
-    assert [value for name, value in answer.headers if name == "access-control-allow-origin"] == ["*", OURS]
-    assert cors_of(answer)["expose-headers"] == "x-colour"
+    assert [value for name, value in answer.headers if name == "access-control-allow-origin"] == ["*", SHOP]
+    assert cors_headers(answer)["expose-headers"] == "x-colour"
     assert "second access-control-allow-origin" in answer.note
-    assert add(URL_RULES, request("GET", origin=""), said).headers == said.headers
+    assert add_headers(URL_CORS, request_from(""), function_answer).headers == function_answer.headers
 
 
-async def test_a_gateway_answers_a_function_url_s_preflight_and_hands_other_options_on() -> None:
-    gateway = Gateway(
-        lambda event, context: {"statusCode": 203}, "function-url", cors=FunctionUrlCors(("*",), ("GET",))
-    )
-    preflight = [(b"origin", b"https://a.example"), (b"access-control-request-method", b"GET")]
-    answered = await ask(gateway, "/", "OPTIONS", headers=preflight)
-    assert (answered.status, answered.values("access-control-allow-methods")) == (200, [b"GET"])
-    assert (await ask(gateway, "/", "OPTIONS")).status == 203
+async def test_behind_a_function_url_other_options_requests_reach_the_function() -> None:
+    cors = FunctionUrlCors(("*",), ("GET",))
+    gateway = Gateway(lambda event, context: {"statusCode": 203}, "function-url", cors=cors)
+    response = await send_request(gateway, "/", "OPTIONS", headers=ASGI_PREFLIGHT)
+    assert (response.status, response.values("access-control-allow-methods")) == (200, [b"GET"])
+    assert (await send_request(gateway, "/", "OPTIONS")).status == 203

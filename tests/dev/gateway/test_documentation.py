@@ -1,4 +1,4 @@
-"""docs/gateway.md tells of every source, and with docs/packaging.md of every key."""
+"""docs/gateway.md describes every source, and with docs/packaging.md every key of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ TEXT = (DOCS / "gateway.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("title", ["| | request too large |", "| | binary request bodies |"])
-def test_the_tables_have_each_source_once(title: str) -> None:
+def test_each_table_has_each_source_once(title: str) -> None:
     table = TEXT[TEXT.index(title) :].partition("\n\n")[0]
     rows = [line.split("|")[1] for line in table.splitlines()[2:]]
     named = [name for row in rows for name in re.findall("`(.*?)`", row)]
     assert sorted(named) == sorted(SOURCES)
 
 
-def test_the_option_source_has_all_of_them() -> None:
+def test_the_option_source_lists_all_sources() -> None:
     (row,) = re.findall(r"^\| `--source` \| (.*?) \|", TEXT, re.MULTILINE)
     assert sorted(re.findall("`(.*?)`", row)) == sorted(SOURCES)
 
 
-def test_the_examples_have_every_key_of_pyproject_toml_with_a_right_value(tmp_path: Path) -> None:
+def test_the_examples_have_every_key_of_pyproject_toml_with_a_valid_value(tmp_path: Path) -> None:
     keys: list[str] = []
     for text in (TEXT, (DOCS / "packaging.md").read_text(encoding="utf-8")):
         (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What is the same at every front door: any JSON is answered or refused, and what is too large is refused."""
+"""Behaviour that all front doors share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.dev.gateway import SOURCES, Answer, Door, RefusedError, Request, compose, interpret
-from bridge.dev.gateway.events import json_answer
-from bridge.dev.gateway.payloads import LAMBDA_PAYLOAD_LIMIT, through_lambda
+from bridge.dev.gateway.models import json_answer
+from bridge.dev.gateway.payloads import through_lambda
 from bridge.errors import SettingError
+from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 
 FAILED = json_answer(500, {"message": "failed"})
 
@@ -42,14 +43,14 @@ _almost = st.fixed_dictionaries(
 @pytest.mark.parametrize("source", SOURCES)
 @settings(max_examples=100, deadline=None)
 @given(payload=_json | _almost)
-def test_any_payload_is_answered_with_what_http_allows_or_refused_with_a_reason(source: str, payload: Any) -> None:
+def test_any_payload_becomes_a_valid_response_or_is_refused_with_an_explanation(source: str, payload: Any) -> None:
     payload = json.loads(json.dumps(payload))
     try:
         answer = interpret(payload, source, binary_media_types=("*/*",))
     except RefusedError as refusal:
         answer = refusal.answer
         assert answer.status in (500, 502)
-        assert re.search("must be|leave|return|want|takes|text; |take it out|without one", answer.why), answer.why
+        assert re.search("must be|omit|return|requires|accept|use a|remove|not base64", answer.explanation)
     assert 200 <= answer.status <= 599
     assert type(answer.body) is bytes
     for name, value in answer.headers:
@@ -59,7 +60,7 @@ def test_any_payload_is_answered_with_what_http_allows_or_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_front_door_answers_for_a_function_that_fails_or_hangs_and_for_a_route_that_is_not_there(
+def test_each_front_door_has_answers_for_failures_timeouts_and_missing_routes(
     source: str,
 ) -> None:
     door = SOURCES[source]
@@ -91,37 +92,37 @@ def test_every_front_door_answers_for_a_function_that_fails_or_hangs_and_for_a_r
         (SOURCES["http-api"].no_route, "Not Found"),
     ],
 )
-def test_api_gateways_own_words(answer: Answer, message: str) -> None:
+def test_api_gateways_own_answers_have_its_messages(answer: Answer, message: str) -> None:
     assert json.loads(answer.body) == {"message": message}
 
 
-def test_a_payload_comes_out_of_lambda_as_json() -> None:
+def test_a_payload_passes_through_json() -> None:
     assert through_lambda({1: ("a", None)}, FAILED) == {"1": ["a", None]}
 
 
-def test_a_payload_that_json_cannot_write_is_an_error() -> None:
+def test_a_payload_that_json_cannot_represent_is_an_error() -> None:
     with pytest.raises(TypeError, match="bytes is not JSON serializable"):
         through_lambda({"body": b"x"}, FAILED)
 
 
-def test_a_payload_may_be_6_mb() -> None:
+def test_a_payload_over_6_mb_is_refused() -> None:
     fits = "a" * (LAMBDA_PAYLOAD_LIMIT - 2)
     assert through_lambda(fits, FAILED) == fits
     with pytest.raises(RefusedError) as caught:
         through_lambda(fits + "a", FAILED)
     assert (caught.value.answer.status, caught.value.answer.body) == (500, FAILED.body)
-    assert "6291557 bytes of JSON, Lambda takes 6291556; answer with less" in caught.value.answer.why
+    assert "6291557 bytes of JSON, but Lambda accepts 6291556; answer with less" in caught.value.answer.explanation
 
 
-def test_letters_beyond_ascii_count_as_utf_8() -> None:
+def test_the_size_of_a_payload_counts_utf_8() -> None:
     fits = "é" * (LAMBDA_PAYLOAD_LIMIT // 2 - 1)
     assert through_lambda(fits, FAILED) == fits
 
 
-@pytest.mark.parametrize("ask", [lambda: compose(Request(), "http-ape"), lambda: interpret({}, "http-ape")])
-def test_an_unknown_source_is_an_error_that_names_the_others(ask: Any) -> None:
+@pytest.mark.parametrize("call", [lambda: compose(Request(), "http-ape"), lambda: interpret({}, "http-ape")])
+def test_an_unknown_source_is_an_error_that_lists_the_sources(call: Any) -> None:
     with pytest.raises(SettingError, match=r"no source 'http-ape'\. The sources are: rest-api, http-api, "):
-        ask()
+        call()
 
 
 @pytest.mark.parametrize(
@@ -137,17 +138,17 @@ def test_an_unknown_source_is_an_error_that_names_the_others(ask: Any) -> None:
         ("$default", "shop", "/shop"),
     ],
 )
-def test_slashes_around_stage_and_base_path_do_not_count(stage: str, base_path: str, prefix: str) -> None:
+def test_slashes_around_stage_and_base_path_are_optional(stage: str, base_path: str, prefix: str) -> None:
     assert Door(stage=stage, base_path=base_path).prefix == prefix
 
 
-def test_an_empty_path_is_a_slash() -> None:
+def test_an_empty_path_becomes_a_slash() -> None:
     assert Request(path="").path == "/"
     assert Request(path="", query="a").target == "/?a"
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if source != "edge"])
-def test_each_request_has_a_trace_of_its_own(source: str) -> None:
+def test_each_request_has_its_own_trace(source: str) -> None:
     traces = set()
     for _ in range(2):
         traces |= set(re.findall("Root=1-[0-9a-f]{8}-[0-9a-f]{24}", json.dumps(compose(Request(), source))))
@@ -155,7 +156,7 @@ def test_each_request_has_a_trace_of_its_own(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"headers": {"accept": "*/*"}}, r"The request's headers are a dict; they must be a list of pairs"),
         (
@@ -164,13 +165,13 @@ def test_each_request_has_a_trace_of_its_own(source: str) -> None:
         ),
         ({"headers": [("accept",)]}, "headers are a list; they must be a list of pairs"),
         ({"body": "text"}, "The request's body is a str; it must be bytes."),
-        ({"query": {"a": 1}}, "The request's query is {'a': 1}; it must be text, as it is on the wire."),
-        ({"path": b"/"}, "The request's path is b'/'; it must be text"),
-        ({"method": None}, "The request's method is None; it must be text"),
+        ({"query": {"a": 1}}, "The request's query is {'a': 1}; it must be a string, as it is on the wire."),
+        ({"path": b"/"}, "The request's path is b'/'; it must be a string"),
+        ({"method": None}, "The request's method is None; it must be a string"),
     ],
 )
-def test_a_field_of_another_type_is_named(fields: dict[str, Any], says: str) -> None:
-    with pytest.raises(TypeError, match=says):
+def test_a_field_of_the_wrong_type_is_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         compose(Request(**fields), "alb")
-    with pytest.raises(TypeError, match=says):
+    with pytest.raises(TypeError, match=message):
         interpret({"statusCode": 200}, "rest-api", Request(**fields))

@@ -1,6 +1,6 @@
-"""Whatever request HTTP allows reaches the application, and whatever it answers reaches the client.
+"""Any request that HTTP allows reaches the application, and any response the client.
 
-What a source cannot carry is in a table in docs/sources.md; the test takes its exceptions from there.
+The exceptions are those of the table in docs/sources.md.
 """
 
 from __future__ import annotations
@@ -19,62 +19,63 @@ from tests.dev.gateway.documented_losses import (
     REQUEST_RULES,
     RESPONSE_RULES,
     TRACE,
-    Answered,
-    Asked,
-    answered_with,
-    asked_by,
+    HttpRequest,
+    HttpResponse,
+    http_request,
+    http_response,
 )
-from tests.dev.gateway.recording_apps import INTERFACES, Given, Recorder
-from tests.dev.gateway.strategies import answers, requests
+from tests.dev.gateway.recording_app import INTERFACES, AppResponse, RecordingApp
+from tests.dev.gateway.strategies import requests, responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.dev.gateway.recording_apps import Seen
+    from tests.dev.gateway.recording_app import Record
 
-EVERYTHING_IS_BINARY = ("*/*",)
+ALL_BINARY = ("*/*",)
 DOORS = {
-    "no prefix": Door(binary_media_types=EVERYTHING_IS_BINARY),
-    "stage": Door(stage="prod", binary_media_types=EVERYTHING_IS_BINARY),
-    "base path": Door(base_path="/shop", binary_media_types=EVERYTHING_IS_BINARY),
+    "no prefix": Door(binary_media_types=ALL_BINARY),
+    "stage": Door(stage="prod", binary_media_types=ALL_BINARY),
+    "base path": Door(base_path="/shop", binary_media_types=ALL_BINARY),
 }
-HAVE_STAGES = ("rest-api", "http-api", "http-api-v1")
+WITH_STAGES = ("rest-api", "http-api", "http-api-v1")
 
 
 @pytest.fixture(scope="module")
-def recorders() -> Iterator[list[Recorder]]:
-    made = [Recorder(interface) for interface in INTERFACES]
-    yield made
-    for recorder in made:
-        recorder.close()
+def apps() -> Iterator[list[RecordingApp]]:
+    apps = [RecordingApp(interface) for interface in INTERFACES]
+    yield apps
+    for app in apps:
+        app.close()
 
 
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("source", SOURCES)
-def test_requests_arrive_and_answers_leave_as_the_source_can_carry_them(
-    source: str, data: st.DataObject, recorders: list[Recorder]
+def test_requests_and_responses_arrive_with_no_loss_that_is_not_documented(
+    source: str, data: st.DataObject, apps: list[RecordingApp]
 ) -> None:
-    door = DOORS[data.draw(st.sampled_from(list(DOORS))) if source in HAVE_STAGES else "no prefix"]
+    door = DOORS[data.draw(st.sampled_from(list(DOORS))) if source in WITH_STAGES else "no prefix"]
     request = data.draw(requests(root_of(door)))
-    given_ = data.draw(answers())
-    check(source, door, request, given_, recorders)
+    response = data.draw(responses())
+    check(source, door, request, response, apps)
 
 
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
-@given(request=requests(), given_=answers())
+@given(request=requests(), response=responses())
 @example(
-    request=Request(headers=[("Accept", "image/png")]), given_=Given(200, [("Content-Type", "image/png")], b"\x89")
+    request=Request(headers=[("Accept", "image/png")]),
+    response=AppResponse(200, [("Content-Type", "image/png")], b"\x89"),
 )
-def test_a_rest_api_without_binary_media_types_takes_any_body_and_answers_base64_as_text(
-    request: Request, given_: Given, recorders: list[Recorder]
+def test_a_rest_api_without_binary_media_types_accepts_any_body_and_sends_base64_as_text(
+    request: Request, response: AppResponse, apps: list[RecordingApp]
 ) -> None:
-    check("rest-api", Door(), request, given_, recorders)
+    check("rest-api", Door(), request, response, apps)
 
 
-def test_the_table_names_what_the_test_knows_and_nothing_else() -> None:
+def test_the_table_has_the_rules_of_this_test() -> None:
     rows = documented_losses.table()
     assert [row.id for row in rows if row.direction == "request"] == list(REQUEST_RULES)
     assert [row.id for row in rows if row.direction == "response"] == list(RESPONSE_RULES)
@@ -87,52 +88,52 @@ def test_the_table_names_what_the_test_knows_and_nothing_else() -> None:
     ("row", "source"),
     [pytest.param(row, s, id=f"{row.id} {s}") for row in documented_losses.table() for s in row.sources],
 )
-def test_each_row_of_the_table_is_true_of_each_of_its_sources(
-    row: documented_losses.Row, source: str, recorders: list[Recorder]
+def test_each_row_of_the_table_applies_to_each_of_its_sources(
+    row: documented_losses.Row, source: str, apps: list[RecordingApp]
 ) -> None:
     rule: Any = (REQUEST_RULES if row.direction == "request" else RESPONSE_RULES)[row.id]
-    check(source, rule.door, rule.request, rule.given, recorders)
-
-    asked = asked_by(rule.request, "")
-    answered = answered_with(rule.given, rule.request.method)
+    check(source, rule.door, rule.request, rule.response, apps)
     if row.direction == "request":
-        carried = documented_losses.carried(asked, source, rule.door)
-        other = documented_losses.carried(asked, source, rule.door, but=row.id)
-        assert (in_scope(carried), in_environ(carried)) != (in_scope(other), in_environ(other))
+        request = http_request(rule.request, "")
+        received = documented_losses.received_request(request, source, rule.door)
+        other = documented_losses.received_request(request, source, rule.door, without=row.id)
+        assert (asgi_record(received), wsgi_record(received)) != (asgi_record(other), wsgi_record(other))
     else:
-        back = documented_losses.carried_back(answered, source, rule.door)
-        assert back != documented_losses.carried_back(answered, source, rule.door, but=row.id)
+        response = http_response(rule.response, rule.request.method)
+        back = documented_losses.received_response(response, source, rule.door)
+        assert back != documented_losses.received_response(response, source, rule.door, without=row.id)
 
 
-def check(source: str, door: Door, request: Request, given_: Given, recorders: list[Recorder]) -> None:
-    """Send *request* the whole road through each interface, with *given_* as the answer."""
-    setup = {"stage": door.stage, "base_path": door.base_path, "binary_media_types": door.binary_media_types}
-    asked = documented_losses.carried(asked_by(request, root_of(door)), source, door)
-    answered = documented_losses.carried_back(answered_with(given_, request.method), source, door)
-    for recorder in recorders:
-        recorder.given = given_
-        # An HTTP API's event does not tell a custom domain's base path, so the option must.
-        handler = recorder.handler(door.base_path if source.startswith("http-api") else "")
-        event = compose(request, source, **setup)
-        assert event == json.loads(json.dumps(event))  # so that it need not go through JSON to be one
+def check(source: str, door: Door, request: Request, response: AppResponse, apps: list[RecordingApp]) -> None:
+    """Send *request* through front door and handler to an application of each interface, which sends *response*."""
+    settings = {"stage": door.stage, "base_path": door.base_path, "binary_media_types": door.binary_media_types}
+    expected = documented_losses.received_request(http_request(request, root_of(door)), source, door)
+    expected_response = documented_losses.received_response(http_response(response, request.method), source, door)
+    for app in apps:
+        app.response = response
+        # An HTTP API's event does not have a custom domain's base path.
+        handler = app.handler(door.base_path if source.startswith("http-api") else "")
+        event = compose(request, source, **settings)
+        assert event == json.loads(json.dumps(event))
         payload = handler(event, None)
         assert payload == json.loads(json.dumps(payload))
-        answer = interpret(payload, source, request, **setup)
+        answer = interpret(payload, source, request, **settings)
 
-        view = in_scope if recorder.interface == "asgi" else in_environ
-        assert without_trace_id(recorder.seen) == view(asked), recorder.interface
-        assert Answered(answer.status, documented_losses.fields_of(answer.headers), answer.body) == answered
+        record_of = asgi_record if app.interface == "asgi" else wsgi_record
+        assert without_trace_id(app.record) == record_of(expected), app.interface
+        received = HttpResponse(answer.status, documented_losses.fields_of(answer.headers), answer.body)
+        assert received == expected_response
 
 
 def root_of(door: Door) -> str:
     return f"/{door.stage}" if door.stage else door.base_path
 
 
-def in_environ(asked: Asked) -> Seen:
-    """How PEP 3333 and RFC 3875 write a request."""
+def wsgi_record(request: HttpRequest) -> Record:
+    """The record of a WSGI application, by PEP 3333 and RFC 3875."""
     headers = {"CONTENT_TYPE": ""}
-    for name, values in asked.fields.items():
-        # What could pass for another header is left out.
+    for name, values in request.fields.items():
+        # Headers that could be mistaken for others are dropped.
         if "_" in name or name in ("content-length", "transfer-encoding", "proxy"):
             continue
         key = "CONTENT_TYPE" if name == "content-type" else f"HTTP_{name.upper().replace('-', '_')}"
@@ -140,44 +141,44 @@ def in_environ(asked: Asked) -> Seen:
             headers[key] = values[-1].decode("latin-1")
         else:
             headers[key] = (b"; " if name == "cookie" else b",").join(values).decode("latin-1")
-    path = asked.path.decode("latin-1")
-    raw = asked.raw_path
+    path = request.path.decode("latin-1")
+    raw = request.raw_path
     return {
-        "method": asked.method,
-        "root": asked.root,
+        "method": request.method,
+        "root": request.root,
         "path": path,
-        "uri": None if raw is None else raw.decode("latin-1") + (f"?{asked.query}" if asked.query else ""),
-        "query": asked.query,
+        "uri": None if raw is None else raw.decode("latin-1") + (f"?{request.query}" if request.query else ""),
+        "query": request.query,
         "headers": headers,
-        "length": str(len(asked.body)),
-        "body": asked.body,
-        "scheme": asked.scheme,
-        "client": asked.client,
+        "length": str(len(request.body)),
+        "body": request.body,
+        "scheme": request.scheme,
+        "client": request.client,
     }
 
 
-def in_scope(asked: Asked) -> Seen:
-    """How ASGI writes a request."""
-    headers = {name.encode(): values for name, values in asked.fields.items()}
+def asgi_record(request: HttpRequest) -> Record:
+    """The record of an ASGI application."""
+    headers = {name.encode(): values for name, values in request.fields.items()}
     if b"cookie" in headers:
         headers[b"cookie"] = [b"; ".join(headers[b"cookie"])]
-    if asked.body or b"content-length" in headers:
-        headers[b"content-length"] = [b"%d" % len(asked.body)]
+    if request.body or b"content-length" in headers:
+        headers[b"content-length"] = [b"%d" % len(request.body)]
     return {
-        "method": asked.method,
-        "root": asked.root,
-        "path": asked.root + asked.path.decode("utf-8", "replace"),
-        "uri": asked.raw_path,
-        "query": asked.query.encode("latin-1"),
+        "method": request.method,
+        "root": request.root,
+        "path": request.root + request.path.decode("utf-8", "replace"),
+        "uri": request.raw_path,
+        "query": request.query.encode("latin-1"),
         "headers": headers,
-        "body": asked.body,
-        "scheme": asked.scheme,
-        "client": asked.client,
+        "body": request.body,
+        "scheme": request.scheme,
+        "client": request.client,
     }
 
 
-def without_trace_id(seen: Seen) -> Seen:
-    """The same, with the mark for a trace id that the front door has made."""
+def without_trace_id(record: Record) -> Record:
+    """Replace the trace ID that the front door has made with the constant that the rules use."""
     fresh = rb"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
     headers = {
         name: TRACE.decode()
@@ -185,6 +186,6 @@ def without_trace_id(seen: Seen) -> Seen:
         else [TRACE]
         if isinstance(value, list) and len(value) == 1 and re.fullmatch(fresh, value[0])
         else value
-        for name, value in seen["headers"].items()
+        for name, value in record["headers"].items()
     }
-    return {**seen, "headers": headers}
+    return {**record, "headers": headers}

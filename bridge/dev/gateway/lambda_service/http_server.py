@@ -1,6 +1,6 @@
-"""HTTP for the processes of functions: h11 on asyncio.
+"""An HTTP/1.1 server on asyncio and h11 for the Runtime API.
 
-uvicorn would drop the trailers of a request, and with them why a stream ends.
+It passes on the trailers of a request, which say why a stream ends; uvicorn discards trailers.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
-from bridge import logger
+from bridge.logs import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# An error's cause for X-Ray may be 1 MiB in one header.
-_LONGEST_HEAD = 2 * 1024 * 1024
+# Bytes of a request's head. An error's cause for X-Ray may fill 1 MiB in one header.
+_HEAD_LIMIT = 2 * 1024 * 1024
 
 
-class Call:
-    """A request of a function's process. Who takes it sets what is called when more of it comes.
+class RuntimeRequest:
+    """A request of a function's process, with callbacks for the parts of it that are still to come.
 
     Attributes:
-        method, path: of the request line.
+        method, path: of the request line, the path without the query.
         headers: the values by lower-case name.
         on_data: called with each part of the body.
-        on_end: called with the trailers, like *headers*, when it is whole.
-        on_lost: called when the connection is gone before it was answered.
+        on_end: called with the trailers when the request is complete.
+        on_lost: called when the connection closes before the request is answered.
+        is_answered: whether the request is answered, or its connection closed.
     """
 
-    def __init__(self, connection: Connection, request: h11.Request) -> None:
+    def __init__(self, connection: RuntimeConnection, request: h11.Request) -> None:
         self._connection = connection
         self.method = request.method.decode("ascii")
         self.path = request.target.partition(b"?")[0].decode("latin-1")
@@ -42,121 +43,119 @@ class Call:
         self.is_answered = False
 
     def reply(self, status: int, content: Any = None, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Answer it, once: with JSON, or with bytes as they are."""
+        """Answer the request with bytes, or with anything else as JSON; only the first call has an effect."""
         if not self.is_answered:
             self.is_answered = True
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
-            self._connection.reply(self, status, body, headers)
+            self._connection.reply(self, status, body, dict(headers))
 
-    def hold(self, is_held: bool) -> None:
-        """Take no more of its body; with False, go on."""
-        self._connection.hold(is_held)
+    def pause(self, is_paused: bool) -> None:
+        """Stop reading the body, or with False resume."""
+        self._connection.pause(is_paused)
 
-    def hang_up(self) -> None:
-        """Drop it, and the connection with it."""
+    def disconnect(self) -> None:
+        """Close the connection without an answer."""
         self.is_answered = True
         self._connection.close()
 
 
-class Connection(asyncio.Protocol):
-    """One connection, one request after the other.
+class RuntimeConnection(asyncio.Protocol):
+    """A connection of a function's process, with one request after the other.
 
     Args:
-        begin: called with each request, when its head has come.
-        among: the open connections, this one among them as long as it is open.
+        on_request: called with each request when its head has come.
+        connections: the open connections, to which this one adds itself.
     """
 
-    def __init__(self, begin: Callable[[Call], None], among: set[Connection]) -> None:
-        self._begin = begin
-        self._among = among
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
+    def __init__(self, on_request: Callable[[RuntimeRequest], None], connections: set[RuntimeConnection]) -> None:
+        self._on_request = on_request
+        self._connections = connections
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
         self._transport: asyncio.Transport
-        self._call: Call | None = None
-        self._is_taking = False
+        self._request: RuntimeRequest | None = None
+        self._is_reading = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The asyncio protocol: it is open."""
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._among.add(self)
+        self._connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
-        """The asyncio protocol: it is closed."""
-        self._among.discard(self)
-        call, self._call = self._call, None
-        if call is not None and not call.is_answered:
-            call.is_answered = True
-            call.on_lost()
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Call ``on_lost`` of the request that is not answered."""
+        self._connections.discard(self)
+        request, self._request = self._request, None
+        if request is not None and not request.is_answered:
+            request.is_answered = True
+            request.on_lost()
 
     def data_received(self, data: bytes) -> None:
-        """The asyncio protocol: something came."""
+        """Parse the data."""
         self._http.receive_data(data)
-        self._take()
+        self._read_events()
 
-    def hold(self, is_held: bool) -> None:
-        """Read no more; with False, read again."""
+    def pause(self, is_paused: bool) -> None:
+        """Stop reading, or with False resume."""
         if not self._transport.is_closing():
-            if is_held:
+            if is_paused:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
 
     def close(self) -> None:
-        """Drop the connection, whatever is on its way."""
+        """Close the connection at once."""
         self._transport.abort()
 
-    def reply(self, call: Call, status: int, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
-        """Answer *call*, also before it is whole: the rest of it is then not looked at."""
-        if call is not self._call or self._transport.is_closing():
+    def reply(self, request: RuntimeRequest, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """Answer *request*; if it is not complete yet, its rest is discarded."""
+        if request is not self._request or self._transport.is_closing():
             return
-        own = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        given = {name.lower() for name, _ in headers}
-        send = self._http.send
-        head = send(
-            h11.Response(status_code=status, headers=[*(o for o in own if o[0].lower() not in given), *headers])
-        )
-        content, end = send(h11.Data(data=body)), send(h11.EndOfMessage())
-        self._transport.write(b"".join((head or b"", content or b"", end or b"")))
-        call.on_data = lambda _data: None
-        call.on_end = lambda _trailers: None
-        self.hold(False)
-        self._go_on()
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+        response = h11.Response(status_code=status, headers=list(headers.items()))
+        parts = [self._http.send(event) for event in (response, h11.Data(data=body), h11.EndOfMessage())]
+        self._transport.write(b"".join(part or b"" for part in parts))
+        request.on_data = lambda _data: None
+        request.on_end = lambda _trailers: None
+        self.pause(False)
+        self._start_next_request()
 
-    def _go_on(self) -> None:
-        """To the next request, if this one is over."""
+    def _start_next_request(self) -> None:
+        """Read the next request, if this one is complete and answered."""
         if self._http.our_state is h11.MUST_CLOSE:
             self._transport.close()
         elif self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._call = None
+            self._request = None
             self._http.start_next_cycle()
-            self._take()
+            self._read_events()
 
-    def _take(self) -> None:
-        if self._is_taking:
+    def _read_events(self) -> None:
+        if self._is_reading:  # a callback has answered a request
             return
-        self._is_taking = True
+        self._is_reading = True
         try:
             while not self._transport.is_closing():
                 event = self._http.next_event()
                 if isinstance(event, h11.Request):
-                    self._call = call = Call(self, event)
-                    self._begin(call)
-                    if self._http.they_are_waiting_for_100_continue and not call.is_answered:  # libcurl, over 1 MB
-                        self._transport.write(
-                            self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
-                        )
-                elif isinstance(event, h11.Data) and self._call is not None:
-                    self._call.on_data(bytes(event.data))
-                elif isinstance(event, h11.EndOfMessage) and self._call is not None:
-                    self._call.on_end(_by_name(event.headers))
-                    self._go_on()
-                else:  # more is needed; or the next request came before this one was answered
+                    self._request = request = RuntimeRequest(self, event)
+                    self._on_request(request)
+                    if self._http.they_are_waiting_for_100_continue and not request.is_answered:
+                        self._send_continue()
+                elif isinstance(event, h11.Data) and self._request is not None:
+                    self._request.on_data(bytes(event.data))
+                elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+                    self._request.on_end(_by_name(event.headers))
+                    self._start_next_request()
+                else:  # h11 needs more data, or the answer to this request before it parses the next one
                     break
         except h11.RemoteProtocolError as error:
-            logger().warning("A function's process sent what is no HTTP to the Runtime API: %s", error)
+            logger.warning("A function's process sent invalid HTTP to the Runtime API: %s", error)
             self.close()
         finally:
-            self._is_taking = False
+            self._is_reading = False
+
+    def _send_continue(self) -> None:
+        """Send the status 100 that libcurl waits for before a body over 1 MB."""
+        self._transport.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
 
 
 def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What ends the processes of functions when the process that started them is gone, however it went.
+"""Ending the processes of functions when the process that started them is gone.
 
-They are no children of a terminal: each leads a group of its own, so that Ctrl-C does not end them in the middle of a
-request. A small process reads from a pipe which groups there are; when the pipe breaks, it ends those that are left.
+Each process of a function leads a process group of its own, so that Ctrl-C does not end it in the middle of a request.
+A small process reads the groups from a pipe; when the pipe closes, it kills those that are left.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ for group in groups:
 
 
 class ProcessReaper:
-    """Ends process groups when this process is gone, or when it is closed."""
+    """Kills process groups when this process ends, however it ends, or when the reaper is closed."""
 
     def __init__(self) -> None:
         command = (sys.executable, "-I", "-S", "-c", _PROGRAM)
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own words
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - no input
 
-    def watch(self, group: int) -> None:
-        """From now on, *group* is to be ended."""
-        self._tell(f"+{group}\n")
+    def add(self, group: int) -> None:
+        """Add a process group."""
+        self._write(f"+{group}\n")
 
-    def release(self, group: int) -> None:
-        """It has ended."""
-        self._tell(f"-{group}\n")
+    def remove(self, group: int) -> None:
+        """Remove a process group that has ended."""
+        self._write(f"-{group}\n")
 
     def close(self) -> None:
-        """End those that are left."""
+        """Kill the groups that are left."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # somebody has ended it; then nobody watches
+        with contextlib.suppress(BrokenPipeError):  # the reaper itself was killed
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()

@@ -1,4 +1,4 @@
-"""One process of a function, from its init to its end."""
+"""One process of a function, from its start to its end."""
 
 from __future__ import annotations
 
@@ -6,222 +6,267 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge import logger
 from bridge.dev.gateway.invocation import FunctionError
-from bridge.dev.gateway.lambda_service.runtime_api import RuntimeApi
+from bridge.dev.gateway.lambda_service.runtime_api import RuntimeApiServer
+from bridge.logs import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from bridge.dev.gateway.invocation import Invocation
+    from bridge.dev.gateway.invocation import PendingInvocation
     from bridge.dev.gateway.lambda_service.process_reaper import ProcessReaper
-    from bridge.dev.gateway.lambda_service.program import Program
 
-# Lambda gives the init ten seconds and then tries once more, within the function's timeout.
+# Lambda limits the init phase to ten seconds, and then repeats it within the function's timeout.
 _INIT_SECONDS = 10.0
-# From SIGTERM to SIGKILL, as where Lambda shuts a sandbox down; and from an init error to SIGTERM.
-_GRACE_SECONDS, _LAST_WORDS_SECONDS = 2.0, 1.0
+# From SIGTERM to SIGKILL, as when Lambda shuts down an execution environment; and from an init error to SIGKILL.
+_SHUTDOWN_SECONDS, _INIT_ERROR_SECONDS = 2.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    """What the processes of a function run.
+
+    Attributes:
+        command: the command and its arguments: any client of the Runtime API.
+        name: the function's name.
+        folder: its code, and the current folder of its processes.
+        handler: its handler string.
+        environment: its variables, which override those of this process and Lambda's.
+        timeout: how long an invocation may take, in seconds.
+        concurrency: how many invocations one process answers at once.
+    """
+
+    command: Sequence[str]
+    name: str
+    folder: Path
+    handler: str
+    environment: Mapping[str, str]
+    timeout: float
+    concurrency: int
+
+    def process_environment(self, runtime_api: str) -> dict[str, str]:
+        """Return the environment of a process whose Runtime API is at *runtime_api*.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        variables = {
+            "AWS_LAMBDA_RUNTIME_API": runtime_api,
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "LAMBDA_TASK_ROOT": str(self.folder),
+            "_HANDLER": self.handler,
+            "IS_OFFLINE": "True",
+            "PYTHONUNBUFFERED": "1",  # print() shows at once, as in CloudWatch
+        }
+        if self.concurrency > 1:
+            variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(self.concurrency)
+        return {**os.environ, **variables, **self.environment}
 
 
 class Sandbox:
     """A process of a function.
 
     Args:
-        program: what it runs.
-        warden: ends it when this process is gone.
-        changed: called when it can take an invocation, or has ended.
+        function: what the process runs.
+        reaper: kills the process if this one ends first.
+        on_change: called when the process can take an invocation, and when it has ended.
 
     Attributes:
-        error: why it does not start; None if it has started, or still may.
+        start_error: why the process does not start; None if it has started, or still may.
         is_up: whether it has asked for an invocation.
-        is_over: whether it takes no more.
+        is_over: whether it takes no more invocations.
     """
 
-    def __init__(self, program: Program, warden: ProcessReaper, changed: Callable[[Sandbox], None]) -> None:
-        self._program = program
-        self._warden = warden
-        self._changed = changed
-        self._api = RuntimeApi(self, with_id=program.concurrency > 1)
+    def __init__(self, function: FunctionConfig, reaper: ProcessReaper, on_change: Callable[[Sandbox], None]) -> None:
+        self._function = function
+        self._reaper = reaper
+        self._on_change = on_change
+        self._api = RuntimeApiServer(self, with_invocation_id=function.concurrency > 1)
         self._process: asyncio.subprocess.Process | None = None
-        self._timers: dict[Invocation, asyncio.TimerHandle] = {}
-        self._life: asyncio.Task[None] | None = None
-        self._initial: asyncio.TimerHandle | None = None
-        self._exit_error: FunctionError | None = None
-        self.error: FunctionError | None = None
+        self._timeouts: dict[PendingInvocation, asyncio.TimerHandle] = {}
+        self._init_timeout: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.start_error: FunctionError | None = None
         self.is_up = False
         self.is_over = False
 
     @property
     def can_take(self) -> bool:
-        """Whether it asks for an invocation."""
+        """Whether the process waits for an invocation."""
         return bool(self._api.waiting) and not self.is_over
 
     @property
-    def room(self) -> int:
-        """How many invocations it will take without having ended one."""
-        return 0 if self.is_over else self._program.concurrency - len(self._timers)
+    def capacity(self) -> int:
+        """How many invocations the process takes before it completes one."""
+        return 0 if self.is_over else self._function.concurrency - len(self._timeouts)
 
     @property
-    def is_nearly_free(self) -> bool:
-        """Whether it has answered all that it was given, and only has to ask for more."""
-        return not self.is_over and bool(self._timers) and all(invocation.is_answered for invocation in self._timers)
+    def is_about_to_be_free(self) -> bool:
+        """Whether the process has answered all its invocations, and has yet to ask for the next one."""
+        return not self.is_over and bool(self._timeouts) and all(item.is_answered for item in self._timeouts)
 
     def start(self) -> None:
-        """Start it; *changed* is called in any case."""
+        """Start the process. *on_change* is called whether it starts or not."""
         loop = asyncio.get_running_loop()
-        patience = max(_INIT_SECONDS, self._program.timeout)
-        why = FunctionError("Runtime.InitTimeout", f"The function's process did not ask for work in {patience:g} s.")
-        self._initial = loop.call_later(patience, self.kill, why)
-        self._life = loop.create_task(self._live())
+        seconds = max(_INIT_SECONDS, self._function.timeout)
+        message = f"The function's process did not ask for an invocation in {seconds:g} s."
+        self._init_timeout = loop.call_later(seconds, self.kill, FunctionError("Runtime.InitTimeout", message))
+        self._task = loop.create_task(self._run())
 
-    def hand_out(self, invocation: Invocation) -> None:
-        """Give it an invocation, which it asks for."""
-        loop = asyncio.get_running_loop()
-        seconds = self._program.timeout
-        invocation.context.start(seconds)
-        self._timers[invocation] = loop.call_later(seconds, self._time_out, invocation)
-        self._api.hand_out(invocation)
+    def send(self, invocation: PendingInvocation) -> None:
+        """Send an invocation to the process, which must wait for one."""
+        seconds = self._function.timeout
+        invocation.context.restart_clock(seconds)
+        timeout = asyncio.get_running_loop().call_later(seconds, self._time_out, invocation)
+        self._timeouts[invocation] = timeout
+        self._api.send(invocation)
 
-    def abandon(self, invocation: Invocation) -> bool:
-        """Nobody waits for *invocation* any more: end it with the process, if that is all it does.
-
-        Returns:
-            Whether this is the one that has it.
-        """
-        if invocation not in self._timers:
-            return False
-        if self._program.concurrency == 1 and not invocation.is_answered:
-            self.kill(FunctionError("Sandbox.Abandoned", "Nobody waits for the answer any more; its process is ended."))
-        return True
+    def abandon(self, invocation: PendingInvocation) -> None:
+        """Kill the process if it runs *invocation*, whose caller has gone, and no other."""
+        if invocation in self._timeouts and self._function.concurrency == 1 and not invocation.is_answered:
+            self.kill(FunctionError("Sandbox.Abandoned", "The client disconnected, so the process was ended."))
 
     def kill(self, error: FunctionError) -> None:
-        """End it at once, with all that it is doing."""
+        """Kill the process. Its invocations fail with *error*."""
         if not self.is_over:
-            logger().error("The function %s: %s", self._program.name, error.message)
-            self._end_with(error)
+            logger.error("The function %s: %s", self._function.name, error.message)
+            self._end(error)
             self._signal(signal.SIGKILL)
 
-    async def end(self) -> None:
-        """End it: kindly, and after two seconds by force."""
-        self._end_with(FunctionError("Sandbox.Ended", "The server ends."))
+    async def shut_down(self) -> None:
+        """Send SIGTERM to the process, and SIGKILL two seconds later."""
+        self._end(FunctionError("Sandbox.Ended", "The server shut down."))
         self._signal(signal.SIGTERM)
-        await self._join(_GRACE_SECONDS)
+        await self._wait(_SHUTDOWN_SECONDS)
 
-    def ready(self) -> None:
-        """The process asks for an invocation."""
-        self._stop_initial()
+    async def wait(self) -> None:
+        """Wait until the process has ended. One that has reported an init error may still log it."""
+        await self._wait(_INIT_ERROR_SECONDS)
+
+    def on_ready(self) -> None:
+        """Note that the process asks for an invocation, which completes the one before."""
+        self._cancel_init_timeout()
         self.is_up = True
-        if self._program.concurrency == 1:  # so the one before is over, with all that it left behind
-            self._stop_timers()
-        self._changed(self)
+        if self._function.concurrency == 1:
+            self._cancel_timeouts()
+        self._on_change(self)
 
-    def over(self, invocation: Invocation) -> None:
-        """The process has answered *invocation*, but may still be busy with what that left behind."""
-        timer = self._timers.pop(invocation, None) if self._program.concurrency > 1 else None
-        if timer is not None:  # None if the process was ended meanwhile
-            timer.cancel()
+    def on_complete(self, invocation: PendingInvocation) -> None:
+        """Stop the timeout of *invocation*.
 
-    def failed(self, error: FunctionError) -> None:
-        """The process said that it cannot start."""
+        A process that answers one at a time keeps it until it asks for the next one: background work after the response
+        counts, too.
+        """
+        if self._function.concurrency > 1 and (timeout := self._timeouts.pop(invocation, None)) is not None:
+            timeout.cancel()
+
+    def on_init_error(self, error: FunctionError) -> None:
+        """Log the error, and fail all invocations with it."""
         if not self.is_over:
-            self.error = error
+            self.start_error = error
             stack = "".join(line if line.endswith("\n") else f"{line}\n" for line in error.stack).rstrip()
-            what = f"{error}\n{stack}" if stack else str(error)
-            logger().error("The function %s does not start: %s", self._program.name, what)
-            self._end_with(error)
+            details = f"{error}\n{stack}" if stack else str(error)
+            logger.error("The function %s does not start: %s", self._function.name, details)
+            self._end(error)
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         group = 0
         try:
-            environment = self._program.variables(await self._api.open())
+            environment = self._function.process_environment(await self._api.start())
             try:
-                # A group of its own: Ctrl-C is for the server, which ends what is to end, and in its time.
+                # A process group of its own: Ctrl-C must not end the function before the server.
                 self._process = process = await asyncio.create_subprocess_exec(
-                    *self._program.command,
-                    cwd=self._program.folder,
+                    *self._function.command,
+                    cwd=self._function.folder,
                     env=environment,
                     stdin=asyncio.subprocess.DEVNULL,
                     start_new_session=True,
                 )
             except OSError as error:
-                why = f"{self._program.command[0]} cannot be started: {error.strerror}."
-                self.failed(FunctionError("Runtime.InvalidEntrypoint", why))
+                message = f"{self._function.command[0]} cannot be started: {error.strerror}."
+                self.on_init_error(FunctionError("Runtime.InvalidEntrypoint", message))
                 return
             group = process.pid
-            self._warden.watch(group)
-            if self.is_over:  # it was ended while it was being started
+            self._reaper.add(group)
+            if self.is_over:  # it was shut down while it was being started
                 self._signal(signal.SIGKILL)
-            self._exited(await process.wait())
+            self._on_exit(await process.wait())
         finally:
             if group:
-                self._signal(signal.SIGKILL)  # what it may have left: processes of its own
-                self._warden.release(group)
+                self._signal(signal.SIGKILL)  # child processes that it has left behind
+                self._reaper.remove(group)
             self._api.close()
 
-    def _exited(self, status: int) -> None:
-        """The process has ended."""
+    def _on_exit(self, status: int) -> None:
         if self.is_over:
             return
-        what = f"exit status {status}" if status >= 0 else f"signal: {signal.Signals(-status).name}"
-        error = FunctionError("Runtime.ExitError", f"Runtime exited with error: {what}")
+        cause = f"exit status {status}" if status >= 0 else f"signal: {signal.Signals(-status).name}"
+        in_flight = len(self._api.invocations)
         if not self.is_up:
-            why = "ended before it asked for work"
-            self.error = error
+            when = "ended before it asked for an invocation"
+        elif in_flight:
+            when = f"ended with {in_flight} invocations in flight"
         else:
-            in_flight = len(self._api.invocations)
-            why = f"ended with {in_flight} invocations in flight" if in_flight else "ended"
-        logger().error(
-            "The process of the function %s %s (%s). What it printed says why; the next request starts a new one.",
-            self._program.name,
-            why,
-            what,
+            when = "ended"
+        logger.error(
+            "The process of the function %s %s (%s). Its output above may say why. The next request starts a new one.",
+            self._function.name,
+            when,
+            cause,
         )
-        self._end_with(error)
+        self._end(FunctionError("Runtime.ExitError", f"Runtime exited with error: {cause}"))
 
-    def _time_out(self, invocation: Invocation) -> None:
+    def _time_out(self, invocation: PendingInvocation) -> None:
         others = len(self._api.invocations.keys() - {invocation.context.aws_request_id})
-        more = f" With it end {others} others that the process was answering." if others else ""
+        details = f" The {others} other invocations of the process end with it." if others else ""
         if invocation.is_answered and invocation.context.aws_request_id not in self._api.invocations:
-            more += " It had answered; what goes on after that counts, too."
-        why = f"Task timed out after {self._program.timeout:.2f} seconds.{more}"
-        self.kill(FunctionError("Sandbox.Timedout", why))
+            details += " It had answered; work after the response counts, too."
+        message = f"Task timed out after {self._function.timeout:.2f} seconds.{details}"
+        self.kill(FunctionError("Sandbox.Timedout", message))
 
-    def _end_with(self, error: FunctionError) -> None:
-        """It takes no more, and what it has not answered is answered with *error*."""
+    def _end(self, error: FunctionError) -> None:
+        """Take no more invocations, and fail those in flight with *error*."""
         if self.is_over:
             return
         self.is_over = True
-        if not self.is_up and self.error is None:
-            self.error = error
-        self._stop_initial()
-        self._stop_timers()
+        if not self.is_up and self.start_error is None:
+            self.start_error = error
+        self._cancel_init_timeout()
+        self._cancel_timeouts()
         for invocation in list(self._api.invocations.values()):
-            invocation.take(error)
-        self._changed(self)
+            invocation.set_answer(error)
+        self._on_change(self)
 
-    def _stop_initial(self) -> None:
-        if self._initial is not None:
-            self._initial.cancel()
-            self._initial = None
+    def _cancel_init_timeout(self) -> None:
+        if self._init_timeout is not None:
+            self._init_timeout.cancel()
+            self._init_timeout = None
 
-    def _stop_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+    def _cancel_timeouts(self) -> None:
+        for timeout in self._timeouts.values():
+            timeout.cancel()
+        self._timeouts.clear()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    async def join(self) -> None:
-        """Wait until an ended process is gone; one that has said why it does not start may finish its sentence."""
-        await self._join(_LAST_WORDS_SECONDS)
-
-    async def _join(self, seconds: float) -> None:
-        if self._life is not None:
-            await asyncio.wait([self._life], timeout=seconds)
+    async def _wait(self, seconds: float) -> None:
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=seconds)
             self._signal(signal.SIGKILL)
-            await self._life
+            await self._task

@@ -1,4 +1,4 @@
-"""Lambda on this machine: processes of a function, as many as there is to do, and the invocations between them."""
+"""The Lambda service: it queues invocations, and starts as many processes of a function as they need."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.context import LocalContext
-from bridge.dev.gateway.invocation import FunctionError, Invocation, ReceivedStream
+from bridge.dev.gateway.invocation import FunctionError, PendingInvocation, ReceivedStream
 from bridge.dev.gateway.lambda_service.process_reaper import ProcessReaper
-from bridge.dev.gateway.lambda_service.program import Program
-from bridge.dev.gateway.lambda_service.sandbox import Sandbox
+from bridge.dev.gateway.lambda_service.sandbox import FunctionConfig, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FunctionError", "LambdaService", "ReceivedStream"]
-
-# A process that has answered asks for more in a moment; a new one takes longer to start.
-_PATIENCE_SECONDS = 0.1
+# A process that has answered asks for the next invocation within this time, which is less than a start takes.
+_REUSE_SECONDS = 0.1
 
 
 class LambdaService:
-    """A function whose processes are started, used again, and ended as Lambda does it; an async context manager.
+    """A function in processes of its own, which are started, used again and ended as Lambda does.
 
-    It is a handler for :class:`bridge.dev.gateway.app.Gateway`, too.
+    It is an asynchronous context manager, and a handler for :class:`bridge.dev.gateway.Gateway`.
+
+    ::
+
+        async with LambdaService(["python", "-m", "bridge.runtime", "app:app"], timeout=3) as function:
+            payload = await function.invoke(event)
 
     Args:
-        command: what a process runs: anything that speaks the Runtime API.
+        command: the command of a process: any client of the Runtime API.
         name: the function's name.
-        folder: its code; the current folder if None.
-        handler: its handler, as Lambda would have it.
-        environment: its own variables.
+        folder: its code; None for the current folder.
+        handler: its handler string.
+        environment: its variables.
         timeout: how long an invocation may take, in seconds.
         concurrency: how many invocations one process answers at once.
-        sandboxes: how many processes there are at most.
+        sandboxes: the largest number of processes.
     """
 
     def __init__(
@@ -51,15 +53,14 @@ class LambdaService:
         concurrency: int = 1,
         sandboxes: int = 4,
     ) -> None:
-        self._program = Program(
-            tuple(command), name, (folder or Path.cwd()).resolve(), handler, environment or {}, timeout, concurrency
-        )
-        self._most = sandboxes
+        folder = (folder or Path.cwd()).resolve()
+        self._function = FunctionConfig(tuple(command), name, folder, handler, environment or {}, timeout, concurrency)
+        self._max_sandboxes = sandboxes
         self._sandboxes: list[Sandbox] = []
-        self._pending: deque[Invocation] = deque()
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._warden: ProcessReaper | None = None
-        self._looking: asyncio.TimerHandle | None = None
+        self._queue: deque[PendingInvocation] = deque()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._reaper: ProcessReaper | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> LambdaService:
         await self.startup_here()
@@ -69,42 +70,40 @@ class LambdaService:
         await self.close_here()
 
     async def startup_here(self) -> None:
-        """Be ready; the first invocation starts the first process."""
-        if self._warden is None:
-            self._warden = ProcessReaper()
+        """Prepare for invocations; the first one starts the first process."""
+        if self._reaper is None:
+            self._reaper = ProcessReaper()
 
     async def close_here(self) -> None:
-        """End all processes; two seconds after SIGTERM, by force."""
-        if self._warden is None:
+        """End all processes, with SIGTERM, and two seconds later with SIGKILL."""
+        if self._reaper is None:
             return
-        if self._looking is not None:
-            self._looking.cancel()
-        pending, self._pending = self._pending, deque()
-        for invocation in pending:
-            invocation.take(FunctionError("Sandbox.Ended", "The server ends."))
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+        self._fail_queue(FunctionError("Sandbox.Ended", "The server shut down."))
         sandboxes, self._sandboxes = self._sandboxes, []
-        await asyncio.gather(*[sandbox.end() for sandbox in sandboxes], *self._leaving)
-        self._warden.close()
-        self._warden = None
+        await asyncio.gather(*[sandbox.shut_down() for sandbox in sandboxes], *self._ending)
+        self._reaper.close()
+        self._reaper = None
 
     async def invoke(self, event: Any, content_type: str = "application/json") -> Any:
-        """Have the function answer one event.
+        """Invoke the function.
 
         Args:
-            event: what JSON can write; or bytes, which are handed over as they are.
-            content_type: what they are.
+            event: an event that JSON can represent, or bytes.
+            content_type: the Content-Type of the event.
 
         Returns:
-            The payload as it comes out of JSON, or its bytes if it is none; or a :class:`ReceivedStream`.
+            The payload as read from JSON, or its bytes if it is not JSON; or a :class:`ReceivedStream`.
 
         Raises:
-            FunctionError: the function failed, its process ended, or the time is over.
+            FunctionError: the function failed, its process ended, or it timed out.
         """
-        if self._warden is None:
-            await self.startup_here()
+        await self.startup_here()
         content = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
-        invocation = Invocation(content, content_type, LocalContext.starting(self._program.timeout, self._program.name))
-        self._pending.append(invocation)
+        context = LocalContext(self._function.timeout, self._function.name)
+        invocation = PendingInvocation(content, content_type, context)
+        self._queue.append(invocation)
         self._dispatch()
         try:
             await asyncio.wait([invocation.answer])
@@ -121,53 +120,54 @@ class LambdaService:
         except ValueError:
             return answer
 
-    async def __call__(self, event: Any, context: Any = None) -> Any:  # noqa: ARG002 - it makes its own
-        """As :meth:`invoke`: a handler of event and context.
+    async def __call__(self, event: Any, context: Any = None) -> Any:  # noqa: ARG002 - a handler's signature
+        """Invoke the function, as a handler.
 
         Raises:
-            FunctionError: also if the payload is no JSON.
+            FunctionError: as :meth:`invoke`, or the payload is not JSON.
         """
         payload = await self.invoke(event)
         if isinstance(payload, bytes):
-            raise FunctionError("Runtime.MalformedPayload", f"the payload is no JSON: {payload[:100]!r}")
+            raise FunctionError("Runtime.MalformedPayload", f"The payload is not JSON: {payload[:100]!r}")
         return payload
 
     def _dispatch(self) -> None:
-        """Hand out what waits, the process that was started last but one first; start more if that is not enough."""
+        """Send queued invocations to processes that wait, and start more processes if these are too few."""
         for sandbox in self._sandboxes:
-            while self._pending and sandbox.can_take:
-                sandbox.hand_out(self._pending.popleft())
-        if self._missing() > 0 and self._looking is None:
-            is_soon = any(sandbox.is_nearly_free for sandbox in self._sandboxes)
-            self._looking = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS if is_soon else 0, self._start)
+            while self._queue and sandbox.can_take:
+                sandbox.send(self._queue.popleft())
+        if self._missing() > 0 and self._start_timer is None:
+            seconds = _REUSE_SECONDS if any(sandbox.is_about_to_be_free for sandbox in self._sandboxes) else 0
+            self._start_timer = asyncio.get_running_loop().call_later(seconds, self._start_sandboxes)
 
     def _missing(self) -> int:
-        """How many of those that wait have no process to come."""
-        return len(self._pending) - sum(sandbox.room for sandbox in self._sandboxes)
+        """Return how many queued invocations no process has capacity for."""
+        return len(self._queue) - sum(sandbox.capacity for sandbox in self._sandboxes)
 
-    def _start(self) -> None:
-        self._looking = None
-        while self._warden is not None and self._missing() > 0 and len(self._sandboxes) < self._most:
-            sandbox = Sandbox(self._program, self._warden, self._changed)
+    def _start_sandboxes(self) -> None:
+        self._start_timer = None
+        while self._reaper is not None and self._missing() > 0 and len(self._sandboxes) < self._max_sandboxes:
+            sandbox = Sandbox(self._function, self._reaper, self._on_change)
             self._sandboxes.append(sandbox)
             sandbox.start()
 
-    def _changed(self, sandbox: Sandbox) -> None:
-        """A process asks for an invocation, or has ended."""
+    def _on_change(self, sandbox: Sandbox) -> None:
         if sandbox.is_over and sandbox in self._sandboxes:
             self._sandboxes.remove(sandbox)
-            leaving = asyncio.get_running_loop().create_task(sandbox.join())
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
-            if sandbox.error is not None:
-                # All that wait get to know it: another process would not start, either, and they would wait for it.
-                pending, self._pending = self._pending, deque()
-                for invocation in pending:
-                    invocation.take(sandbox.error)
+            ending = asyncio.get_running_loop().create_task(sandbox.wait())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            if sandbox.start_error is not None:  # another process would not start either
+                self._fail_queue(sandbox.start_error)
         self._dispatch()
 
-    def _abandon(self, invocation: Invocation) -> None:
-        if invocation in self._pending:
-            self._pending.remove(invocation)
-        else:
-            any(sandbox.abandon(invocation) for sandbox in self._sandboxes)
+    def _fail_queue(self, error: FunctionError) -> None:
+        queue, self._queue = self._queue, deque()
+        for invocation in queue:
+            invocation.set_answer(error)
+
+    def _abandon(self, invocation: PendingInvocation) -> None:
+        if invocation in self._queue:
+            self._queue.remove(invocation)
+        for sandbox in self._sandboxes:
+            sandbox.abandon(invocation)

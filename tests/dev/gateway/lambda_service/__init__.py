@@ -1,1 +1,0 @@
-"""The Lambda service on this machine."""

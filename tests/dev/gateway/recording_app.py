@@ -1,4 +1,4 @@
-"""Applications that note what they are asked and answer what they are told, one for each way to call one."""
+"""An application that records its request and sends a prepared response, for each interface."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ from typing import TYPE_CHECKING, Any
 from bridge import asgi_handler, wsgi_handler
 
 if TYPE_CHECKING:
-    from bridge.adapter import Handler
+    from bridge.handlers import Handler
 
     Pairs = list[tuple[str, str]]
-    Seen = dict[str, Any]
+    Record = dict[str, Any]
+
+INTERFACES = ("wsgi", "asgi", "wsgi through asgi")
 
 
 @dataclass
-class Given:
-    """What the application answers; header values are native strings (one character for each byte)."""
+class AppResponse:
+    """The application's response; header values are native strings (one character for each byte)."""
 
     status: int
     headers: Pairs
     body: bytes
 
 
-class Recorder:
+class RecordingApp:
     """One application and its handlers, with and without the option ``base_path``.
 
     Attributes:
-        given: what it answers next.
-        seen: what it was asked last.
+        response: the response to the next request.
+        record: the last request.
     """
 
     def __init__(self, interface: str) -> None:
         self.interface = interface
-        self.given = Given(204, [], b"")
-        self.seen: Seen = {}
+        self.response = AppResponse(204, [], b"")
+        self.record: Record = {}
         self._handlers: dict[str, Handler] = {}
 
     def handler(self, base_path: str = "") -> Handler:
         if base_path not in self._handlers:
             if self.interface == "wsgi":
-                made = wsgi_handler(self.wsgi, base_path=base_path)
+                handler = wsgi_handler(self.wsgi, base_path=base_path)
             elif self.interface == "asgi":
-                made = asgi_handler(self.asgi, base_path=base_path, lifespan="off")
+                handler = asgi_handler(self.asgi, base_path=base_path, lifespan="off")
             else:
-                made = asgi_handler(self.wsgi, base_path=base_path)
-            self._handlers[base_path] = made
+                handler = asgi_handler(self.wsgi, base_path=base_path)
+            self._handlers[base_path] = handler
         return self._handlers[base_path]
 
     def close(self) -> None:
@@ -53,7 +55,7 @@ class Recorder:
             handler.close()
 
     def wsgi(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        self.seen = {
+        self.record = {
             "method": environ["REQUEST_METHOD"],
             "root": environ["SCRIPT_NAME"],
             "path": environ["PATH_INFO"],
@@ -65,8 +67,8 @@ class Recorder:
             "scheme": environ["wsgi.url_scheme"],
             "client": environ["REMOTE_ADDR"],
         }
-        start_response(f"{self.given.status} Whatever", self.given.headers)
-        return [self.given.body[:3], self.given.body[3:]]
+        start_response(f"{self.response.status} Whatever", self.response.headers)
+        return [self.response.body[:3], self.response.body[3:]]
 
     async def asgi(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         message = await receive()
@@ -74,7 +76,7 @@ class Recorder:
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
-        self.seen = {
+        self.record = {
             "method": scope["method"],
             "root": scope["root_path"],
             "path": scope["path"],
@@ -85,10 +87,7 @@ class Recorder:
             "scheme": scope["scheme"],
             "client": scope["client"][0],
         }
-        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.given.headers]
-        await send({"type": "http.response.start", "status": self.given.status, "headers": pairs})
-        await send({"type": "http.response.body", "body": self.given.body[:3], "more_body": True})
-        await send({"type": "http.response.body", "body": self.given.body[3:]})
-
-
-INTERFACES = ("wsgi", "asgi", "wsgi through asgi")
+        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.response.headers]
+        await send({"type": "http.response.start", "status": self.response.status, "headers": pairs})
+        await send({"type": "http.response.body", "body": self.response.body[:3], "more_body": True})
+        await send({"type": "http.response.body", "body": self.response.body[3:]})
