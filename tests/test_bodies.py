@@ -1,34 +1,199 @@
-"""The size of a payload in JSON: when it exceeds a limit, and what computing it costs."""
+"""Bodies in payloads: text or base64, and the size of a payload."""
 
 from __future__ import annotations
 
+import encodings.aliases
+import json
 import tracemalloc
-from json import dumps
-from typing import Any
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import bridge
-from bridge.bodies import _body_fits, encode, excess, json_size
+from bridge.bodies import _body_fits, encode, excess, json_size, media_type
 from bridge.dev.gateway import Request, compose
 from bridge.response import Response
+from bridge.settings import Settings
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXT = "größer 🎈\x00\u2028".encode()
+BINARY = b"\x89PNG\r\n\xff\xfe"
 ASCII = bytes(range(128))
+
+bodies = st.binary(max_size=60) | st.text(max_size=60).map(str.encode)
+
+
+def encoded(body: bytes, *headers: tuple[str, str], **options: Any) -> tuple[str, bool]:
+    return encode(body, Response(200, [*headers], body).fields(), Settings(options, {}).is_text)
+
+
+def is_base64(content_type: str, body: bytes = b"text", **options: Any) -> bool:
+    return encoded(body, ("Content-Type", content_type), **options)[1]
+
+
+# Text or base64
+
+
+CHARSETS = sorted({*encodings.aliases.aliases.values()} | {"utf-8", "UTF-16LE", "unknown-8", ""})
+TYPES = ["text/html", "application/json", "application/x-tex", "image/png", "image/svg+xml", "a/b+xml", "", "/", ";"]
+any_content_type = st.one_of(
+    st.builds("{}; charset={}".format, st.sampled_from(TYPES), st.sampled_from(CHARSETS)),
+    st.sampled_from(TYPES),
+    st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00")),
+)
+any_options = st.sampled_from(
+    [{}, {"text_types": ["*/*"]}, {"text_types": ["application/x-tex"]}, {"text_types": bool}]
+)
+
+
+@given(bodies, any_content_type, st.sampled_from([None, "gzip", "identity"]), any_text_types)
+@example(b"+AOk-", "text/plain; charset=utf-7", None, None)
+@example(b"\xed\xa0\x80", "text/plain", None, None)
+@example(b"a\x00", "text/plain; charset=utf-16", None, None)
+def test_the_client_gets_every_body_of_every_type_unchanged(
+    body: bytes, content_type: str, content_encoding: str | None, text_types: Any
+) -> None:
+    headers = [("Content-Type", content_type)]
+    if content_encoding is not None:
+        headers.append(("Content-Encoding", content_encoding))
+    text, is_base64 = encoded(body, *headers, text_types=text_types)
+    text = json.loads(json.dumps(text))
+    assert (b64decode(text, validate=True) if is_base64 else text.encode("utf-8")) == body
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain", "text/html; charset=utf-8", "TEXT/HTML", " text/css ", "text/x-anything", "text/csv;header=no",
+        "application/json", "Application/JSON; charset=UTF-8", "application/problem+json", "application/ld+json",
+        "application/vnd.api+json", "application/vnd.acme.v2+json", "application/manifest+json", "application/json-seq",
+        "application/ndjson", "application/x-ndjson", "application/jsonl", "application/geo+json-seq",
+        "application/xml", "application/atom+xml", "application/rss+xml", "application/xhtml+xml", "image/svg+xml",
+        "application/soap+xml; action=x", "application/problem+xml", "application/xml-dtd",
+        "application/javascript", "application/x-javascript", "application/ecmascript", "application/graphql",
+        "application/yaml", "application/x-yaml", "application/openapi+yaml", "application/vnd.oai.openapi",
+        "application/vnd.oai.openapi+json;version=3.0", "application/x-www-form-urlencoded", "application/sql",
+        "text/event-stream",
+    ],
+)  # fmt: skip
+def test_a_text_type_is_text(content_type: str) -> None:
+    assert encoded(TEXT, ("Content-Type", content_type)) == (TEXT.decode(), False)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "image/png", "image/webp", "image/svg", "font/woff2", "font/ttf", "application/font-woff", "application/pdf",
+        "application/octet-stream", "application/zip", "application/gzip", "application/wasm", "audio/mpeg",
+        "video/mp4", "multipart/form-data; boundary=x", "application/protobuf", "application/msgpack",
+        "application/cbor", "application/grpc+proto", "application/vnd.ms-excel", "application/jsonx",
+        "application/x-json-like", "texts/plain", "x-text/plain", "application/text/plain", "application/notjson",
+        "nonsense", "/",
+    ],
+)  # fmt: skip
+def test_another_type_is_base64(content_type: str) -> None:
+    assert encoded(b"letters", ("Content-Type", content_type)) == ("bGV0dGVycw==", True)
+
+
+def test_a_body_without_content_type_is_text_if_it_is_valid_utf_8() -> None:
+    assert encoded(TEXT) == (TEXT.decode(), False)
+    assert encoded(BINARY)[1] is True
+    assert is_base64("") is False
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"\xc3", b"gr\xfc\xdfe", b"\xed\xa0\x80", b"\x80abc", b"\xf5\x80\x80\x80", b"\xc0\xaf"]
+)
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "text/plain; charset=utf-8", ""])
+def test_text_that_is_not_valid_is_base64(body: bytes, content_type: str) -> None:
+    assert is_base64(content_type, body)
+
+
+def test_an_empty_body_is_text_of_any_type() -> None:
+    for content_type in ("text/plain", "image/png", ""):
+        assert encoded(b"", ("Content-Type", content_type)) == ("", False)
+    assert encoded(b"", ("Content-Encoding", "gzip")) == ("", False)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "zstd", "GZIP"])
+def test_a_body_with_content_encoding_is_base64(coding: str) -> None:
+    assert encoded(b"ok", ("Content-Type", "text/plain"), ("Content-Encoding", coding)) == ("b2s=", True)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "'utf-8'", " utf8 ", "us-ascii", "ascii", ""])
+def test_utf_8_and_ascii_are_text(charset: str) -> None:
+    assert is_base64(f"text/plain; charset={charset}", TEXT) is False
+    assert is_base64(f"text/plain; format=flowed; Charset={charset}; x=y", TEXT) is False
+
+
+@pytest.mark.parametrize(
+    "charset", ["iso-8859-1", "latin-1", "windows-1252", "koi8-r", "shift_jis", "gb18030", "utf-8-sig"]
+)
+def test_a_superset_of_ascii_is_text_if_the_body_is_ascii(charset: str) -> None:
+    assert is_base64(f"text/plain; charset={charset}", b"letters") is False
+    assert is_base64(f"text/plain; charset={charset}", b"gr\xf6\xdfer") is True
+    assert is_base64(f"text/plain; charset={charset}", "größer".encode()) is True
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-16", "UTF-16LE", "utf-16-be", "utf-32", "utf-7", "iso-2022-jp", "hz-gb-2312", "cp037", "ebcdic-us"]
+)
+def test_a_charset_that_is_no_superset_of_ascii_is_base64(charset: str) -> None:
+    assert is_base64(f"text/plain; charset={charset}", b"letters") is True
+
+
+def test_text_types_are_text_too() -> None:
+    assert is_base64("Application/X-TeX; version=1", text_types=["application/x-tex"]) is False
+    assert is_base64("application/x-other", text_types=["application/x-tex"]) is True
+    assert is_base64("text/plain", text_types=["application/x-tex"]) is False
+
+
+def test_a_function_decides_about_other_types_by_the_whole_content_type() -> None:
+    content_types: list[str] = []
+
+    def is_text(content_type: str) -> bool:
+        content_types.append(content_type)
+        return "tex" in content_type
+
+    assert is_base64("Application/X-TeX; charset=utf-8; tex", text_types=is_text) is False
+    assert is_base64("application/pdf", text_types=is_text) is True
+    assert is_base64("text/plain", text_types=is_text) is False
+    assert content_types == ["Application/X-TeX; charset=utf-8; tex", "application/pdf"]
+
+
+@pytest.mark.parametrize("text_types", [["*/*"], ["application/x-tex"], lambda content_type: True])
+def test_text_types_do_not_make_text_of_other_bytes(text_types: list[str] | Callable[[str], bool]) -> None:
+    assert is_base64("application/x-tex", BINARY, text_types=text_types) is True
+    assert is_base64("application/x-tex; charset=utf-16", text_types=text_types) is True
+    headers = [("Content-Type", "application/x-tex"), ("Content-Encoding", "gzip")]
+    assert encoded(b"packed", *headers, text_types=text_types)[1] is True
+
+
+@pytest.mark.parametrize(
+    ("content_type", "media"),
+    [(" Text/HTML ; charset=utf-8", "text/html"), ("Text/HTML;charset=x", "text/html"), ("", ""), (";a=b", "")],
+)
+def test_a_media_type_is_in_lower_case_without_parameters(content_type: str, media: str) -> None:
+    assert media_type(content_type) == media
+
+
+# Size
 
 
 def payload_of(body: bytes, content_type: str) -> dict[str, Any]:
-    text, _ = encode(body, Response(200, [("Content-Type", content_type)], body).fields())
-    return {"body": text}
+    return {"body": encoded(body, ("Content-Type", content_type))[0]}
 
 
 def body_size(payload: dict[str, Any]) -> int:
     """The length of the body in JSON, without its quotes."""
-    return len(dumps(payload["body"])) - 2
+    return len(json.dumps(payload["body"])) - 2
 
 
-bodies = st.binary(max_size=60) | st.text(max_size=60).map(str.encode)
 content_types = st.sampled_from(["text/plain", "image/png"])
 
 

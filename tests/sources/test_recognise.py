@@ -1,4 +1,4 @@
-"""Each event is recognised as what it is, by what only it has."""
+"""Sources are recognised by fields that only their events have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge import wsgi_handler
 from bridge.errors import EventError
 from bridge.sources import recognise
 from tests.events import NAMES, load_event
-from tests.sources.seen import scope_of
+from tests.sources.received import scope_of
 
 MODULES = {
     "rest-api": "rest_api",
@@ -66,7 +66,7 @@ SOURCES: dict[str, str | None] = {
     "kong_without_context": "rest-api",
     "scaleway": "rest-api",
     "express_gateway": "rest-api",
-    # no HTTP request from a front door
+    # not HTTP requests
     "appsync": None,
     "authorizer_request_http_api_v1": None,
     "authorizer_request_v1": None,
@@ -85,20 +85,19 @@ SOURCES: dict[str, str | None] = {
     "websocket_message": None,
 }
 
+HTTP_EVENTS = [name for name, source in SOURCES.items() if source is not None]
+
 
 def never_called(environ: Any, start_response: Any) -> Any:
     raise AssertionError("the application was called")
 
 
-HTTP_EVENTS = [name for name, source in SOURCES.items() if source is not None]
-
-
-def test_every_stored_event_has_its_line_in_the_table() -> None:
+def test_the_table_has_every_recorded_event() -> None:
     assert sorted(SOURCES) == NAMES
 
 
 @pytest.mark.parametrize(("name", "source"), SOURCES.items())
-def test_an_event_is_recognised_as_its_own_source(name: str, source: str | None) -> None:
+def test_the_source_of_an_event_is_recognised(name: str, source: str | None) -> None:
     event = load_event(name)
 
     assert recognise(event) == (MODULES[source] if source else None)
@@ -135,21 +134,19 @@ def test_an_event_is_recognised_as_its_own_source(name: str, source: str | None)
     ],
     ids=repr,
 )
-def test_what_is_no_request_is_not_recognised_and_does_no_harm(event: Any) -> None:
+def test_other_values_are_not_recognised(event: Any) -> None:
     assert recognise(event) is None
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
-def test_an_event_in_another_kind_of_mapping_is_recognised_too(name: str) -> None:
-    """Tests of an application often have their events from a library that parses JSON in its own way."""
-
-    def reordered(value: Any) -> Any:
+def test_the_order_of_the_keys_and_the_type_of_the_mapping_do_not_matter(name: str) -> None:
+    def reversed_(value: Any) -> Any:
         if isinstance(value, dict):
-            return OrderedDict((key, reordered(item)) for key, item in value.items())
-        return [reordered(item) for item in value] if isinstance(value, list) else value
+            return OrderedDict((key, reversed_(item)) for key, item in reversed(value.items()))
+        return [reversed_(item) for item in value] if isinstance(value, list) else value
 
     event = load_event(name)
-    assert recognise(reordered(event)) == recognise(event)
+    assert recognise(reversed_(event)) == recognise(event)
 
 
 @pytest.mark.parametrize("name", ["scheduled_event", "scheduler", "serverless_plugin_warmup"])
@@ -158,7 +155,7 @@ def test_a_warm_up_event_is_answered_without_the_application(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source is None])
-def test_an_event_that_is_no_request_goes_to_the_user_s_function_or_is_an_error_that_names_its_keys(name: str) -> None:
+def test_another_event_goes_to_the_callback_or_is_an_error_that_names_its_keys(name: str) -> None:
     event = load_event(name)
     handler = wsgi_handler(never_called, warm_up=False)
     with pytest.raises(EventError, match=re.escape(", ".join(event))):
@@ -168,12 +165,6 @@ def test_an_event_that_is_no_request_goes_to_the_user_s_function_or_is_an_error_
     assert handler(event, "context") == [event, "context"]
 
 
-def test_lattice_version_2_is_no_http_api_though_both_say_version_2() -> None:
+def test_lattice_and_an_http_api_are_told_apart_although_both_have_version_2_0() -> None:
     assert load_event("lattice_v2")["version"] == load_event("http_api")["version"] == "2.0"
     assert recognise(load_event("lattice_v2")) == "lattice"
-
-
-def test_the_order_of_an_events_keys_does_not_matter() -> None:
-    for name in HTTP_EVENTS:
-        event = load_event(name)
-        assert recognise(dict(reversed(event.items()))) == recognise(event)

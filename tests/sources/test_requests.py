@@ -1,4 +1,4 @@
-"""What a WSGI and an ASGI application see of each stored event: one table for both."""
+"""The request that applications of both interfaces receive from each recorded event."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from tests.events import load_event
-from tests.sources.seen import CONTEXT, asgi_of, environ_of
+from tests.sources.received import CONTEXT, asgi_request, environ_of
 from tests.sources.test_recognise import HTTP_EVENTS
 
-AMAZON = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
+EXECUTE_API = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
+
 LAMBDA_URL = "x2y3z4a5b6c7d8e9f0g1h2i3j4k5l6m7.lambda-url.eu-west-1.on.aws"
+
 LATTICE = "pets-0123456789abcdef0.7d67968.vpc-lattice-svcs.eu-west-1.on.aws"
 
 
 @dataclass
 class Request:
-    """The request that the client sent, as far as the source lets it be known."""
+    """The request that the client sent, as far as the event has it."""
 
     method: str = "GET"
     root: str = ""
@@ -30,7 +32,7 @@ class Request:
     body: bytes = b""
     client: str = "203.0.113.7"
     scheme: str = "https"
-    server: tuple[str, int] = (AMAZON, 443)
+    server: tuple[str, int] = (EXECUTE_API, 443)
     user: str | None = None
 
 
@@ -247,7 +249,8 @@ REQUESTS = {
     ),
 }
 
-# answered by the bridge itself
+
+# Answered by the bridge itself.
 REFUSED = {"edge_origin_request_truncated"}
 
 
@@ -266,7 +269,7 @@ def test_the_table_has_every_event_that_reaches_an_application() -> None:
 
 
 @pytest.mark.parametrize(("name", "request_"), REQUESTS.items())
-def test_a_wsgi_application_sees_the_request(name: str, request_: Request) -> None:
+def test_a_wsgi_application_receives_the_request(name: str, request_: Request) -> None:
     event = load_event(name)
     environ = environ_of(event)
 
@@ -292,32 +295,32 @@ def test_a_wsgi_application_sees_the_request(name: str, request_: Request) -> No
 
 
 @pytest.mark.parametrize(("name", "request_"), REQUESTS.items())
-def test_an_asgi_application_sees_the_request(name: str, request_: Request) -> None:
+def test_an_asgi_application_receives_the_request(name: str, request_: Request) -> None:
     event = load_event(name)
-    seen = asgi_of(event)
+    request = asgi_request(event)
 
-    assert seen.scope["method"] == request_.method
-    assert seen.scope["root_path"] == request_.root
-    assert seen.scope["path"] == request_.root + request_.path
-    assert seen.scope["raw_path"] == (None if request_.raw is None else request_.raw.encode())
-    assert seen.scope["query_string"] == request_.query.encode()
-    assert seen.values("cookie") == ([] if request_.cookie is None else [request_.cookie.encode()])
-    assert seen.body == request_.body
-    assert seen.scope["client"] == ((request_.client, 0) if request_.client else None)
-    assert seen.scope["scheme"] == request_.scheme
-    assert seen.scope["server"] == request_.server
+    assert request.scope["method"] == request_.method
+    assert request.scope["root_path"] == request_.root
+    assert request.scope["path"] == request_.root + request_.path
+    assert request.scope["raw_path"] == (None if request_.raw is None else request_.raw.encode())
+    assert request.scope["query_string"] == request_.query.encode()
+    assert request.values("cookie") == ([] if request_.cookie is None else [request_.cookie.encode()])
+    assert request.body == request_.body
+    assert request.scope["client"] == ((request_.client, 0) if request_.client else None)
+    assert request.scope["scheme"] == request_.scheme
+    assert request.scope["server"] == request_.server
     for header, value in request_.headers.items():
-        assert b",".join(seen.values(header)) == value.encode()
+        assert b",".join(request.values(header)) == value.encode()
     if request_.body:
-        assert seen.values("content-length") == [str(len(request_.body)).encode()]
-    assert seen.scope["aws.event"] is event
-    assert seen.scope["aws.context"] is CONTEXT
+        assert request.values("content-length") == [str(len(request_.body)).encode()]
+    assert request.scope["aws.event"] is event
+    assert request.scope["aws.context"] is CONTEXT
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_reading_an_event_leaves_it_as_it_is(name: str) -> None:
+def test_reading_an_event_does_not_change_it(name: str) -> None:
     event = load_event(name)
     environ_of(event)
-    asgi_of(event)
+    asgi_request(event)
 
     assert event == load_event(name)

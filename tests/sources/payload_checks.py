@@ -1,4 +1,4 @@
-"""What each front door accepts as a payload: a check for each, and how it reads the payload."""
+"""The payloads that each front door accepts, and what it sends to the client of one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# One event for each source and form of payload.
-FORMS = ["rest_api", "rest_api_nulls", "scaleway", "http_api_v1", "http_api", "function_url", "alb", "alb_multi",
+# One event for each form of payload.
+EVENTS = ["rest_api", "rest_api_nulls", "scaleway", "http_api_v1", "http_api", "function_url", "alb", "alb_multi",
          "lattice_v1", "lattice_v2", "edge_viewer_request", "rest_lambda_integration"]  # fmt: skip
 
-_EDGE_REFUSES = re.compile(
+_REFUSED_BY_EDGE = re.compile(
     r"connection|expect|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|trailer|upgrade|"
     r"x-accel-.*|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*|x-forwarded-proto|x-real-ip|"  # not allowed
     r"content-length|transfer-encoding|via"  # read-only
 )
 
 
-def rest(payload: dict[str, Any]) -> None:
-    """A REST API answers 502 to any key it does not know."""
+def rest_api(payload: dict[str, Any]) -> None:
+    """REST API: any other key is answered 502."""
     assert payload.keys() <= {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
     assert type(payload["statusCode"]) is int
     _texts(payload.get("headers", {}))
@@ -31,8 +31,8 @@ def rest(payload: dict[str, Any]) -> None:
     _body(payload)
 
 
-def version_2(payload: dict[str, Any]) -> None:
-    """HTTP APIs and Function URLs: header names are case-insensitive, so each appears once; cookies are apart."""
+def payload_2_0(payload: dict[str, Any]) -> None:
+    """HTTP APIs and Function URLs: each header name once, whatever its case; cookies in a list."""
     assert payload.keys() - {"cookies"} == {"statusCode", "headers", "body", "isBase64Encoded"}
     assert type(payload["statusCode"]) is int
     _texts(payload["headers"])
@@ -45,7 +45,7 @@ def version_2(payload: dict[str, Any]) -> None:
 
 
 def alb(payload: dict[str, Any]) -> None:
-    """An ALB answers 502 to null, to a value that is no text and to a status without a description."""
+    """ALB: null, a value that is not text and a status without description are answered 502."""
     assert payload.keys() == {"statusCode", "statusDescription", "headers", "body", "isBase64Encoded"}
     _texts(payload["headers"])
     _described(payload)
@@ -53,7 +53,7 @@ def alb(payload: dict[str, Any]) -> None:
 
 
 def alb_multi(payload: dict[str, Any]) -> None:
-    """A target group with multi-value headers reads those only."""
+    """ALB whose target group has multi-value headers: it reads only those."""
     assert payload.keys() == {"statusCode", "statusDescription", "multiValueHeaders", "body", "isBase64Encoded"}
     _lists(payload["multiValueHeaders"])
     _described(payload)
@@ -61,7 +61,7 @@ def alb_multi(payload: dict[str, Any]) -> None:
 
 
 def lattice(payload: dict[str, Any]) -> None:
-    """VPC Lattice: as an ALB, with cookies in a list."""
+    """VPC Lattice: like an ALB, with cookies in a list."""
     assert payload.keys() - {"cookies"} == {"statusCode", "statusDescription", "headers", "body", "isBase64Encoded"}
     _texts(payload["headers"])
     assert "set-cookie" not in [name.lower() for name in payload["headers"]]
@@ -70,13 +70,13 @@ def lattice(payload: dict[str, Any]) -> None:
 
 
 def edge(payload: dict[str, Any]) -> None:
-    """CloudFront: texts, lists of key and value, and none of the headers it refuses."""
+    """CloudFront: lists of key and value, and none of the headers that it refuses."""
     assert payload.keys() - {"body", "bodyEncoding"} == {"status", "statusDescription", "headers"}
     assert re.fullmatch(r"[1-9]\d\d", payload["status"])
     assert type(payload["statusDescription"]) is str
     for name, items in payload["headers"].items():
         assert name == name.lower()
-        assert not _EDGE_REFUSES.fullmatch(name), name
+        assert not _REFUSED_BY_EDGE.fullmatch(name), name
         assert items
         for item in items:
             assert item.keys() == {"key", "value"}
@@ -87,11 +87,11 @@ def edge(payload: dict[str, Any]) -> None:
 
 
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "rest-api": rest,
-    "http-api-v1": rest,
-    "non-proxy": rest,
-    "http-api": version_2,
-    "function-url": version_2,
+    "rest-api": rest_api,
+    "http-api-v1": rest_api,
+    "non-proxy": rest_api,
+    "http-api": payload_2_0,
+    "function-url": payload_2_0,
     "alb": alb,
     "alb-multi": alb_multi,
     "lattice": lattice,
@@ -101,14 +101,14 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
 
 
 def body_of(payload: dict[str, Any]) -> bytes:
-    """The body that the front door sends to its client."""
+    """The body that the client gets."""
     text: str = payload.get("body", "")
     encoded = payload.get("isBase64Encoded") or payload.get("bodyEncoding") == "base64"
     return b64decode(text, validate=True) if encoded else text.encode("utf-8")
 
 
 def values_of(payload: dict[str, Any], name: str) -> list[str]:
-    """All values of a header that the client gets, however the payload says it."""
+    """All values of a header that the client gets, in the order of the payload."""
     found: list[str] = []
     for key, value in payload.get("headers", {}).items():
         if key.lower() == name.lower():
