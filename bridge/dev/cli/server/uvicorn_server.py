@@ -144,7 +144,6 @@ class DevelopmentServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the requests in flight, then the lifespan."""
-        self.server_state.tasks.difference_update(self._late_functions)
         if self.server_state.tasks:
             count = len(self.server_state.tasks)
             print_message(
