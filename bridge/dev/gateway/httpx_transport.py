@@ -98,7 +98,7 @@ def _call_outside_of_event_loops(function: Callable[..., Any], *arguments: Any) 
 
 
 class _LoopThread:
-    """An event loop in a thread of its own."""
+    """An event loop that runs in a separate thread."""
 
     def __init__(self) -> None:
         started: Future[None] = Future()

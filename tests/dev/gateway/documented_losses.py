@@ -223,7 +223,7 @@ def _edge_refuses(name: str, values: list[bytes]) -> list[bytes]:
 
 
 def _base64_text(message: HttpResponse, door: Door) -> HttpResponse:
-    """The body as base64 if the handler encodes it so, for which it has tests of its own."""
+    """The body as base64 if the handler encodes it so, which other tests cover."""
     if door.binary_media_types:
         return message
 

@@ -1,4 +1,4 @@
-"""Functions in processes of their own, and what tests need to observe them."""
+"""Functions in separate processes, and helpers to observe the processes."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_route_matches_all_segments(template: str, path: str, rest: bool) -> N
     assert matched((f"GET {template}",), f"GET {path}", rest=rest) is None
 
 
-def test_the_root_needs_a_route_of_its_own() -> None:
+def test_the_root_is_not_matched_by_a_greedy_route() -> None:
     assert matched(("ANY /{proxy+}", "GET /"), "GET /") == ("GET /", {})
 
 

@@ -1,4 +1,4 @@
-"""Streamed responses from a function in a process of its own, through a front door on uvicorn, to an HTTP client."""
+"""Streamed responses from a function's process, through a front door on uvicorn, to an HTTP client."""
 
 from __future__ import annotations
 

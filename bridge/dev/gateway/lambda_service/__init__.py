@@ -1,4 +1,4 @@
-"""The Lambda service on this machine: processes of a function behind a Runtime API of their own."""
+"""The Lambda service on this machine: processes of a function, and a Runtime API for each."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Ending the processes of functions when the process that started them is gone.
 
-Each process of a function leads a process group of its own, so that Ctrl-C does not end it in the middle of a request.
+Each process of a function leads a new process group, so that Ctrl-C does not end it in the middle of a request.
 A small process reads the groups from a pipe; when the pipe closes, it kills those that are left.
 """
 

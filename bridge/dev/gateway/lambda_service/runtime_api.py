@@ -40,7 +40,7 @@ class RuntimeObserver(Protocol):
     """Callbacks for what the process does."""
 
     def on_ready(self) -> None:
-        """The process asks for the next invocation."""
+        """The process requests the next invocation."""
 
     def on_complete(self, invocation: PendingInvocation) -> None:
         """The process has answered *invocation*, to the end of the stream if it streams."""
@@ -50,7 +50,7 @@ class RuntimeObserver(Protocol):
 
 
 class RuntimeApiServer:
-    """The Runtime API of one process, on a port of its own, which identifies the process.
+    """The Runtime API of one process. Each process has a separate port, which identifies it.
 
     Args:
         observer: the callbacks.

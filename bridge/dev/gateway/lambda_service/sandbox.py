@@ -86,7 +86,7 @@ class Sandbox:
 
     Attributes:
         start_error: why the process does not start; None if it has started, or still may.
-        is_up: whether it has asked for an invocation.
+        is_up: whether it has requested an invocation.
         is_over: whether it takes no more invocations.
     """
 
@@ -115,14 +115,14 @@ class Sandbox:
 
     @property
     def is_about_to_be_free(self) -> bool:
-        """Whether the process has answered all its invocations, and has yet to ask for the next one."""
+        """Whether the process has answered all its invocations, and has yet to request the next one."""
         return not self.is_over and bool(self._timeouts) and all(item.is_answered for item in self._timeouts)
 
     def start(self) -> None:
         """Start the process. *on_change* is called whether it starts or not."""
         loop = asyncio.get_running_loop()
         seconds = max(_INIT_SECONDS, self._function.timeout)
-        message = f"The function's process did not ask for an invocation in {seconds:g} s."
+        message = f"The function's process did not request an invocation within {seconds:g} s."
         self._init_timeout = loop.call_later(seconds, self.kill, FunctionError("Runtime.InitTimeout", message))
         self._task = loop.create_task(self._run())
 
@@ -157,7 +157,7 @@ class Sandbox:
         await self._wait(_INIT_ERROR_SECONDS)
 
     def on_ready(self) -> None:
-        """Note that the process asks for an invocation, which completes the one before."""
+        """Take the request for the next invocation, which completes the one before."""
         self._cancel_init_timeout()
         self.is_up = True
         if self._function.concurrency == 1:
@@ -167,8 +167,8 @@ class Sandbox:
     def on_complete(self, invocation: PendingInvocation) -> None:
         """Stop the timeout of *invocation*.
 
-        A process that answers one at a time keeps it until it asks for the next one: background work after the response
-        counts, too.
+        A process that answers one invocation at a time keeps the timeout until it requests the next one: work after the
+        response counts, too.
         """
         if self._function.concurrency > 1 and (timeout := self._timeouts.pop(invocation, None)) is not None:
             timeout.cancel()
@@ -187,7 +187,7 @@ class Sandbox:
         try:
             environment = self._function.process_environment(await self._api.start())
             try:
-                # A process group of its own: Ctrl-C must not end the function before the server.
+                # A new session: Ctrl-C must not end the function before the server.
                 self._process = process = await asyncio.create_subprocess_exec(
                     *self._function.command,
                     cwd=self._function.folder,
@@ -216,7 +216,7 @@ class Sandbox:
         cause = f"exit status {status}" if status >= 0 else f"signal: {signal.Signals(-status).name}"
         in_flight = len(self._api.invocations)
         if not self.is_up:
-            when = "ended before it asked for an invocation"
+            when = "ended before it requested an invocation"
         elif in_flight:
             when = f"ended with {in_flight} invocations in flight"
         else:

@@ -16,12 +16,12 @@ from bridge.dev.gateway.lambda_service.sandbox import FunctionConfig, Sandbox
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A process that has answered asks for the next invocation within this time, which is less than a start takes.
+# A process that has answered requests the next invocation within this time, which is shorter than a start.
 _REUSE_SECONDS = 0.1
 
 
 class LambdaService:
-    """A function in processes of its own, which are started, used again and ended as Lambda does.
+    """A function that runs in separate processes, which are started, used again and ended as Lambda does.
 
     It is an asynchronous context manager, and a handler for :class:`bridge.dev.gateway.Gateway`.
 

@@ -148,7 +148,7 @@ async def test_one_process_answers_several_requests_at_once(tmp_path: Path) -> N
 
 async def test_a_request_over_the_concurrency_of_one_process_goes_to_another(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    async with scripted_function(concurrency=2, sandboxes=2) as function:  # which asks for one at a time all the same
+    async with scripted_function(concurrency=2, sandboxes=2) as function:  # whose runtime requests one at a time
         requests = [asyncio.create_task(function.invoke(wait_at(gate))) for _ in range(3)]
         await wait_for_arrivals(gate, 2)
         gate.touch()
