@@ -1,4 +1,4 @@
-"""The handler without code: what names the application, and how a function whose application fails ends its init."""
+"""The handler string ``bridge.entrypoint.handler``: how the application is named, and how a failed init ends."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ async def app(scope, receive, send):
     seen.append(scope["type"])
     if scope["type"] == "lifespan":
         await receive()
-        scope["state"]["who"] = b"state"
+        scope["state"]["body"] = b"state"
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": scope["state"]["who"]})
+    await send({"type": "http.response.body", "body": scope["state"]["body"]})
 """
 NO_START = """
 async def app(scope, receive, send):
@@ -49,7 +49,7 @@ Load = Callable[..., ModuleType]
 
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a function's code, as Lambda sets it; modules and import path are forgotten afterwards."""
+    """The folder of a function's code; the import path and the imported modules are restored after the test."""
     monkeypatch.setenv("LAMBDA_TASK_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -62,23 +62,23 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def load(code: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Imports the entrypoint anew, as a new sandbox does."""
-    loaded: list[ModuleType] = []
+    """Import the entry point anew, as a new sandbox does."""
+    modules: list[ModuleType] = []
 
-    def load_it(*, web: str = WSGI, file: Any = None, **environ: str) -> ModuleType:
+    def load_entrypoint(*, web: str = WSGI, file: Any = None, **environ: str) -> ModuleType:
         (code / "web.py").write_text(web)
         if file is not None:
             (code / ".serverless-wsgi").write_text(file if isinstance(file, str) else json.dumps(file))
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
         sys.modules.pop("bridge.entrypoint", None)
-        importlib.invalidate_caches()  # the file system's clock is coarser than these tests are quick
+        importlib.invalidate_caches()  # the clock of the file system is too coarse for these tests
         module = importlib.import_module("bridge.entrypoint")
-        loaded.append(module)
+        modules.append(module)
         return module
 
-    yield load_it
-    for module in loaded:
+    yield load_entrypoint
+    for module in modules:
         module.handler.close()
     sys.modules.pop("bridge.entrypoint", None)
 
@@ -88,53 +88,64 @@ def get(module: ModuleType, path: str = "/page") -> Any:
 
 
 def test_the_variable_names_the_application(load: Load) -> None:
-    assert get(load(BRIDGE_APP="web:app"))["statusCode"] == 200
+    module = load(BRIDGE_APP="web:app")
+    assert isinstance(module.handler, bridge.Handler)
+    assert get(module)["statusCode"] == 200
 
 
-def test_the_application_may_lie_in_a_folder(load: Load, code: Path) -> None:
+def test_the_application_may_be_in_a_folder(load: Load, code: Path) -> None:
     (code / "shop").mkdir()
     (code / "shop" / "inner.py").write_text(WSGI)
     assert get(load(BRIDGE_APP="shop/inner.app"))["statusCode"] == 200
 
 
-def test_the_file_and_the_code_beside_it_are_found_from_another_current_folder(
+def test_the_file_and_its_code_are_found_from_another_current_folder(
     load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert get(load(file={"app": "web.app"}))["statusCode"] == 200
 
 
-def test_the_file_of_serverless_wsgi_names_the_application(load: Load) -> None:
+def test_a_file_names_the_application(load: Load) -> None:
     assert get(load(file={"app": "web.app"}))["statusCode"] == 200
 
 
-def test_the_variable_counts_before_the_file(load: Load) -> None:
+def test_the_variable_precedes_the_file(load: Load) -> None:
     assert get(load(file={"app": "no_such.app"}, BRIDGE_APP="web:app"))["statusCode"] == 200
 
 
-def test_the_file_adds_text_types(load: Load) -> None:
+def test_requirements_that_another_plugin_has_zipped_are_unpacked_before_the_application_is_imported(
+    load: Load, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(code)
+    # serverless-python-requirements puts this module beside the code.
+    (code / "unzip_requirements.py").write_text("import sys\nsys.modules['requirement'] = sys")
+    assert get(load(web=f"import requirement\n{WSGI}", BRIDGE_APP="web:app"))["statusCode"] == 200
+
+
+def test_the_file_may_add_text_types(load: Load) -> None:
     assert get(load(file={"app": "web.app"}))["isBase64Encoded"] is True
     assert get(load(file={"app": "web.app", "text_mime_types": ["application/x-tex"]}))["isBase64Encoded"] is False
 
 
-def test_the_file_may_hold_every_option(load: Load) -> None:
+def test_the_file_may_have_every_option(load: Load) -> None:
     module = load(file={"app": "web.app", "base_path": "/shop", "exclude_headers": ["Content-Type"], "warm_up": False})
     payload = get(module, "/shop/page")
     assert payload["body"] == "/shop|/page"
     assert payload["headers"] == {}
 
 
-def test_the_environment_counts_before_the_file(load: Load) -> None:
+def test_environment_variables_precede_the_file(load: Load) -> None:
     module = load(file={"app": "web.app", "base_path": "/shop"}, API_GATEWAY_BASE_PATH="store")
     assert module.handler.settings.base_path == "/store"
 
 
-def test_the_file_may_be_there_without_an_application(load: Load) -> None:
+def test_the_file_may_name_no_application(load: Load) -> None:
     module = load(file={"base_path": "/shop"}, BRIDGE_APP="web:app")
     assert module.handler.settings.base_path == "/shop"
 
 
-def test_a_function_for_other_events_is_found_where_the_application_is(
+def test_the_callback_for_other_events_is_found_beside_the_application(
     load: Load, code: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     (code / "jobs.py").write_text("def on_event(event, context):\n    return [event, context]")
@@ -143,7 +154,7 @@ def test_a_function_for_other_events_is_found_where_the_application_is(
     assert module.handler({"Records": []}, "context") == [{"Records": []}, "context"]
 
 
-def test_a_lifespan_is_started_with_the_init_and_not_again_with_the_first_request(load: Load) -> None:
+def test_the_lifespan_starts_during_the_init_and_not_again_with_the_first_request(load: Load) -> None:
     module = load(web=ASGI, BRIDGE_APP="web:app")
     seen = sys.modules["web"].seen
     assert seen == ["lifespan"]
@@ -151,18 +162,18 @@ def test_a_lifespan_is_started_with_the_init_and_not_again_with_the_first_reques
     assert seen == ["lifespan", "http"]
 
 
-def test_what_is_named_may_be_a_handler_already(load: Load) -> None:
+def test_the_application_may_be_a_handler(load: Load) -> None:
     web = WSGI + "\nimport bridge\nhandler = bridge.wsgi_handler(app, base_path='/shop')"
     module = load(web=web, BRIDGE_APP="web:handler")
     assert module.handler is sys.modules["web"].handler
     assert get(module, "/shop/page")["headers"] == {"Content-Type": "application/x-tex"}
 
 
-def test_what_is_named_may_be_made_by_a_factory(load: Load) -> None:
+def test_the_application_may_be_made_by_a_factory(load: Load) -> None:
     assert get(load(web=WSGI + "\ndef create():\n    return app", BRIDGE_APP="web:create()"))["statusCode"] == 200
 
 
-def test_nothing_that_names_an_application_is_told_with_what_to_do(load: Load, code: Path) -> None:
+def test_no_application_is_an_error_that_says_how_to_name_one(load: Load, code: Path) -> None:
     with pytest.raises(ApplicationNotFoundError, match="No application is named") as caught:
         load()
     message = str(caught.value)
@@ -172,9 +183,9 @@ def test_nothing_that_names_an_application_is_told_with_what_to_do(load: Load, c
 
 
 @pytest.mark.parametrize(
-    ("file", "says"),
+    ("file", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "holds a JSON list, not an object"),
         ({"app": 7}, "app is 7; allowed is text such as 'module.attribute'"),
         ({"app": "web.app", "apps": []}, "There is no option 'apps'"),
@@ -182,8 +193,8 @@ def test_nothing_that_names_an_application_is_told_with_what_to_do(load: Load, c
         ({"app": "web.app", "text_mime_types": [7]}, "setting text_types in the settings file is 7; allowed"),
     ],
 )  # fmt: skip
-def test_a_wrong_file_is_refused_and_told_what_is_allowed(load: Load, file: Any, says: str) -> None:
-    with pytest.raises(SettingError, match=says):
+def test_a_wrong_file_is_an_error_that_says_what_is_allowed(load: Load, file: Any, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         load(file=file)
 
 
@@ -199,7 +210,7 @@ def test_a_wrong_file_is_refused_and_told_what_is_allowed(load: Load, file: Any,
         (NO_START, LifespanError),
     ],
 )
-def test_what_fails_fails_the_init_and_its_traceback_is_in_the_log(
+def test_an_exception_fails_the_init_with_its_traceback_in_the_log(
     load: Load, capfd: pytest.CaptureFixture[str], web: str, error: type[BaseException]
 ) -> None:
     with pytest.raises(error):
@@ -208,10 +219,10 @@ def test_what_fails_fails_the_init_and_its_traceback_is_in_the_log(
     assert "The application could not be loaded." in log
     assert "Traceback" in log
     assert error.__name__ in log
-    assert "bridge.entrypoint" not in sys.modules  # so that the next sandbox, or import, tries again
+    assert "bridge.entrypoint" not in sys.modules  # so that the next import tries again
 
 
-def test_after_a_failed_init_the_next_try_may_succeed(load: Load) -> None:
+def test_the_next_init_after_a_failed_one_may_succeed(load: Load) -> None:
     with pytest.raises(LookupError):
         load(web="raise LookupError", BRIDGE_APP="web:app")
     assert get(load(web=WSGI + "# mended\n", BRIDGE_APP="web:app"))["statusCode"] == 200
@@ -221,7 +232,3 @@ def test_a_wrong_setting_fails_the_init(load: Load, capfd: pytest.CaptureFixture
     with pytest.raises(SettingError):
         load(BRIDGE_APP="web:app", BRIDGE_LIFESPAN="always")
     assert "BRIDGE_LIFESPAN is 'always'; allowed is" in capfd.readouterr().err
-
-
-def test_the_handler_is_a_bridge_handler(load: Load) -> None:
-    assert isinstance(load(BRIDGE_APP="web:app").handler, bridge.Handler)

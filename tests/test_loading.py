@@ -1,4 +1,4 @@
-"""Finding an application: every way to name one, and what a wrong name is told."""
+"""Applications are found by every form of their names; messages say what is wrong with a name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of code, whose modules and import path are forgotten afterwards."""
+    """A folder of code; the import path and the imported modules are restored after the test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
     yield tmp_path
@@ -52,7 +52,7 @@ def write(root: Path) -> Write:
 
 
 @pytest.mark.parametrize(
-    ("place", "name", "found"),
+    ("place", "name", "expected"),
     [
         ("web.py", "web:served", "served"),
         ("web.py", "web.served", "served"),
@@ -77,10 +77,10 @@ def write(root: Path) -> Write:
     ],
 )
 def test_an_application_is_found_by_every_form_of_its_name(
-    root: Path, write: Write, place: str, name: str, found: str
+    root: Path, write: Write, place: str, name: str, expected: str
 ) -> None:
     write(place, SOURCE)
-    assert find_application(name, str(root)) == found
+    assert find_application(name, str(root)) == expected
 
 
 def test_a_folder_may_be_absolute(root: Path, write: Write) -> None:
@@ -88,7 +88,7 @@ def test_a_folder_may_be_absolute(root: Path, write: Write) -> None:
     assert find_application(f"{root}/shop/web:served") == "served"
 
 
-def test_without_a_root_the_current_folder_is_it(root: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_root_is_the_current_folder_by_default(root: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write("shop/web.py", SOURCE)
     monkeypatch.chdir(root)
     assert find_application("shop/web:served") == "served"
@@ -105,14 +105,14 @@ def test_a_factory_is_called_once_and_without_arguments(root: Path, write: Write
     assert find_application("web:calls", str(root)) == [()]
 
 
-def test_an_application_finds_the_modules_beside_it_and_those_of_the_root(root: Path, write: Write) -> None:
+def test_an_application_may_import_modules_of_its_folder_and_of_the_root(root: Path, write: Write) -> None:
     write("src/web.py", "from beside import name\nfrom above import other\napp = name + other")
     write("src/beside.py", "name = 'beside, '")
     write("above.py", "other = 'above'")
     assert find_application("src/web:app", str(root)) == "beside, above"
 
 
-def test_the_import_path_gets_each_folder_once_and_the_nearest_first(root: Path, write: Write) -> None:
+def test_each_folder_is_put_on_the_import_path_once_the_nearest_first(root: Path, write: Write) -> None:
     write("src/web.py", SOURCE)
     find_application("src/web:app", str(root))
     find_application("src/web:served", str(root))
@@ -121,7 +121,7 @@ def test_the_import_path_gets_each_folder_once_and_the_nearest_first(root: Path,
 
 
 @pytest.mark.parametrize("name", ["web:app", "./web:app"])
-def test_the_import_path_gets_the_root_alone_if_no_folder_is_named(root: Path, write: Write, name: str) -> None:
+def test_only_the_root_is_put_on_the_import_path_if_no_folder_is_named(root: Path, write: Write, name: str) -> None:
     before = [*sys.path]
     write("web.py", SOURCE)
     find_application(name, str(root))
@@ -133,7 +133,7 @@ def test_the_import_path_gets_the_root_alone_if_no_folder_is_named(root: Path, w
     ["", " ", ":", "web:", ":app", "web:()", "()", "web()", "web:a b", "we-b:app", "web:app:more", "a//", "web..app",
      "web:app.", "shop/", "http://web:app", "web:create(1)", "1web:app"],
 )  # fmt: skip
-def test_what_is_no_name_is_refused_and_the_forms_are_told(root: Path, write: Write, name: str) -> None:
+def test_an_invalid_name_is_an_error_that_lists_the_forms(root: Path, write: Write, name: str) -> None:
     write("web.py", SOURCE)
     with pytest.raises(ApplicationNotFoundError) as caught:
         find_application(name, str(root))
@@ -153,51 +153,49 @@ def test_what_is_no_name_is_refused_and_the_forms_are_told(root: Path, write: Wr
         ("web.no_such:app", "web.no_such"),
     ],
 )
-def test_a_module_that_is_not_there_is_named_with_the_places_that_were_searched(
+def test_a_missing_module_is_an_error_that_names_the_searched_folders(
     root: Path, write: Write, name: str, missing: str
 ) -> None:
     write("shop/__init__.py", "")
     write("web.py", SOURCE)
     with pytest.raises(ApplicationNotFoundError) as caught:
         find_application(name, str(root))
-    assert f"there is no module {missing!r} (looked in {root}" in str(caught.value)
+    assert f"there is no module {missing!r} (searched {root}" in str(caught.value)
     assert isinstance(caught.value, ImportError)
 
 
-@pytest.mark.parametrize("wanted", ["no_such_library", "web.no_such_part", "shop.web.no_such", "no_such.web"])
-def test_an_import_that_fails_inside_the_application_is_its_own_error(root: Path, write: Write, wanted: str) -> None:
+@pytest.mark.parametrize("imported", ["no_such_library", "web.no_such_part", "shop.web.no_such", "no_such.web"])
+def test_a_failed_import_inside_the_application_passes(root: Path, write: Write, imported: str) -> None:
     write("shop/__init__.py", "")
-    write("shop/web.py", f"import {wanted}\napp = 1")
+    write("shop/web.py", f"import {imported}\napp = 1")
     with pytest.raises(ModuleNotFoundError) as caught:
         find_application("shop.web:app", str(root))
     assert not isinstance(caught.value, ApplicationNotFoundError)
-    assert caught.value.name in (wanted, wanted.partition(".")[0])
+    assert caught.value.name in (imported, imported.partition(".")[0])
     assert str(root / "shop" / "web.py") in {str(entry.path) for entry in caught.traceback}
 
 
 @pytest.mark.parametrize("error", [ImportError, SyntaxError, SystemExit, KeyboardInterrupt])
-def test_whatever_else_an_application_raises_while_it_is_imported_comes_through(
-    root: Path, write: Write, error: type[BaseException]
-) -> None:
+def test_any_exception_of_the_module_passes(root: Path, write: Write, error: type[BaseException]) -> None:
     write("web.py", f"raise {error.__name__}('of the application')")
     with pytest.raises(error, match="of the application") as caught:
         find_application("web:app", str(root))
     assert caught.type is error
 
 
-def test_what_a_factory_raises_comes_through(root: Path, write: Write) -> None:
+def test_an_exception_of_the_factory_passes(root: Path, write: Write) -> None:
     write("web.py", "def create():\n    raise LookupError('no database')")
     with pytest.raises(LookupError, match="no database"):
         find_application("web:create()", str(root))
 
 
-def test_an_attribute_that_is_not_there_is_told_with_the_callables_that_are(root: Path, write: Write) -> None:
+def test_a_missing_attribute_is_an_error_that_lists_the_callables(root: Path, write: Write) -> None:
     write("web.py", "def create_app(): ...\ndef _private(): ...\nnumber = 1")
     with pytest.raises(ApplicationNotFoundError, match=r"has no attribute 'app'. Callables there: create_app\."):
         find_application("web:app", str(root))
 
 
-def test_an_attribute_of_an_attribute_that_is_not_there_is_told(root: Path, write: Write) -> None:
+def test_a_missing_attribute_of_an_attribute_is_an_error(root: Path, write: Write) -> None:
     write("web.py", SOURCE)
     with pytest.raises(ApplicationNotFoundError, match="has no attribute 'asgi'"):
         find_application("web:site.asgi", str(root))
@@ -226,7 +224,7 @@ DJANGO = {
         ("shop:wsgi", "shop"),
     ],
 )
-def test_a_file_in_a_package_is_imported_as_a_part_of_it(root: Path, write: Write, name: str, folder: str) -> None:
+def test_a_file_in_a_package_is_imported_as_part_of_it(root: Path, write: Write, name: str, folder: str) -> None:
     for place, source in DJANGO.items():
         write(place, source)
     if name == "shop:wsgi":
@@ -236,7 +234,7 @@ def test_a_file_in_a_package_is_imported_as_a_part_of_it(root: Path, write: Writ
     assert "wsgi" not in sys.modules
 
 
-def test_a_file_in_a_package_finds_its_neighbours_by_their_bare_names_but_they_hide_nothing(
+def test_a_file_in_a_package_may_import_its_neighbours_by_their_bare_names_which_hide_no_module(
     root: Path, write: Write
 ) -> None:
     write("api/__init__.py", "")
@@ -252,7 +250,7 @@ def test_a_file_in_a_package_finds_its_neighbours_by_their_bare_names_but_they_h
     [("wsgi.py", "shop/shop"), ("wsgi", "shop/shop"), ("wsgi:application", "shop/shop"), ("shop/shop/wsgi", "")],
 )
 @pytest.mark.parametrize("line", ["from shop.settings import NAME", "from .settings import NAME"])
-def test_an_application_inside_a_package_finds_the_package_from_anywhere(
+def test_a_module_inside_a_package_may_import_the_package_from_any_folder(
     root: Path, write: Write, name: str, folder: str, line: str
 ) -> None:
     for place, source in DJANGO.items():
@@ -261,7 +259,7 @@ def test_an_application_inside_a_package_finds_the_package_from_anywhere(
     assert find_application(name, str(root / folder)) == "the shop"
 
 
-def test_a_module_that_speaks_of_the_package_above_its_own_is_a_part_of_that(root: Path, write: Write) -> None:
+def test_a_module_with_imports_from_the_parent_package_is_imported_as_part_of_it(root: Path, write: Write) -> None:
     for place in ("pk/__init__.py", "pk/inner/__init__.py"):
         write(place, "")
     write("pk/names.py", "NAME = 'the app'")
@@ -269,28 +267,28 @@ def test_a_module_that_speaks_of_the_package_above_its_own_is_a_part_of_that(roo
     assert find_application("pk/inner.app:app", str(root)) == "the app"
 
 
-def test_a_module_in_a_package_that_its_neighbours_know_by_its_bare_name_is_one(root: Path, write: Write) -> None:
+def test_a_module_that_its_neighbours_import_by_the_bare_name_exists_once(root: Path, write: Write) -> None:
     write("api/__init__.py", "")
     write("api/web.py", "app = []\nimport routes")
     write("api/routes.py", "from web import app\napp.append('route')")
     assert find_application("api/web.app", str(root)) == ["route"]
 
 
-def test_the_folder_above_a_package_need_not_have_a_name_for_modules(root: Path, write: Write) -> None:
+def test_the_folder_of_the_outermost_package_may_have_any_name(root: Path, write: Write) -> None:
     for place in ("my-shop/__init__.py", "my-shop/api/__init__.py"):
         write(place, "")
     write("my-shop/api/web.py", "app = __name__")
     assert find_application("my-shop/api/web.py", str(root)) == "api.web"
 
 
-def test_a_package_s_own_file_is_the_package(root: Path, write: Write) -> None:
+def test_the_file_of_a_package_is_the_package(root: Path, write: Write) -> None:
     write("shop/__init__.py", "app = __name__")
     assert find_application("shop/__init__.py", str(root)) == "shop"
 
 
 @pytest.mark.parametrize("name", ["no_such/web.py:app", "./no_such.py", "{root}/no_such/web.py:app", "shop/web.py:a()"])
-def test_a_file_that_is_not_there_is_told(root: Path, write: Write, name: str) -> None:
-    write("web.py", SOURCE)  # of the same name, and not what was asked for
+def test_a_missing_file_is_an_error_that_names_it(root: Path, write: Write, name: str) -> None:
+    write("web.py", SOURCE)  # has the same name as the file
     name = name.format(root=root)
     with pytest.raises(ApplicationNotFoundError) as caught:
         find_application(name, str(root))
@@ -298,7 +296,7 @@ def test_a_file_that_is_not_there_is_told(root: Path, write: Write, name: str) -
     assert str(caught.value) == f"{name!r}: there is no file {file}."
 
 
-def test_a_mistyped_attribute_of_a_package_is_told_as_one(root: Path, write: Write) -> None:
+def test_a_missing_attribute_of_a_package_is_an_error_about_the_attribute(root: Path, write: Write) -> None:
     write("shop/__init__.py", "def create_app(): ...")
     with pytest.raises(ApplicationNotFoundError, match=r"has no attribute 'creat_app'. Callables there: create_app\."):
         find_application("shop.creat_app", str(root))
@@ -324,23 +322,23 @@ partial = functools.partial(helper, 1)
     ["web = Flask('web')", "web = same = Flask('web')", "web = Middleware(1, 2)", "def web(environ, start): ...",
      "async def web(scope, receive, send): ..."],
 )  # fmt: skip
-def test_a_module_alone_may_have_one_application_of_any_name(root: Path, write: Write, line: str) -> None:
+def test_the_only_application_of_a_module_may_have_any_name(root: Path, write: Write, line: str) -> None:
     write("served.py", f"{APPLICATIONS}\n{line}")
     assert find_application("served", str(root)) is sys.modules["served"].web
 
 
-def test_of_several_applications_one_must_be_named(root: Path, write: Write) -> None:
+def test_several_applications_are_an_error_that_names_them(root: Path, write: Write) -> None:
     write("served.py", f"{APPLICATIONS}\none = Flask('one')\ntwo = Flask('two')")
     with pytest.raises(ApplicationNotFoundError) as caught:
         find_application("served", str(root))
     assert str(caught.value) == (
-        "'served': the module has neither app nor application, and several applications: one, two. Name the "
-        "application: served:one."
+        "'served': the module has neither app nor application, and it has several applications: one, two. Name "
+        "the application, as in served:one."
     )
 
 
 @pytest.mark.parametrize(("name", "proposal"), [("web", "web:its_name"), ("web.py", "web.py:its_name")])
-def test_a_module_alone_that_has_neither_usual_name_is_told_what_to_write(
+def test_a_module_without_application_is_an_error_with_a_proposal(
     root: Path, write: Write, name: str, proposal: str
 ) -> None:
     write("web.py", "number = 1")
@@ -349,13 +347,13 @@ def test_a_module_alone_that_has_neither_usual_name_is_told_what_to_write(
     assert proposal in str(caught.value)
 
 
-def test_an_async_factory_is_told_to_be_a_plain_one(root: Path, write: Write) -> None:
+def test_an_async_factory_is_an_error(root: Path, write: Write) -> None:
     write("web.py", "async def make(): ...")
     with pytest.raises(ApplicationNotFoundError, match=r"'web:make\(\)': make is an async function"):
         find_application("web:make()", str(root))
 
 
-def test_a_factory_that_cannot_be_called_is_told_its_type(root: Path, write: Write) -> None:
+def test_a_factory_that_is_not_callable_is_an_error_that_names_its_type(root: Path, write: Write) -> None:
     write("web.py", SOURCE)
     with pytest.raises(ApplicationNotFoundError, match="app is a str and cannot be called"):
         find_application("web:app()", str(root))
