@@ -7,7 +7,7 @@ import threading
 
 from bridge.asgi.cycle import RequestCycle, connection_scope, gateway_timeout
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
-from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, new_loop_runner, request_tasks
+from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, is_loop_running, new_loop_runner, request_tasks
 from bridge.deadline import watcher
 from bridge.errors import LifespanError, RunningLoopError
 from bridge.logs import logger
@@ -159,9 +159,17 @@ class AsgiApplication:
             await lifespan.shutdown()
 
     def close(self) -> None:
-        """Shut the application down and close its own loop; a second call does nothing."""
-        cancel(self.close)
+        """Shut the application down and close its own loop; a second call does nothing.
+
+        Raises:
+            RunningLoopError: an event loop runs in the calling thread.
+        """
         runner = self._runner
+        if runner is not None and not runner.is_closed and is_loop_running():
+            raise RunningLoopError(
+                "A handler cannot be closed inside a running event loop. Use: await asyncio.to_thread(handler.close)"
+            )
+        cancel(self.close)
         if runner is not None and not runner.is_closed:
             try:
                 runner.run(self.close_here(), LOCK_SECONDS)
@@ -177,6 +185,11 @@ class AsgiApplication:
         if self._server_loop is not None:
             raise RunningLoopError(
                 "This handler serves the event loop of a server. Use there: await handler.answer(event, context)"
+            )
+        if is_loop_running():
+            raise RunningLoopError(
+                "A synchronous call of an ASGI handler runs the application's event loop, which is impossible inside a "
+                "running event loop. Use: await handler.answer(event, context)"
             )
         if self._runner is None:
             self._runner = new_loop_runner()
@@ -215,6 +228,11 @@ class AsgiApplication:
             except Exception:
                 cycle.log_late_exception(scope)
             response = cycle.result()
+            # Callbacks that the application has left run now; those of abandoned asynchronous generators start tasks.
+            await asyncio.sleep(0)
+            if cycle.tasks:
+                await cycle.settle()
+            return response
         except BaseException as error:
             cycle.disconnect()
             if cycle.is_timed_out:
@@ -222,12 +240,6 @@ class AsgiApplication:
             if isinstance(error, Exception) and cycle.tasks:
                 await cycle.settle()
             raise
-        else:
-            # Callbacks that the application has left run now; those of abandoned asynchronous generators start tasks.
-            await asyncio.sleep(0)
-            if cycle.tasks:
-                await cycle.settle()
-            return response
         finally:
             request_tasks.reset(token)
 

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from contextvars import Context, ContextVar
 
-from bridge.errors import BridgeError, RunningLoopError
+from bridge.errors import BridgeError
 from bridge.logs import logger
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ class LoopRunner:
         return self._lock.locked()
 
     def run(self, coroutine: Coroutine[Any, Any, Any], timeout: float = -1) -> Any:
-        """Run a coroutine to its end.
+        """Run a coroutine to its end, in a thread that runs no event loop.
 
         Args:
             coroutine: the coroutine.
@@ -74,17 +74,10 @@ class LoopRunner:
             The coroutine's result.
 
         Raises:
-            RunningLoopError: an event loop runs in the calling thread already.
             TimeoutError: :meth:`abandon` was called.
             BridgeError: the loop is closed, or *timeout* has passed.
             BaseException: that of the coroutine.
         """
-        if _is_loop_running():
-            coroutine.close()
-            raise RunningLoopError(
-                "A synchronous call of an ASGI handler runs the application's event loop, which is impossible inside a "
-                "running event loop. Use: await handler.answer(event, context)"
-            )
         if not self._lock.acquire(timeout=timeout):
             coroutine.close()
             raise BridgeError("The application cannot be shut down: a request blocks its event loop.")
@@ -176,7 +169,8 @@ async def settle(tasks: set[asyncio.Task[Any]], seconds: float = SETTLE_SECONDS)
         )
 
 
-def _is_loop_running() -> bool:
+def is_loop_running() -> bool:
+    """Whether an event loop runs in the calling thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
