@@ -52,13 +52,13 @@ _NOT_ASCII_SUPERSETS = ("utf-16", "utf16", "utf-32", "utf32", "utf-7", "utf7", "
 
 # What json.dumps makes of a character: itself, two characters, or six for control characters. A character beyond
 # ASCII takes up to six for each byte of its UTF-8.
-_LONGEST_ESCAPE = 6
+LONGEST_ESCAPE = 6
 _UNESCAPED = bytes(code for code in range(0x20, 0x7F) if code not in b'"\\')
 _TWO_CHARACTERS = b'"\\\b\f\n\r\t'
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _BLOCK = 16_384
 # Upper bound for the JSON of a payload without its headers' text and its body: keys, quotes, commas.
-_PAYLOAD_FRAME = 65_536
+PAYLOAD_FRAME = 65_536
 
 
 def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str, bool]:
@@ -138,9 +138,9 @@ def excess(payload: dict[str, Any], body: bytes, header_size: int, limit: int) -
         header_size: the number of characters in its headers.
         limit: in bytes of JSON.
     """
-    if (len(body) + header_size) * _LONGEST_ESCAPE + _PAYLOAD_FRAME <= limit:
+    if (len(body) + header_size) * LONGEST_ESCAPE + PAYLOAD_FRAME <= limit:
         return 0
-    room = limit - header_size * _LONGEST_ESCAPE - _PAYLOAD_FRAME
+    room = limit - header_size * LONGEST_ESCAPE - PAYLOAD_FRAME
     if _body_fits(body, payload, room):
         return 0
     size = json_size(payload)
@@ -169,7 +169,7 @@ def _body_fits(body: bytes, payload: dict[str, Any], room: int) -> bool:
     length = unseen = len(body)
     room -= length
     for start in range(0, length, _BLOCK):
-        if unseen * (_LONGEST_ESCAPE - 1) <= room:  # fits even if the rest were control characters
+        if unseen * (LONGEST_ESCAPE - 1) <= room:  # fits even if the rest were control characters
             return True
         escaped = body[start : start + _BLOCK].translate(None, _UNESCAPED)
         long = escaped.translate(None, _TWO_CHARACTERS)

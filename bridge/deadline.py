@@ -84,18 +84,25 @@ class DeadlineWatcher:
     def _run(self) -> None:
         while True:
             self._wake_up.clear()
-            now = monotonic()
-            next_report = float("inf")
-            # Requests that begin from now on compare with infinity, or are among those below.
+            # A request that begins from now on compares with infinity, or is among those that are checked here.
             self._earliest = float("inf")
-            for request, watched in self._requests.copy().items():
-                due = watched[1] - _margin(watched)
-                if due > now:
-                    next_report = min(next_report, due)
-                elif self._requests.pop(request, None) is not None:
-                    self._report(request, watched)
+            next_report = self._report_due(monotonic())
             self._earliest = min(self._earliest, next_report)
             self._wake_up.wait(None if next_report == float("inf") else max(0.0, next_report - monotonic()))
+
+    def _report_due(self, now: float) -> float:
+        """Report the requests that are due, and return the time of the next report.
+
+        A function of its own, so that the thread keeps no reference to a request while it sleeps.
+        """
+        next_report = float("inf")
+        for request, watched in self._requests.copy().items():
+            due = watched[1] - _margin(watched)
+            if due > now:
+                next_report = min(next_report, due)
+            elif self._requests.pop(request, None) is not None:
+                self._report(request, watched)
+        return next_report
 
     def _report(self, request: Any, watched: Watched) -> None:
         started, _, thread, on_due = watched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bridge.bodies import excess
+from bridge.bodies import LONGEST_ESCAPE, PAYLOAD_FRAME, excess
 from bridge.deadline import watcher
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError, RunningLoopError
 from bridge.interface import interface_of, is_lambda_handler
@@ -175,8 +175,11 @@ class Handler:
             raise
         except Exception:
             return source.write(server_error(scope), scope, self.settings)
-        size = excess(payload, response.body, response.header_size, scope.limit)
-        return source.write(_too_large(scope, size), scope, self.settings) if size else payload
+        if (len(response.body) + response.header_size) * LONGEST_ESCAPE + PAYLOAD_FRAME > scope.limit:
+            size = excess(payload, response.body, response.header_size, scope.limit)
+            if size:
+                return source.write(_too_large(scope, size), scope, self.settings)
+        return payload
 
     def answer_non_http(self, event: Any, context: Any) -> Any:
         """The payload for an event that is not an HTTP request.
@@ -284,7 +287,9 @@ def make_threaded_handler(app: Any, settings: Settings, executor: ThreadPoolExec
     from bridge.wsgi.on_event_loop import WsgiOnEventLoop
 
     settings.lifespan = "off"
-    return make_handler(WsgiOnEventLoop(app, executor), "asgi", settings)
+    threaded = make_handler(WsgiOnEventLoop(app, executor), "asgi", settings)
+    threaded.app = app
+    return threaded
 
 
 def find_handler(name: str = "") -> Any:

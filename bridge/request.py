@@ -26,8 +26,6 @@ class CurrentRequest:
         context: Lambda's context object; None where there is none.
     """
 
-    __slots__ = ("context", "event")
-
     def __init__(self, event: Any, context: Any) -> None:
         self.event = event
         self.context = context
@@ -77,49 +75,28 @@ class Scope(CurrentRequest):
         refusal: a response to give without calling the application; None for most requests.
     """
 
-    __slots__ = (
-        "authorizer",
-        "body",
-        "client",
-        "has_multi_value_headers",
-        "headers",
-        "http_version",
-        "limit",
-        "method",
-        "path",
-        "query",
-        "raw_path",
-        "refusal",
-        "root_path",
-        "scheme",
-        "server_name",
-        "server_port",
-        "source",
-        "user",
-    )
-
     method: str
     root_path: str
     path: str
     raw_path: str | None
     query: str
     headers: Collection[tuple[str, str]]
+    has_multi_value_headers = False
     body: bytes
     scheme: str
     server_name: str
     server_port: str
     client: str
+    http_version = "1.1"
+    authorizer: Any = None
+    user = ""
+    refusal: Response | None = None
 
     def __init__(self, source: str, event: Any, context: Any, limit: int) -> None:
         self.source = source
         self.event = event
         self.context = context
         self.limit = limit
-        self.has_multi_value_headers = False
-        self.http_version = "1.1"
-        self.authorizer: Any = None
-        self.user = ""
-        self.refusal: Response | None = None
 
     def __str__(self) -> str:
         # The text appears in logs, where a client must not be able to start lines.

@@ -51,30 +51,51 @@ class Response:
         Raises:
             InterfaceError: a name is not a token, or a value contains a line break or NUL.
         """
+        single = dict(self.headers)
+        content_type, cookie, is_regular, size = _layout(tuple(single))
+        # All values together: are they printable ASCII, without space at either end?
+        values = "|".join(single.values())
+        self.header_size = size + len(values)
+        if (
+            not is_regular
+            or excluded
+            or len(single) < len(self.headers)
+            or not (values.isascii() and values.isprintable())
+            or " |" in values
+            or "| " in values
+            or values != values.strip()
+        ):
+            return self._grouped(excluded)
         fields = Fields()
-        single = fields.single
-        names: dict[str, str] = {}  # by their lower-case form, as the application spells them first
-        size = 0
+        fields.single = single
+        if content_type:
+            fields.content_type = single[content_type]
+        if cookie:
+            fields.cookie_name = cookie
+            fields.cookies = [single.pop(cookie)]
+        return fields
+
+    def _grouped(self, excluded: Container[str]) -> Fields:
+        """The headers, grouped one by one."""
+        self.header_size = sum([len(name) + len(value) for name, value in self.headers])
+        groups: dict[str, tuple[str, list[str]]] = {}
         for name, value in self.headers:
-            size += len(name) + len(value)
             key = lower_name(name)
-            if not (value.isascii() and value.isprintable()) or value[:1] == " " or value[-1:] == " ":
-                value = _json_text(name, value)
-            if key in excluded:
-                continue
+            if key not in excluded:
+                groups.setdefault(key, (name, []))[1].append(_json_text(name, value))
+        fields = Fields()
+        fields.single = {}
+        for key, (name, values) in groups.items():
             if key == "set-cookie":
-                fields.add_cookie(name, value)
-                continue
-            if key == "content-type":
-                fields.content_type = value
-            elif key == "content-encoding" and value != "identity":
-                fields.is_encoded = True
-            if key in names:
-                fields.repeat(names[key], value)
+                fields.cookie_name, fields.cookies = name, values
+            elif len(values) == 1:
+                fields.single[name] = values[0]
             else:
-                names[key] = name
-                single[name] = value
-        self.header_size = size
+                fields.repeated = {**(fields.repeated or {}), name: values}
+        if "content-type" in groups:
+            fields.content_type = groups["content-type"][1][-1]
+        if "content-encoding" in groups:
+            fields.is_encoded = groups["content-encoding"][1] != ["identity"]
         return fields
 
     def status_line(self) -> str:
@@ -96,30 +117,12 @@ class Fields:
         is_encoded: whether there is a Content-Encoding other than ``identity``.
     """
 
-    __slots__ = ("content_type", "cookie_name", "cookies", "is_encoded", "repeated", "single")
-
-    def __init__(self) -> None:
-        self.single: dict[str, str] = {}
-        self.repeated: dict[str, list[str]] | None = None
-        self.cookies: list[str] | None = None
-        self.cookie_name = ""
-        self.content_type = ""
-        self.is_encoded = False
-
-    def add_cookie(self, name: str, value: str) -> None:
-        """Add a Set-Cookie header, spelled *name*."""
-        if self.cookies is None:
-            self.cookies = []
-            self.cookie_name = name
-        self.cookies.append(value)
-
-    def repeat(self, name: str, value: str) -> None:
-        """Add another value of the header that was first spelled *name*."""
-        if self.repeated is None:
-            self.repeated = {}
-        if name in self.single:
-            self.repeated[name] = [self.single.pop(name)]
-        self.repeated[name].append(value)
+    single: dict[str, str]
+    repeated: dict[str, list[str]] | None = None
+    cookies: list[str] | None = None
+    cookie_name = ""
+    content_type = ""
+    is_encoded = False
 
     def joined(self) -> dict[str, str]:
         """All headers but the cookies with one value each; repeated ones are joined by commas (RFC 9110, 5.3)."""
@@ -137,7 +140,19 @@ class Fields:
         return lists
 
 
-@lru_cache(512)
+@lru_cache(256)
+def _layout(names: tuple[str, ...]) -> tuple[str, str, bool, int]:
+    """Properties of a response that depend on its headers' names; an application has few combinations of names.
+
+    Returns:
+        The spelling of Content-Type and of Set-Cookie (``""`` without one), whether all names differ and none is
+        Content-Encoding, and the number of characters.
+    """
+    spellings = {lower_name(name): name for name in names}
+    is_regular = len(spellings) == len(names) and "content-encoding" not in spellings
+    return spellings.get("content-type", ""), spellings.get("set-cookie", ""), is_regular, sum(map(len, names))
+
+
 def lower_name(name: str) -> str:
     """A header name in lower case.
 
@@ -153,6 +168,9 @@ def _json_text(name: str, value: str) -> str:
     """A header value as JSON carries it: its bytes decoded as UTF-8, or else as ISO-8859-1.
 
     Whitespace around the value is not part of it (RFC 9110, 5.5); Django's cookies begin with a space.
+
+    Raises:
+        InterfaceError: the value contains a line break or NUL.
     """
     value = value.strip(" \t")
     if "\n" in value or "\r" in value or "\0" in value:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import bridge
+from bridge.asgi import cycle
 from bridge.wsgi import environ
 
 MakeHandler = Callable[..., bridge.Handler]
@@ -33,6 +34,7 @@ def empty_caches() -> None:
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
     environ._keys.clear()
+    cycle._names.clear()
 
 
 @pytest.fixture

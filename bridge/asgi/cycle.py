@@ -6,7 +6,6 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 
 from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
@@ -15,6 +14,7 @@ from bridge.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
     from bridge.request import Scope
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 # From 2.4 on, send() raises OSError once the client has disconnected. Frameworks then need no listener of their own
 # (Starlette: one task less for each streaming response).
 _ASGI = {"version": "3.0", "spec_version": "2.5"}
-
-_LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
 
 
 class RequestCycle:
@@ -198,27 +196,37 @@ def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
     The whole body is here, so its length is known also where a front door omits the header (Django reads no upload
     without it), and no transfer coding is left.
     """
-    pairs = []
-    cookies: list[bytes] = []
-    has_length = bool(scope.body)
-    for name, value in scope.headers:
-        key = _header_name(name)
-        if key in _LENGTH_HEADERS:
-            has_length = True
-        elif key == b"cookie" and cookies:
-            cookies.append(value.encode("latin-1"))
-        else:
-            if key == b"cookie":
-                cookies.append(value.encode("latin-1"))
-            pairs.append((key, value.encode("latin-1")))
-    if len(cookies) > 1:
-        pairs = [pair for pair in pairs if pair[0] != b"cookie"]
-        pairs.append((b"cookie", b"; ".join(cookies)))
-    if has_length:
+    try:
+        pairs = [(_names[name], value.encode("latin-1")) for name, value in scope.headers]
+        has_length = False
+    except KeyError:  # the name is not in the cache
+        pairs, has_length = _general_headers(scope.headers)
+    if scope.body or has_length:
         pairs.append((b"content-length", b"%d" % len(scope.body)))
     return pairs
 
 
-@lru_cache(1024)
-def _header_name(name: str) -> bytes:
-    return name.encode("utf-8", "surrogatepass").lower()
+# Header names as ASGI spells them, but for those that _general_headers() treats specially. Clients choose names, so
+# their number is limited.
+_names: dict[str, bytes] = {}
+_MOST_NAMES = 1024
+
+
+def _general_headers(headers: Collection[tuple[str, str]]) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """Headers without length and transfer coding, with all cookies in one; and whether there was one of the two."""
+    pairs: list[tuple[bytes, bytes]] = []
+    cookies = []
+    has_length = False
+    for name, value in headers:
+        key = name.encode("utf-8", "surrogatepass").lower()
+        if key in (b"content-length", b"transfer-encoding"):
+            has_length = True
+            continue
+        pairs.append((key, value.encode("latin-1")))
+        if key == b"cookie":
+            cookies.append(pairs[-1][1])
+        if len(_names) < _MOST_NAMES and (key != b"cookie" or name in ("cookie", "Cookie")):
+            _names[name] = key
+    if len(cookies) > 1:
+        pairs = [*[pair for pair in pairs if pair[0] != b"cookie"], (b"cookie", b"; ".join(cookies))]
+    return pairs, has_length

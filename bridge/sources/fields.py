@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_LONGEST_CACHED = 64
 
 
 def native(text: str) -> str:
@@ -57,12 +56,13 @@ def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> 
     quote = native if encoded else _quote
     pairs = []
     for name, values in parameters.items():
-        quoted_name = quote(name)
+        quoted_name = name if name.isalnum() and name.isascii() else quote(name)
         for value in values if isinstance(values, list) else (values,):
             if value is True:  # Kong passes `?a` as {"a": true}
                 pairs.append(quoted_name)
             else:
-                pairs.append(f"{quoted_name}={quote(as_text(value))}")
+                text = as_text(value)
+                pairs.append(f"{quoted_name}={text if text.isalnum() and text.isascii() else quote(text)}")
     return "&".join(pairs)
 
 
@@ -75,40 +75,42 @@ def _quote_bytes(text: str) -> str:
 
 
 _cached_quote = lru_cache(1024)(_quote_bytes)
+_LONGEST_CACHED = 64
 
 
 # --- headers
 
 
-def pairs_of(headers: Mapping[str, Any] | None) -> Collection[tuple[str, str]]:
-    """The header pairs of a Scope, from an event's map with one value for each name."""
-    if not headers:
-        return ()
+def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Collection[tuple[str, str]]:
+    """The header pairs of a Scope, from an event's map with one value for each name.
+
+    Args:
+        headers: the map.
+        cookies: cookies of an event that has them in a list. A Function URL repeats them in a header, which they
+            replace.
+    """
     try:
+        if cookies:
+            headers = {**headers, "cookie": "; ".join(cookies)}
         if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
             return headers.items()
     except TypeError:
         pass  # a value is null, a list, a number
+    if cookies:
+        headers = {name: value for name, value in headers.items() if name.lower() != "cookie"}
+        headers["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
     return _tidy((name, value) for name, values in headers.items() for value in _each(values))
 
 
 def pairs_of_lists(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
     """The header pairs of a Scope, from an event's map with a list of values for each name."""
     try:
-        values = [value for (value,) in headers.values()]
-        if "".join(values).isascii() and not ("cookie" in headers and "Cookie" in headers):
-            return list(zip(headers, values, strict=True))
+        single = {name: value for name, (value,) in headers.items()}
+        if "".join(single.values()).isascii() and not ("cookie" in single and "Cookie" in single):
+            return single.items()
     except (TypeError, ValueError):
         pass  # several values, or what is no list of strings
     return _tidy((name, value) for name, values in headers.items() for value in _each(values))
-
-
-def with_cookies(headers: dict[str, Any], cookies: list[Any]) -> dict[str, Any]:
-    """The headers with the cookies of a list in the place of those that a Function URL repeats in a header."""
-    merged = {**headers}
-    merged.pop("Cookie", None)
-    merged["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
-    return merged
 
 
 def _tidy(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.fields import as_text, body_of, native, pairs_of, principal, server_of, with_cookies
+from bridge.sources.fields import as_text, body_of, native, pairs_of, principal, server_of
 from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
 TYPE_CHECKING = False
@@ -42,15 +42,16 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     request_context = event["requestContext"]
     http = request_context["http"] or {}
     headers = event.get("headers") or {}
-    cookies = event.get("cookies")
     domain = request_context.get("domainName") or ""
     is_function_url = ".lambda-url." in domain
 
     scope = Scope("function-url" if is_function_url else "http-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = http.get("method") or "GET"
-    scope.headers = pairs_of(with_cookies(headers, cookies) if cookies else headers)
-    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
-    scope.http_version = _HTTP_VERSIONS.get(as_text(http.get("protocol")), "1.1")
+    scope.headers = pairs_of(headers, event.get("cookies"))
+    body = event.get("body")
+    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
+    if http.get("protocol") != "HTTP/1.1":
+        scope.http_version = _HTTP_VERSIONS.get(as_text(http.get("protocol")), "1.1")
     scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
     scope.client = as_text(http.get("sourceIp"))
     authorizer = request_context.get("authorizer")
@@ -61,10 +62,12 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     path = event.get("rawPath")
     if path is None:
         path = http.get("path") or "/"
-    root = "" if is_function_url else _root(event, request_context, path)
-    path = path[len(root) :]
-    if settings.strip_stage and root == f"/{request_context.get('stage')}":
-        root = ""
+    root = ""
+    if not is_function_url and not request_context.get("stage") == event.get("routeKey") == "$default":
+        root = _root(event, request_context, path)
+        path = path[len(root) :]
+        if settings.strip_stage and root == f"/{request_context.get('stage')}":
+            root = ""
     raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
     scope.raw_path = raw_path if is_function_url else None
     scope.query = native(event.get("rawQueryString") or "")
@@ -74,8 +77,12 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any]:
     """The payload, with the values of Set-Cookie in a list."""
     fields = response.fields(settings.exclude_headers)
-    payload = head(response.status, fields, scope)
-    payload["body"], payload["isBase64Encoded"] = encode(response.body, fields, settings.is_text)
+    body, is_base64 = encode(response.body, fields, settings.is_text)
+    payload = {"statusCode": response.status, "headers": fields.joined() if fields.repeated else fields.single}
+    if fields.cookies:
+        payload["cookies"] = fields.cookies
+    payload["body"] = body
+    payload["isBase64Encoded"] = is_base64
     return payload
 
 

@@ -37,7 +37,7 @@ class StartResponse(Response):
     __slots__ = ("chunks", "is_body_started", "status_text")
 
     def __init__(self) -> None:
-        super().__init__(200, [], b"")
+        self.header_size = 0
         self.status_text = ""
         self.chunks: list[bytes] = []
         self.is_body_started = False
@@ -85,6 +85,7 @@ def call(app: WSGIApplication, environ: Environ) -> Response:
     """
     start_response = StartResponse()
     result = app(environ, start_response)
+    chunks = start_response.chunks
     is_complete = False
     try:
         for chunk in result:
@@ -93,7 +94,8 @@ def call(app: WSGIApplication, environ: Environ) -> Response:
                     raise InterfaceError(
                         f"The application sent a body before it called start_response.{LAMBDA_HANDLER_HINT}"
                     )
-                start_response.write(chunk)
+                start_response.is_body_started = True
+                chunks.append(chunk if type(chunk) is bytes else as_bytes(chunk))
         if not start_response.status_text:
             raise InterfaceError(f"The application never called start_response.{LAMBDA_HANDLER_HINT}")
         is_complete = True
@@ -106,7 +108,7 @@ def call(app: WSGIApplication, environ: Environ) -> Response:
                 if not is_complete:
                     raise
                 logger.exception("The response was complete when its close() failed; the response stands.")
-    start_response.body = b"".join(start_response.chunks)
+    start_response.body = b"".join(chunks)
     return start_response
 
 

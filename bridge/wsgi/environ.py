@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from io import BytesIO
 
 from bridge.response import TOKEN
@@ -46,8 +45,18 @@ class FileWrapper:
             close()
 
 
-# Lambda calls a handler in one thread. A server that calls it in several sets this to True.
-multithread = False
+# What most environs have in common. A server that calls handlers in several threads sets wsgi.multithread.
+DEFAULTS: dict[Any, Any] = {
+    "CONTENT_LENGTH": "0",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "wsgi.version": (1, 0),
+    "wsgi.input_terminated": True,
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.file_wrapper": FileWrapper,
+    "serverless.authorizer": None,
+}
 
 
 def environ_of(scope: Scope) -> Environ:
@@ -57,56 +66,63 @@ def environ_of(scope: Scope) -> Environ:
     ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
-    query = scope.query
-    body = scope.body
-    name = scope.server_name
-    environ: Environ = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": scope.root_path,
-        "PATH_INFO": scope.path,
-        "QUERY_STRING": query,
-        "CONTENT_TYPE": "",
-        "CONTENT_LENGTH": str(len(body)),
-        "SERVER_NAME": f"[{name}]" if ":" in name else name,
-        "SERVER_PORT": scope.server_port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": BytesIO(body),
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": multithread,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.file_wrapper": FileWrapper,
-        "serverless.event": scope.event,
-        "serverless.context": scope.context,
-        "serverless.authorizer": scope.authorizer,
-    }
-    if scope.user:
-        environ["REMOTE_USER"] = scope.user
+    environ = DEFAULTS.copy()
+    headers = scope.headers
+    try:
+        for name, value in headers:
+            environ[_keys[name]] = value
+        is_repeated = len(environ) < len(DEFAULTS) + len(headers)
+    except KeyError:  # the name is not in the cache
+        is_repeated = True
+    if is_repeated:
+        environ.update(_header_variables(headers))
+    environ.pop(None, None)  # headers that have no variable
+    if "CONTENT_TYPE" not in environ:
+        environ["CONTENT_TYPE"] = ""
+    environ["REQUEST_METHOD"] = scope.method
+    environ["SCRIPT_NAME"] = scope.root_path
+    environ["PATH_INFO"] = scope.path
+    environ["QUERY_STRING"] = query = scope.query
+    environ["SERVER_NAME"] = f"[{host}]" if ":" in (host := scope.server_name) else host
+    environ["SERVER_PORT"] = scope.server_port
+    environ["REMOTE_ADDR"] = scope.client
+    environ["wsgi.url_scheme"] = scope.scheme
+    environ["wsgi.input"] = BytesIO(scope.body)
+    environ["wsgi.errors"] = sys.stderr
+    environ["serverless.event"] = scope.event
+    environ["serverless.context"] = scope.context
+    if scope.body:
+        environ["CONTENT_LENGTH"] = str(len(scope.body))
+    if scope.http_version != "1.1":
+        environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
     if scope.raw_path is not None:
         environ["RAW_URI"] = environ["REQUEST_URI"] = f"{scope.raw_path}?{query}" if query else scope.raw_path
-    fields: dict[str | None, str] = {environ_key(name): value for name, value in scope.headers}
-    if len(fields) < len(scope.headers):
-        fields = _joined(scope.headers)
-    environ.update(fields)  # type: ignore[arg-type]  # None is removed
-    environ.pop(None, None)  # type: ignore[call-overload]
+    if scope.authorizer is not None:
+        environ["serverless.authorizer"] = scope.authorizer
+    if scope.user:
+        environ["REMOTE_USER"] = scope.user
     return environ
 
 
-def _joined(headers: Collection[tuple[str, str]]) -> dict[str | None, str]:
-    """The environ's values of headers of which some are repeated (RFC 9110, 5.3, and RFC 6265, 5.4)."""
-    lists: dict[str | None, list[str]] = {}
+def _header_variables(headers: Collection[tuple[str, str]]) -> dict[str | None, str]:
+    """The variables of request headers; repeated headers are joined (RFC 9110, 5.3, and RFC 6265, 5.4)."""
+    values: dict[str | None, list[str]] = {}
     for name, value in headers:
-        lists.setdefault(environ_key(name), []).append(value)
+        key = environ_key(name)
+        if len(_keys) < _MOST_KEYS:
+            _keys[name] = key
+        values.setdefault(key, []).append(value)
     return {
-        key: values[-1]
+        key: several[-1]
         if key in ("HTTP_HOST", "CONTENT_TYPE")
-        else ("; " if key == "HTTP_COOKIE" else ",").join(values)
-        for key, values in lists.items()
+        else ("; " if key == "HTTP_COOKIE" else ",").join(several)
+        for key, several in values.items()
     }
+
+
+# environ_key() of header names. Clients choose names, so their number is limited.
+_keys: dict[str, str | None] = {}
+_MOST_KEYS = 1024
 
 
 _SPECIAL_KEYS: dict[str, str | None] = {
@@ -120,7 +136,6 @@ _SPECIAL_KEYS: dict[str, str | None] = {
 }
 
 
-@lru_cache(1024)
 def environ_key(name: str) -> str | None:
     """The environ key of a header name; None for a header that must not be in the environ.
 

@@ -62,7 +62,7 @@ def make_application(options: argparse.Namespace) -> ServedApplication:
 
 def _gateway_in_process(options: argparse.Namespace, project: Project) -> ServedApplication:
     if options.threads > 1:
-        environ.multithread = True
+        environ.DEFAULTS["wsgi.multithread"] = True
     _choose_source(options, project)
     wrap = partial(add_debugger, host=options.host) if options.debugger else None
     base_path = front_door_settings(options).base_path
