@@ -30,7 +30,7 @@ def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: C
 
     Raises:
         EventError: no ``other_events`` callback is set.
-        SettingError: the name of the callback leads nowhere.
+        SettingError: the callback's name leads nowhere, or to an object that cannot be called.
     """
     is_mapping = isinstance(event, dict)
     if is_mapping and len(event) == 1 and _COMMAND in event:
@@ -42,7 +42,8 @@ def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: C
         startup()
         return {}
     if settings.other_events is not None:
-        return resolve(settings.other_events)(event, context)
+        callback = settings.other_events = resolve(settings.other_events)
+        return callback(event, context)
     from bridge.sources.event_errors import likely_sender
 
     keys = ", ".join(map(str, event)) if is_mapping else ""
@@ -58,13 +59,16 @@ def resolve(callback: OtherEvents | str) -> OtherEvents:
     """The callback itself, imported if *callback* is its name.
 
     Raises:
-        SettingError: the name leads nowhere.
+        SettingError: the name leads nowhere, or to an object that cannot be called.
     """
     if not isinstance(callback, str):
         return callback
     from bridge.loading import find_application
 
     try:
-        return find_application(callback)  # type: ignore[no-any-return]  # the user's own function
+        function: Any = find_application(callback)
     except ApplicationNotFoundError as error:
         raise SettingError(f"other_events is {callback!r}, which cannot be imported. {error}") from error
+    if not callable(function):
+        raise SettingError(f"other_events is {callback!r}, a {type(function).__name__}, which cannot be called.")
+    return function  # type: ignore[no-any-return]  # the user's own function
