@@ -1,4 +1,4 @@
-"""One small event, what its handler answers, and scripts in an interpreter of their own."""
+"""Small events and applications, and scripts in a new interpreter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,3 +76,42 @@ def run_script(script: str, *, seconds: float = 20, check: bool = True) -> subpr
     if check:
         assert process.returncode == 0, process.stderr
     return process
+
+
+class WsgiApp:
+    """A WSGI application that sends one response, and records its environs."""
+
+    def __init__(
+        self,
+        body: bytes = b"body",
+        status: str = "200 OK",
+        headers: Sequence[tuple[str, str]] = (("Content-Type", "text/plain"),),
+    ) -> None:
+        self.body = body
+        self.status = status
+        self.headers = [*headers]
+        self.environs: list[dict[str, Any]] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.environs.append(environ)
+        start_response(self.status, self.headers)
+        return [self.body]
+
+
+class AsgiApp:
+    """An ASGI application that sends one response, and records its connection scopes and lifespan messages."""
+
+    def __init__(self) -> None:
+        self.scopes: list[dict[str, Any]] = []
+        self.lifespan: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for _ in range(2):
+                message = await receive()
+                self.lifespan.append(message["type"])
+                await send({"type": message["type"] + ".complete"})
+            return
+        self.scopes.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"body"})
