@@ -1,6 +1,6 @@
-"""What a request costs grows with what is in it and not faster; what a process holds does not grow with requests.
+"""The work of a request grows linearly with its size, and the memory of a process does not grow with its requests.
 
-Told by counting, so that a busy machine changes nothing; the times are in ``scripts/bench --only growth``.
+These tests count, so they do not depend on how busy the machine is; ``scripts/bench --only growth`` measures times.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["wsgi", "asgi"])
 def handler(request: pytest.FixtureRequest) -> Iterator[Handler]:
-    made = bridge.wsgi_handler(wsgi_app) if request.param == "wsgi" else bridge.asgi_handler(asgi_app)
-    yield made
-    made.close()
+    handler = bridge.wsgi_handler(wsgi_app) if request.param == "wsgi" else bridge.asgi_handler(asgi_app)
+    yield handler
+    handler.close()
 
 
 def calls_of(handler: Handler, event: dict[str, Any]) -> int:
-    """How many functions, Python's or C's, an answer calls."""
+    """The number of Python and C functions that an answer calls once all caches are filled."""
     handler(event)
-    handler(event)  # all that is remembered is by now
+    handler(event)
     count = 0
 
-    def see(_frame: object, what: str, _argument: object) -> None:
+    def profile(_frame: object, kind: str, _argument: object) -> None:
         nonlocal count
-        count += what in ("call", "c_call")
+        count += kind in ("call", "c_call")
 
-    gc.disable()  # what it finds has a word to say, too
-    sys.setprofile(see)
+    gc.disable()  # it calls weak references' callbacks
+    sys.setprofile(profile)
     try:
         handler(event)
     finally:
@@ -49,31 +49,31 @@ def calls_of(handler: Handler, event: dict[str, Any]) -> int:
     return count
 
 
-@pytest.mark.usefixtures("nothing_remembered")
-@pytest.mark.parametrize("what", ["headers", "cookies", "query pairs"])
+@pytest.mark.usefixtures("empty_caches")
+@pytest.mark.parametrize("part", ["headers", "cookies", "query pairs"])
 @pytest.mark.parametrize("source", EVENTS)
-def test_each_more_of_something_takes_as_many_calls_as_the_last(handler: Handler, source: str, what: str) -> None:
-    few, more, most = [calls_of(handler, GROWING[what](EVENTS[source], number)) for number in (50, 100, 200)]
+def test_calls_grow_linearly_with_the_number_of_parts(handler: Handler, source: str, part: str) -> None:
+    few, more, most = [calls_of(handler, GROWING[part](EVENTS[source], number)) for number in (50, 100, 200)]
     assert most - more <= 2 * (more - few) + 2
 
 
-@pytest.mark.usefixtures("nothing_remembered")
+@pytest.mark.usefixtures("empty_caches")
 @pytest.mark.parametrize("source", EVENTS)
-def test_a_body_takes_as_many_calls_however_long_it_is(handler: Handler, source: str) -> None:
+def test_calls_do_not_grow_with_the_length_of_the_body(handler: Handler, source: str) -> None:
     short, long = [calls_of(handler, GROWING["body"](EVENTS[source], size)) for size in (1_000, 1_000_000)]
     assert long == short
 
 
-def test_clients_with_names_and_values_of_their_own_fill_no_memory(handler: Handler) -> None:
+def test_memory_does_not_grow_with_clients_that_send_their_own_names_and_values(handler: Handler) -> None:
     numbers = iter(range(sys.maxsize))
 
-    def answer(count: int) -> int:
-        """How many pieces of memory are in use after so many more clients."""
-        for _ in range(count):
+    def blocks_after(clients: int) -> int:
+        """The number of memory blocks in use after that many more clients."""
+        for _ in range(clients):
             payload = handler(event_of_client(EVENTS["http-api"], next(numbers)))
             assert payload["statusCode"] == 200
         gc.collect()
         return sys.getallocatedblocks()
 
-    before = answer(1_500)  # more than is remembered of anything
-    assert answer(3_000) - before < 300
+    before = blocks_after(1_500)  # more than any cache holds
+    assert blocks_after(3_000) - before < 300
