@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -9,9 +10,11 @@ from importlib import import_module
 
 from bridge.errors import ApplicationNotFoundError, SettingError
 from bridge.interface import interface_of
+from bridge.settings import boolean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SETTINGS_FILE = ".serverless-wsgi"
@@ -51,7 +54,28 @@ def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
         )
     if not isinstance(name, str):
         raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
-    return find_application(name, root), options
+    return import_without_collections(lambda: find_application(name, root)), options
+
+
+def import_without_collections(load: Callable[[], Any]) -> Any:
+    """Call *load* without automatic garbage collections, then exempt what it has imported from later ones.
+
+    Imports make many objects, almost none of which are garbage, and each collection traverses all of them. A threshold
+    that *load* sets, its ``gc.disable()`` and its ``gc.freeze()`` stand. ``BRIDGE_GC_FREEZE=off`` turns this off.
+    """
+    threshold = gc.get_threshold()
+    if not boolean("environment variable BRIDGE_GC_FREEZE", os.environ.get("BRIDGE_GC_FREEZE"), default=True):
+        return load()
+    frozen = gc.get_freeze_count()
+    gc.set_threshold(0)
+    try:
+        result = load()
+        if gc.isenabled() and gc.get_freeze_count() == frozen:
+            gc.freeze()
+        return result
+    finally:
+        if gc.get_threshold()[0] == 0:
+            gc.set_threshold(*threshold)
 
 
 def find_application(name: str, root: str | None = None) -> Any:

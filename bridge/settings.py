@@ -45,7 +45,7 @@ VARIABLES = {
 
 # Variables that set no option: the application, the runtime, remote commands; and those by which the local server
 # configures its child processes.
-OTHERS = ("BRIDGE_APP", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
+OTHERS = ("BRIDGE_APP", "BRIDGE_GC_FREEZE", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
 LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG")
 _KNOWN = frozenset((*OTHERS, *LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
