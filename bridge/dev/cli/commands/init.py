@@ -95,7 +95,7 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
         CommandError: there is none.
         UsageError: there are several.
     """
-    from bridge.dev.deploying.application_detection import detect_applications
+    from bridge.dev.projects.application_detection import detect_applications
 
     if options.app is not None:
         from bridge.dev.packaging.application import relative_name

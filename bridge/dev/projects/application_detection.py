@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.dev.deploying.source_analysis import SourceAnalysis, analyze_source
+from bridge.dev.projects.source_analysis import SourceAnalysis, analyze_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.deploying.application_detection import detect_applications
+from bridge.dev.projects.application_detection import detect_applications
 from tests.examples.applications import EXAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.dev.deploying.application_detection import DetectedApplication
+    from bridge.dev.projects.application_detection import DetectedApplication
 
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 FACTORY = "from flask import Flask\ndef create_app(config=None):\n    app = Flask(__name__)\n    return app\n"
