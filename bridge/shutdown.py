@@ -10,6 +10,7 @@ import atexit
 import os
 import signal
 import threading
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class _Shutdown:
             self._process_id = os.getpid()
             self.callbacks.clear()
             atexit.register(self.run)
+            if threading.main_thread().is_alive():
+                # Python waits for all threads before it calls the functions of atexit, and anyio's worker threads wait
+                # for the event loop to end.
+                with suppress(RuntimeError):  # no more threads can be started
+                    threading.Thread(target=self._run_after_main_thread, name="bridge shutdown").start()
         self.callbacks[callback] = is_busy
         is_main_thread = threading.current_thread() is threading.main_thread()  # others cannot set signal handlers
         if self._previous is None and is_main_thread and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
@@ -49,6 +55,10 @@ class _Shutdown:
             except BaseException:
                 self.run()
                 raise
+
+    def _run_after_main_thread(self) -> None:
+        threading.main_thread().join()
+        self.run()
 
     def is_busy(self) -> bool:
         return self._process_id == os.getpid() and any(is_busy() for is_busy in list(self.callbacks.values()))
