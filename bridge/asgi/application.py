@@ -59,6 +59,7 @@ class AsgiApplication:
             LifespanError: the startup failed; another call tries again.
             RunningLoopError: an event loop runs in the calling thread.
         """
+        self._check_thread()
         with self._startup_lock:
             if not self._is_started:
                 self._own_runner().run(self._start())
@@ -73,6 +74,7 @@ class AsgiApplication:
             RunningLoopError: an event loop runs in the calling thread.
             BaseException: the application's own, raised before its response was complete.
         """
+        self._check_thread()
         cycle = _OwnLoopCycle(scope.body, self)
         self._cycles[scope] = cycle
         watcher.begin(scope, self._on_deadline)
@@ -181,7 +183,12 @@ class AsgiApplication:
         if self._runner is not None:
             self._runner.abandon(cycle.task)
 
-    def _own_runner(self) -> LoopRunner:
+    def _check_thread(self) -> None:
+        """Check that the calling thread may run the application's own loop.
+
+        Raises:
+            RunningLoopError: an event loop runs in the thread, or the application was started on that of a server.
+        """
         if self._server_loop is not None:
             raise RunningLoopError(
                 "This handler serves the event loop of a server. Use there: await handler.answer(event, context)"
@@ -191,6 +198,8 @@ class AsgiApplication:
                 "A synchronous call of an ASGI handler runs the application's event loop, which is impossible inside a "
                 "running event loop. Use: await handler.answer(event, context)"
             )
+
+    def _own_runner(self) -> LoopRunner:
         if self._runner is None:
             self._runner = new_loop_runner()
         return self._runner
