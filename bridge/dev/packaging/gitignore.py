@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# A set of characters, and in it the classes of POSIX.
+_BRACKETS = re.compile(r"\[([!^]?)(\]?(?:\[:\w+:\]|\\.|[^\]\\])*)\]")
+_CLASS = re.compile("\0([a-z]+):]")
+_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f", "digit": "0-9",
+    "graph": "!-~", "lower": "a-z", "print": " -~", "punct": r"!-/:-@\[-`{-~", "space": r"\s", "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class IgnorePattern:
@@ -88,34 +97,60 @@ def is_excluded(path: str, patterns: Iterable[IgnorePattern], *, is_folder: bool
 
 def _to_expression(pattern: str) -> str:
     """Return a pattern as the source of a regular expression."""
-    expression = ""
+    if pattern == "**":
+        return ".*"
+    expression, segments, last = "", pattern.split("/"), pattern.count("/")
     position = 0
-    while position < len(pattern):
-        rest = pattern[position:]
-        if position == 0 and rest.startswith("**/"):
-            expression += "(?:.*/)?"
-            position += 3
-        elif rest.startswith("/**/"):
-            expression += "/(?:.*/)?"
-            position += 4
-        elif rest == "/**":
-            expression += "/.+"
-            position += 3
-        elif stars := re.match(r"\*+", rest):
-            expression += ".*" if rest == "**" == pattern else "[^/]*"
+    while position <= last:
+        if segments[position] != "**":
+            expression += _segment_expression(segments[position]) + ("/" if position < last else "")
+            position += 1
+            continue
+        while position < last and segments[position + 1] == "**":
+            position += 1
+        end = next((i for i in range(position + 1, last + 1) if segments[i] == "**"), last + 1)
+        middle = "".join(f"{_segment_expression(segment)}/" for segment in segments[position + 1 : end])
+        if position == last:
+            expression += ".+"
+        elif end <= last:  # the first place of the segments in the middle is right if any is
+            expression += f"(?>(?:[^/]+/)*?{middle})"
+        else:
+            expression += f"(?:[^/]+/)*{middle.removesuffix('/')}"
+        position = end
+    return expression
+
+
+def _segment_expression(segment: str) -> str:
+    """Return the part of a pattern between two slashes as the source of a regular expression.
+
+    The text after each ``*`` has a fixed length, so its first place is right if any is. Atomic groups tell that to
+    :mod:`re`, which would try all places otherwise, in a time that grows with a power of the number of stars.
+    """
+    pieces = [""]
+    position = 0
+    while position < len(segment):
+        rest = segment[position:]
+        if stars := re.match(r"\*+", rest):
+            pieces.append("")
             position += stars.end()
         elif rest[0] == "?":
-            expression += "[^/]"
+            pieces[-1] += "[^/]"
             position += 1
-        elif characters := re.match(r"\[([!^]?)(\]?(?:\\.|[^\]\\])*)\]", rest):
-            members = characters[2].replace("[", r"\[")
-            members = rf"\{members}" if members.startswith(("]", "^")) else members
-            expression += f"(?!/)[{'^' if characters[1] else ''}{members}]"
+        elif characters := _BRACKETS.match(rest):
+            pieces[-1] += f"(?!/)[{'^' if characters[1] else ''}{_members(characters[2])}]"
             position += characters.end()
         elif rest[0] == "\\" and len(rest) > 1:
-            expression += re.escape(rest[1])
+            pieces[-1] += re.escape(rest[1])
             position += 2
         else:
-            expression += re.escape(rest[0])
+            pieces[-1] += re.escape(rest[0])
             position += 1
-    return expression
+    first, *others = pieces
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in others[:-1]) + "".join(f"[^/]*{p}" for p in others[-1:])
+
+
+def _members(text: str) -> str:
+    """Return what is between brackets as :mod:`re` has it."""
+    text = _CLASS.sub(lambda match: _CLASSES[match[1]], text.replace("[:", "\0")).replace("[", r"\[")
+    text = re.sub(r"([&~|])(?=\1)|--", lambda match: rf"\{match[0]}" if match[1] else r"\--", text)
+    return rf"\{text}" if text.startswith(("]", "^")) else text

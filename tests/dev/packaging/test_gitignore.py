@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,10 @@ PATTERNS = [
     ["*"], ["*", "!*/", "!*.py"], ["*", "!app.py"], ["/*", "!/src"], ["?.txt"], ["[ab].*"], ["[!a].txt"], ["[a-c].log"],
     ["\\#note"], ["\\!loud"], ["# a comment"], ["sp ace\\ "], ["a\\[b\\]"], ["build"], ["/build/"], ["**/build/*.js"],
     ["static/**/*.map"], ["a.log/"], ["", "   ", "!"], ["x.py   "], ["src/**", "!src/app.py"], ["[z-a]"], ["**"],
-    ["**/"],
+    ["**/"], ["a*"], ["*o*"],
+    ["*.*.*"], ["?*.?*"], ["d**s/*.txt"], ["**/in/**"], ["docs/**/**/a.txt"], ["**/docs/**/in"],
+    ["src/**/a.*"], ["[[:alpha:]].log"], ["[^[:alpha:]]*"], ["[[:digit:]b].txt"], ["[]a]*.log"], ["a[[]b]"], ["*/in"],
+    ["/*/*/deep"], ["**/*s/*.log"], ["*a*p*y"], ["x\\.py"],
 ]  # fmt: skip
 
 
@@ -62,6 +66,15 @@ def test_the_gitignore_of_the_repository_applies_to_a_project_in_a_subfolder(tmp
     (tmp_path / ".git").mkdir()
     (tmp_path / ".gitignore").write_text("*.log\n/services/shop/secret.txt\n/services/till/other.txt\n")
     assert set(choose_files(project).files) == {"app.py", "in/secret.txt", "other.txt"}
+
+
+@pytest.mark.parametrize("pattern", ["a*" * 30 + "b", "**/a/" * 30 + "b", "*a" * 30 + "/**/" + "a*" * 30 + "b"])
+def test_a_pattern_with_many_stars_is_matched_at_once(pattern: str) -> None:
+    path = "/".join(["a"] * 60 + ["a" * 200])
+    start = time.monotonic()
+    assert last_match(path, parse_patterns([pattern])) is None
+    assert last_match("a" * 200, parse_patterns([pattern])) is None
+    assert time.monotonic() - start < 1
 
 
 def test_the_last_matching_pattern_decides() -> None:
