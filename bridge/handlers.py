@@ -6,7 +6,7 @@ import sys
 
 from bridge.bodies import LONGEST_ESCAPE, PAYLOAD_FRAME, excess
 from bridge.deadline import watcher
-from bridge.errors import EventError, FailedIntegrationError, InterfaceError, RunningLoopError
+from bridge.errors import EventError, FailedIntegrationError, InterfaceError
 from bridge.interface import interface_of, is_lambda_handler
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
@@ -103,12 +103,12 @@ class Handler:
         if source is None:
             return self.answer_non_http(event, context)
         scope = self.read(source, event, context)
+        if self.asgi is not None:
+            self.asgi.check_thread()
         token = current.set(scope)
         try:
             try:
                 response = scope.refusal or self.respond(scope)
-            except RunningLoopError:
-                raise
             except Exception:
                 response = server_error(scope)
             return self.write(source, scope, response)
@@ -132,12 +132,11 @@ class Handler:
             await self.asgi.startup_here()
             return self.answer_non_http(event, context)
         scope = self.read(source, event, context)
+        self.asgi.check_loop()
         token = current.set(scope)
         try:
             try:
                 response = scope.refusal or await self.asgi.serve(scope)
-            except RunningLoopError:
-                raise
             except Exception:
                 response = server_error(scope)
             return self.write(source, scope, response)

@@ -52,6 +52,33 @@ class AsgiApplication:
         self._lifespan: Lifespan | None = None
         self._cycles: dict[Scope, RequestCycle] = {}
 
+    def check_thread(self) -> None:
+        """Check that the application may be called synchronously in the calling thread.
+
+        Raises:
+            RunningLoopError: an event loop runs in the thread, or the application was started on that of a server.
+        """
+        if self._server_loop is not None:
+            raise RunningLoopError(
+                "This handler serves the event loop of a server. Use there: await handler.answer(event, context)"
+            )
+        if is_loop_running():
+            raise RunningLoopError(
+                "A synchronous call of an ASGI handler runs the application's event loop, which is impossible inside a "
+                "running event loop. Use: await handler.answer(event, context)"
+            )
+
+    def check_loop(self) -> None:
+        """Check that the application may be called on the running loop.
+
+        Raises:
+            RunningLoopError: the application was started on another loop of a server.
+        """
+        if self._is_started and self._runner is None and asyncio.get_running_loop() is not self._server_loop:
+            raise RunningLoopError(
+                "The application was started on another event loop. Call the handler there, or make a new handler."
+            )
+
     def startup(self) -> None:
         """Start the application on its own loop; a second call does nothing.
 
@@ -59,22 +86,22 @@ class AsgiApplication:
             LifespanError: the startup failed; another call tries again.
             RunningLoopError: an event loop runs in the calling thread.
         """
-        self._check_thread()
+        if self._is_started:
+            return
+        self.check_thread()
         with self._startup_lock:
             if not self._is_started:
                 self._own_runner().run(self._start())
                 at_shutdown(self.close, self._is_busy)
 
     def respond(self, scope: Scope) -> Response:
-        """Answer one request on the application's own loop, from any thread.
+        """Answer one request on the application's own loop, in a thread that :meth:`check_thread` accepts.
 
         Raises:
             LifespanError: the startup failed.
             InterfaceError: the application violated ASGI.
-            RunningLoopError: an event loop runs in the calling thread.
             BaseException: the application's own, raised before its response was complete.
         """
-        self._check_thread()
         cycle = _OwnLoopCycle(scope.body, self)
         self._cycles[scope] = cycle
         watcher.begin(scope, self._on_deadline)
@@ -134,15 +161,13 @@ class AsgiApplication:
             LifespanError: the startup failed; another call tries again.
             RunningLoopError: the application was started on another loop.
         """
-        loop = asyncio.get_running_loop()
-        if self._is_started:
-            if loop is not self._server_loop:
-                raise RunningLoopError(
-                    "The application was started on another event loop. Call the handler on that one, or make a new "
-                    "handler."
-                )
+        if self._runner is not None:  # the application was started on its own loop
+            await asyncio.to_thread(self.startup)
             return
-        self._server_loop = loop
+        self.check_loop()
+        if self._is_started:
+            return
+        self._server_loop = asyncio.get_running_loop()
         if self._startup_task is None:
             self._startup_task = asyncio.create_task(self._start())
             self._startup_task.add_done_callback(self._forget_startup_task)
@@ -182,22 +207,6 @@ class AsgiApplication:
         """Let :meth:`respond` return although the application has not. To be called on the loop."""
         if self._runner is not None:
             self._runner.abandon(cycle.task)
-
-    def _check_thread(self) -> None:
-        """Check that the calling thread may run the application's own loop.
-
-        Raises:
-            RunningLoopError: an event loop runs in the thread, or the application was started on that of a server.
-        """
-        if self._server_loop is not None:
-            raise RunningLoopError(
-                "This handler serves the event loop of a server. Use there: await handler.answer(event, context)"
-            )
-        if is_loop_running():
-            raise RunningLoopError(
-                "A synchronous call of an ASGI handler runs the application's event loop, which is impossible inside a "
-                "running event loop. Use: await handler.answer(event, context)"
-            )
 
     def _own_runner(self) -> LoopRunner:
         if self._runner is None:
