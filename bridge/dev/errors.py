@@ -22,4 +22,4 @@ class UsageError(CommandError):
 
 
 class NoApplicationError(CommandError):
-    """Neither the command line, nor the environment, nor the project's files name an application."""
+    """No application is named, by the command line, the environment or the project's files, and the code has none."""

@@ -46,7 +46,7 @@ def run(command: str, data: str, namespace: Mapping[str, Any], capture: OutputCa
         if command == "exec":
             _run_code(data, namespace)
         elif command == "manage":
-            _run_django(_arguments(data))
+            _run_django(_arguments(data), namespace["app"])
         else:
             _run_flask(_arguments(data), namespace["app"])
     except SystemExit as error:
@@ -95,12 +95,18 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _run_django(arguments: list[str]) -> None:
+def _run_django(arguments: list[str], app: Any) -> None:
     """Run Django's command line with the settings that the application has selected."""
     try:
+        from django.conf import ENVIRONMENT_VARIABLE, settings
         from django.core.management import execute_from_command_line
     except ModuleNotFoundError as error:
         raise _not_installed(error, "Django", "django") from error
+    if not settings.configured and ENVIRONMENT_VARIABLE not in os.environ:
+        raise SystemExit(
+            f"The application is not a Django application: its type is {_type_name(app)}, and {ENVIRONMENT_VARIABLE} "
+            "is not set."
+        )
     sys.argv = ["manage.py", *arguments]
     execute_from_command_line(sys.argv)
 
@@ -119,7 +125,7 @@ def _run_flask(arguments: list[str], app: Any) -> None:
         wrapped = (getattr(flask_app, name, None) for name in _WRAPPED_ATTRIBUTES)
         flask_app = next((inner for inner in wrapped if inner is not None), None)
     else:
-        raise SystemExit(f"The application is not a Flask application: its type is {type(app).__name__}.")
+        raise SystemExit(f"The application is not a Flask application: its type is {_type_name(app)}.")
     sys.argv = ["flask", *arguments]
     group = FlaskGroup(create_app=lambda: flask_app, load_dotenv=False, set_debug_flag=False)
     group.main(args=arguments, prog_name="flask")
@@ -130,6 +136,11 @@ def _arguments(data: str) -> list[str]:
         return shlex.split(data)
     except ValueError as error:
         raise SystemExit(f"The arguments {data!r} cannot be split: {error}.") from None
+
+
+def _type_name(app: Any) -> str:
+    package = type(app).__module__.partition(".")[0]
+    return type(app).__name__ if package == "builtins" else f"{package}.{type(app).__name__}"
 
 
 def _not_installed(error: ModuleNotFoundError, name: str, module: str) -> BaseException:

@@ -42,19 +42,29 @@ def load_functions(
     Raises:
         CommandError: an application does not exist, or cannot be imported.
     """
-    os.environ["IS_OFFLINE"] = "True"
-    overrides = read_env_file(Path(env_file)) if env_file is not None else {}
-    warn_about_unset_variables(project, overrides)
-    # One process has the variables of all functions. While a function is imported, its own values apply.
-    for function in project.functions:
-        os.environ.update(function.environment)
+    overrides = set_environment(project, env_file)
     handlers = {}
     for function in project.functions:
-        os.environ.update(function.environment | overrides)
+        os.environ.update(function.environment | overrides)  # while a function is imported, its own values apply
         _isolate_imports(function, project)
         handlers[function.name] = _load_handler(function, wrap, settings or {})
     _warn_about_shared_variables(project, overrides)
     return handlers
+
+
+def set_environment(project: Project, env_file: str | None) -> dict[str, str]:
+    """Set the environment variables of all functions and of *env_file* in this process, and return those of the file.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    os.environ["IS_OFFLINE"] = "True"
+    overrides = read_env_file(Path(env_file)) if env_file is not None else {}
+    warn_about_unset_variables(project, overrides)
+    for function in project.functions:
+        os.environ.update(function.environment)
+    os.environ.update(overrides)
+    return overrides
 
 
 def warn_about_unset_variables(project: Project, overrides: Mapping[str, str]) -> None:
@@ -110,12 +120,20 @@ def _load_handler(function: ProjectFunction, wrap: Wrap | None, settings: dict[s
                 f"{function.app} is not a Lambda handler: it is a {type(application).__name__}, not a function with "
                 "the parameters event and context. Correct its name in the project's file."
             )
-        return application
+        return _wrap_handler(application, wrap) if type(application) is Handler and wrap else application
     try:
         interface = interface_of(application)
     except BridgeError as error:
         raise CommandError(str(error)) from error
     return make_handler(wrap(application, interface) if wrap else application, interface, Settings(settings))
+
+
+def _wrap_handler(handler: Handler, wrap: Wrap) -> Handler:
+    """Return a handler with the same settings for the wrapped application."""
+    if handler.asgi is None:
+        return make_handler(wrap(handler.app, "wsgi"), "wsgi", handler.settings)
+    handler.asgi.app = wrap(handler.asgi.app, "asgi")
+    return handler
 
 
 def _import_application(function: ProjectFunction) -> Any:

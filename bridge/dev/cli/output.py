@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import CommandError
+
+if TYPE_CHECKING:
+    from bridge.dev.projects.project import Project
 
 
 def print_message(text: str) -> None:
     """Print *text* to standard error, for the person at the terminal."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_warnings(project: Project, *, sources: bool = False) -> None:
+    """Print which application was found in the code, and the parts of the project's files that are ignored.
+
+    Args:
+        project: the project.
+        sources: whether to print the events that the project's front door does not serve, too.
+    """
+    detection = [project.detection] if project.detection else []
+    for text in detection + project.warnings + (project.source_warnings if sources else []):
+        print_message(text)
 
 
 def to_json(value: Any) -> str:

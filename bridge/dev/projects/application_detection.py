@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,19 @@ def detect_applications(folder: Path) -> list[DetectedApplication]:
         for path, analysis in analyses.items()
         for name, (interface, line) in analysis.functions.items()
     ]
+
+
+def find_syntax_errors(folder: Path) -> list[str]:
+    """Return the places of syntax errors in the Python files below *folder*: ``"app.py, line 3"``."""
+    places = []
+    for path in _files(folder):
+        try:
+            ast.parse((folder / path).read_bytes())
+        except SyntaxError as error:
+            places.append(f"{path}, line {error.lineno}" if error.lineno else path)
+        except (OSError, ValueError, RecursionError, MemoryError):
+            continue
+    return places
 
 
 def _without_duplicates(applications: list[DetectedApplication]) -> list[DetectedApplication]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
-from bridge.dev.errors import NoApplicationError
+from bridge.dev.errors import NoApplicationError, UsageError
 from bridge.dev.projects import pyproject, sam, serverless
+from bridge.dev.projects.application_detection import detect_applications, find_syntax_errors
 from bridge.dev.projects.project import Project, ProjectFunction
 
 if TYPE_CHECKING:
@@ -15,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def find_project(
-    app: str | None, folder: Path, options: Mapping[str, str] | None = None, *, command: str = "bridge serve"
+    app: str | None,
+    folder: Path,
+    options: Mapping[str, str] | None = None,
+    *,
+    command: str = "bridge serve",
+    detect: bool = True,
 ) -> Project:
     """Return the functions of a project and their front door.
 
@@ -23,30 +30,56 @@ def find_project(
     environment is that of all functions in the file.
 
     Args:
-        app: the application that the command line names; None for that of ``BRIDGE_APP``, of pyproject.toml, or of the
-            functions in serverless.yml or in the SAM template, in this order.
+        app: the application that the command line names; None for that of ``BRIDGE_APP``, of pyproject.toml, of the
+            functions in serverless.yml or in the SAM template, or the only one in the code, in this order.
         folder: the project.
         options: the values of ``${opt:…}`` in serverless.yml, by name.
-        command: the command after which the user names an application, for the message that none is named.
+        command: the command after which the user names an application, for messages.
+        detect: whether to search the code for an application.
 
     Raises:
-        NoApplicationError: no application is named.
+        NoApplicationError: no application is named, and the code has none.
         CommandError: a file cannot be read.
-        UsageError: a file has an invalid value.
+        UsageError: a file has an invalid value, or the code has several applications.
     """
     project = serverless.read(folder, options or {}) or sam.read(folder) or Project()
     app = app or os.environ.get("BRIDGE_APP") or pyproject.read(folder).get("app")
     if app:
         return Project([_single_function(app, folder, project.functions)])
     if not project.functions:
-        raise NoApplicationError(
-            f"No application is named. Name it on the command line, as in `{command} app:app`, or in pyproject.toml: "
-            '[tool.bridge] app = "app:app". (serverless.yml and template.yaml, if there are any, have no Python '
-            f"function.{' ' if project.warnings else ''}{' '.join(project.warnings)})"
-        )
+        return _project_in_code(folder, project.warnings, command, detect=detect)
     project.functions = _served(project.functions)
-    project.source_warnings = list(_source_warnings(project))
+    project.source_warnings = list(_source_warnings(project, command))
     return project
+
+
+def _project_in_code(folder: Path, warnings: list[str], command: str, *, detect: bool) -> Project:
+    """Return the only application in the Python files of *folder*, as a project."""
+    detected = detect_applications(folder) if detect else []
+    if not detected:
+        broken = find_syntax_errors(folder) if detect else []
+        problem = (
+            f"No application was found, because a file has a syntax error: {'; '.join(broken[:3])}. Correct it, or name"
+            if broken
+            else "No application is named, and the Python files in this folder define none. Name"
+        )
+        raise NoApplicationError(
+            f"{problem} the application on the command line, as in `{command} app:app`, or in pyproject.toml: "
+            f'[tool.bridge] app = "app:app".{" ".join(["", *warnings])}'
+        )
+    if len(detected) > 1:
+        names = [shlex.quote(each.app) for each in detected]
+        width = max(map(len, names))
+        lines = "".join(
+            f"\n  {command} {name:<{width}}    {each.description}" for name, each in zip(names, detected, strict=True)
+        )
+        raise UsageError(
+            f"This folder has several applications. Name one on the command line:{lines}\n"
+            f'To make it the default, write it into pyproject.toml: [tool.bridge] app = "{detected[0].app}"'
+        )
+    (application,) = detected
+    detection = f"Found {application.app}: {application.description}."
+    return Project([ProjectFunction("bridge", application.app, folder)], warnings=warnings, detection=detection)
 
 
 def _single_function(app: str, folder: Path, functions: list[ProjectFunction]) -> ProjectFunction:
@@ -63,14 +96,14 @@ def _served(functions: list[ProjectFunction]) -> list[ProjectFunction]:
     return routed or sorted(functions, key=lambda function: (not function.has_url, function.is_handler))[:1]
 
 
-def _source_warnings(project: Project) -> Iterator[str]:
+def _source_warnings(project: Project, command: str) -> Iterator[str]:
     served = "http-api" if project.source == "http-api-v1" else project.source
     for source, functions in project.functions_by_source.items():
         names = ", ".join(dict.fromkeys(function.name for function in functions))
         if source == "alb" and served != "alb":
             yield (
                 f"The load balancer's events of {names} are not routed on this machine. To serve one function behind a "
-                f"load balancer, run `bridge serve {functions[0].app} --source alb`."
+                f"load balancer, run `{command} {functions[0].app} --source alb`."
             )
         elif source != "alb" and served and source != served:
             yield (

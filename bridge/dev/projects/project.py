@@ -60,6 +60,7 @@ class Project:
         cors: the CORS configuration of the HTTP API.
         preflight_routes: the routes for OPTIONS that a REST API with CORS answers without a function.
         warnings: parts of the project's file that are ignored, a sentence for each.
+        detection: the place of the application in the code, if no file names one; a sentence, or ``""``.
         source_warnings: events that *source* does not serve, a sentence for each other front door.
     """
 
@@ -70,6 +71,7 @@ class Project:
     cors: Cors | None = None
     preflight_routes: list[FunctionRoute] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    detection: str = ""
     source_warnings: list[str] = field(default_factory=list)
 
     @property

@@ -107,7 +107,7 @@ def test_the_route_selects_the_function_of_the_project(tmp_path: Path) -> None:
     [
         (("nowhere:app",), 1, "there is no module 'nowhere'"),
         ((f"{WSGI}x",), 1, "has no attribute 'wsgi_appx'"),
-        (("/tea",), 1, "No application is named. Name it on the command line, as in `bridge invoke app:app`"),
+        (("/tea",), 1, "Name the application on the command line, as in `bridge invoke app:app`"),
         ((WSGI, "--event", "nowhere.json"), 2, "--event nowhere.json cannot be read: No such file or directory."),
         ((WSGI, "--event", "-"), 1, "--event - is not valid JSON: "),
         ((WSGI, "--env-file", "nowhere.env"), 2, "--env-file nowhere.env cannot be read"),

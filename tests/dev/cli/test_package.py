@@ -338,6 +338,12 @@ def test_the_application_in_pyproject_is_the_default(plain: Path, cache: Path) -
     assert json.loads(read(build_zip(plain, cache), ".serverless-wsgi")) == {"app": "app:app"}
 
 
+def test_the_only_application_in_the_code_is_packaged(plain: Path, cache: Path) -> None:
+    status, _, err = run_package(plain, cache, "--no-bytecode")
+    assert (status, err.splitlines()[0]) == (0, "Found app:app: function (WSGI) in app.py, line 2.")
+    assert json.loads(read(plain / "build/function.zip", ".serverless-wsgi")) == {"app": "app:app"}
+
+
 def test_the_application_in_serverless_yml_may_depend_on_an_option(plain: Path, cache: Path) -> None:
     reference = "custom: {apps: {live: 'app:app'}, wsgi: {app: '${self:custom.apps.${opt:stage}}'}}\n"
     write_files(plain, {"serverless.yml": f"{reference}functions: {{web: {{handler: bridge.entrypoint.handler}}}}\n"})
@@ -352,7 +358,7 @@ def test_a_project_with_several_applications_is_a_usage_error(plain: Path, cache
     write_files(plain, {"serverless.yml": f"functions:\n{lines}"})
     status, _, err = run_package(plain, cache, "--no-bytecode")
     assert status == 2
-    assert "The project has several applications: app:app, web:app. Add the name of one to the command" in err
+    assert "The project has several applications. Name one on the command line:\n  bridge package app:app\n" in err
 
 
 @pytest.mark.slow
@@ -495,7 +501,6 @@ def test_pure_python_without_a_wheel_is_built_from_its_sources(plain: Path, cach
         (["app:app", "-o", "."], 1, "is a folder"),
         (["app:app", "-o", "app.py/function.zip"], 1, "The artifact cannot be built: "),
         (["app:app", "--pip-args=--no-such-option"], 1, "--no-such-option"),
-        ([], 1, "No application is named"),
         ([""], 1, "'' does not name an application"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -73,6 +73,30 @@ def test_the_application_is_the_projects_by_default(tmp_path: Path) -> None:
     assert (status, out, err) == (0, "True sencha\n", "imported\n")
 
 
+def test_the_only_application_in_the_code_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "web.py").write_text("from flask import Flask\nshop = Flask(__name__)\n")
+    status, out, err = run(tmp_path, "flask", "--local", "-c", "routes")
+    assert (status, err) == (0, "Found web:shop: Flask (WSGI) in web.py, line 2.\n")
+    assert "/static/<path:filename>" in out
+
+
+def test_a_shell_command_needs_no_application(tmp_path: Path) -> None:
+    (tmp_path / "variables").write_text("TEA=sencha\n")
+    arguments = ("command", "--local", "--env-file", "variables", "-c", "echo $TEA")
+    assert run(tmp_path, *arguments) == (0, "sencha\n", "")
+    (tmp_path / "app.py").write_text("raise SystemExit('imported')\n")
+    assert run(tmp_path, "command", "--local", "app:app", "-c", "exit 3") == (3, "", "")
+
+
+@pytest.mark.parametrize(("command", "framework"), [("manage", "Django"), ("flask", "Flask")])
+def test_a_command_of_another_framework_is_one_line(tmp_path: Path, command: str, framework: str) -> None:
+    (tmp_path / "app.py").write_text("from bottle import Bottle\napp = Bottle()\n")
+    status, out, _ = run(tmp_path, command, "--local", "-c", "check")
+    assert status == 1
+    assert out.startswith(f"The application is not a {framework} application: its type is bottle.Bottle")
+    assert len(out.splitlines()) == 1
+
+
 def test_a_handler_without_remote_commands_is_reported(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context):\n    return {'statusCode': 200}\n")
     status, out, err = run(tmp_path, "exec", "--local", "app:handler", "-c", "1")

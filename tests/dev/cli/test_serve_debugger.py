@@ -53,6 +53,22 @@ def test_asgi_has_a_page_with_the_applications_traceback(serve: Serve, options: 
     server.wait_for_stderr("ERROR bridge: The application failed at GET /error")
 
 
+@pytest.mark.parametrize(
+    ("framework", "page"),
+    [("Flask", "<title>ZeroDivisionError: division by zero"), ("Quart", "ZeroDivisionError")],
+)
+def test_the_application_in_a_handler_that_is_found_in_the_code_has_the_debugger(
+    serve: Serve, tmp_path: Path, framework: str, page: str
+) -> None:
+    (tmp_path / "app.py").write_text(
+        f"import bridge\nfrom {framework.lower()} import {framework}\napp = {framework}(__name__)\n"
+        "@app.get('/')\ndef index():\n    return str(1 / 0)\nhandler = bridge.handler(app, request_id_header='x-id')\n"
+    )
+    server = serve()
+    server.wait_for_stderr(r"^Found app:handler: handler of the bridge in app\.py, line 7\.$")
+    assert page in server.client.get("/", headers={"accept": "text/html"}).text
+
+
 @pytest.mark.parametrize("app", [WSGI, ASGI], ids=["wsgi", "asgi"])
 def test_plain_without_the_debugger_is_a_plain_500(serve: Serve, app: str) -> None:
     server = serve(app, "--plain", "--no-reload", "--no-debugger")

@@ -216,7 +216,7 @@ def test_an_application_that_does_not_start_up_is_served_without_its_lifespan(tm
 def test_no_application_is_named(tmp_path: Path) -> None:
     status, stdout, stderr = run(tmp_path, "serve", "--port", "0")
     assert (status, stdout) == (1, "")
-    assert stderr.startswith("bridge: No application is named.")
+    assert stderr.startswith("bridge: No application is named, and the Python files in this folder define none.")
     assert len(stderr.splitlines()) == 1
 
 

@@ -121,9 +121,10 @@ def test_of_several_applications_one_must_be_named(init: Init, project: Path) ->
     status, out, err = init("cdk")
     assert (status, out) == (2, "")
     assert err.splitlines() == [
-        "bridge: This folder has several applications. Name the one to deploy:",
+        "bridge: This folder has several applications. Name one on the command line:",
         "  bridge init cdk api:api    FastAPI (ASGI) in api.py, line 2",
         "  bridge init cdk app:app    Flask (WSGI) in app.py, line 2",
+        'To make it the default, write it into pyproject.toml: [tool.bridge] app = "api:api"',
     ]
     assert init("cdk", "api:api")[0] == 0
 
@@ -132,7 +133,7 @@ def test_without_an_application_in_the_code_one_must_be_named(init: Init, projec
     write_files(project, {"lib.py": "x = 1\n"})
     status, out, err = init("sam")
     assert (status, out) == (1, "")
-    assert "the Python files in this folder define none. Name it, as in `bridge init sam app:app`." in err
+    assert "as in `bridge init sam app:app`, or" in err
     assert not (project / "sam").exists()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.errors import CommandError, NoApplicationError
+from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.projects.discover import find_project
 from tests.dev.projects.readers import SERVICE, TEMPLATE, routes, sam, serverless
 
@@ -70,9 +70,53 @@ def test_a_variable_that_one_function_knows_is_resolved_for_a_named_application(
     assert find_project("app:app", tmp_path).functions[0].unresolved_variables == ["B"]
 
 
+FLASK = "from flask import Flask\napp = Flask(__name__)\n"
+
+
+@pytest.mark.parametrize("name", ["app.py", "main.py", "wsgi.py", "asgi.py", "shop/web.py"])
+def test_the_only_application_in_the_code_is_found(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(FLASK)
+    project = find_project(None, tmp_path)
+    app = f"{name.removesuffix('.py')}:app"
+    assert [function.app for function in project.functions] == [app]
+    assert project.detection == f"Found {app}: Flask (WSGI) in {name}, line 2."
+    with pytest.raises(NoApplicationError):
+        find_project(None, tmp_path, detect=False)
+
+
+def test_of_several_applications_in_the_code_one_must_be_named_after_the_command(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    (tmp_path / "api.py").write_text("from fastapi import FastAPI\napi = FastAPI()\n")
+    with pytest.raises(UsageError) as caught:
+        find_project(None, tmp_path, command="bridge invoke")
+    assert str(caught.value).splitlines() == [
+        "This folder has several applications. Name one on the command line:",
+        "  bridge invoke api:api    FastAPI (ASGI) in api.py, line 2",
+        "  bridge invoke app:app    Flask (WSGI) in app.py, line 2",
+        'To make it the default, write it into pyproject.toml: [tool.bridge] app = "api:api"',
+    ]
+    assert find_project("app:app", tmp_path).functions[0].app == "app:app"
+
+
 def test_without_an_application_the_error_says_how_to_name_one(tmp_path: Path) -> None:
-    with pytest.raises(NoApplicationError, match=r"`bridge serve app:app`, or in pyproject\.toml: \[tool\.bridge\]"):
+    (tmp_path / "lib.py").write_text("x = 1\n")
+    with pytest.raises(NoApplicationError, match=r"`bridge package app:app`, or in pyproject\.toml: \[tool\.bridge\]"):
+        find_project(None, tmp_path, command="bridge package")
+
+
+def test_a_syntax_error_that_hides_the_application_is_named(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(f"{FLASK}def broken(:\n")
+    with pytest.raises(NoApplicationError, match=r"because a file has a syntax error: app\.py, line 3\. Correct it"):
         find_project(None, tmp_path)
+
+
+def test_the_warnings_of_a_file_without_functions_stay_when_the_application_is_found(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    (tmp_path / "serverless.yml").write_text("functions: ${file(x.js)}")
+    project = find_project(None, tmp_path)
+    assert project.functions[0].app == "app:app"
+    assert "which is ignored" in project.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the event as JSON."""
     request = request_from(options)
     try:
-        project = find_project(None, Path.cwd(), serverless_options(options))
+        project = find_project(None, Path.cwd(), serverless_options(options), command="bridge event", detect=False)
     except NoApplicationError:  # an event does not depend on the application
         project = Project()
     choose_source(options, project.source)

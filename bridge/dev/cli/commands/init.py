@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +13,7 @@ from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.options import add_serverless_options, serverless_options
 from bridge.dev.cli.output import print_message
 from bridge.dev.deploying.deployment import TOOLS, Deployment, check_folder, check_name, check_python, default_name
-from bridge.dev.errors import CommandError, NoApplicationError, UsageError
+from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
 
@@ -95,32 +94,11 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
         CommandError: there is none.
         UsageError: there are several.
     """
-    from bridge.dev.projects.application_detection import detect_applications
-
     if options.app is not None:
         from bridge.dev.packaging.application import relative_name
 
         return relative_name(options.app, folder)
-    with contextlib.suppress(NoApplicationError):
-        app = application_name(None, folder, serverless_options(options))
-        print_message(f"The project's application is {app}.")
-        return app
-    found = detect_applications(folder)
-    if not found:
-        raise CommandError(
-            "No application is named, and the Python files in this folder define none. Name it, as in "
-            f"`bridge init {options.kind} app:app`."
-        )
-    if len(found) > 1:
-        names = [shlex.quote(each.app) for each in found]
-        width = max(map(len, names))
-        lines = "".join(
-            f"\n  bridge init {options.kind} {name:<{width}}    {each.description}"
-            for name, each in zip(names, found, strict=True)
-        )
-        raise UsageError(f"This folder has several applications. Name the one to deploy:{lines}")
-    print_message(f"Found {found[0].app}: {found[0].description}.")
-    return found[0].app
+    return application_name(None, folder, serverless_options(options), command=f"bridge init {options.kind}")
 
 
 def _check_application(app: str, folder: Path, python: str) -> None:

@@ -21,7 +21,7 @@ from bridge.dev.cli.options import (
     gateway_arguments,
     serverless_options,
 )
-from bridge.dev.cli.output import print_message, to_json
+from bridge.dev.cli.output import print_message, print_warnings, to_json
 from bridge.dev.cli.request_options import add_request_options, request_from
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway import SOURCES, RefusedError, Request, front_door
@@ -64,8 +64,7 @@ def run(options: argparse.Namespace) -> int:
     event = _read_event(options.event) if has_event else None
     scope = _read_scope(event) if has_event else None
     project = find_project(options.app, Path.cwd(), serverless_options(options), command="bridge invoke")
-    for warning in project.warnings if options.source or has_event else project.warnings + project.source_warnings:
-        print_message(warning)
+    print_warnings(project, sources=not options.source and not has_event)
     choose_source(options, scope.source if scope and scope.source in SOURCES else None, project.source)
     answer: Answer | None
     with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the result

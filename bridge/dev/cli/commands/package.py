@@ -145,31 +145,35 @@ def _package_options(options: argparse.Namespace) -> PackageOptions:
     )
 
 
-def application_name(app: str | None, project: Path, options: Mapping[str, str]) -> str:
-    """Return the name of the application to package, relative to *project*.
+def application_name(
+    app: str | None, project: Path, options: Mapping[str, str], *, command: str = "bridge package"
+) -> str:
+    """Return the name of the application, relative to *project*, and print which one if the user does not name it.
 
     Args:
-        app: the application that the user names; None for that of the project's files.
+        app: the application that the user names; None for that of the project's files or code.
         project: the project's folder.
         options: the values of ``${opt:NAME}`` in serverless.yml.
+        command: the command after which the user names an application, for messages.
 
     Raises:
-        CommandError: the project's files name no application.
-        UsageError: the project's files name several applications.
+        CommandError: the project has no application.
+        UsageError: the project has several applications.
     """
     if app is not None:
         return app
     from bridge.dev.projects.discover import find_project
 
-    function, *others = find_project(None, project, options, command="bridge package").functions
+    found = find_project(None, project, options, command=command)
+    function, *others = found.functions
     if any((other.app, other.folder) != (function.app, function.folder) for other in others):
-        names = ", ".join(dict.fromkeys(each.app for each in (function, *others)))
-        raise UsageError(
-            f"The project has several applications: {names}. Add the name of one to the command, such as "
-            f"{function.app}."
-        )
+        names = list(dict.fromkeys(each.app for each in (function, *others)))
+        lines = "".join(f"\n  {command} {shlex.quote(name)}" for name in names)
+        raise UsageError(f"The project has several applications. Name one on the command line:{lines}")
     folder = function.folder.resolve().relative_to(project.resolve()).as_posix()
-    return function.app if folder == "." else f"{folder}/{function.app}"
+    name = function.app if folder == "." else f"{folder}/{function.app}"
+    print_message(found.detection or f"The project's application is {name}.")
+    return name
 
 
 def _print_report(artifact: Artifact) -> None:

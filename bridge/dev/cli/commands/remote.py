@@ -13,17 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.function_loader import load_functions
+from bridge.dev.cli.function_loader import load_functions, set_environment
 from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client, parse_result
 from bridge.dev.cli.options import add_serverless_options, flag, serverless_options
-from bridge.dev.cli.output import missing_package, print_message
-from bridge.dev.errors import CommandError, UsageError
+from bridge.dev.cli.output import missing_package, print_message, print_warnings
+from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.discover import find_project
+from bridge.dev.projects.project import Project, ProjectFunction
 from bridge.errors import EventError
 from bridge.handlers import Handler
 from bridge.remote import VARIABLE, command_event
+from bridge.remote.function import answer
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
         target = parser.add_mutually_exclusive_group().add_argument
         target("--function", metavar="NAME", help="the name or ARN of a deployed function")
         target("--local", nargs="?", const="", metavar="APP",
-            help="run in this process instead, with this application; default: that of the project")  # fmt: skip
+            help="run on this machine instead, with this application; default: that of the project")  # fmt: skip
         text = parser.add_mutually_exclusive_group().add_argument
         text("-c", "--command", dest="text", metavar=metavar, help=text_help)
         text("-f", "--file", metavar="FILE", help="a file with the same; default: -, which is standard input")
@@ -90,9 +92,7 @@ def run(command: str, options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Raise a :class:`UsageError` for options that do not apply."""
     if options.function is not None:
-        project_env_file = pyproject.options(Path.cwd()).get(
-            "env_file"
-        )  # of the project's, which is for other commands
+        project_env_file = pyproject.options(Path.cwd()).get("env_file")  # applies to other commands
         wrong = ["--env-file"] if options.env_file not in (None, project_env_file) else []
         wrong += ["--opt"] if options.opt else []
         target, reason = "--function", "a deployed function has its own environment"
@@ -144,20 +144,32 @@ def _run_remotely(command: str, options: argparse.Namespace, event: dict[str, An
 def _run_locally(command: str, options: argparse.Namespace, event: dict[str, Any]) -> CommandResult:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("bridge").setLevel(logging.WARNING)  # without the line that a command is run
-    words = f"bridge {command} --local"
-    project = find_project(options.local or None, Path.cwd(), serverless_options(options), command=words)
+    os.environ[VARIABLE] = "on"
+    words, is_shell = f"bridge {command} --local", command == "command"
+    try:
+        project = find_project(
+            options.local or None, Path.cwd(), serverless_options(options), command=words, detect=not is_shell
+        )
+    except NoApplicationError:
+        if not is_shell:
+            raise
+        project = Project([ProjectFunction("bridge", "")])
+    print_warnings(project)
     project.functions = project.functions[:1]
-    app = project.functions[0].app
+    (function,) = project.functions
+    context = LocalContext(_LOCAL_TIMEOUT_SECONDS, function.name)
+    if is_shell:
+        set_environment(project, options.env_file)
+        return parse_result(answer(event, context, app=None), "bridge")
     with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the command's output
-        ((name, handler),) = load_functions(project, options.env_file).items()
-        os.environ[VARIABLE] = "on"
+        (handler,) = load_functions(project, options.env_file).values()
         try:
-            payload = handler(event, LocalContext(_LOCAL_TIMEOUT_SECONDS, name))
+            payload = handler(event, context)
             if inspect.iscoroutine(payload):
                 payload = asyncio.run(payload)
         except EventError as error:
-            raise RemoteError(f"{app}: {error}") from None
+            raise RemoteError(f"{function.app}: {error}") from None
         finally:
             if isinstance(handler, Handler):
                 handler.close()
-    return parse_result(payload, app)
+    return parse_result(payload, function.app)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.dev.cli.function_loader import load_functions, warn_about_unset_variables
 from bridge.dev.cli.options import choose_source, front_door_settings, gateway_arguments, serverless_options
-from bridge.dev.cli.output import print_message
+from bridge.dev.cli.output import print_message, print_warnings
 from bridge.dev.cli.server.access_log import AccessLogMiddleware, log_access
 from bridge.dev.cli.server.debugger import add_debugger
 from bridge.dev.errors import CommandError, NoApplicationError
@@ -57,7 +57,10 @@ def make_application(options: argparse.Namespace) -> ServedApplication:
     if options.runtime:
         return _gateway_to_processes(options)
     project = find_project(options.app, Path.cwd(), serverless_options(options))
-    return _plain(options, project) if options.plain else _gateway_in_process(options, project)
+    if options.plain:
+        print_warnings(project)
+        return _plain(options, project)
+    return _gateway_in_process(options, project)
 
 
 def _gateway_in_process(options: argparse.Namespace, project: Project) -> ServedApplication:
@@ -73,7 +76,7 @@ def _gateway_in_process(options: argparse.Namespace, project: Project) -> Served
 
 def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
     try:
-        project = find_project(options.app, Path.cwd(), serverless_options(options))
+        project = find_project(options.app, Path.cwd(), serverless_options(options), detect=not options.command)
     except NoApplicationError:
         if not options.command:
             raise
@@ -92,8 +95,7 @@ def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
 
 
 def _choose_source(options: argparse.Namespace, project: Project) -> None:
-    for warning in project.warnings if options.source else project.warnings + project.source_warnings:
-        print_message(warning)
+    print_warnings(project, sources=not options.source)
     choose_source(options, project.source)
 
 
