@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bridge.asgi.loop import SETTLE_SECONDS, settle
 from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
 from bridge.logs import logger
@@ -111,9 +112,7 @@ class RequestCycle:
 
     async def settle(self) -> None:
         """Called when the application has returned and :attr:`tasks` are left: the response waits for them."""
-        from bridge.asgi.loop import settle
-
-        await settle(self.tasks)
+        await settle(self.tasks, SETTLE_SECONDS)
 
     def abandon(self) -> None:
         """Called on the loop when the application does not react to its cancellation at the deadline."""

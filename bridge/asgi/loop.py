@@ -85,7 +85,10 @@ class LoopRunner:
             if self.is_closed:
                 coroutine.close()
                 raise BridgeError("This handler was closed. Make a new one.")
+            # The caller may be a thread that a request of another application has called.
+            token = request_tasks.set(None)
             task = self._task = self.loop.create_task(self._run_and_stop(coroutine))
+            request_tasks.reset(token)
             try:
                 while not task.done() and self._abandoned is not task:
                     self._run_until_stopped()
@@ -146,7 +149,7 @@ def new_loop_runner() -> LoopRunner:
     return Context().run(LoopRunner)
 
 
-async def settle(tasks: set[asyncio.Task[Any]], seconds: float = SETTLE_SECONDS) -> None:
+async def settle(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
     """Wait until *tasks* is empty, at most *seconds*.
 
     Lambda freezes tasks that are left, and resumes them in the middle of a later request.
