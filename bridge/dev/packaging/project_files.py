@@ -2,61 +2,119 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
+import shlex
+import shutil
+import stat
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.earlier_artifacts import is_artifact
 from bridge.dev.packaging.gitignore import is_excluded, last_match, parse_pattern, parse_patterns
+from bridge.dev.packaging.secret_files import MAX_TEXT_SIZE, find_secret, is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.dev.packaging.gitignore import IgnorePattern
 
+# Files above this size in bytes are reported.
+_LARGE_FILE = 5 * 1024 * 1024
 # Files of development tools. The folder `build` is not among them: some applications serve a bundler's output from it.
 _TOOL_FILES = parse_patterns([
     ".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".dockerignore", ".github/", "__pycache__/", "*.pyc",
     "*.pyo", ".venv/", "node_modules/", "*.egg-info/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/",
     ".hypothesis/", ".tox/", ".nox/", ".coverage", ".coverage.*", ".cache/", ".serverless/", ".requirements/",
-    ".aws-sam/", ".terraform/", "cdk.out/", ".idea/", ".vscode/", ".DS_Store", "*.swp",
+    ".aws-sam/", ".terraform/", ".terraform.lock.hcl", "cdk.out/", ".idea/", ".vscode/", ".DS_Store", "*.swp",
 ])  # fmt: skip
 # Files of the project that its function does not use.
 _DEVELOPMENT_FILES = parse_patterns([
     "/tests/", "/test/", "/serverless.yml", "/serverless.yaml", "uv.lock", "poetry.lock", "Pipfile", "Pipfile.lock",
-])  # fmt: skip
-_SECRETS = parse_patterns([
-    ".env", ".env.*", ".envrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "id_rsa", "id_dsa",
-    "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".npmrc", ".htpasswd", ".aws/", ".ssh/", ".gnupg/", "*.tfstate",
-    "*.tfstate.*",
+    "pdm.lock", "pylock.toml", "pylock.*.toml", "/samconfig.toml", "/cdk.json", "/cdk.context.json",
 ])  # fmt: skip
 
 
 @dataclass
 class ProjectFiles:
-    """The project's files that go into the artifact.
+    """The project's files that go into the artifact, and those that are left out for a reason to report.
 
     Attributes:
         files: the location of each file by its path in the artifact.
         secrets: the files and folders that are left out because their names are those of secrets.
-        ignored: the number of files and folders that are left out because of a ``.gitignore``.
+        contained_secrets: what the content of a file shows, by its path. Such a file is left out unless it is Python.
+        ignored: the files and folders that are left out because of a ``.gitignore``.
+        tracked: the files among the ignored ones that git tracks.
+        artifacts: the zip files and folders that earlier builds and deployments have made.
+        outside_links: the symbolic links that lead out of the project, which are left out.
         broken_links: the symbolic links whose targets do not exist.
+        undecodable: the files whose names are not UTF-8, with escapes in place of the other bytes.
+        sizes: the bytes of each large file, and each database, in *files*.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
-    ignored: int = 0
+    contained_secrets: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    tracked: list[str] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    outside_links: list[str] = field(default_factory=list)
     broken_links: list[str] = field(default_factory=list)
+    undecodable: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
 
-    def add(self, path: str, file: Path) -> None:
-        """Add a file, or record a broken link; other kinds of files are skipped."""
-        if file.is_file():
-            self.files[path] = file
-        elif file.is_symlink():
-            self.broken_links.append(path)
+    def add(self, path: str, file: Path, *, is_named: bool = False) -> None:
+        """Add a file, or record why it is left out; what is neither a file nor a link is skipped.
+
+        Args:
+            path: the path in the artifact.
+            file: the location.
+            is_named: whether the user names the file, so that its content is not checked for secrets.
+
+        Raises:
+            PackagingError: the file is a symbolic link that leads back to itself.
+        """
+        try:
+            status = file.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise PackagingError(
+                    f"{path} is a symbolic link that leads back to itself, to {file.readlink()}. Delete it, or leave "
+                    f"it out: --exclude {shlex.quote(f'/{path}')}"
+                ) from None
+            if file.is_symlink():
+                self.broken_links.append(path)
+            return
+        if not stat.S_ISREG(status.st_mode):
+            return
+        if not is_named and status.st_size <= MAX_TEXT_SIZE and (sign := find_secret(_read(file))):
+            self.contained_secrets[path] = sign
+            if file.suffix != ".py":  # the application would not start without a module
+                return
+        self.files[path] = file
+        if status.st_size > _LARGE_FILE or _is_database(file):
+            self.sizes[path] = status.st_size
+
+    def explanations(self) -> Iterator[tuple[str, str]]:
+        """Yield each file or folder that is odd or large, with the reason why it is in the artifact or left out."""
+        for path, size in self.sizes.items():
+            yield path, f"packaged, {size / 1024 / 1024:.1f} MB"
+        for path, sign in self.contained_secrets.items():
+            yield path, f"{'packaged' if path in self.files else 'left out'}, because it contains {sign}"
+        for reason, paths in {
+            "the name is that of a secret": self.secrets,
+            ".gitignore names it": self.ignored,
+            "an earlier build or deployment has made it": self.artifacts,
+            "the symbolic link leads out of the project": self.outside_links,
+            "the target of the symbolic link does not exist": self.broken_links,
+            "the name is not UTF-8": self.undecodable,
+        }.items():
+            yield from ((path, f"left out, because {reason}") for path in paths)
 
 
 @dataclass(frozen=True)
@@ -107,11 +165,17 @@ def choose_files(folder: Path, patterns: Sequence[str] = (), *, without: Sequenc
         without: files and folders that are left out in any case, such as the artifact itself.
 
     Raises:
-        PackagingError: a folder cannot be read.
+        PackagingError: a folder cannot be read, or a symbolic link leads back to itself.
     """
     chooser = _FileChooser(folder.resolve(), parse_patterns(patterns), {path.resolve() for path in without})
     chooser.visit(chooser.root, "", _gitignore_above(chooser.root), ())
-    return chooser.chosen
+    chosen = chooser.chosen
+    if chosen.ignored:
+        ignored = set(chosen.ignored)
+        chosen.tracked = [
+            path for path in _tracked_files(chooser.root) if any(part in ignored for part, _ in _ancestry(path))
+        ]
+    return chosen
 
 
 class _FileChooser:
@@ -142,31 +206,44 @@ class _FileChooser:
         if resolved in parents:
             return
         gitignore = [*gitignore, *parse_patterns(_lines(folder / ".gitignore"), path)]
+        parents = (*parents, resolved)
         for entry in _scan(folder):
             entry_path = f"{path}/{entry.name}" if path else entry.name
             file = Path(entry.path)
-            if file.resolve() in self._without or not _is_utf8(entry_path):
+            location = Path(os.path.realpath(file)) if entry.is_symlink() else resolved / entry.name
+            if location in self._without:
                 continue
-            is_folder = entry.is_dir()
-            leave_out = self._leaves_out(entry_path, file, gitignore, is_folder=is_folder, is_left_out=is_left_out)
+            if not _is_utf8(entry.name):
+                if not is_left_out:
+                    self.chosen.undecodable.append(_with_escapes(entry_path))
+                continue
+            is_folder = file.is_dir()
+            match = last_match(entry_path, self._user_patterns, is_folder=is_folder)
+            if match is not None:
+                leave_out = match.excludes
+            else:
+                leave_out = is_left_out or self._leaves_out(entry_path, file, gitignore, parents, is_folder=is_folder)
             if not is_folder and not leave_out:
-                self.chosen.add(entry_path, file)
+                self.chosen.add(entry_path, file, is_named=match is not None)
             elif is_folder and (not leave_out or self._includes_some_of(entry_path)):
-                self.visit(file, entry_path, gitignore, (*parents, resolved), is_left_out=leave_out)
+                self.visit(file, entry_path, gitignore, parents, is_left_out=leave_out)
 
     def _leaves_out(
-        self, path: str, file: Path, gitignore: list[IgnorePattern], *, is_folder: bool, is_left_out: bool
+        self, path: str, file: Path, gitignore: list[IgnorePattern], parents: tuple[Path, ...], *, is_folder: bool
     ) -> bool:
-        if (match := last_match(path, self._user_patterns, is_folder=is_folder)) is not None:
-            return match.excludes
-        if is_left_out or is_excluded(path, [*_TOOL_FILES, *_DEVELOPMENT_FILES], is_folder=is_folder):
+        """Return whether a file or folder is left out that the user's patterns do not name; record why."""
+        if is_excluded(path, [*_TOOL_FILES, *_DEVELOPMENT_FILES], is_folder=is_folder):
             return True
-        if is_excluded(path, _SECRETS, is_folder=is_folder) and not _is_certificate(file):
-            self.chosen.secrets.append(path)
-            return True
-        if is_excluded(path, gitignore, is_folder=is_folder):
-            self.chosen.ignored += 1
-            return True
+        is_left_out_for = {
+            "secrets": lambda: is_secret_name(path, file, is_folder=is_folder),
+            "ignored": lambda: is_excluded(path, gitignore, is_folder=is_folder),
+            "outside_links": lambda: _leads_out(file, parents),
+            "artifacts": lambda: is_artifact(file, self.root),
+        }
+        for reason, applies in is_left_out_for.items():
+            if applies():
+                getattr(self.chosen, reason).append(path)
+                return True
         return is_folder and _is_virtual_environment(file)
 
     def _includes_some_of(self, folder: str) -> bool:
@@ -179,7 +256,8 @@ def choose_listed_files(
     """Return those of the listed files that go into the artifact.
 
     A pattern such as ``web/**`` in the other tool includes a ``.env`` or a virtual environment there by accident. So
-    files of development tools and secrets are left out unless one of the list's patterns names them.
+    files of development tools, secrets, earlier artifacts and links out of the project are left out unless one of the
+    list's patterns names them.
 
     Args:
         folder: the project.
@@ -193,7 +271,20 @@ def choose_listed_files(
     root, chosen = folder.resolve(), ProjectFiles()
     user_patterns = parse_patterns(patterns)
     left_out = {path.resolve() for path in without}
-    is_virtual_environment = functools.cache(_is_virtual_environment)
+
+    @functools.cache
+    def reason_to_leave_out(path: str, is_folder: bool) -> str | None:
+        """Return the attribute of :class:`ProjectFiles` for a file or folder that is left out; ``""`` for none."""
+        file = root / path
+        if is_excluded(path, _TOOL_FILES, is_folder=is_folder) or (is_folder and _is_virtual_environment(file)):
+            return ""
+        if is_secret_name(path, file, is_folder=is_folder):
+            return "secrets"
+        # A link below another one that leads out counts with that one.
+        if _leads_out(file, (root, file.parent.resolve())):
+            return "outside_links"
+        return "artifacts" if is_artifact(file, root) else None
+
     for name in sorted(set(file_list.files)):
         path = os.path.normpath(name).replace(os.sep, "/")
         file = root / path
@@ -201,28 +292,30 @@ def choose_listed_files(
             raise PackagingError(
                 f"--files lists {name}, which is not in the project, {root}. List only files below that folder."
             )
-        if file.resolve() in left_out or not _is_utf8(path):
+        if Path(os.path.realpath(file)) in left_out:
+            continue
+        if not _is_utf8(path):
+            chosen.undecodable.append(_with_escapes(path))
             continue
         user_match = None
         for part, is_folder in _ancestry(path):
             user_match = last_match(part, user_patterns, is_folder=is_folder) or user_match
         if user_match is not None:
             if not user_match.excludes:
-                chosen.add(path, file)
+                chosen.add(path, file, is_named=True)
             continue
         for part, is_folder in _ancestry(path):
-            is_secret = is_excluded(part, _SECRETS, is_folder=is_folder) and not _is_certificate(root / part)
-            is_tool_file = is_excluded(part, _TOOL_FILES, is_folder=is_folder) or (
-                is_folder and is_virtual_environment(root / part)
-            )
-            if is_tool_file or is_secret:
-                if any(_names(pattern, part, path) for pattern in file_list.patterns):
-                    chosen.add(path, file)
-                elif not is_tool_file and part not in chosen.secrets:
-                    chosen.secrets.append(part)
-                break
+            reason = reason_to_leave_out(part, is_folder)
+            if reason is None:
+                continue
+            if any(_names(pattern, part, path) for pattern in file_list.patterns):
+                chosen.add(path, file, is_named=True)
+            elif reason and part not in getattr(chosen, reason):
+                getattr(chosen, reason).append(part)
+            break
         else:
-            chosen.add(path, file)
+            is_named = any(_names(pattern, path, path) for pattern in file_list.patterns)
+            chosen.add(path, file, is_named=is_named)
     return chosen
 
 
@@ -299,25 +392,52 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def _is_utf8(path: str) -> bool:
-    """Return whether a path can be written into a zip file, which encodes it as UTF-8."""
+def _is_utf8(name: str) -> bool:
+    """Return whether a name can be written into a zip file, which encodes it as UTF-8."""
     try:
-        path.encode()
+        name.encode()
     except UnicodeEncodeError:
         return False
     return True
 
 
-def _is_certificate(file: Path) -> bool:
-    """Return whether a .pem file has certificates without a private key, such as those of a database's authority."""
-    if file.suffix != ".pem":
+def _with_escapes(path: str) -> str:
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _leads_out(file: Path, parents: Sequence[Path]) -> bool:
+    """Return whether a file is a symbolic link to an existing place that is below none of the folders that it is in."""
+    if not file.is_symlink() or not file.exists():
+        return False
+    return not any(Path(os.path.realpath(file)).is_relative_to(folder) for folder in parents)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # the build reports it when it copies the file
+        return b""
+
+
+def _is_database(file: Path) -> bool:
+    if file.suffix.lower() not in (".sqlite3", ".sqlite", ".db", ".db3"):
         return False
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(16) == b"SQLite format 3\0"
     except OSError:
         return False
-    return b"-----BEGIN CERTIFICATE-----" in content and b"PRIVATE KEY-----" not in content
 
 
 def _is_virtual_environment(folder: Path) -> bool:
     return (folder / "pyvenv.cfg").is_file()
+
+
+def _tracked_files(root: Path) -> list[str]:
+    """Return the files below *root* that git tracks although a ``.gitignore`` names them; none without git."""
+    git = shutil.which("git")
+    if git is None:
+        return []
+    command = [git, "-C", str(root), "ls-files", "-z", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    return [_with_escapes(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]

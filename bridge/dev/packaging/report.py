@@ -10,7 +10,7 @@ from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application import application_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from bridge.dev.packaging.archive import ZipEntry
@@ -143,7 +143,7 @@ def hidden_module_warnings(
 def omission_warnings(
     project_files: ProjectFiles, requirement_files: RequirementFiles, *, is_file_list: bool = False
 ) -> list[str]:
-    """Return a warning for each kind of file that is left out and that the application may need.
+    """Return a warning for each kind of file that the artifact lacks or has although the user may not expect it.
 
     Args:
         project_files: the project's files.
@@ -152,16 +152,53 @@ def omission_warnings(
     """
     warnings = []
     if secrets := project_files.secrets:
-        names = ", ".join(secrets[:_MAX_NAMES]) + (" …" if len(secrets) > _MAX_NAMES else "")
-        hint = "name it in a pattern" if is_file_list else f"--include {shlex.quote(secrets[0])}"
-        warnings.append(f"Left out, because they may contain secrets: {names}. To include one: {hint}")
-    if number := project_files.ignored:
-        noun = "file or folder" if number == 1 else "files or folders"
-        warnings.append(f"Left out, because of .gitignore: {number} {noun}. To include some: --include PATTERN")
+        hint = "name it in a pattern" if is_file_list else _include(secrets[0])
+        warnings.append(f"Left out, because they may contain secrets: {_names(secrets)}. To include one: {hint}")
+    for path, sign in project_files.contained_secrets.items():
+        if path in project_files.files:
+            warnings.append(f"{path} is packaged, and contains {sign}. Move it to a place outside of the code.")
+        else:
+            hint = "name it in a pattern" if is_file_list else _include(path)
+            warnings.append(f"Left out, because it contains {sign}: {path}. To include it: {hint}")
+    if ignored := project_files.ignored:
+        noun = "file or folder" if len(ignored) == 1 else "files or folders"
+        warnings.append(f"Left out, because of .gitignore: {len(ignored)} {noun}. To include some: --include PATTERN")
+    if tracked := project_files.tracked:
+        warnings.append(
+            f"Left out, because .gitignore names them, although git tracks them: {_names(tracked)}. To include one: "
+            f"{_include(tracked[0])}"
+        )
+    if artifacts := project_files.artifacts:
+        warnings.append(
+            f"Left out, because earlier builds have made them: {_names(artifacts)}. To include one: "
+            f"{_include(artifacts[0])}"
+        )
+    if links := project_files.outside_links:
+        warnings.append(
+            f"Left out, because they are symbolic links that lead out of the project: {_names(links)}. To include "
+            f"what one leads to: {_include(links[0])}"
+        )
     if links := project_files.broken_links:
-        warnings.append(f"Left out, because their targets do not exist: the symbolic links {', '.join(links)}.")
+        warnings.append(f"Left out, because their targets do not exist: the symbolic links {_names(links)}.")
+    if names := project_files.undecodable:
+        warnings.append(f"Left out, because their names are not UTF-8: {_names(names)}. To include one, rename it.")
+    if sizes := project_files.sizes:
+        files = [f"{path} ({format_size(size)})" for path, size in sorted(sizes.items(), key=lambda item: -item[1])]
+        largest = max(sizes, key=lambda path: sizes[path])
+        warnings.append(
+            f"Packaged, though large or a database: {_names(files)}. To leave one out: "
+            f"--exclude {shlex.quote(f'/{largest}')}"
+        )
     if packages := requirement_files.in_lambda_runtime:
         warnings.append(
             f"Left out, because Lambda's runtime has them: {', '.join(packages)}. To include them: --no-slim"
         )
     return warnings
+
+
+def _names(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:_MAX_NAMES]) + (f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else "")
+
+
+def _include(path: str) -> str:
+    return f"--include {shlex.quote(path)}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+import sqlite3
+import subprocess
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.project_files import FileList, choose_files, choose_listed_files, read_file_list
 from tests.dev.cli.packages import write_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LISTED = [
     "app.py",
@@ -58,13 +59,58 @@ def test_a_tests_folder_below_the_top_level_is_included(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".env", ".env.prod", "tls/server.key", "tls/server.pem", "id_rsa", ".aws/credentials", ".npmrc"]
-)
+    "name",
+    [".env", ".env.prod", ".env~", ".envrc.local", "prod.env", ".ENV", "tls/server.key", "SERVER.KEY", "tls/server.pem",
+     "auth/key.p8", "putty.ppk", "id_rsa", "id_ed25519_sk", ".aws/credentials", ".kube/config", ".docker/config.json",
+     ".npmrc", ".git-credentials", ".pgpass", ".my.cnf", ".vault-token", "prod.tfvars", "prod.auto.tfvars.json",
+     "terraform.tfstate", "service-account.json", "Service-Account-prod.json"],
+)  # fmt: skip
 def test_secrets_are_left_out_and_reported(name: str, tmp_path: Path) -> None:
-    chosen = choose_files(create(tmp_path, "app.py", name))
-    assert set(chosen.files) == {"app.py"}
-    assert len(chosen.secrets) == 1
-    assert name.startswith(chosen.secrets[0])
+    create(tmp_path, "app.py", name)
+    for chosen in (choose_files(tmp_path), choose_listed_files(tmp_path, FileList(["app.py", name], ["**"]))):
+        assert set(chosen.files) == {"app.py"}
+        assert len(chosen.secrets) == 1
+        assert name.startswith(chosen.secrets[0])
+
+
+PRIVATE_KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEowIBAAKCAQEA' * 4}\n"
+SECRETS = {
+    "deploy.txt": (PRIVATE_KEY, "a private key"),
+    "key.json": (json.dumps({"key": PRIVATE_KEY.replace("RSA ", "")}), "a private key"),
+    "notes.md": (
+        "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzzzz"[:40],
+        "a secret access key of AWS",
+    ),
+    "aws.yml": ("SecretAccessKey: '" + "q" * 20 + "A/+9" * 5 + "'", "a secret access key of AWS"),
+    "gcp.json": (json.dumps({"type": "service_account", "private_key": "…"}, indent=2), "the key of a service account"),
+    "ci.cfg": ("token=ghp_" + "aB3" * 12, "a token of GitHub"),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_files_with_sure_signs_of_secrets_are_left_out_and_reported(name: str, tmp_path: Path) -> None:
+    text, sign = SECRETS[name]
+    write_files(tmp_path, {"app.py": "", name: text})
+    for chosen in (choose_files(tmp_path), choose_listed_files(tmp_path, FileList(["app.py", name], ["**"]))):
+        assert (set(chosen.files), chosen.contained_secrets) == ({"app.py"}, {name: sign})
+    assert set(choose_files(tmp_path, [f"!{name}"]).files) == {"app.py", name}
+
+
+def test_a_module_with_a_secret_is_packaged_and_reported(tmp_path: Path) -> None:
+    chosen = choose_files(write_files(tmp_path, {"app.py": f"KEY = {PRIVATE_KEY!r}"}))
+    assert (set(chosen.files), chosen.contained_secrets) == ({"app.py"}, {"app.py": "a private key"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-----BEGIN PRIVATE KEY-----\n…\n", "if '-----BEGIN RSA PRIVATE KEY-----' in text:",
+     "aws_secret_access_key = ${KEY}",
+     "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", '{"type": "service_account"}',
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI me@home", "sha1: da39a3ee5e6b4b0d3255bfef95601890afd80709"],
+)  # fmt: skip
+def test_text_that_only_speaks_of_secrets_is_packaged(text: str, tmp_path: Path) -> None:
+    chosen = choose_files(write_files(tmp_path, {"notes.md": text, "id_rsa.pub": text}))
+    assert (set(chosen.files), chosen.contained_secrets) == ({"notes.md", "id_rsa.pub"}, {})
 
 
 def test_certificates_without_a_private_key_are_not_secrets(tmp_path: Path) -> None:
@@ -115,14 +161,103 @@ def test_the_artifact_is_left_out(tmp_path: Path) -> None:
 
 
 def test_links_are_followed_but_not_into_their_own_folder_or_to_missing_files(tmp_path: Path) -> None:
-    project = create(tmp_path / "project", "app.py")
-    create(tmp_path / "shared", "lib/a.py")
-    (project / "lib").symlink_to(tmp_path / "shared" / "lib")
-    (project / "again").symlink_to(project)
-    (project / "lost").symlink_to(tmp_path / "nothing")
-    chosen = choose_files(project)
-    assert set(chosen.files) == {"app.py", "lib/a.py"}
+    create(tmp_path, "app.py", "shared/lib/a.py")
+    (tmp_path / "lib").symlink_to(tmp_path / "shared" / "lib")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "lost").symlink_to(tmp_path / "nothing")
+    chosen = choose_files(tmp_path)
+    assert set(chosen.files) == {"app.py", "lib/a.py", "shared/lib/a.py"}
     assert chosen.broken_links == ["lost"]
+
+
+def test_links_out_of_the_project_are_left_out_unless_they_are_named(tmp_path: Path) -> None:
+    project = create(tmp_path / "project", "app.py")
+    create(tmp_path, "id.txt", "shared/lib/a.py", "shared/lib/b.py")
+    (project / "notes.txt").symlink_to(tmp_path / "id.txt")
+    (project / "lib").symlink_to("../shared/lib")
+    (tmp_path / "shared/lib/c.py").symlink_to("b.py")
+    chosen = choose_files(project)
+    assert (set(chosen.files), chosen.outside_links) == ({"app.py"}, ["lib", "notes.txt"])
+    chosen = choose_files(project, ["!/lib/", "!notes.txt"])
+    assert (set(chosen.files), chosen.outside_links) == (
+        {"app.py", "lib/a.py", "lib/b.py", "lib/c.py", "notes.txt"},
+        [],
+    )
+    listed = ["app.py", "lib/a.py", "lib/b.py", "notes.txt"]
+    chosen = choose_listed_files(project, FileList(listed, ["**"]))
+    assert (set(chosen.files), chosen.outside_links) == ({"app.py"}, ["lib", "notes.txt"])
+    assert set(choose_listed_files(project, FileList(listed, ["lib/**", "notes.*"])).files) == set(listed)
+
+
+def test_a_link_to_a_secret_of_the_project_is_one(tmp_path: Path) -> None:
+    create(tmp_path, "app.py", ".env")
+    (tmp_path / "settings.txt").symlink_to(".env")
+    assert choose_files(tmp_path).secrets == [".env", "settings.txt"]
+
+
+def test_links_to_each_other_are_an_error(tmp_path: Path) -> None:
+    create(tmp_path, "app.py")
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(PackagingError, match=r"a is a symbolic link that leads back to itself, to b.* --exclude /a"):
+        choose_files(tmp_path)
+    assert set(choose_files(tmp_path, ["/a", "/b"]).files) == {"app.py"}
+
+
+def test_files_that_git_tracks_although_they_are_ignored_are_reported(tmp_path: Path) -> None:
+    create(tmp_path, "app.py", "static/a.css", "static/b.css", "a.log")
+    git = ["git", "-C", str(tmp_path), "-c", "core.excludesFile=/dev/null"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / ".gitignore").write_text("static/\n*.log\n")
+    subprocess.run([*git, "add", "-f", "static/a.css"], check=True)
+    chosen = choose_files(tmp_path)
+    assert (set(chosen.files), chosen.ignored, chosen.tracked) == ({"app.py"}, ["a.log", "static"], ["static/a.css"])
+
+
+def test_files_whose_names_are_not_utf_8_are_reported(tmp_path: Path) -> None:
+    create(tmp_path, "app.py", "data/x")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/data/caf\xe9.txt")).write_text("")
+    chosen = choose_files(tmp_path)
+    assert (set(chosen.files), chosen.undecodable) == ({"app.py", "data/x"}, [r"data/caf\xe9.txt"])
+
+
+def test_what_earlier_builds_have_made_is_left_out(tmp_path: Path) -> None:
+    create(tmp_path, "app.py", "shop/views.py", "data/samples.txt")
+    artifacts = {
+        "out/bridge.zip": [".serverless-wsgi"],
+        "out/layer.zip": ["python/bridge/entrypoint.py"],
+        "terraform/lambda.ZIP": ["shop/views.py", "other.py"],
+        "data/samples.zip": ["samples.txt"],
+    }
+    for name, members in artifacts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        with ZipFile(tmp_path / name, "w") as archive:
+            for member in members:
+                archive.writestr(member, "")
+    folders = {
+        "out/image": {"Dockerfile": "# Made by `bridge package`. \nFROM x\n"},
+        "sam": {"template.yaml": "Resources: {F: {Metadata: {\n  SamResourceId: F}}}"},
+        "assembly": {"cdk.out": "{}"},
+        "packaged": {"serverless-state.json": "{}"},
+    }
+    for folder, files in folders.items():
+        write_files(tmp_path / folder, {**files, "app.py": ""})
+    chosen = choose_files(tmp_path)
+    assert set(chosen.files) == {"app.py", "shop/views.py", "data/samples.txt", "data/samples.zip"}
+    assert set(chosen.artifacts) == {*artifacts, *folders} - {"data/samples.zip"}
+    assert "out/bridge.zip" in choose_files(tmp_path, ["!/out/bridge.zip"]).files
+    listed = ["app.py", "out/bridge.zip", "assembly/app.py"]
+    chosen = choose_listed_files(tmp_path, FileList(listed, ["**"]))
+    assert (set(chosen.files), chosen.artifacts) == ({"app.py"}, ["assembly", "out/bridge.zip"])
+
+
+def test_large_files_and_databases_are_packaged_and_reported(tmp_path: Path) -> None:
+    create(tmp_path, "app.py", "notes.db")
+    (tmp_path / "model.bin").write_bytes(bytes(6 << 20))
+    sqlite3.connect(tmp_path / "shop.sqlite3").execute("create table a (b)").connection.close()
+    chosen = choose_files(tmp_path)
+    assert set(chosen.files) == {"app.py", "notes.db", "model.bin", "shop.sqlite3"}
+    assert chosen.sizes == {"model.bin": 6 << 20, "shop.sqlite3": (tmp_path / "shop.sqlite3").stat().st_size}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
