@@ -9,6 +9,13 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from bridge.dev.deploying.function_description import (
+    DEFAULT_MEMORY,
+    DEFAULT_STREAMING_TIMEOUT,
+    DEFAULT_TIMEOUT,
+    HANDLER,
+    STREAMING_VARIABLES,
+)
 from bridge.dev.errors import UsageError
 
 # The Python versions of Lambda's runtimes that this package supports:
@@ -83,6 +90,8 @@ class Deployment:
         folder: the folder for the files, relative to the project.
         buffered: whether to deploy a function behind an HTTP API.
         streaming: whether to deploy a function that streams behind a Function URL.
+        memory: the memory of the functions in MB.
+        timeout: the timeout of the functions in seconds; None for the default of each.
     """
 
     kind: str
@@ -93,6 +102,8 @@ class Deployment:
     folder: str
     buffered: bool = True
     streaming: bool = True
+    memory: int = DEFAULT_MEMORY
+    timeout: int | None = None
 
     @property
     def tool(self) -> DeploymentTool:
@@ -121,6 +132,11 @@ class Deployment:
             "PYTHON": self.python,
             "PYTHON_NAME": self.python.replace(".", "_"),
             "ARCH": self.arch,
+            "HANDLER": HANDLER,
+            "MEMORY": str(self.memory),
+            "TIMEOUT": str(self.timeout or DEFAULT_TIMEOUT),
+            "STREAMING_TIMEOUT": str(self.timeout or DEFAULT_STREAMING_TIMEOUT),
+            "WRAPPER": STREAMING_VARIABLES["AWS_LAMBDA_EXEC_WRAPPER"],
             "CDK_ARCH": {"x86_64": "X86_64", "arm64": "ARM_64"}[self.arch],
             "DOCKER_ARCH": {"x86_64": "amd64"}.get(self.arch, self.arch),
             "FOLDER": self.folder,

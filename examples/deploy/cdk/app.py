@@ -30,7 +30,7 @@ class Deployment(cdk.Stack):
             self,
             "Streaming",
             **settings,
-            timeout=cdk.Duration.minutes(5),
+            timeout=cdk.Duration.seconds(300),
             environment={
                 "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap",
                 "BRIDGE_RESPONSE_MODE": "stream",

@@ -1,0 +1,144 @@
+"""The description of a deployed function, shared by ``bridge init`` and ``bridge deploy``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bridge.dev.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HANDLER = "bridge.entrypoint.handler"
+# The wrapper starts the bridge's runtime in place of Lambda's own: docs/runtime.md.
+STREAMING_VARIABLES = {
+    "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap",
+    "BRIDGE_RESPONSE_MODE": "stream",
+}
+DEFAULT_MEMORY = 512
+# HTTP APIs and REST APIs wait for 30 and 29 seconds: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+DEFAULT_TIMEOUT, DEFAULT_STREAMING_TIMEOUT = 29, 300
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MEMORY_RANGE, TIMEOUT_RANGE = (128, 10_240), (1, 900)
+_MAX_ENVIRONMENT_BYTES = 4096
+# https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
+_FIRST_SNAPSTART_MINOR = 12
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+_RESERVED_VARIABLES = frozenset(
+    """
+    _HANDLER AWS_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_DEFAULT_REGION AWS_EXECUTION_ENV AWS_LAMBDA_FUNCTION_MEMORY_SIZE
+    AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_GROUP_NAME
+    AWS_LAMBDA_LOG_STREAM_NAME AWS_LAMBDA_RUNTIME_API AWS_REGION AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+    LAMBDA_RUNTIME_DIR LAMBDA_TASK_ROOT _X_AMZN_TRACE_ID
+    """.split()
+)
+
+
+@dataclass(frozen=True)
+class FunctionDescription:
+    """A function of an artifact that ``bridge package`` builds.
+
+    Attributes:
+        python: the Python version, ``"3.13"``.
+        arch: the processor as Lambda names it.
+        streaming: whether responses are streamed, by the bridge's runtime.
+        memory: the memory in MB.
+        timeout: the timeout in seconds; None for the default, which depends on *streaming*.
+        environment: the environment variables without those of *streaming*.
+        secrets: environment variables as CloudFormation's dynamic references, which
+            :mod:`bridge.dev.deploying.secret_references` makes.
+        subnets: the ids of subnets; empty for a function outside of a VPC.
+        security_groups: the ids of security groups in the VPC.
+        reserved_concurrency: how many requests the function answers at once at most; None for no limit of its own.
+        snap_start: whether a published version starts from a snapshot.
+    """
+
+    python: str
+    arch: str
+    streaming: bool = False
+    memory: int = DEFAULT_MEMORY
+    timeout: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    subnets: Sequence[str] = ()
+    security_groups: Sequence[str] = ()
+    reserved_concurrency: int | None = None
+    snap_start: bool = False
+
+    @property
+    def runtime(self) -> str:
+        """The name of Lambda's runtime."""
+        return f"python{self.python}"
+
+    @property
+    def seconds(self) -> int:
+        """The timeout in seconds."""
+        return self.timeout or (DEFAULT_STREAMING_TIMEOUT if self.streaming else DEFAULT_TIMEOUT)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """All environment variables."""
+        own = STREAMING_VARIABLES if self.streaming else {}
+        return {**own, **self.environment, **self.secrets}
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The properties of the resource ``AWS::Lambda::Function`` that depend on nothing else in the template.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
+        """
+        properties: dict[str, Any] = {
+            "Handler": HANDLER,
+            "Runtime": self.runtime,
+            "Architectures": [self.arch],
+            "MemorySize": self.memory,
+            "Timeout": self.seconds,
+        }
+        if self.variables:
+            properties["Environment"] = {"Variables": self.variables}
+        if self.subnets:
+            properties["VpcConfig"] = {
+                "SubnetIds": list(self.subnets),
+                "SecurityGroupIds": list(self.security_groups),
+            }
+        if self.reserved_concurrency is not None:
+            properties["ReservedConcurrentExecutions"] = self.reserved_concurrency
+        if self.snap_start:
+            properties["SnapStart"] = {"ApplyOn": "PublishedVersions"}
+        return properties
+
+    def check(self) -> None:
+        """Raise a :class:`UsageError` for a description that Lambda refuses."""
+        for option, value, (least, most), unit in (
+            ("--memory", self.memory, MEMORY_RANGE, "MB"),
+            ("--timeout", self.seconds, TIMEOUT_RANGE, "seconds"),
+        ):
+            if not least <= value <= most:
+                raise UsageError(f"{option} {value}: Lambda takes {least} to {most} {unit}.")
+        if self.snap_start and int(self.python.partition(".")[2]) < _FIRST_SNAPSTART_MINOR:
+            raise UsageError(
+                f"--snap-start: Lambda takes snapshots from Python 3.{_FIRST_SNAPSTART_MINOR} on, and the function has "
+                f"{self.python}. Choose another version with --python."
+            )
+        if bool(self.subnets) != bool(self.security_groups):
+            missing = "the id of a security group (sg-…)" if self.subnets else "the id of a subnet (subnet-…)"
+            raise UsageError(f"--vpc: {missing} is missing. Name both, as in --vpc subnet-1,subnet-2,sg-1.")
+        self._check_variables()
+
+    def _check_variables(self) -> None:
+        for name in self.variables:
+            if not _VARIABLE.fullmatch(name) or name in _RESERVED_VARIABLES:
+                why = "Lambda sets it itself" if name in _RESERVED_VARIABLES else "it is not a valid name"
+                raise UsageError(f"The environment variable {name} cannot be set: {why}. Give it another name.")
+        if both := sorted(self.environment.keys() & self.secrets.keys()):
+            raise UsageError(f"{both[0]} is set twice: as an environment variable and as a secret. Remove one of them.")
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in self.variables.items())
+        if size > _MAX_ENVIRONMENT_BYTES:
+            raise UsageError(
+                f"The environment variables have {size} bytes: Lambda takes {_MAX_ENVIRONMENT_BYTES}. Move large values "
+                "into a file of the project, or into Secrets Manager, where the application reads them."
+            )
