@@ -1,4 +1,4 @@
-"""anyio and sniffio, on which Starlette, FastAPI and Litestar stand, find what they need on the loop."""
+"""anyio and sniffio, on which Starlette, FastAPI and Litestar are built, work on the application's loop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from tests.asgi.applications import Responding
 from tests.helpers import get
-from tests.asgi.test_loop import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 def test_task_groups_and_cancel_scopes_work(make_handler: MakeHandler) -> None:
     async def work(path: str) -> list[str]:
-        found: list[str] = []
+        results: list[str] = []
         async with anyio.create_task_group() as group:
             group.start_soon(anyio.sleep, 100)
             with anyio.move_on_after(0.01) as scope:
                 await anyio.sleep_forever()
-            found.append(str(scope.cancelled_caught))
+            results.append(str(scope.cancelled_caught))
             with pytest.raises(TimeoutError), anyio.fail_after(0.01):
                 await anyio.sleep_forever()
             group.cancel_scope.cancel()
-        return [*found, sniffio.current_async_library()]
+        return [*results, sniffio.current_async_library()]
 
-    handler = make_handler(serving(work))
+    handler = make_handler(Responding(work))
     assert [get(handler) for _ in range(2)] == [(200, b"['True', 'asyncio']")] * 2
 
 
-def test_threads_call_the_loop_and_the_loop_calls_threads(make_handler: MakeHandler) -> None:
+def test_threads_and_the_loop_call_each_other(make_handler: MakeHandler) -> None:
     async def work(path: str) -> int:
         async def two() -> int:
             await anyio.sleep(0)
@@ -54,26 +54,26 @@ def test_threads_call_the_loop_and_the_loop_calls_threads(make_handler: MakeHand
 
         return await anyio.to_thread.run_sync(in_thread)
 
-    handler = make_handler(serving(work))
+    handler = make_handler(Responding(work))
     assert [get(handler) for _ in range(2)] == [(200, b"3")] * 2
 
 
-def test_worker_threads_serve_one_request_after_another(make_handler: MakeHandler) -> None:
+def test_a_worker_thread_serves_one_request_after_another(make_handler: MakeHandler) -> None:
     async def work(path: str) -> int:
         return await anyio.to_thread.run_sync(threading.get_ident)
 
-    handler = make_handler(serving(work), lifespan="off")
+    handler = make_handler(Responding(work), lifespan="off")
     assert len({get(handler) for _ in range(5)}) == 1
 
 
 @pytest.mark.parametrize("mode", ["auto", "off"])
-def test_worker_threads_end_with_the_handler(make_handler: MakeHandler, mode: str) -> None:
+def test_worker_threads_end_when_the_handler_is_closed(make_handler: MakeHandler, mode: str) -> None:
     threads: list[threading.Thread] = []
 
     async def work(path: str) -> None:
         threads.append(await anyio.to_thread.run_sync(threading.current_thread))
 
-    handler = make_handler(serving(work), lifespan=mode)
+    handler = make_handler(Responding(work), lifespan=mode)
     get(handler)
     handler.close()
     threads[0].join(10)
@@ -102,7 +102,7 @@ def starlette() -> Starlette:
     def background(request: Any) -> PlainTextResponse:
         return PlainTextResponse("fine", background=BackgroundTask(request.app.state.done.append, True))
 
-    async def passing(request: Any, call_next: Any) -> Any:
+    async def add_header(request: Any, call_next: Any) -> Any:
         response = await call_next(request)
         response.headers["x-passed"] = "1"
         return response
@@ -114,23 +114,23 @@ def starlette() -> Starlette:
             Route("/async-stream", async_stream),
             Route("/background", background),
         ],
-        middleware=[Middleware(BaseHTTPMiddleware, dispatch=passing)],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=add_header)],
     )
     app.state.done = []
     return app
 
 
 @pytest.mark.parametrize("path", ["/stream", "/async-stream"])
-def test_a_starlette_stream_arrives_whole(make_handler: MakeHandler, path: str) -> None:
+def test_a_stream_of_starlette_is_complete(make_handler: MakeHandler, path: str) -> None:
     assert get(make_handler(starlette()), path) == (200, b"0 1 2 3 4 ")
 
 
-def test_starlette_s_background_tasks_end_before_the_answer(make_handler: MakeHandler) -> None:
+def test_background_tasks_of_starlette_end_before_the_response_is_returned(make_handler: MakeHandler) -> None:
     app = starlette()
     assert get(make_handler(app), "/background") == (200, b"fine")
     assert app.state.done == [True]
 
 
-def test_starlette_s_plain_functions_keep_their_thread(make_handler: MakeHandler) -> None:
+def test_synchronous_functions_of_starlette_keep_their_thread(make_handler: MakeHandler) -> None:
     handler = make_handler(starlette())
     assert len({get(handler, "/plain") for _ in range(5)}) == 1

@@ -1,4 +1,4 @@
-"""ASGI 3: the messages of one request, in the order that the specification allows."""
+"""ASGI 3: connection scope and messages of one request, in the order that the specification allows."""
 
 from __future__ import annotations
 
@@ -10,31 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.helpers import get, body_of, event
+from tests.asgi.applications import BODY, START, sending
+from tests.helpers import body_of, event, get
 
 if TYPE_CHECKING:
     from tests.conftest import MakeHandler
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
-START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
-BODY = {"type": "http.response.body", "body": b"fine"}
-
-
-def sending(*messages: Any) -> App:
-    """An application without lifespan that sends these messages; an error among them is raised."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        assert scope["type"] == "http"
-        for message in messages:
-            if isinstance(message, BaseException):
-                raise message
-            await send(message)
-
-    return app
 
 
 def failed(make_handler: MakeHandler, app: App, caplog: pytest.LogCaptureFixture) -> str:
-    """What is logged of an application that is answered with a plain 500."""
+    """The log of an application whose request is answered with a plain 500."""
     with caplog.at_level(logging.ERROR):
         assert get(make_handler(app)) == (500, b"Internal Server Error")
     [record] = caplog.records
@@ -44,7 +30,7 @@ def failed(make_handler: MakeHandler, app: App, caplog: pytest.LogCaptureFixture
 
 
 class TestReceive:
-    def test_the_request_comes_once_and_whole(self, make_handler: MakeHandler) -> None:
+    def test_the_request_is_received_once_and_whole(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -76,7 +62,7 @@ class TestReceive:
         assert get(make_handler(app, lifespan="off")) == (200, b"finefine")
         assert order == ["http.request", "start", "complete", "http.disconnect"]
 
-    def test_every_receive_after_the_response_says_that_the_client_is_gone(self, make_handler: MakeHandler) -> None:
+    def test_every_receive_after_the_response_returns_disconnect(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -87,7 +73,7 @@ class TestReceive:
         assert get(make_handler(app, lifespan="off")) == (200, b"fine")
         assert [message["type"] for message in seen] == ["http.request", "http.disconnect", "http.disconnect"]
 
-    def test_several_may_wait_and_one_may_give_up(self, make_handler: MakeHandler) -> None:
+    def test_several_tasks_may_receive_and_one_of_them_may_be_cancelled(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -103,7 +89,7 @@ class TestReceive:
         assert isinstance(seen[0], asyncio.CancelledError)
         assert seen[1:] == [{"type": "http.disconnect"}] * 2
 
-    def test_a_listener_of_an_application_that_failed_is_let_go(self, make_handler: MakeHandler) -> None:
+    def test_a_listener_of_an_application_that_failed_receives_disconnect(self, make_handler: MakeHandler) -> None:
         seen = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -129,7 +115,7 @@ class TestSend:
             messages.append({"type": "http.response.body"})
         assert get(make_handler(sending(START, *messages))) == (200, b"fine")
 
-    def test_a_buffer_that_is_used_again_is_not_mixed_up(self, make_handler: MakeHandler) -> None:
+    def test_a_reused_buffer_is_copied(self, make_handler: MakeHandler) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
             buffer = bytearray(1)
@@ -151,11 +137,11 @@ class TestSend:
             {b"x-a": b"1", b"x-b": b"2"}.items(),
         ],
     )
-    def test_headers_may_be_any_pairs(self, make_handler: MakeHandler, headers: Any) -> None:
+    def test_headers_may_be_any_iterable_of_pairs(self, make_handler: MakeHandler, headers: Any) -> None:
         payload = make_handler(sending({**START, "headers": headers}, BODY))(event(), None)
         assert payload["headers"] == {"x-a": "1", "x-b": "2"}
 
-    def test_headers_body_and_more_body_may_be_left_out(self, make_handler: MakeHandler) -> None:
+    def test_headers_body_and_more_body_are_optional(self, make_handler: MakeHandler) -> None:
         payload = make_handler(sending({"type": "http.response.start", "status": 204}, {"type": "http.response.body"}))(
             event(), None
         )
@@ -164,46 +150,46 @@ class TestSend:
     @pytest.mark.parametrize(
         "headers", [[("x-a", "1")], [(b"x-a", "1")], [(b"x-a", 5)], [(b"x-a", 0)], [(b"x-a", None)], [b"x-a"], None]
     )
-    def test_headers_that_are_not_of_bytes_are_refused(
+    def test_headers_that_are_not_bytes_are_an_error(
         self, make_handler: MakeHandler, headers: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         failed(make_handler, sending({**START, "headers": headers}, BODY), caplog)
 
     @pytest.mark.parametrize("body", ["text", 5, [b"a"]])
     @pytest.mark.parametrize("more", [True, False])
-    def test_a_body_that_is_not_of_bytes_is_refused_where_it_is_sent(
+    def test_a_body_that_is_not_bytes_is_an_error_where_it_is_sent(
         self, make_handler: MakeHandler, body: Any, more: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
         app = sending(START, {"type": "http.response.body", "body": body, "more_body": more}, BODY)
         assert f"{type(body).__name__}, not bytes" in failed(make_handler, app, caplog)
 
     @pytest.mark.parametrize("status", ["200", 99, 1000, None, 200.0, True])
-    def test_what_is_no_status_is_refused(
+    def test_an_invalid_status_is_an_error(
         self, make_handler: MakeHandler, status: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert repr(status) in failed(make_handler, sending({**START, "status": status}, BODY), caplog)
 
-    def test_a_status_of_the_standard_library_is_a_plain_number_in_the_payload(self, make_handler: MakeHandler) -> None:
+    def test_an_http_status_of_the_standard_library_is_an_integer_in_the_payload(
+        self, make_handler: MakeHandler
+    ) -> None:
         payload = make_handler(sending({**START, "status": http.HTTPStatus.ACCEPTED}, BODY))(event(), None)
         assert type(payload["statusCode"]) is int
 
     @pytest.mark.parametrize("value", [b"a\r\nset-cookie: stolen=1", b"a\nb", b"a\0b"])
-    def test_a_header_with_a_line_break_is_refused(
+    def test_a_header_with_a_line_break_is_an_error(
         self, make_handler: MakeHandler, value: bytes, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert "line break" in failed(make_handler, sending({**START, "headers": [(b"x-a", value)]}, BODY), caplog)
 
-    @pytest.mark.parametrize(("value", "seen"), [("café".encode(), "café"), (b"caf\xe9", "café")])
-    def test_headers_beyond_ascii_arrive_as_what_they_mean(
-        self, make_handler: MakeHandler, value: bytes, seen: str
-    ) -> None:
+    @pytest.mark.parametrize(("value", "text"), [("café".encode(), "café"), (b"caf\xe9", "café")])
+    def test_header_values_beyond_ascii_are_decoded(self, make_handler: MakeHandler, value: bytes, text: str) -> None:
         payload = make_handler(sending({**START, "headers": [(b"x-a", value)]}, BODY))(event(), None)
-        assert payload["headers"] == {"x-a": seen}
+        assert payload["headers"] == {"x-a": text}
 
 
 class TestOrder:
     @pytest.mark.parametrize(
-        ("messages", "why"),
+        ("messages", "problem"),
         [
             ([BODY], "before http.response.start"),
             ([START, START], "while the body is being sent"),
@@ -215,20 +201,20 @@ class TestOrder:
             ([START, {**BODY, "more_body": True}], "the last part"),
         ],
     )
-    def test_what_asgi_does_not_allow_is_a_logged_500(
-        self, make_handler: MakeHandler, messages: list[Any], why: str, caplog: pytest.LogCaptureFixture
+    def test_messages_that_asgi_does_not_allow_are_a_logged_500(
+        self, make_handler: MakeHandler, messages: list[Any], problem: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        assert why in failed(make_handler, sending(*messages), caplog)
+        assert problem in failed(make_handler, sending(*messages), caplog)
 
     @pytest.mark.parametrize("extra", [START, BODY, {"type": "http.response.body", "body": b"", "more_body": False}])
-    def test_what_comes_after_the_response_is_refused_and_the_response_stands(
+    def test_a_message_after_the_response_is_logged_and_the_response_stands(
         self, make_handler: MakeHandler, extra: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.ERROR):
             assert get(make_handler(sending(START, BODY, extra))) == (200, b"fine")
         assert "after the response was complete" in caplog.text
 
-    def test_an_application_may_recover_from_a_message_that_was_refused(self, make_handler: MakeHandler) -> None:
+    def test_an_application_may_recover_from_the_error_of_a_message(self, make_handler: MakeHandler) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             with pytest.raises(TypeError):
                 await send(BODY)
@@ -238,7 +224,7 @@ class TestOrder:
         assert get(make_handler(app, lifespan="off")) == (200, b"fine")
 
     @pytest.mark.parametrize("message", [{}, {"type": None}, {"status": 200}, None, "http.response.start"])
-    def test_what_is_no_message_is_refused(
+    def test_an_invalid_message_is_an_error(
         self, make_handler: MakeHandler, message: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         failed(make_handler, sending(message), caplog)
@@ -249,8 +235,8 @@ class TestErrors:
     def test_an_exception_before_the_response_is_complete_is_a_plain_500(
         self, make_handler: MakeHandler, before: list[Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        text = failed(make_handler, sending(*before, ValueError("what went wrong")), caplog)
-        assert "what went wrong" in text
+        text = failed(make_handler, sending(*before, ValueError("no database")), caplog)
+        assert "no database" in text
         assert "Traceback" in text
 
     def test_an_exception_after_it_is_logged_and_the_response_stands(
@@ -262,15 +248,15 @@ class TestErrors:
 
     @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit])
     @pytest.mark.parametrize("before", [[], [START], [START, BODY]])
-    def test_what_is_no_exception_is_not_swallowed(
+    def test_exceptions_that_are_not_of_the_class_exception_pass(
         self, make_handler: MakeHandler, error: type[BaseException], before: list[Any]
     ) -> None:
         handler = make_handler(sending(*before, error()))
-        for _ in range(2):  # nor does it break the loop
+        for _ in range(2):  # the loop still works
             with pytest.raises(error):
                 get(handler)
 
-    def test_an_exception_group_is_an_exception(
+    def test_an_exception_group_is_a_logged_500(
         self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -282,7 +268,7 @@ class TestErrors:
             assert get(make_handler(app, lifespan="off"))[0] == 500
         assert "of the group" in caplog.text
 
-    def test_it_does_not_matter_that_an_application_is_no_coroutine_function(self, make_handler: MakeHandler) -> None:
+    def test_an_application_may_return_any_awaitable(self, make_handler: MakeHandler) -> None:
         class Awaits:
             def __init__(self, coroutine: Any) -> None:
                 self._coroutine = coroutine
@@ -308,7 +294,7 @@ class TestScope:
         make_handler(app, lifespan="off")(event(**options), "the context")
         return seen[0]
 
-    def test_it_has_what_asgi_requires_in_the_right_types(self, make_handler: MakeHandler) -> None:
+    def test_it_has_the_keys_and_types_of_the_specification(self, make_handler: MakeHandler) -> None:
         scope = self.scope(make_handler, path="/caf%C3%A9", headers={"X-Mixed": "Caf\xe9", "Cookie": "a=1"})
         assert type(scope) is dict
         assert scope["type"] == "http"
@@ -325,7 +311,7 @@ class TestScope:
             assert name == name.lower()
         assert (b"x-mixed", "Caf\xe9".encode()) in scope["headers"]
 
-    def test_the_raw_event_and_context_are_in_it(self, make_handler: MakeHandler) -> None:
+    def test_it_contains_event_and_context(self, make_handler: MakeHandler) -> None:
         scope = self.scope(make_handler)
         assert scope["aws.event"] == event()
         assert scope["aws.context"] == "the context"
@@ -333,11 +319,11 @@ class TestScope:
     def test_without_a_lifespan_there_is_no_state(self, make_handler: MakeHandler) -> None:
         assert "state" not in self.scope(make_handler)
 
-    def test_it_is_new_for_each_request(self, make_handler: MakeHandler) -> None:
-        found = []
+    def test_each_request_has_its_own(self, make_handler: MakeHandler) -> None:
+        scopes = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            found.append([set(scope), dict(scope["asgi"]), list(scope["headers"])])
+            scopes.append([set(scope), dict(scope["asgi"]), list(scope["headers"])])
             scope["left"] = "behind"
             scope["headers"].append((b"left", b"behind"))
             scope["asgi"]["left"] = "behind"
@@ -347,20 +333,22 @@ class TestScope:
         handler = make_handler(app, lifespan="off")
         get(handler)
         get(handler)
-        assert found[0] == found[1]
+        assert scopes[0] == scopes[1]
 
     @pytest.mark.parametrize(("body", "length"), [("", []), ("a=1", [b"3"])])
-    def test_a_body_s_length_is_told(self, make_handler: MakeHandler, body: str, length: list[bytes]) -> None:
+    def test_the_content_length_is_that_of_the_body(
+        self, make_handler: MakeHandler, body: str, length: list[bytes]
+    ) -> None:
         scope = self.scope(make_handler, method="POST", body=body)
         assert [value for name, value in scope["headers"] if name == b"content-length"] == length
 
-    def test_a_length_that_a_client_made_up_is_not_believed(self, make_handler: MakeHandler) -> None:
+    def test_a_false_content_length_is_replaced(self, make_handler: MakeHandler) -> None:
         scope = self.scope(make_handler, headers={"Content-Length": "999", "Transfer-Encoding": "chunked"}, body="a=1")
-        told = dict(scope["headers"])
-        assert told[b"content-length"] == b"3"
-        assert b"transfer-encoding" not in told
+        headers = dict(scope["headers"])
+        assert headers[b"content-length"] == b"3"
+        assert b"transfer-encoding" not in headers
 
-    def test_a_path_that_is_no_utf_8_is_whole_in_the_raw_path(self, make_handler: MakeHandler) -> None:
+    def test_a_path_that_is_not_utf_8_is_complete_in_the_raw_path(self, make_handler: MakeHandler) -> None:
         scope = self.scope(make_handler, path="/%FF%2F")
         assert scope["raw_path"] == b"/%FF%2F"
         assert scope["path"] == "/�/"
@@ -379,7 +367,7 @@ def test_an_asgi_2_application_is_called_in_two_steps(make_handler: MakeHandler)
     assert get(make_handler(App)) == (200, b"fine")
 
 
-def test_a_payload_has_nothing_of_the_loop_in_it(make_handler: MakeHandler) -> None:
+def test_a_binary_body_is_base64_in_the_payload(make_handler: MakeHandler) -> None:
     payload = make_handler(sending(START, {**BODY, "body": b"\xff"}))(event(), None)
     assert body_of(payload) == b"\xff"
     assert set(payload) == {"statusCode", "headers", "body", "isBase64Encoded"}

@@ -1,4 +1,4 @@
-"""The ASGI lifespan: one for the life of the process, whatever the application makes of it."""
+"""The ASGI lifespan: one for the life of the process."""
 
 from __future__ import annotations
 
@@ -23,19 +23,23 @@ if TYPE_CHECKING:
 
 
 class App:
-    """An application that remembers what it was told, and whose lifespan is a function of receive, send and state."""
+    """An application whose lifespan is a function of receive, send and state, and that records its calls.
+
+    Attributes:
+        calls: ``"lifespan"`` and ``"http"`` for each call, ``"end"`` when the lifespan has returned.
+    """
 
     def __init__(self, live: Callable[[Any, Any, Any], Any]) -> None:
         self._live = live
-        self.seen: list[Any] = []
+        self.calls: list[Any] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            self.seen.append("lifespan")
+            self.calls.append("lifespan")
             await self._live(receive, send, scope["state"])
-            self.seen.append("end")
+            self.calls.append("end")
         else:
-            self.seen.append("http")
+            self.calls.append("http")
             await send({"type": "http.response.start", "status": 200})
             await send({"type": "http.response.body", "body": repr(scope.get("state")).encode()})
 
@@ -49,7 +53,7 @@ async def usual(receive: Any, send: Any, state: Any) -> None:
 
 
 async def unsupported(receive: Any, send: Any, state: Any) -> None:
-    raise KeyError("I know of no lifespan")
+    raise KeyError("there is no lifespan")
 
 
 async def broken(receive: Any, send: Any, state: Any) -> None:
@@ -58,7 +62,7 @@ async def broken(receive: Any, send: Any, state: Any) -> None:
 
 
 async def leaving(receive: Any, send: Any, state: Any) -> None:
-    """Returns before it has answered."""
+    """Return before the answer."""
 
 
 async def failing(receive: Any, send: Any, state: Any) -> None:
@@ -77,16 +81,16 @@ async def cancelled(receive: Any, send: Any, state: Any) -> None:
     raise asyncio.CancelledError
 
 
-def test_it_starts_once_before_the_first_request_and_ends_with_the_handler(make_handler: MakeHandler) -> None:
+def test_it_starts_once_with_the_first_request_and_ends_with_the_handler(make_handler: MakeHandler) -> None:
     app = App(usual)
     handler = make_handler(app)
-    assert app.seen == []
+    assert app.calls == []
     for _ in range(3):
         assert get(handler) == (200, b"{'pool': []}")
-    assert app.seen == ["lifespan", "http", "http", "http"]
+    assert app.calls == ["lifespan", "http", "http", "http"]
     handler.close()
     handler.close()
-    assert app.seen == ["lifespan", "http", "http", "http", "end"]
+    assert app.calls == ["lifespan", "http", "http", "http", "end"]
 
 
 def test_it_may_be_started_before_the_first_request(make_handler: MakeHandler) -> None:
@@ -94,18 +98,18 @@ def test_it_may_be_started_before_the_first_request(make_handler: MakeHandler) -
     handler = make_handler(app)
     handler.startup()
     handler.startup()
-    assert app.seen == ["lifespan"]
+    assert app.calls == ["lifespan"]
     get(handler)
-    assert app.seen == ["lifespan", "http"]
+    assert app.calls == ["lifespan", "http"]
 
 
-def test_a_handler_that_was_never_used_may_be_closed(make_handler: MakeHandler) -> None:
+def test_a_handler_without_requests_has_no_lifespan_to_shut_down(make_handler: MakeHandler) -> None:
     app = App(usual)
     make_handler(app).close()
-    assert app.seen == []
+    assert app.calls == []
 
 
-def test_the_state_is_copied_for_each_request_and_what_is_in_it_is_shared(make_handler: MakeHandler) -> None:
+def test_each_request_gets_a_shallow_copy_of_the_state(make_handler: MakeHandler) -> None:
     bodies = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -126,39 +130,38 @@ def test_the_state_is_copied_for_each_request_and_what_is_in_it_is_shared(make_h
     assert bodies[0]["pool"] == [1, 1]
 
 
-def test_off_means_that_it_is_never_asked_for(make_handler: MakeHandler) -> None:
+def test_there_is_none_with_the_option_off(make_handler: MakeHandler) -> None:
     app = App(usual)
     assert get(make_handler(app, lifespan="off")) == (200, b"None")
-    assert app.seen == ["http"]
+    assert app.calls == ["http"]
 
 
 class TestAuto:
     @pytest.mark.parametrize("live", [unsupported, broken, leaving, cancelled])
-    def test_an_application_without_one_is_served_without(self, live: Any, make_handler: MakeHandler) -> None:
+    def test_an_application_without_lifespan_is_served(self, live: Any, make_handler: MakeHandler) -> None:
         handler = make_handler(App(live))
         assert get(handler) == (200, b"None")
         assert get(handler) == (200, b"None")
 
-    def test_an_application_without_one_is_asked_once(self, make_handler: MakeHandler) -> None:
+    def test_the_lifespan_of_an_application_without_one_is_called_once_and_not_logged(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         app = App(unsupported)
         handler = make_handler(app)
         get(handler)
         get(handler)
-        assert app.seen == ["lifespan", "http", "http"]
-
-    def test_an_application_without_one_is_nothing_to_talk_about(
-        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        get(make_handler(App(unsupported)))
+        assert app.calls == ["lifespan", "http", "http"]
         assert caplog.text == ""
 
-    def test_a_startup_that_breaks_is_logged(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_exception_of_the_startup_is_logged(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         get(make_handler(App(broken)))
         assert "no database" in caplog.text
         assert "Traceback" in caplog.text
 
     @pytest.mark.parametrize("live", [failing, failing_and_listening])
-    def test_a_startup_that_failed_is_an_error(
+    def test_a_failed_startup_is_an_error(
         self, live: Any, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         handler = make_handler(App(live))
@@ -167,13 +170,13 @@ class TestAuto:
         assert get(handler)[0] == 500
         assert "no database" in caplog.text
 
-    @pytest.mark.parametrize("told", ["not today", "Traceback (most recent call last):\n …\nOSError: no database\n"])
-    def test_what_it_raises_after_it_said_so_is_told_once(
-        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture, told: str
+    @pytest.mark.parametrize("message", ["not today", "Traceback (most recent call last):\n …\nOSError: no database\n"])
+    def test_the_exception_of_a_failed_startup_is_in_the_error_once(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture, message: str
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
-            await send({"type": "lifespan.startup.failed", "message": told})
+            await send({"type": "lifespan.startup.failed", "message": message})
             raise OSError("no database")
 
         with pytest.raises(bridge.LifespanError) as caught:
@@ -181,7 +184,7 @@ class TestAuto:
         assert "".join(traceback.format_exception(caught.value)).count("OSError: no database") == 1
         assert not caplog.records
 
-    def test_the_next_event_tries_again(self, make_handler: MakeHandler) -> None:
+    def test_the_next_request_tries_again(self, make_handler: MakeHandler) -> None:
         left = [failing, failing_and_listening, usual]
 
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -191,7 +194,7 @@ class TestAuto:
         assert [get(handler)[0] for _ in range(4)] == [500, 500, 200, 200]
         assert left == []
 
-    def test_starlette_s_lifespan_that_raises_is_an_error(self, make_handler: MakeHandler) -> None:
+    def test_an_exception_of_starlette_s_lifespan_is_an_error(self, make_handler: MakeHandler) -> None:
         @asynccontextmanager
         async def live(app: Starlette) -> AsyncIterator[None]:
             if app.routes == []:
@@ -205,20 +208,20 @@ class TestAuto:
 
 class TestOn:
     @pytest.mark.parametrize("live", [unsupported, broken, leaving, failing, failing_and_listening, cancelled])
-    def test_an_application_without_one_is_an_error(self, live: Any, make_handler: MakeHandler) -> None:
+    def test_an_application_without_lifespan_is_an_error(self, live: Any, make_handler: MakeHandler) -> None:
         handler = make_handler(App(live), lifespan="on")
         with pytest.raises(bridge.LifespanError):
             handler.startup()
         assert get(handler)[0] == 500
 
-    def test_the_cause_is_told(self, make_handler: MakeHandler) -> None:
+    def test_the_exception_of_the_startup_is_the_cause(self, make_handler: MakeHandler) -> None:
         with pytest.raises(bridge.LifespanError, match="no database") as caught:
             make_handler(App(broken), lifespan="on").startup()
         assert isinstance(caught.value.__cause__, OSError)
 
 
 class TestShutdown:
-    def test_what_surrounds_the_application_s_own_lifespan_may_end_in_peace(self, make_handler: MakeHandler) -> None:
+    def test_context_managers_around_the_lifespan_may_release_resources(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -233,7 +236,7 @@ class TestShutdown:
         handler.close()
         assert ended == [True]
 
-    def test_its_failure_is_logged(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_failed_shutdown_is_logged(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
@@ -245,7 +248,9 @@ class TestShutdown:
         handler.close()
         assert "cannot let go" in caplog.text
 
-    def test_its_exception_is_logged_once(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_exception_of_the_shutdown_is_logged_once(
+        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
@@ -257,7 +262,7 @@ class TestShutdown:
         handler.close()
         assert caplog.text.count("OSError: cannot let go") == 1
 
-    def test_a_lifespan_that_broke_long_before_is_logged_once(
+    def test_an_exception_between_startup_and_shutdown_is_logged_once(
         self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -270,7 +275,7 @@ class TestShutdown:
         handler.close()
         assert caplog.text.count("OSError: broke") == 1
 
-    def test_a_lifespan_that_ended_after_the_startup_needs_none(
+    def test_a_lifespan_that_returned_after_the_startup_is_not_shut_down(
         self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -282,7 +287,7 @@ class TestShutdown:
         handler.close()
         assert caplog.text == ""
 
-    def test_a_lifespan_that_listens_on_is_told_that_it_is_over(self, make_handler: MakeHandler) -> None:
+    def test_a_lifespan_that_receives_after_the_shutdown_is_cancelled(self, make_handler: MakeHandler) -> None:
         ended = []
 
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -299,7 +304,7 @@ class TestShutdown:
         handler.close()
         assert ended == [True]
 
-    def test_a_lifespan_that_does_not_answer_is_not_waited_for_forever(
+    def test_a_lifespan_that_does_not_answer_is_logged(
         self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -307,25 +312,25 @@ class TestShutdown:
             await send({"type": "lifespan.startup.complete"})
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(lifespan_module, "PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(lifespan_module, "SHUTDOWN_SECONDS", 0.01)
         handler = make_handler(App(live))
         handler.startup()
         handler.close()
-        assert "does not shut down" in caplog.text
+        assert "failed to shut down: no answer in 0.01 s" in caplog.text
 
-    def test_a_lifespan_without_startup_gets_none(self, make_handler: MakeHandler) -> None:
+    def test_an_application_without_lifespan_is_not_shut_down(self, make_handler: MakeHandler) -> None:
         app = App(unsupported)
         handler = make_handler(app)
         get(handler)
         handler.close()
-        assert app.seen == ["lifespan", "http"]
+        assert app.calls == ["lifespan", "http"]
 
 
 class TestMessages:
     @pytest.mark.parametrize(
         "kind", ["lifespan.shutdown.complete", "lifespan.shutdown.failed", "http.response.start", "lifespan.startup"]
     )
-    def test_nothing_else_answers_the_startup(self, kind: str, make_handler: MakeHandler) -> None:
+    def test_other_messages_are_an_error_during_the_startup(self, kind: str, make_handler: MakeHandler) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             with pytest.raises(bridge.InterfaceError, match=kind):
@@ -336,9 +341,9 @@ class TestMessages:
         handler = make_handler(app, lifespan="on")
         handler.startup()
         handler.close()
-        assert app.seen == ["lifespan", "end"]
+        assert app.calls == ["lifespan", "end"]
 
-    def test_the_startup_is_answered_once(self, make_handler: MakeHandler) -> None:
+    def test_a_second_answer_to_the_startup_is_an_error(self, make_handler: MakeHandler) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
@@ -352,7 +357,7 @@ class TestMessages:
         handler = make_handler(app, lifespan="on")
         handler.startup()
         handler.close()
-        assert app.seen == ["lifespan", "end"]
+        assert app.calls == ["lifespan", "end"]
 
     def test_the_startup_may_be_answered_before_it_is_received(self, make_handler: MakeHandler) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
@@ -365,7 +370,7 @@ class TestMessages:
         handler = make_handler(app, lifespan="on")
         handler.startup()
         handler.close()
-        assert app.seen == ["lifespan", "end"]
+        assert app.calls == ["lifespan", "end"]
 
 
 async def usual_after_startup(receive: Any, send: Any) -> None:
@@ -395,32 +400,32 @@ def test_a_context_manager_opened_at_startup_is_closed_in_the_same_task(make_han
     assert tasks[0] is tasks[1]
 
 
-def test_a_lifespan_that_its_loop_ends_before_anybody_shuts_it_down_ends_silently(
+def test_a_lifespan_that_is_cancelled_with_its_loop_ends_without_a_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    notes = []
+    events = []
 
     @asynccontextmanager
     async def live(app: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            notes.append("ends")
+            events.append("end")
 
     handler = bridge.asgi_handler(Starlette(lifespan=live))
 
     async def start() -> None:
-        assert handler.hosted is not None
-        await handler.hosted.startup_here()
+        assert handler.asgi is not None
+        await handler.asgi.startup_here()
 
-    asyncio.run(start())  # which cancels what is left
-    assert notes == ["ends"]
+    asyncio.run(start())  # cancels the lifespan's task at its end
+    assert events == ["end"]
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("mode", ["auto", "on"])
-def test_what_is_no_exception_is_not_swallowed(
+def test_exceptions_that_are_not_of_the_class_exception_pass(
     error: type[BaseException], mode: str, make_handler: MakeHandler
 ) -> None:
     async def live(receive: Any, send: Any, state: Any) -> None:
