@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # The file in which `bridge.entrypoint` finds the application's name and its options.
 SETTINGS_FILE = ".serverless-wsgi"
+# Functions with which a module can bind names that its source does not show.
+_NAMESPACE_FUNCTIONS = {"globals", "locals", "vars", "exec", "eval", "setattr"}
 
 
 def relative_name(app: str, project: Path) -> str:
@@ -51,9 +55,9 @@ def application_folder(app: str | None) -> str:
 
 
 def check_application(app: str, files: Mapping[str, Path], modules: Collection[str], python: str) -> None:
-    """Check that the application's module will be found in the artifact and has no syntax error.
+    """Check that the application's module will be found in the artifact, has no syntax error, and defines its name.
 
-    Nothing is imported.
+    Nothing is imported. A name that only running the module would show is not checked.
 
     Args:
         app: the application's name in the artifact, as :func:`relative_name` returns it.
@@ -64,7 +68,7 @@ def check_application(app: str, files: Mapping[str, Path], modules: Collection[s
     Raises:
         PackagingError: the check failed.
     """
-    module, _, _, folder = parse_name(app)
+    module, attribute, _, folder = parse_name(app)
     top, path = module.partition(".")[0], module.replace(".", "/")
     if not folder and top in modules and not _has_module(top, files):
         return
@@ -85,11 +89,60 @@ def check_application(app: str, files: Mapping[str, Path], modules: Collection[s
     if source is None or sys.version_info[:2] < tuple(map(int, python.split("."))):
         return  # a namespace package, or a version with a newer grammar than the running interpreter
     try:
-        ast.parse(files[source].read_bytes(), source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SyntaxWarning, of invalid escapes in strings
+            tree = ast.parse(files[source].read_bytes(), source)
     except SyntaxError as error:
         raise PackagingError(f"{app} cannot be imported: {source}, line {error.lineno}: {error.msg}.") from None
     except ValueError as error:
         raise PackagingError(f"{app} cannot be imported: {source}: {error}.") from None
+    name = attribute.partition(".")[0]
+    names = defined_names(tree)
+    is_submodule = source.endswith("/__init__.py") and _has_module(f"{source.removesuffix('__init__.py')}{name}", files)
+    if not name or names is None or name in names or is_submodule or (name.startswith("__") and name.endswith("__")):
+        return
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"Did you mean {app.replace(f':{name}', f':{near[0]}')}? " if near and f":{name}" in app else ""
+    own = ", ".join(sorted(each for each in names if not each.startswith("_"))[:12])
+    raise PackagingError(f"{app}: {source} defines no {name!r}. {hint}The names in it: {own or 'none'}.")
+
+
+def defined_names(tree: ast.Module) -> set[str] | None:
+    """Return the names that a module has after its import; None if the source does not show all of them.
+
+    A name that is bound in any branch counts. Names can come from elsewhere in a module with ``from x import *``,
+    ``__getattr__`` or ``globals()``.
+    """
+    names: set[str] = set()
+    pending: list[tuple[ast.AST, bool]] = [(statement, True) for statement in tree.body]
+    while pending:
+        node, is_top_level = pending.pop()
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _NAMESPACE_FUNCTIONS:
+            return None
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.attr in ("modules", "__dict__")
+        ):
+            return None  # sys.modules[__name__], with which a module can replace itself
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imported = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+            if "*" in imported:
+                return None
+            names |= imported if is_top_level else set()
+        elif isinstance(node, ast.Global):
+            names.update(node.names)
+        elif is_top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif is_top_level and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif is_top_level and isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            names.add(node.name)
+        elif is_top_level and isinstance(node, ast.MatchMapping) and node.rest:
+            names.add(node.rest)
+        has_own_names = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
+        pending += [(child, is_top_level and not has_own_names) for child in ast.iter_child_nodes(node)]
+    return None if "__getattr__" in names else names
 
 
 def settings_content(app: str, text_types: Sequence[str], files: Mapping[str, Path]) -> bytes:

@@ -20,7 +20,7 @@ from bridge.dev.packaging.gitignore import is_excluded, last_match, parse_patter
 from bridge.dev.packaging.secret_files import MAX_TEXT_SIZE, find_secret, is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.dev.packaging.gitignore import IgnorePattern
 
@@ -234,7 +234,7 @@ class _FileChooser:
         """Return whether a file or folder is left out that the user's patterns do not name; record why."""
         if is_excluded(path, [*_TOOL_FILES, *_DEVELOPMENT_FILES], is_folder=is_folder):
             return True
-        is_left_out_for = {
+        is_left_out_for: dict[str, Callable[[], bool]] = {
             "secrets": lambda: is_secret_name(path, file, is_folder=is_folder),
             "ignored": lambda: is_excluded(path, gitignore, is_folder=is_folder),
             "outside_links": lambda: _leads_out(file, parents),

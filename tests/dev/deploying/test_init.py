@@ -81,6 +81,14 @@ def test_it_prints_the_files_the_commands_and_the_policy(kind: str, init: Init, 
     assert "Both functions are open to the public." in out
 
 
+def test_an_application_that_its_module_does_not_define_is_an_error(init: Init, project: Path) -> None:
+    write_files(project, FILES)
+    status, out, err = init("sam", "app:nope")
+    assert (status, out) == (1, "")
+    assert "app:nope: app.py defines no 'nope'. The names in it: Flask, app." in err
+    assert not (project / "sam").exists()
+
+
 @pytest.mark.parametrize("only", ["buffered", "streaming"])
 def test_one_function_is_written_if_it_is_named(only: str, init: Init, project: Path) -> None:
     write_files(project, FILES)

@@ -1,0 +1,74 @@
+"""The application's name is checked in the source code, which is not run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.application import check_application, defined_names
+from bridge.dev.packaging.project_files import choose_files
+from tests.dev.cli.packages import write_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check(folder: Path, app: str, files: dict[str, str]) -> None:
+    check_application(app, choose_files(write_files(folder, files)).files, (), "3.11")
+
+
+@pytest.mark.parametrize(
+    "app", ["main:nope", "main.nope", "main:nope.server", "main:nope()", "main.py:nope", "main:sys"]
+)
+@pytest.mark.parametrize(
+    "source",
+    [
+        "app = 1",
+        "def f():\n    nope = 1\n    sys = 2",
+        "class A:\n    nope = sys = 1",
+        "import nope_sys.nope",
+        "",
+        "x.nope = 1",
+    ],
+)
+def test_a_name_that_the_module_does_not_define_is_an_error(app: str, source: str, tmp_path: Path) -> None:
+    name = "sys" if "sys" in app else "nope"
+    with pytest.raises(PackagingError, match=rf"^{re.escape(app)}: main.py defines no '{name}'"):
+        check(tmp_path, app, {"main.py": source})
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["app = 1", "app: int = 1", "a, (app, *b) = x", "def app(): 0", "async def app(): 0", "class app: 0", "import app",
+     "import a as app", "from . import app", "import app.b",
+     "if x:\n    app = 1", "try:\n    import a\nexcept E:\n    app = 0",
+     "with a as app: 0", "for app in x: 0", "(app := 1)", "def f():\n    global app\n    app = 1", "from a import *",
+     "def __getattr__(name): 0", "globals()['app'] = 1", "setattr(m, 'app', 1)", "sys.modules[__name__] = X()",
+     "match x:\n    case {'a': app}: 0", "match x:\n    case [*app]: 0", "match x:\n    case {**app}: 0",
+     "match x:\n    case A() as app: 0", "while a:\n    app = 1"],
+)  # fmt: skip
+def test_a_name_that_the_module_may_define_is_accepted(source: str, tmp_path: Path) -> None:
+    check(tmp_path, "main:app", {"main.py": source})
+
+
+def test_names_are_those_of_the_module_and_not_of_its_functions() -> None:
+    source = "import os.path\ndef f(a):\n    b = 1\nfor c in d: [e for g in h]\nclass I:\n    j = 1"
+    assert defined_names(ast.parse(source)) == {"os", "f", "c", "g", "I"}
+
+
+@pytest.mark.parametrize("app", ["shop.wsgi", "shop:wsgi", "shop:app", "shop", "main", "web/main:app", "main:__doc__"])
+def test_submodules_and_names_without_an_attribute_are_accepted(app: str, tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "app = 1", "shop/wsgi.py": "", "main.py": "x = 1", "web/main.py": "app = 1"}
+    check(tmp_path, app, files)
+
+
+def test_the_error_names_what_the_module_defines(tmp_path: Path) -> None:
+    with pytest.raises(PackagingError) as caught:
+        check(tmp_path, "main:aap", {"main.py": "from flask import Flask\napp = Flask('x')\n_own = 1"})
+    assert str(caught.value) == (
+        "main:aap: main.py defines no 'aap'. Did you mean main:app? The names in it: Flask, app."
+    )
