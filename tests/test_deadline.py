@@ -1,11 +1,10 @@
-"""What becomes of a request that runs out of time: the log says where it was, and ASGI's client gets an answer."""
+"""A request that runs out of time: the log has its stack, and an ASGI application is cancelled and answered 504."""
 
 from __future__ import annotations
 
-import _thread
 import asyncio
+import contextlib
 import logging
-import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,206 +14,200 @@ import pytest
 from awslambdaric.lambda_context import LambdaContext
 
 import bridge
-from bridge import deadline as watch_module
+from bridge.deadline import DeadlineWatcher, watcher
 from bridge.request import Scope
-from tests.helpers import Context, get, event, run_script
+from tests.asgi.applications import BODY, START
+from tests.helpers import Context, WsgiApp, event, get
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-SECONDS = 0.2  # what a request has left here
-START = {"type": "http.response.start", "status": 200}
-BODY = {"type": "http.response.body", "body": b"fine"}
+    from tests.conftest import MakeHandler
+
+SECONDS = 0.2  # the time that a request has until its deadline
+TIMEOUT = (504, b"Gateway Timeout")
 
 
 class Log(logging.Handler):
-    """What the bridge logs, and a way to wait for it."""
+    """The messages of the bridge; tests wait for the next one."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.reports: list[str] = []
-        self.told = threading.Event()
+        self.messages: list[str] = []
+        self.arrived = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.reports.append(record.getMessage())
-        self.told.set()
+        self.messages.append(record.getMessage())
+        self.arrived.set()
 
     @property
     def text(self) -> str:
-        return "\n".join(self.reports)
+        return "\n".join(self.messages)
+
+    def clear(self) -> None:
+        self.messages.clear()
+        self.arrived.clear()
 
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    handler = Log()
-    logging.getLogger("bridge").addHandler(handler)
-    yield handler
-    logging.getLogger("bridge").removeHandler(handler)
+    log = Log()
+    logging.getLogger("bridge").addHandler(log)
+    yield log
+    logging.getLogger("bridge").removeHandler(log)
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., bridge.Handler]]:
-    made = []
+def stuck(log: Log) -> bridge.Handler:
+    """The handler of a WSGI application that waits for the next log message."""
 
-    def make(work: Callable[[Any], Any]) -> bridge.Handler:
-        """The handler of an ASGI application that answers after *work*, if the path is /stuck."""
+    def where_it_waits() -> None:
+        assert log.arrived.wait(10)
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            if scope["path"] == "/stuck":
-                await work(send)
-            await send(START)
-            await send(BODY)
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        where_it_waits()
+        return WsgiApp(b"fine")(environ, start_response)
 
-        made.append(bridge.asgi_handler(app, lifespan="off"))
-        return made[-1]
+    return bridge.wsgi_handler(app)
 
-    yield make
-    for handler in made:
-        handler.close()
+
+def scope_with(context: Any) -> Scope:
+    scope = Scope("test", {}, context, 0)
+    scope.method, scope.root_path, scope.path = "GET", "", "/page"
+    return scope
 
 
 class TestWsgi:
-    def stuck(self, log: Log) -> bridge.Handler:
-        """A handler whose application waits until the log has something to say."""
+    def test_the_stack_is_logged_before_the_deadline(self, stuck: bridge.Handler, log: Log) -> None:
+        assert get(stuck, "/page", Context(SECONDS)) == (200, b"fine")
+        [message] = log.messages
+        assert "GET /page has run for" in message
+        assert "where_it_waits" in message
+        assert "answers the request" in message
 
-        def where_it_hangs() -> None:
-            assert log.told.wait(30)
-
-        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            where_it_hangs()
-            start_response("200 OK", [])
-            return [b"fine"]
-
-        return bridge.wsgi_handler(app)
-
-    def test_the_stack_is_logged_before_the_deadline(self, log: Log) -> None:
-        assert get(self.stuck(log), "/caf", Context(SECONDS)) == (200, b"fine")
-        [report] = log.reports
-        assert "GET /caf" in report
-        assert "where_it_hangs" in report
-        assert "answers the request" in report
-
-    def test_it_works_from_any_thread(self, log: Log) -> None:
-        handler = self.stuck(log)
-        thread = threading.Thread(target=get, args=(handler, "/", Context(SECONDS)))
+    def test_a_request_in_any_thread_is_reported(self, stuck: bridge.Handler, log: Log) -> None:
+        thread = threading.Thread(target=get, args=(stuck, "/", Context(SECONDS)))
         thread.start()
-        thread.join(30)
-        assert "where_it_hangs" in log.text
+        thread.join(10)
+        assert "where_it_waits" in log.text
 
-    def test_a_shorter_one_that_began_later_is_not_missed(self, log: Log) -> None:
-        begun, over = threading.Event(), threading.Event()
+    def test_the_context_of_aws_s_client_has_a_deadline(self, stuck: bridge.Handler, log: Log) -> None:
+        for seconds in (900, 60, 3, SECONDS):
+            log.clear()
+            if seconds != SECONDS:
+                log.arrived.set()
+            context = LambdaContext("6c1f1f2e", None, None, int((time.time() + seconds) * 1000), "arn:aws:lambda:…")
+            assert get(stuck, "/page", context) == (200, b"fine")
+        assert "GET /page has run for" in log.text
 
-        def long(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            begun.set()
-            over.wait(30)
-            start_response("200 OK", [])
-            return []
-
-        thread = threading.Thread(target=get, args=(bridge.wsgi_handler(long), "/long", Context(3600)))
-        thread.start()
-        assert begun.wait(30)
-        get(self.stuck(log), "/short", Context(SECONDS))
-        over.set()
-        thread.join(30)
-        assert ["GET /short" in report for report in log.reports] == [True]
-
-    def test_a_report_that_fails_does_not_end_the_watch(self, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(*args: object) -> None:
-            raise ValueError("no report")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(watch_module, "_report", fail)
-            get(self.stuck(log), "/", Context(SECONDS))
-        log.told.clear()
-        get(self.stuck(log), "/again", Context(SECONDS))
-        assert "GET /again" in log.text
-
-    def test_an_application_that_fails_is_watched_no_longer(self) -> None:
+    def test_an_application_that_raises_is_not_watched_any_more(self) -> None:
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             raise SystemExit
 
         with pytest.raises(SystemExit):
             get(bridge.wsgi_handler(app), "/", Context(60))
-        assert not watch_module.watch._watched
+        assert not watcher._requests
 
 
-class TestAwsContext:
-    """AWS's own context object keeps the deadline where the watch looks for it."""
+class TestWatcher:
+    def test_requests_that_end_in_time_are_not_reported(self, make_handler: MakeHandler, log: Log) -> None:
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            await send(BODY)
 
-    @staticmethod
-    def with_seconds(seconds: float) -> LambdaContext:
-        return LambdaContext("6c1f1f2e", None, None, int((time.time() + seconds) * 1000), "arn:aws:lambda:…")
-
-    def test_the_stack_is_logged_before_the_deadline(self, log: Log) -> None:
-        assert get(TestWsgi().stuck(log), "/caf", self.with_seconds(SECONDS)) == (200, b"fine")
-        [report] = log.reports
-        assert "GET /caf" in report
-        assert "where_it_hangs" in report
-
-    def test_one_with_less_time_than_those_before_is_not_missed(self, log: Log) -> None:
-        handler = TestWsgi().stuck(log)
-        log.told.set()
-        for seconds in (900, 60, 3, 60):
-            get(handler, "/before", self.with_seconds(seconds))
-        log.told.clear()
-        assert get(handler, "/short", self.with_seconds(SECONDS)) == (200, b"fine")
-        assert ["GET /short" in report for report in log.reports] == [True]
-
-    def test_it_is_asked_for_the_time_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def asked(self: Any) -> int:
-            raise AssertionError("asked")
-
-        handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
-        get(handler, "/", self.with_seconds(60))
-        monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", asked)
-        for _ in range(5):
-            assert get(handler, "/", self.with_seconds(60)) == (200, b"")
-        assert not watch_module.watch._watched
-
-    def test_one_that_keeps_some_time_back_is_believed(self, log: Log) -> None:
-        class Hasty(LambdaContext):  # type: ignore[misc]  # it has no types
-            def get_remaining_time_in_millis(self) -> int:
-                left: int = super().get_remaining_time_in_millis()
-                return left - 3_600_000
-
-        context = Hasty("6c1f1f2e", None, None, int((time.time() + 3600 + SECONDS) * 1000))
-        for _ in range(2):
-            get(bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and []), "/", context)
-        assert get(TestWsgi().stuck(log), "/hasty", context) == (200, b"fine")
-        assert "GET /hasty" in log.text
-
-    @pytest.mark.parametrize("deadline", [0, -5, 1, 10**30, 2**63, None, "soon", 1e300, float("nan")])
-    def test_a_deadline_that_is_none_is_no_harm_and_the_watch_goes_on(self, deadline: Any, log: Log) -> None:
-        context = self.with_seconds(60)
-        context._epoch_deadline_time_in_ms = deadline
-        plain = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
-        assert get(plain, "/odd", context) == (200, b"")
-        assert log.reports == []
-        self.test_the_stack_is_logged_before_the_deadline(log)
-
-
-class TestNormalRequests:
-    def test_they_log_nothing_and_start_one_thread_at_most(
-        self, serve: Callable[..., bridge.Handler], log: Log
-    ) -> None:
-        def plain(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            start_response("200 OK", [])
-            return [b"fine"]
-
-        async def nothing(send: Any) -> None: ...
-
-        handlers = [bridge.wsgi_handler(plain), serve(nothing)]
-        for handler in handlers:
-            get(handler, "/", Context(SECONDS))
-        time.sleep(0.1)  # a thread counts once it runs
-        before = _thread._count()  # also of those that threading knows nothing of
-        for _ in range(50):
+        handlers = [make_handler(app, bridge.handler, lifespan="off") for app in (WsgiApp(b"fine"), asgi)]
+        for _ in range(20):
             for handler in handlers:
                 assert get(handler, "/", Context(SECONDS)) == (200, b"fine")
-        assert _thread._count() == before
-        time.sleep(SECONDS * 1.5)  # past every deadline
-        assert log.reports == []
-        assert not watch_module.watch._watched
+        time.sleep(SECONDS * 1.5)
+        assert log.messages == []
+        assert not watcher._requests
+
+    def test_one_thread_watches_all_requests(self) -> None:
+        watcher = DeadlineWatcher()
+        before = threading.active_count()
+        for seconds in (60, 30, 90, 20):
+            watcher.begin(scope_with(Context(seconds)))
+        assert threading.active_count() == before + 1
+        assert len(watcher._requests) == 4
+
+    def test_an_earlier_deadline_wakes_the_thread(self, log: Log) -> None:
+        watcher = DeadlineWatcher()
+        requests = [scope_with(Context(seconds)) for seconds in (3600, 60, SECONDS, 60)]
+        for request in requests:
+            watcher.begin(request)
+        assert log.arrived.wait(10)
+        assert list(watcher._requests) == [requests[0], requests[1], requests[3]]
+
+    def test_the_callback_gets_the_request_after_the_report(self, log: Log) -> None:
+        watcher = DeadlineWatcher()
+        called = threading.Event()
+        calls: list[tuple[object, int]] = []
+
+        def on_due(request: object) -> None:
+            calls.append((request, len(log.messages)))
+            called.set()
+
+        request = scope_with(Context(SECONDS))
+        watcher.begin(request, on_due)
+        assert called.wait(10)
+        assert calls == [(request, 1)]
+
+    def test_a_report_that_fails_is_logged_and_does_not_end_the_thread(self, log: Log) -> None:
+        watcher = DeadlineWatcher()
+
+        def fail(request: object) -> None:
+            raise ValueError
+
+        for number in range(2):
+            log.clear()
+            watcher.begin(scope_with(Context(0.1)), fail)
+            for _ in range(100):
+                if len(log.messages) == 2:
+                    break
+                time.sleep(0.02)
+            assert "has run for" in log.messages[0], number
+            assert "The report of a request that runs out of time failed." in log.messages[1]
+
+    def test_a_log_handler_finds_the_request_that_is_reported(self, log: Log) -> None:
+        current: list[object] = []
+        log.emit = lambda record: (current.append(bridge.current_request()), log.arrived.set())  # type: ignore[assignment,method-assign,func-returns-value]
+        watcher = DeadlineWatcher()
+        request = scope_with(Context(SECONDS))
+        watcher.begin(request)
+        assert log.arrived.wait(10)
+        assert current == [request]
+
+    def test_the_thread_sleeps_after_a_request_with_almost_no_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        checks = []
+
+        def count(now: float) -> float:
+            checks.append(now)
+            return report_due(now)
+
+        watcher = DeadlineWatcher()
+        report_due = watcher._report_due
+        monkeypatch.setattr(watcher, "_report_due", count)
+        for milliseconds in (2, 1, 2):
+            request = scope_with(MagicMock(get_remaining_time_in_millis=lambda ms=milliseconds: ms))
+            watcher.begin(request)
+            watcher.end(request)
+        time.sleep(0.1)
+        assert len(checks) < 20
+
+    def test_a_request_is_answered_if_no_thread_can_be_started(
+        self, monkeypatch: pytest.MonkeyPatch, stuck: bridge.Handler, log: Log
+    ) -> None:
+        monkeypatch.setattr("bridge.handlers.watcher", DeadlineWatcher())
+
+        def fail(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fail)
+            assert get(bridge.wsgi_handler(WsgiApp()), "/", Context(60)) == (200, b"body")
+        assert get(stuck, "/page", Context(SECONDS)) == (200, b"fine")  # the next request tries again
+        assert "GET /page has run for" in log.text
 
     @pytest.mark.parametrize(
         "context",
@@ -225,268 +218,163 @@ class TestNormalRequests:
             {"get_remaining_time_in_millis": 5},
             MagicMock(),
             type("Odd", (), {"get_remaining_time_in_millis": 3000}),
-            pytest.param(type("Odd", (dict,), {"__getattr__": dict.__getitem__})(), id="a dict of attributes"),
             *(
-                type("Odd", (), {"get_remaining_time_in_millis": lambda self, left=left: left})()
-                for left in (None, "3000", 0, -5, float("nan"), float("inf"), 10**30)
+                type("Odd", (), {"get_remaining_time_in_millis": lambda self, value=value: value})()
+                for value in (None, "3000", 0, -5, float("nan"), float("inf"), 10**30)
             ),
             type("Odd", (), {"get_remaining_time_in_millis": lambda self: 1 / 0})(),
         ],
     )
-    @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-    def test_a_context_that_does_not_tell_the_time_is_no_harm(
-        self, context: Any, interface: str, serve: Callable[..., bridge.Handler], log: Log
+    @pytest.mark.parametrize("function", [bridge.wsgi_handler, bridge.asgi_handler])
+    def test_a_request_whose_context_has_no_remaining_time_is_not_watched(
+        self, context: Any, function: Any, make_handler: MakeHandler, stuck: bridge.Handler, log: Log
     ) -> None:
-        def plain(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            start_response("200 OK", [])
-            return [b"fine"]
+        watched: list[bool] = []
 
-        async def nothing(send: Any) -> None: ...
+        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            watched.append(bool(watcher._requests))
+            return WsgiApp()(environ, start_response)
 
-        handler = serve(nothing) if interface == "asgi" else bridge.wsgi_handler(plain)
-        assert get(handler, "/", context) == (200, b"fine")
-        assert log.reports == []
+        assert get(make_handler(app, function), "/", context) == (200, b"body")
+        assert watched == [False]
+        assert log.messages == []
 
-    def test_the_watch_does_not_spin_after_a_request_that_had_almost_no_time(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
-        watch = watch_module.Watch()
-        monkeypatch.setattr(watch_module, "watch", watch)
-        monkeypatch.setattr("bridge.handlers.watch", watch)
-        looks = []
 
-        def counting() -> float:
-            looks.append(threading.get_ident())
-            return time.monotonic()
+async def wait_forever(send: Any) -> None:
+    await asyncio.Event().wait()
 
-        monkeypatch.setattr(watch_module, "monotonic", counting)
-        get(handler, "/", type("Late", (), {"get_remaining_time_in_millis": lambda self: 2})())
-        time.sleep(SECONDS)
-        assert len(looks) - looks.count(threading.get_ident()) < 20
 
-    def test_a_request_is_answered_where_no_thread_can_be_had(self, monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
-        watch = watch_module.Watch()
-        monkeypatch.setattr("bridge.handlers.watch", watch)
+async def fail_when_cancelled(send: Any) -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        raise ValueError("was cancelled") from None
 
-        def fail(*_: object) -> None:
-            raise RuntimeError("can't start new thread")
 
-        handler = bridge.wsgi_handler(lambda environ, start_response: start_response("200 OK", []) and [])
-        with monkeypatch.context() as patch:
-            patch.setattr(watch_module, "start_new_thread", fail)
-            assert get(handler, "/", Context(60)) == (200, b"")
-        TestWsgi().test_the_stack_is_logged_before_the_deadline(log)  # and the next one tries again
+async def answer_when_cancelled(send: Any) -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await send({**START, "status": 503})
+        await send({**BODY, "body": b"own response"})
+        raise
 
-    def test_two_requests_that_come_first_at_the_same_time_do_not_wait_for_each_other(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The alarm is taken before the other one can see it and take it, too."""
-        watch = watch_module.Watch()
-        seen: list[object] = []
 
-        class Alarm:
-            def acquire(self) -> None:
-                seen.append(watch._alarm)
+async def wait_after_the_response(send: Any) -> None:
+    await send(START)
+    await send(BODY)
+    await asyncio.Event().wait()
 
-        monkeypatch.setattr(watch_module, "allocate_lock", Alarm)
-        monkeypatch.setattr(watch_module, "start_new_thread", lambda *_: None)
-        watch.begin(Scope("test", {}, Context(60), 0))
-        assert seen == [None]
 
-    def test_the_main_thread_is_still_that_where_nobody_has_loaded_threading(self) -> None:
-        """For whoever loads it first is taken for the main thread, before Python 3.13."""
-        done = run_script("""
-import sys
-import bridge
-from time import sleep
-class Context:
-    def get_remaining_time_in_millis(self):
-        return 300
-def app(environ, start_response):
-    sleep(0.4)
-    start_response("200 OK", [])
-    return [b"fine"]
-event = {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/", "headers": {}}
-assert "threading" not in sys.modules
-assert bridge.wsgi_handler(app)(event, Context())["statusCode"] == 200
-import threading
-assert threading.current_thread() is threading.main_thread()
-""")
-        assert "has run for" in done.stderr
+async def leave_a_task_behind(send: Any) -> None:
+    await send(START)
+    await send(BODY)
+    leave_a_task_behind.task = asyncio.create_task(asyncio.sleep(60))  # type: ignore[attr-defined]
 
-    def test_the_watch_goes_on_after_such_a_context(self, log: Log) -> None:
-        for left in (float("nan"), float("inf"), 10**30):
-            odd = type("Odd", (), {"get_remaining_time_in_millis": lambda self, left=left: left})()
-            scope = Scope("test", {}, odd, 0)
-            watch_module.watch.begin(scope)
-            watch_module.watch.end(scope, None)
-        TestWsgi().test_the_stack_is_logged_before_the_deadline(log)
+
+@pytest.fixture
+def stuck_in(make_handler: MakeHandler) -> Callable[[Any], bridge.Handler]:
+    """Make the handler of an ASGI application that calls a function before it responds, if the path is /stuck."""
+
+    def make(work: Any) -> bridge.Handler:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/stuck":
+                await work(send)
+            await send(START)
+            await send(BODY)
+
+        return make_handler(app, lifespan="off")
+
+    return make
 
 
 class TestAsgi:
-    """Each application is stuck in its own way; all are answered, and the next request is too."""
-
-    def check(self, handler: bridge.Handler, log: Log, answer: tuple[int, bytes] = (504, b"Gateway Timeout")) -> None:
-        assert get(handler, "/stuck", Context(SECONDS)) == answer
-        assert "GET /stuck" in log.text
+    @pytest.mark.parametrize(
+        ("work", "response"),
+        [
+            (wait_forever, TIMEOUT),
+            (fail_when_cancelled, TIMEOUT),
+            (answer_when_cancelled, (503, b"own response")),
+            (wait_after_the_response, (200, b"fine")),
+        ],
+    )
+    def test_an_application_that_waits_is_cancelled(
+        self, work: Any, response: tuple[int, bytes], stuck_in: Callable[[Any], bridge.Handler], log: Log
+    ) -> None:
+        handler = stuck_in(work)
+        assert get(handler, "/stuck", Context(SECONDS)) == response
+        assert "GET /stuck has run for" in log.text
+        assert f"in {work.__name__}" in log.text  # the stack of the thread ends in the event loop
         assert get(handler, "/", Context(60)) == (200, b"fine")
 
-    def test_one_that_waits_forever_is_told_and_answered_504(
-        self, serve: Callable[..., bridge.Handler], log: Log
+    def test_an_application_that_ignores_its_cancellation_is_left_behind(
+        self, stuck_in: Callable[[Any], bridge.Handler], log: Log
     ) -> None:
-        ended = []
-
-        async def where_it_hangs() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(True)
+        released: list[bool] = []
 
         async def work(send: Any) -> None:
-            await where_it_hangs()
+            while not released:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
 
-        self.check(serve(work), log)
-        assert ended == [True]
-        assert "where_it_hangs" in log.text  # which no thread's stack shows: the thread waits in the loop
+        handler = stuck_in(work)
+        assert get(handler, "/stuck", Context(SECONDS)) == TIMEOUT
+        assert [get(handler, "/", Context(60)) for _ in range(3)] == [(200, b"fine")] * 3
+        released.append(True)
+        time.sleep(0.06)
+        assert get(handler, "/", Context(60)) == (200, b"fine")  # while the first one ends
 
-    def test_one_that_swallows_the_cancellation(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        let_go: list[bool] = []
-
-        async def work(send: Any) -> None:
-            while not let_go:
-                try:
-                    await asyncio.sleep(0.5)
-                except asyncio.CancelledError:
-                    continue
-
-        self.check(serve(work), log)
-        let_go.append(True)
-
-    def test_one_that_fails_when_it_is_cancelled(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        async def work(send: Any) -> None:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                raise ValueError("was cancelled") from None
-
-        self.check(serve(work), log)
-
-    def test_one_that_waits_for_a_thread(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        let_go = threading.Event()
+    def test_an_application_that_waits_for_a_thread_is_cancelled(
+        self, stuck_in: Callable[[Any], bridge.Handler], log: Log
+    ) -> None:
+        released = threading.Event()
 
         async def work(send: Any) -> None:
-            await asyncio.to_thread(let_go.wait, 30)
+            await asyncio.to_thread(released.wait, 10)
 
-        self.check(serve(work), log)
-        let_go.set()
+        handler = stuck_in(work)
+        assert get(handler, "/stuck", Context(SECONDS)) == TIMEOUT
+        assert get(handler, "/", Context(60)) == (200, b"fine")
+        released.set()
 
-    def test_one_that_sleeps_without_await(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        async def work(send: Any) -> None:
-            time.sleep(30)
+    def test_tasks_that_a_complete_response_waits_for_do_not_change_it(
+        self, stuck_in: Callable[[Any], bridge.Handler], log: Log
+    ) -> None:
+        handler = stuck_in(leave_a_task_behind)
+        assert get(handler, "/stuck", Context(SECONDS)) == (200, b"fine")
+        assert "GET /stuck has run for" in log.text
 
-        self.check(serve(work), log)
+    def test_the_stack_of_an_application_that_blocks_the_loop_is_logged(
+        self, stuck_in: Callable[[Any], bridge.Handler], log: Log
+    ) -> None:
+        async def blocks(send: Any) -> None:
+            assert log.arrived.wait(10)
 
-    def test_one_that_computes_forever(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        async def work(send: Any) -> None:
-            while True:
-                pass
-
-        self.check(serve(work), log)
-
-    def test_one_that_blocks_in_a_callback_of_the_loop(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        async def work(send: Any) -> None:
-            asyncio.get_running_loop().call_soon(time.sleep, 30)
-            await asyncio.Event().wait()
-
-        handler = serve(work)
-        asyncio_log = logging.getLogger("asyncio")
-        asyncio_log.disabled = True  # asyncio logs what a callback raised
-        self.check(handler, log)
-        asyncio_log.disabled = False
-
-    def test_one_that_blocks_a_loop_which_a_thread_drives(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        let_go = threading.Event()
-
-        async def work(send: Any) -> None:
-            let_go.wait(30)
-
-        handler = serve(work)
-
-        async def inside() -> None:
-            get(handler)
-
-        asyncio.run(inside())  # a thread drives the loop from now on
-        assert get(handler, "/stuck", Context(SECONDS)) == (504, b"Gateway Timeout")
-        let_go.set()
+        handler = stuck_in(blocks)
+        assert get(handler, "/stuck", Context(SECONDS))[0] == 200
+        assert "in blocks" in log.text
+        assert "answers the request" in log.text
         assert get(handler, "/", Context(60)) == (200, b"fine")
 
-    def test_one_that_answers_its_cancellation_itself(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        async def work(send: Any) -> None:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                await send({**START, "status": 503})
-                await send({**BODY, "body": b"own words"})
-                raise
-
-        self.check(serve(work), log, (503, b"own words"))
-
-    def test_one_whose_response_is_complete_keeps_it(self, serve: Callable[..., bridge.Handler], log: Log) -> None:
-        async def work(send: Any) -> None:
-            await send(START)
-            await send(BODY)
-            await asyncio.Event().wait()
-
-        self.check(serve(work), log, (200, b"fine"))
-
-    def test_one_in_another_thread_leaves_the_main_thread_alone(
-        self, serve: Callable[..., bridge.Handler], log: Log
-    ) -> None:
-        async def work(send: Any) -> None:
-            assert log.told.wait(30)
-            time.sleep(0.5)  # while the watch looks for somebody to interrupt
-
-        handler = serve(work)
-        get(handler, "/", Context(60))  # the main thread has been here before
-        found: list[Any] = []
-        thread = threading.Thread(target=lambda: found.append(get(handler, "/stuck", Context(SECONDS))))
-        thread.start()
-        thread.join()  # raises here if it is interrupted
-        assert len(found) == 1
-
-    def test_an_alarm_of_the_application_s_own_stays_its_own(
-        self, serve: Callable[..., bridge.Handler], log: Log
-    ) -> None:
-        rung = []
-        before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
-        try:
-
-            async def work(send: Any) -> None:
-                signal.setitimer(signal.ITIMER_REAL, 0.01)
-                while not rung:
-                    await asyncio.sleep(0.01)
-
-            assert get(serve(work), "/stuck", Context(60)) == (200, b"fine")
-        finally:
-            signal.signal(signal.SIGALRM, before)
-        assert rung == [signal.SIGALRM]
-
-    async def test_one_on_the_running_loop(self, log: Log) -> None:
+    async def test_a_request_on_the_loop_of_a_server_is_cancelled(self, log: Log) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await asyncio.Event().wait()
 
         handler = bridge.asgi_handler(app, lifespan="off")
         payload = await handler.answer(event("/stuck"), Context(SECONDS))
         assert payload["statusCode"] == 504
-        assert "GET /stuck" in log.text
+        assert "GET /stuck has run for" in log.text
+        await asyncio.sleep(0)  # the task that awaited is not cancelled
 
 
 class TestStartup:
-    """The first request pays for the startup, and a database that does not answer is where most time is lost."""
+    @staticmethod
+    def app(failures: int) -> Any:
+        """An application whose first startups never end."""
+        left = [True] * failures
 
-    def app(self, stuck: list[Callable[[], Any]]) -> Any:
-        """An application whose startup gets stuck in each of these ways, one after the other."""
+        async def where_it_waits() -> None:
+            await asyncio.Event().wait()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
@@ -494,65 +382,30 @@ class TestStartup:
                 await send(BODY)
                 return
             await receive()
-            if stuck:
-                await where_it_hangs()
+            if left:
+                left.pop()
+                await where_it_waits()
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
 
-        async def where_it_hangs() -> None:
-            await stuck.pop(0)()
-
         return app
 
-    async def sleep(self) -> None:
-        time.sleep(30)
-
-    def test_one_that_hangs_is_told_and_answered_504_and_tried_again(self, log: Log) -> None:
-        handler = bridge.asgi_handler(self.app([asyncio.Event().wait, self.sleep, asyncio.Event().wait]))
-        for _ in range(3):
-            log.reports.clear()
-            assert get(handler, "/first", Context(SECONDS)) == (504, b"Gateway Timeout")
-            assert "GET /first" in log.text
-            assert "where_it_hangs" in log.text
+    def test_a_startup_that_does_not_end_is_answered_504_and_tried_again(
+        self, make_handler: MakeHandler, log: Log
+    ) -> None:
+        handler = make_handler(self.app(2))
+        for _ in range(2):
+            log.clear()
+            assert get(handler, "/first", Context(SECONDS)) == TIMEOUT
+            assert "GET /first has run for" in log.text
+            assert "in where_it_waits" in log.text
         assert get(handler, "/", Context(60)) == (200, b"fine")
-        handler.close()
 
-    async def test_one_on_the_running_loop(self, log: Log) -> None:
-        handler = bridge.asgi_handler(self.app([asyncio.Event().wait]))
+    async def test_a_startup_on_the_loop_of_a_server_is_answered_504_and_tried_again(self, log: Log) -> None:
+        handler = bridge.asgi_handler(self.app(1))
         assert (await handler.answer(event(), Context(SECONDS)))["statusCode"] == 504
-        assert "where_it_hangs" in log.text
+        assert "in where_it_waits" in log.text
         assert (await handler.answer(event(), Context(60)))["statusCode"] == 200
-        assert handler.hosted is not None
-        await handler.hosted.close_here()
-
-
-def test_a_forked_process_has_a_watch_of_its_own() -> None:
-    script = """
-    import logging, os, sys, time, warnings
-    import bridge
-    from tests.helpers import Context, get
-
-    told = []
-    class Log(logging.Handler):
-        def emit(self, record):
-            told.append(record.getMessage())
-            print(told, flush=True)
-    logging.getLogger("bridge").addHandler(Log())
-
-    def app(environ, start_response):
-        while environ["PATH_INFO"] == "/stuck" and not told:
-            time.sleep(0.01)
-        start_response("200 OK", [])
-        return [b""]
-
-    handler = bridge.wsgi_handler(app)
-    get(handler, "/", Context(60))
-    warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
-    child = os.fork()
-    if not child:
-        get(handler, "/stuck", Context(0.1))
-        sys.exit()
-    os.waitpid(child, 0)
-    """
-    assert "GET /stuck" in run_script(script).stdout
+        assert handler.asgi is not None
+        await handler.asgi.close_here()
