@@ -79,7 +79,8 @@ def write_image_folder(folder: Path, target: Target, layers: Mapping[str, Iterab
             for entry in entries:
                 file = partial / layer / entry.path
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(entry.content())
+                with file.open("wb") as stream:
+                    stream.writelines(entry.chunks())
                 file.chmod(0o755 if entry.is_executable else 0o644)
         for path in partial.rglob("*"):
             os.utime(path, (_TIME, _TIME))

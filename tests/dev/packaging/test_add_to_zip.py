@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from zipfile import ZipFile
@@ -58,6 +59,54 @@ def test_adding_twice_gives_the_same_bytes_as_adding_once(cache: Path, tmp_path:
         assert run_package(tmp_path / "shop", cache, "app:app", "--add-to", "made.zip")[0] == 0
         results.append(file.read_bytes())
     assert results[0] == results[1]
+
+
+def test_every_entry_of_the_zip_keeps_its_bytes(cache: Path, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "shop", {"src/app.py": PLAIN, "secret.txt": "s", "run.sh": "#!/bin/sh\n"})
+    (folder / "app.py").symlink_to("src/app.py")
+    (folder / "empty").mkdir(mode=0o711)
+    (folder / "run.sh").chmod(0o750)
+    (folder / "secret.txt").chmod(0o600)
+    zip_command = ["zip", "--quiet", "--symlinks", "--recurse-paths"]
+    subprocess.run([*zip_command, "made.zip", "app.py", "src", "empty", "run.sh"], cwd=folder, check=True)
+    subprocess.run([*zip_command, "--password", "tea", "made.zip", "secret.txt"], cwd=folder, check=True)
+    with ZipFile(folder / "made.zip", "a") as archive:
+        archive.comment = b"of another tool"
+    before = entries_of(folder / "made.zip")
+    status, out, err = run_package(folder, cache, "app:app", "--add-to", "made.zip")
+    assert (status, err) == (0, ""), out
+    after = entries_of(folder / "made.zip")
+    assert {name: after[name] for name in before} == before
+    assert {".serverless-wsgi", "bridge/entrypoint.py"} <= after.keys()
+    unzip = ["unzip", "-q", "-P", "tea", "made.zip", "-d", "out"]
+    assert subprocess.run(unzip, cwd=folder, capture_output=True, text=True).stderr == ""
+    out_folder = folder / "out"
+    assert (out_folder / "app.py").readlink() == Path("src/app.py")
+    assert (out_folder / "secret.txt").read_text() == "s"
+    assert [(out_folder / name).stat().st_mode & 0o777 for name in ("empty", "run.sh", "secret.txt")] == [
+        0o711, 0o750, 0o600,
+    ]  # fmt: skip
+    with ZipFile(folder / "made.zip") as archive:
+        assert archive.comment == b"of another tool"
+
+
+def entries_of(file: Path) -> dict[str, tuple[object, ...]]:
+    """Return of each entry what the directory has about it, and its compressed bytes."""
+    with ZipFile(file) as archive, file.open("rb") as stream:
+        entries: dict[str, tuple[object, ...]] = {}
+        for info in archive.infolist():
+            stream.seek(info.header_offset)
+            data = stream.read(30 + len(info.filename) + info.compress_size)
+            entries[info.filename] = (info.external_attr, info.date_time, info.flag_bits, info.extra, info.CRC, data)
+        return entries
+
+
+def test_an_encrypted_module_of_the_application_is_an_error(cache: Path, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "shop", {"app.py": PLAIN})
+    subprocess.run(["zip", "--quiet", "--password", "tea", "made.zip", "app.py"], cwd=folder, check=True)
+    before = file_digests(folder)
+    status, _, err = run_package(folder, cache, "app:app", "--add-to", "made.zip")
+    assert (status, "'app.py' is encrypted" in err, file_digests(folder)) == (1, True, before), err
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import random
 import struct
 import subprocess
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.dev.packaging import PackagingError, archive
-from bridge.dev.packaging.archive import make_entry, read_zip, write_zip
+from bridge.dev.packaging.archive import make_entry, make_entry_of_file, read_zip, write_zip
 
 ENTRIES = [
     make_entry("b/café.txt", b"tea " * 1000),
@@ -85,6 +86,58 @@ def test_more_files_than_the_format_allows_are_refused(tmp_path: Path, monkeypat
     with pytest.raises(PackagingError, match="more than 4 files"):
         write_zip(tmp_path / "function.zip", ENTRIES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_file_is_compressed_and_written_without_being_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_MAX_SIZE_IN_MEMORY", 1 << 20)
+    monkeypatch.setattr(archive, "_CHUNK_SIZE", 1 << 16)
+    texts, noise = tmp_path / "texts", tmp_path / "noise"
+    texts.write_bytes(b"tea and cake " * 700_000)
+    noise.write_bytes(random.Random(3).randbytes(9 << 20))
+    noise.chmod(0o755)
+    tracemalloc.start()
+    try:
+        entries = [make_entry_of_file(file.name, file, tmp_path) for file in (noise, texts)]
+        write_zip(tmp_path / "a.zip", entries)
+        again = read_zip(tmp_path / "a.zip")
+        copied = tmp_path / "copy"
+        for entry in again:
+            with copied.open("ab") as stream:
+                stream.writelines(entry.chunks())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20
+    assert copied.read_bytes() == noise.read_bytes() + texts.read_bytes()
+    with ZipFile(tmp_path / "a.zip") as read:
+        assert read.testzip() is None
+        assert [(info.filename, info.compress_type, info.external_attr >> 16) for info in read.infolist()] == [
+            ("noise", 0, 0o100755),
+            ("texts", 8, 0o100644),
+        ]
+
+
+def test_the_best_compression_is_smaller_than_the_default_one() -> None:
+    content = Path(archive.__file__).read_bytes() * 5
+    fast, best = (make_entry("a", content, level=level) for level in (archive.FAST, archive.BEST))
+    assert len(best.data) < len(fast.data)
+    assert best.content() == fast.content() == content
+
+
+def test_an_archive_with_a_digest_is_intact_until_a_byte_changes(tmp_path: Path) -> None:
+    file = tmp_path / "a.zip"
+    write_zip(file, ENTRIES, with_digest=True)
+    content = file.read_bytes()
+    assert archive.is_intact(file)
+    assert read_zip(file) == sorted(ENTRIES, key=lambda entry: entry.path)
+    for position in (0, 100, len(content) - 40, len(content) - 1):
+        file.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        assert not archive.is_intact(file)
+    for damaged in (b"", content[:20], content[:-1]):
+        file.write_bytes(damaged)
+        assert not archive.is_intact(file)
 
 
 def test_a_truncated_zip_is_an_error(tmp_path: Path) -> None:
