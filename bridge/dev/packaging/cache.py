@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
 import shutil
 import time
 from pathlib import Path
 from zipfile import BadZipFile
 
-from bridge.dev.packaging.archive import ZipEntry, read_zip, write_zip
+from bridge.dev.packaging import PackagingError
+from bridge.dev.packaging.archive import ZipEntry, is_intact, read_zip, write_zip
 
 # Entries that have not been used for a month are deleted.
 MAX_AGE_SECONDS = 30 * 24 * 60 * 60
@@ -21,10 +24,24 @@ def cache_folder() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "serverless-bridge"
 
 
+def file_digest(file: Path) -> str:
+    """Return a digest of a file's content, which is read once as long as the file's size and times are the same."""
+    status = file.stat()
+    return _file_digest(str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@functools.cache
+def _file_digest(file: str, _size: int, _modified: int, _changed: int) -> str:
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def load_package(key: str) -> list[ZipEntry] | None:
-    """Return the entries stored under *key*; None if there are none or they cannot be read."""
+    """Return the entries stored under *key*; None if there are none, or the file is damaged."""
     file = _package_file(key)
     try:
+        if not is_intact(file):
+            return None
         entries = read_zip(file)
         os.utime(file)
     except (OSError, BadZipFile):
@@ -33,10 +50,13 @@ def load_package(key: str) -> list[ZipEntry] | None:
 
 
 def store_package(key: str, entries: list[ZipEntry]) -> None:
-    """Store *entries* under *key*, and delete old packages. A cache that cannot be written is ignored."""
+    """Store *entries* under *key*, and delete old packages.
+
+    A cache that cannot be written is ignored, and a package with more files than a zip file can hold is not stored.
+    """
     file = _package_file(key)
-    with contextlib.suppress(OSError):
-        write_zip(file, entries)
+    with contextlib.suppress(OSError, PackagingError):
+        write_zip(file, entries, with_digest=True)
     delete_old(file.parent)
 
 

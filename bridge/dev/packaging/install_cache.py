@@ -10,10 +10,11 @@ import re
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.dev.packaging.cache import MAX_AGE_SECONDS, cache_folder, delete_old
+from bridge.dev.packaging.cache import MAX_AGE_SECONDS, cache_folder, delete_old, file_digest
 from bridge.dev.packaging.installer import install_requirements, installer_identity
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ def installed_requirements(
         return
     folder = cache / _key(texts, target, [*wheel_paths, *pip_args], requirements.folder)
     with _lock(folder.with_suffix(".lock")):
-        if not _is_younger(folder, max_age):
+        manifest = folder.with_suffix(".json")
+        if not _is_younger(folder, max_age) or not _is_intact(folder, manifest):
             partial = Path(tempfile.mkdtemp(prefix=".", dir=cache))
             try:
                 install(partial)
+                manifest.unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)
                 partial.rename(folder)
+                manifest.write_text(json.dumps(_digests(folder)), encoding="utf-8")
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
             os.utime(folder)
@@ -107,6 +111,22 @@ def _is_younger(folder: Path, seconds: float) -> bool:
         return time.time() - folder.stat().st_mtime < seconds
     except OSError:
         return False
+
+
+def _is_intact(folder: Path, manifest: Path) -> bool:
+    """Return whether an installation has all its files, with the content that they had after the installation."""
+    try:
+        return bool(json.loads(manifest.read_text(encoding="utf-8")) == _digests(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file below *folder* by its path."""
+    paths = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        digests = threads.map(file_digest, paths)
+        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, digests, strict=True)}
 
 
 def _is_writable(folder: Path) -> bool:

@@ -1,0 +1,50 @@
+"""Earlier installations are used again only if they are whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.dev.packaging import install_cache
+from bridge.dev.packaging.install_cache import installed_requirements
+from bridge.dev.packaging.requirements import Requirements
+from bridge.dev.packaging.target import Target
+from tests.dev.cli.packages import write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILES = {"tea/__init__.py": "x = 1\n", "tea/data.txt": "cup"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "installations"),
+    [
+        (lambda folder: None, 1),
+        (lambda folder: (folder / "tea/data.txt").unlink(), 2),
+        (lambda folder: (folder / "tea/data.txt").write_text("cuq"), 2),
+        (lambda folder: (folder / "more.txt").write_text(""), 2),
+        (lambda folder: folder.with_suffix(".json").unlink(), 2),
+        (lambda folder: folder.with_suffix(".json").write_text("{"), 2),
+    ],
+    ids=["none", "a missing file", "a changed file", "an additional file", "no manifest", "a damaged manifest"],
+)
+def test_a_damaged_installation_is_made_anew(
+    damage: Callable[[Path], object], installations: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    calls = []
+
+    def install(requirements: object, target: object, folder: Path, *args: object, **options: object) -> None:
+        calls.append(folder)
+        write_files(folder, FILES)
+
+    monkeypatch.setattr(install_cache, "install_requirements", install)
+    for _ in range(2):
+        requirements = Requirements(tmp_path, lines=["tea==1"])
+        with installed_requirements(requirements, Target.from_options("3.13"), tmp_path) as folder:
+            assert {name: (folder / name).read_text() for name in FILES} == FILES
+        damage(folder)
+    assert len(calls) == installations
