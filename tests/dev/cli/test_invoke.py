@@ -34,9 +34,10 @@ def test_with_include_the_clients_response_is_printed(tmp_path: Path, app: str) 
     status, out, err = run(tmp_path, "invoke", app, "-i", "/tea", "--source", "alb")
     assert status == 0, err
     head, _, body = out.partition("\r\n\r\n")
-    assert head.splitlines()[0] == "HTTP/1.1 200"
+    assert head.splitlines()[0] == "HTTP/1.1 200 OK"
     assert "content-type: application/json" in head.lower()
     assert json.loads(body)["path"] == "/tea"
+    assert body.endswith("}\n")
 
 
 def test_standard_output_has_only_the_payload(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_the_event_comes_from_a_file_or_standard_input(tmp_path: Path) -> None:
     status, out, _ = run(tmp_path, "invoke", ASGI, "--event", "-", stdin=event)
     assert (status, json.loads(out)) == (0, payload)
     status, out, _ = run(tmp_path, "invoke", ASGI, "--event", "event.json", "--source", "alb", "-i")
-    assert (status, out.splitlines()[0]) == (0, "HTTP/1.1 200")
+    assert (status, out.splitlines()[0]) == (0, "HTTP/1.1 200 OK")
 
 
 def test_an_exception_is_a_500_and_a_traceback(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_response_of_the_front_door_is_an_error_unless_include_is_set(tmp_path
         "response.\n"
     )
     status, out, err = run(tmp_path, "invoke", WSGI, "--data-binary", "@large", "-i")
-    assert (status, out.splitlines()[0]) == (0, "HTTP/1.1 413")
+    assert (status, out.splitlines()[0]) == (0, "HTTP/1.1 413 Request Entity Too Large")
 
 
 @pytest.mark.slow
@@ -146,20 +147,20 @@ def test_request_options_do_not_apply_with_an_event(tmp_path: Path, arguments: t
 def test_a_rest_api_decodes_base64_by_the_accept_header_of_the_event(tmp_path: Path) -> None:
     text = "def app(environ, start):\n    start('200 OK', [('Content-Type', 'image/png')])\n    return [b'\\xff']\n"
     (tmp_path / "app.py").write_text(text)
-    for accept, body in (("image/png", "\ufffd"), ("text/html", "/w==")):
+    for accept, body in (("image/png", "\ufffd"), ("text/html", "/w==\n")):
         _, event, _ = run(tmp_path, "event", "-H", f"Accept: {accept}", "--source", "rest-api")
         (tmp_path / "event.json").write_text(event)
         arguments = ("app:app", "-i", "--event", "event.json", "--binary-media-types", "image/png")
         done = subprocess.run([BRIDGE, "invoke", *arguments], cwd=tmp_path, env=environment(), capture_output=True)
         assert done.stdout.decode("utf-8", "replace").partition("\r\n\r\n")[2] == body, done.stderr
-        assert (b"sent the client base64 text" in done.stderr) is (body == "/w==")
+        assert (b"sent the client base64 text" in done.stderr) is (body == "/w==\n")
 
 
 def test_a_body_that_a_rest_api_leaves_in_base64_is_reported(tmp_path: Path) -> None:
     text = "def app(environ, start):\n    start('200 OK', [('Content-Type', 'image/png')])\n    return [b'\\xff']\n"
     (tmp_path / "app.py").write_text(text)
     status, out, err = run(tmp_path, "invoke", "app:app", "--source", "rest-api")
-    assert (status, json.loads(out)["body"]) == (0, "/w==")
+    assert (status, json.loads(out)["body"]) == (0, "/w==\n")
     assert "rest-api sent the client base64 text" in err
 
 
@@ -169,7 +170,7 @@ def test_the_event_selects_the_front_door(tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text(event)
     status, out, err = run(tmp_path, "invoke", WSGI, "--event", "event.json", "-i")
     assert status == 0, err
-    assert out.splitlines()[0] == "HTTP/1.1 200"
+    assert out.splitlines()[0] == "HTTP/1.1 200 OK"
     assert json.loads(out.partition("\r\n\r\n")[2])["path"] == "/tea"
 
 

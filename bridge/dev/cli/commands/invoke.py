@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import inspect
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from bridge.dev.gateway import SOURCES, RefusedError, Request, front_door
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.gateway import AccessRecord, Gateway
 from bridge.dev.projects.discover import find_project
+from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import EventError
 from bridge.handlers import Handler
 from bridge.settings import Settings
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     has_event = options.event is not None
     if has_event:
         _check_no_request_options(options)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    set_up_logging()
     request = request_from(options)
     event = _read_event(options.event) if has_event else None
     scope = _read_scope(event) if has_event else None
@@ -187,6 +188,15 @@ def _interpret(payload: Any, request: Request, options: argparse.Namespace) -> A
 
 
 def _print_response(answer: Answer) -> None:
-    lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers), "", ""]
+    reason = http.client.responses.get(answer.status, "")
+    lines = [
+        f"HTTP/1.1 {answer.status} {reason}".rstrip(),
+        *(f"{name}: {value}" for name, value in answer.headers),
+        "",
+        "",
+    ]
     sys.stdout.buffer.write("\r\n".join(lines).encode("latin-1", "replace") + answer.body)
+    with contextlib.suppress(UnicodeDecodeError):  # a binary body stays as it is, for files
+        if not answer.body.decode().endswith("\n"):
+            sys.stdout.buffer.write(b"\n")  # the shell's prompt then begins a line
     sys.stdout.buffer.flush()

@@ -22,6 +22,7 @@ from bridge.dev.gateway.context import LocalContext
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.discover import find_project
 from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import EventError
 from bridge.handlers import Handler
 from bridge.remote import VARIABLE, command_event
@@ -142,7 +143,7 @@ def _run_remotely(command: str, options: argparse.Namespace, event: dict[str, An
 
 
 def _run_locally(command: str, options: argparse.Namespace, event: dict[str, Any]) -> CommandResult:
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    set_up_logging(logging.WARNING)
     logging.getLogger("bridge").setLevel(logging.WARNING)  # without the line that a command is run
     os.environ[VARIABLE] = "on"
     words, is_shell = f"bridge {command} --local", command == "command"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # With -P Python does not import the runtime's own modules from the current folder, which is the function's.
 _RUNTIME_COMMAND = (sys.executable, "-P", "-m", "bridge.runtime")
+_RUNTIME_COMMAND_FOR_TERMINAL = (sys.executable, "-P", "-m", "bridge.dev.runtime_process")
 # The longest timeout of a function: a stream may last longer than a front door waits for its beginning.
 _MAX_TIMEOUT_SECONDS = 900.0
 
@@ -67,11 +68,24 @@ def _gateway_in_process(options: argparse.Namespace, project: Project) -> Served
     if options.threads > 1:
         environ.DEFAULTS["wsgi.multithread"] = True
     _choose_source(options, project)
-    wrap = partial(add_debugger, host=options.host) if options.debugger else None
+
+    def wrap(app: Any, interface: str) -> Any:
+        app = _with_static_files(app)
+        return add_debugger(app, interface, host=options.host) if options.debugger else app
+
     base_path = front_door_settings(options).base_path
     handlers = load_functions(project, options.env_file, wrap=wrap, settings={"base_path": base_path or None})
     names = ", ".join(function.app for function in project.functions)
     return ServedApplication(_gateway(handlers, options, project), f"{names} behind {options.source}")
+
+
+def _with_static_files(app: Any) -> Any:
+    """Return *app* with static files if it is a Django application in development."""
+    if "django.core.handlers.base" not in sys.modules:
+        return app
+    from bridge.dev.cli.server.static_files import add_static_files
+
+    return add_static_files(app)
 
 
 def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
@@ -120,6 +134,7 @@ def _services(options: argparse.Namespace, project: Project) -> dict[str, Lambda
     command = options.command
     if command and shutil.which(command[0]) is None:
         raise CommandError(f"The command {command[0]} does not exist. Write its path, or the name of one on PATH.")
+    runtime = _RUNTIME_COMMAND if options.verbose else _RUNTIME_COMMAND_FOR_TERMINAL
     settings = front_door_settings(options)
     variables = {"BRIDGE_RESPONSE_MODE": options.response_mode, "BRIDGE_BASE_PATH": settings.base_path}
     overrides = {name: value for name, value in variables.items() if value}
@@ -127,7 +142,7 @@ def _services(options: argparse.Namespace, project: Project) -> dict[str, Lambda
     warn_about_unset_variables(project, overrides)
     return {
         function.name: LambdaService(
-            command or (*_RUNTIME_COMMAND, function.import_name),
+            command or (*runtime, function.import_name),
             name=function.name,
             folder=function.folder,
             handler=function.import_name,
@@ -153,6 +168,7 @@ def _plain(options: argparse.Namespace, project: Project) -> ServedApplication:
     loaded: list[tuple[Any, str]] = []
 
     def wrap(app: Any, interface: str) -> Any:
+        app = _with_static_files(app)
         if options.debugger:
             app = add_debugger(app, interface, host=options.host, streams=True)
         loaded.append((app, interface))

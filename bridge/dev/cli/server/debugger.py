@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import traceback
 from typing import Any
@@ -29,7 +30,7 @@ def add_debugger(app: Any, interface: str, host: str = "localhost", *, streams: 
         from werkzeug.debug import DebuggedApplication
 
         logging.getLogger("werkzeug").setLevel(logging.INFO)  # the debugger logs its PIN on this level
-        debugged = DebuggedApplication(app if streams else _buffered(app), evalex=True)
+        debugged = DebuggedApplication(_with_log(app if streams else _buffered(app)), evalex=True)
         debugged.trusted_hosts.append(host)
         return debugged
     if interface == "asgi2":
@@ -48,6 +49,22 @@ def _buffered(app: Any) -> Any:
         return [response.body]
 
     return buffered
+
+
+def _with_log(app: Any) -> Any:
+    """Return *app* with a log record for an exception, in the place of the traceback that the debugger prints."""
+
+    def logged(environ: Any, start_response: Any) -> Any:
+        try:
+            return app(environ, start_response)
+        except Exception as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
+            path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+            logger.exception("The application failed at %s %s", environ["REQUEST_METHOD"], path, exc_info=error)
+            environ["wsgi.errors"] = io.StringIO()
+            raise
+
+    return logged
 
 
 class TracebackMiddleware:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from bridge.dev.cli.server.error_page import ErrorPageApplication, error_report
 from bridge.dev.cli.server.reloader import ARGUMENTS_VARIABLE
 from bridge.dev.cli.server.uvicorn_server import DevelopmentServer
 from bridge.dev.errors import CommandError
+from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import BridgeError
 
 _NOT_STARTED = "bridge: The application did not start up; see the messages above."
@@ -41,7 +41,7 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
         CommandError: there is no application, or it cannot be imported.
         UsageError: an option does not apply to the project's front door.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    set_up_logging(full_tracebacks=options.verbose)
     try:
         application = make_application(options)
     except Exception as error:
