@@ -103,7 +103,7 @@ class ProjectFiles:
     def explanations(self) -> Iterator[tuple[str, str]]:
         """Yield each file or folder that is odd or large, with the reason why it is in the artifact or left out."""
         for path, size in self.sizes.items():
-            yield path, f"packaged, {size / 1024 / 1024:.1f} MB"
+            yield path, f"packaged, {size / 1024 / 1024:.1f} MiB"
         for path, sign in self.contained_secrets.items():
             yield path, f"{'packaged' if path in self.files else 'left out'}, because it contains {sign}"
         for reason, paths in {

@@ -79,10 +79,10 @@ def _total(name: str, sizes: list[PackageSize]) -> PackageSize:
 
 
 def format_size(size: int) -> str:
-    """Return a number of bytes as KB or MB."""
+    """Return a number of bytes in KiB or MiB."""
     if size < 1024 * 1024:
-        return f"{size / 1024:.1f} KB"
-    return f"{size / 1024 / 1024:.1f} MB"
+        return f"{size / 1024:.1f} KiB"
+    return f"{size / 1024 / 1024:.1f} MiB"
 
 
 def size_warnings(files: list[Path], sizes: list[PackageSize]) -> list[str]:

@@ -230,8 +230,8 @@ def test_an_artifact_above_lambdas_limits_is_a_warning(plain: Path, cache: Path)
         stream.truncate(210 * 1024 * 1024)
     status, _, err = run_package(plain, cache, "app:app")
     assert status == 0
-    assert "Lambda takes up to 50.0 MB in an upload" in err
-    assert "Lambda takes up to 250.0 MB, layers included" in err
+    assert "Lambda takes up to 50.0 MiB in an upload" in err
+    assert "Lambda takes up to 250.0 MiB, layers included" in err
 
 
 def test_layer_writes_the_requirements_into_a_second_zip(plain: Path, cache: Path) -> None:
