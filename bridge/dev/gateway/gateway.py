@@ -8,7 +8,6 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway import front_door
 from bridge.dev.gateway.asgi_messages import read_request, send_answer
 from bridge.dev.gateway.cors import (
     FunctionUrlCors,
@@ -18,6 +17,7 @@ from bridge.dev.gateway.cors import (
     preflight_answer,
 )
 from bridge.dev.gateway.events import strip_prefix
+from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.invoker import FunctionInvoker
 from bridge.dev.gateway.models import Answer, Door, RefusedError, Request, json_answer
 from bridge.dev.gateway.payloads import through_json

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from bridge.dev.gateway import front_door
 from bridge.dev.gateway.context import LocalContext
+from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.models import Door, RefusedError, Request
 from bridge.dev.gateway.payloads import through_json, through_lambda
 
