@@ -1,4 +1,4 @@
-"""Sends one request through every AWS front door to three applications, and prints the events and payloads."""
+"""Sends one request through every AWS front door to three applications, and prints what happens to it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent
+VERBOSE = {"-v", "--verbose"}
 EXAMPLES = {"flask": "app:app", "django": "teashop.wsgi:application", "fastapi": "app:app"}
 REQUEST = Request(
     method="POST",
@@ -35,6 +36,8 @@ REQUEST = Request(
 def main() -> None:
     """Show the sources and applications that the command line names, or all; exit with 1 if an answer is wrong."""
     names = set(sys.argv[1:])
+    is_verbose = bool(names & VERBOSE)
+    names -= VERBOSE
     if unknown := names - SOURCES.keys() - EXAMPLES.keys():
         sys.exit(
             f"scripts/demo: unknown name: {', '.join(sorted(unknown))}. "
@@ -42,23 +45,41 @@ def main() -> None:
         )
     handlers = {name: bridge.handler(load(name)) for name in selected(names, EXAMPLES)}
     failures = 0
+    print(f"{REQUEST.method} {REQUEST.target}\nwith cookies and {len(REQUEST.body)} bytes of JSON, by each front door")
+    if not is_verbose:
+        print(bold(f"\n{'front door':<14}{'the event':<26}" + "".join(f"{name:<18}" for name in handlers)))
     for source in selected(names, SOURCES):
-        print(bold(f"\n━━ {source} " + "━" * (72 - len(source))))
-        print(bold("request  ") + f"{REQUEST.method} {REQUEST.target}  ({len(REQUEST.body)} bytes)")
         event = json.loads(json.dumps(compose(REQUEST, source)))
-        print(bold("event    ") + formatted(event))
+        if is_verbose:
+            print(bold(f"\n━━ {source} " + "━" * (72 - len(source))))
+            print(bold("event    ") + formatted(event))
+        else:
+            print(f"{source:<14}{description(event):<26}", end="", flush=True)
         for name, handler in handlers.items():
             payload = json.loads(json.dumps(handler(event, None)))
             answer = interpret(payload, source, REQUEST)
-            print(bold(f"payload  ({name}) ") + formatted(payload))
             echo = json.loads(answer.body)
             is_right = answer.status == 200 and echo["method"] == "POST" and echo["cookies"].get("theme") == "dark"
             failures += not is_right
-            print(f"         response: {answer.status}, {len(answer.body)} bytes  {'✓' if is_right else '✗'}")
+            result = f"{answer.status}, {len(answer.body)} bytes {'✓' if is_right else '✗'}"
+            if is_verbose:
+                print(bold(f"payload  ({name}) ") + formatted(payload) + f"\n         response: {result}")
+            else:
+                print(f"{result:<18}", end="", flush=True)
+        if not is_verbose:
+            print()
     for handler in handlers.values():
         handler.close()
     print(f"\n{len(handlers)} applications, {failures} wrong answers.")
+    if not is_verbose:
+        print("To see each event and payload: scripts/demo --verbose, or of one front door: scripts/demo -v alb flask")
     sys.exit(failures > 0)
+
+
+def description(event: dict[str, Any]) -> str:
+    """Return the version of an event, if it has one, and its size."""
+    version = f"version {event['version']}, " if isinstance(event.get("version"), str) else ""
+    return f"{version}{len(json.dumps(event)):,} bytes"
 
 
 def load(name: str) -> Any:

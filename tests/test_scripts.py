@@ -30,6 +30,16 @@ def test_the_demo_prints_its_help(option: str) -> None:
     assert "Usage: scripts/demo" in process.stdout
 
 
+def test_the_demo_fits_a_screen() -> None:
+    command = [sys.executable, SCRIPTS / "demo.py"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 105
+    assert sum(line.count("✓") for line in lines) == 27
+    verbose = subprocess.run([*command, "-v", "alb", "flask"], check=True, capture_output=True, text=True, timeout=60)
+    assert '"targetGroupArn"' in verbose.stdout
+
+
 VERSIONED = ("scripts/version", "bridge/__init__.py", "bridge/dev/serverless_plugin/package.json", "CHANGELOG.md")
 
 

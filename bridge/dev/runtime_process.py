@@ -8,6 +8,7 @@ import sys
 from bridge.dev.terminal_logs import adapt_handler
 from bridge.runtime import logs
 from bridge.runtime.__main__ import main
+from bridge.runtime.runtime import fail_init
 
 _set_up = logs.set_up
 
@@ -17,6 +18,8 @@ def set_up_for_terminal() -> None:
     _set_up()
     for handler in logging.getLogger().handlers:
         adapt_handler(handler)
+        # The gateway prints the error of a function that does not start, with its stack.
+        handler.addFilter(lambda record: record.funcName != fail_init.__name__ or record.exc_info is None)
 
 
 if __name__ == "__main__":

@@ -230,6 +230,7 @@ def test_each_request_starts_a_function_again_that_did_not_start(serve: Serve, p
     server = serve("app:app", "--runtime", "--no-reload")
     assert server.client.get("/").status_code == 500
     server.wait_for_stderr(r"^ERROR bridge: The function bridge does not start: RuntimeError: no tea\n.*app\.py")
+    assert (server.stdout + server.stderr).count("raise RuntimeError('no tea')") == 1
     (project / "app.py").write_text(APPLICATION)
     assert server.client.get("/").status_code == 200
 
