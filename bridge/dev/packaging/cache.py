@@ -8,14 +8,21 @@ import hashlib
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.archive import ZipEntry, is_intact, read_zip, write_zip
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # Entries that have not been used for a month are deleted.
 MAX_AGE_SECONDS = 30 * 24 * 60 * 60
+# How many files a thread reads in turn; one after another, handing them over would take longer than reading.
+_BATCH_SIZE = 100
 
 
 def cache_folder() -> Path:
@@ -24,15 +31,25 @@ def cache_folder() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "serverless-bridge"
 
 
-def file_digest(file: Path) -> str:
-    """Return a digest of a file's content, which is read once as long as the file's size and times are the same."""
+def file_digests(files: Iterable[Path]) -> list[str]:
+    """Return a digest of the content of each file.
+
+    In one process a file is read once, as long as its size and its times are the same.
+    """
+    paths = list(files)
+    batches = [paths[start : start + _BATCH_SIZE] for start in range(0, len(paths), _BATCH_SIZE)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return [digest for batch in threads.map(lambda each: list(map(_digest, each)), batches) for digest in batch]
+
+
+def _digest(file: Path) -> str:
     status = file.stat()
-    return _file_digest(str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _digest_of(str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @functools.cache
-def _file_digest(file: str, _size: int, _modified: int, _changed: int) -> str:
-    with Path(file).open("rb") as stream:
+def _digest_of(file: str, _size: int, _modified: int, _changed: int) -> str:
+    with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - called for each file
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

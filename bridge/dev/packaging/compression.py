@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.dev.packaging.archive import FAST, ZipEntry, compressor_name, make_entry, make_entry_of_file
 from bridge.dev.packaging.bytecode import BytecodeOptions, compile_files
-from bridge.dev.packaging.cache import file_digest, load_package, store_package
+from bridge.dev.packaging.cache import file_digests, load_package, store_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +50,10 @@ def compress_packages(
     large_files = temporary.with_name(f"{temporary.name}-large")
     large_files.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        digests = dict(zip(files, threads.map(_digest, files.values()), strict=True))
+        digests = {
+            path: f"{_is_executable(file)} {digest}"
+            for (path, file), digest in zip(files.items(), file_digests(files.values()), strict=True)
+        }
         load = functools.partial(_load_cached, groups, digests, threads, level)
         keys, entries = load(bytecode)
         interpreter = None
@@ -119,5 +122,5 @@ def _key(paths: Mapping[str, Path], digests: Mapping[str, str], level: int, byte
     return digest.hexdigest()
 
 
-def _digest(file: Path) -> str:
-    return f"{bool(file.stat().st_mode & 0o100)} {file_digest(file)}"
+def _is_executable(file: Path) -> bool:
+    return bool(file.stat().st_mode & 0o100)

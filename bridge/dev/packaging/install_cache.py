@@ -10,11 +10,10 @@ import re
 import shutil
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.dev.packaging.cache import MAX_AGE_SECONDS, cache_folder, delete_old, file_digest
+from bridge.dev.packaging.cache import MAX_AGE_SECONDS, cache_folder, delete_old, file_digests
 from bridge.dev.packaging.installer import install_requirements, installer_identity
 
 if TYPE_CHECKING:
@@ -124,9 +123,8 @@ def _is_intact(folder: Path, manifest: Path) -> bool:
 def _digests(folder: Path) -> dict[str, str]:
     """Return the digest of each file below *folder* by its path."""
     paths = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        digests = threads.map(file_digest, paths)
-        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, digests, strict=True)}
+    start = len(str(folder)) + 1
+    return {str(path)[start:]: digest for path, digest in zip(paths, file_digests(paths), strict=True)}
 
 
 def _is_writable(folder: Path) -> bool:
