@@ -30,7 +30,8 @@ _LARGE_FILE = 5 * 1024 * 1024
 _TOOL_FILES = parse_patterns([
     ".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".dockerignore", ".github/", "__pycache__/", "*.pyc",
     "*.pyo", ".venv/", "node_modules/", "*.egg-info/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/",
-    ".hypothesis/", ".tox/", ".nox/", ".coverage", ".coverage.*", ".cache/", ".serverless/", ".requirements/",
+    ".hypothesis/", ".tox/", ".nox/", ".coverage", ".coverage.*", ".cache/", ".serverless/", ".serverless_plugins/",
+    ".requirements/",
     ".aws-sam/", ".terraform/", ".terraform.lock.hcl", "cdk.out/", ".idea/", ".vscode/", ".DS_Store", "*.swp",
 ])  # fmt: skip
 # Files of the project that its function does not use.

@@ -60,6 +60,8 @@ class Framework:
         modules = folder / "node_modules"
         modules.mkdir()
         for plugin in plugins:
+            if (folder / ".serverless_plugins" / plugin).is_dir():
+                continue
             own = PLUGIN if plugin == "serverless-bridge" else self.home / "node_modules" / plugin
             (modules / plugin).symlink_to(own)
         return ServerlessProject(self, folder)

@@ -14,6 +14,7 @@ import pytest
 
 from bridge.dev.gateway import Request
 from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, file_digests, unpack, zip_names
+from tests.dev.cli.serve_process import run
 from tests.end_to_end.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -118,6 +119,19 @@ def test_a_service_of_serverless_wsgi_is_packaged_and_nothing_else_in_its_folder
 
 
 @pytest.mark.aws
+def test_a_vendored_copy_of_the_plugin_is_found_by_name_and_is_not_in_the_artifact(
+    framework: Framework, tmp_path: Path
+) -> None:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    assert run(folder, "plugin", "--vendor")[0] == 0
+    config = {"custom": {"wsgi": {"app": "app.app"}}, "functions": {"api": {"handler": HANDLER}}}
+    packaged = framework.project(folder, {"app.py": PLAIN}, config).package()
+    names = zip_names(packaged.artifact("api"))
+    assert {"app.py", ".serverless-wsgi"} <= set(names)
+    assert [name for name in names if "serverless_plugins" in name] == []
+
+
 def test_several_applications_share_an_artifact_and_each_function_serves_its_own(
     framework: Framework, check: FunctionCheck, tmp_path: Path
 ) -> None:

@@ -1,24 +1,36 @@
-"""``bridge plugin``: the folder of the Serverless Framework plugin, and what the plugin reads from Python."""
+"""``bridge plugin``: the Serverless Framework plugin, where it is or as a copy, and what it reads from Python."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bridge
-from bridge.dev.errors import UsageError
+from bridge.dev.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
+_PLUGIN = Path(bridge.__file__).resolve().parent / "dev" / "serverless_plugin"
+# The Serverless Framework finds the plugins of a service by name in this folder, and leaves it out of artifacts.
+_VENDORED = Path(".serverless_plugins") / "serverless-bridge"
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the parser of the command."""
-    summary = "print the folder of the Serverless Framework's plugin, for plugins: in serverless.yml"
+    summary = "print the folder of the Serverless Framework's plugin, or copy it into the project"
     parser = subparsers.add_parser("plugin", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    parser.add_argument(
+    action = parser.add_mutually_exclusive_group().add_argument
+    action(
+        "--vendor",
+        action="store_true",
+        help=f"copy the plugin into {_VENDORED.as_posix()}, to be committed, where `plugins: [serverless-bridge]` in "
+        "serverless.yml finds it",
+    )
+    action(
         "--applications",
         action="store_true",
         help="for the plugin: read a resolved configuration from standard input, and print its applications, as JSON",
@@ -31,8 +43,30 @@ def run(options: argparse.Namespace) -> int:
     here = Path.cwd().resolve()
     if options.applications:
         return _print_applications(here)
-    folder = Path(bridge.__file__).resolve().parent / "dev" / "serverless_plugin"
-    print(f"./{folder.relative_to(here).as_posix()}" if folder.is_relative_to(here) else folder)
+    if options.vendor:
+        return _vendor(here)
+    print(f"./{_PLUGIN.relative_to(here).as_posix()}" if _PLUGIN.is_relative_to(here) else _PLUGIN)
+    return 0
+
+
+def _vendor(folder: Path) -> int:
+    """Copy the plugin into *folder*, in the place of an earlier copy.
+
+    Raises:
+        CommandError: the copy's folder has other files, or cannot be written.
+    """
+    target = folder / _VENDORED
+    if target.exists() and not (target / "index.js").is_file():
+        raise CommandError(f"{_VENDORED.as_posix()} exists and is not a copy of the plugin. Move it away first.")
+    try:
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.copytree(_PLUGIN, target)
+    except OSError as error:
+        raise CommandError(f"The plugin cannot be copied to {error.filename}: {error.strerror}.") from None
+    print(f"Wrote {_VENDORED.as_posix()}, version {bridge.__version__}. Commit it, and name it in serverless.yml:\n")
+    print("    plugins:\n      - serverless-bridge\n")
+    print("After an update of the Python package, run the command again.")
     return 0
 
 
