@@ -198,9 +198,25 @@ class Handler:
 def handler(app: Any, **options: Unpack[Options]) -> Handler:
     """A Lambda handler for a WSGI or ASGI application; the interface is recognised by how *app* can be called.
 
+    Each option has an environment variable, such as ``BRIDGE_BASE_PATH``, which counts if the option is not passed.
+
     Args:
         app: the application.
-        **options: see :class:`bridge.Settings`.
+        **options: keyword arguments, all optional:
+
+            - ``base_path`` (str): a prefix of the URL's path that is not the application's own, such as ``"/shop"``.
+            - ``strip_stage`` (bool, default False): leave API Gateway's stage out of the URLs that the application
+              makes, for a custom domain.
+            - ``text_types`` (iterable of str, or a function of the Content-Type): further media types whose bodies are
+              sent as text, such as ``["application/x-tex", "font/*"]``.
+            - ``exclude_headers`` (iterable of str): response headers to leave out.
+            - ``lifespan`` (``"auto"``, ``"on"`` or ``"off"``, default ``"auto"``): whether the ASGI lifespan is run;
+              with ``"on"``, its absence or failure is an error.
+            - ``request_id_header`` (str): a request header that gets Lambda's request id, such as ``"X-Request-Id"``.
+            - ``other_events`` (a function of event and context, or its name as ``"module:function"``): called with
+              events that are not HTTP requests. Without it they raise :class:`bridge.EventError`.
+            - ``warm_up`` (bool, default True): answer scheduled events with ``{}``. If False, they go to
+              ``other_events``.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -222,7 +238,8 @@ def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
 
     Args:
         app: the application.
-        **options: see :class:`bridge.Settings`.
+        **options: those of :func:`bridge.handler`: ``base_path``, ``strip_stage``, ``text_types``,
+            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``; ``lifespan`` has no effect.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -245,7 +262,8 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
 
     Args:
         app: an ASGI 3 application; an ASGI 2 or a WSGI one is adapted by asgiref.
-        **options: see :class:`bridge.Settings`.
+        **options: those of :func:`bridge.handler`: ``lifespan``, ``base_path``, ``strip_stage``, ``text_types``,
+            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.

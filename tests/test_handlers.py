@@ -23,6 +23,7 @@ import bridge
 from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError, SettingError
 from bridge.response import Response
+from bridge.settings import VARIABLES
 from tests.events import load_event
 from tests.helpers import AsgiApp, Context, WsgiApp, event, get, run_script
 
@@ -73,6 +74,11 @@ REQUESTS = [
 
 
 # Making handlers
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_help_names_every_option(function: Any) -> None:
+    assert [name for name in VARIABLES if f"``{name}``" not in function.__doc__] == []
 
 
 @pytest.mark.parametrize("source", SOURCES)
