@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
+from bridge.dev.gateway.decisions import exceeds
 from bridge.dev.gateway.events import (
-    HOP_BY_HOP,
     all_values,
     encode_body,
     forwarded_headers,
@@ -25,6 +25,7 @@ from bridge.dev.gateway.payloads import (
     check_object,
     declared_length,
     decode_body,
+    drop_hop_by_hop,
     header_lists,
     header_map,
     json_size,
@@ -48,6 +49,10 @@ _ALL_HEADERS_LIMIT = 65_536
 _FORWARDED_FOR_LIMIT = 30
 
 _TEXT = re.compile(r"(text/.*|application/(json|javascript|xml))\Z")
+_BODY_RULE = (
+    "load balancers send text/*, JSON, XML and JavaScript as text if there is no Content-Encoding, and other bodies as "
+    "base64"
+)
 
 
 def _page(status: int, phrase: str) -> Answer:
@@ -130,7 +135,7 @@ def _checked_parts(request: Request) -> tuple[list[tuple[str, str]], str, bool]:
     media = media_type(request.header("content-type"))
     is_text = not request.header("content-encoding") and _TEXT.match(media) is not None
     headers = [(name.lower(), value) for name, value in forwarded_headers(request)]
-    return headers, *encode_body(request.body, is_text=is_text)
+    return headers, *encode_body(request.body, is_text=is_text, rule=_BODY_RULE)
 
 
 def _request_context(door: Door) -> dict[str, Any]:
@@ -144,7 +149,7 @@ def _check_request(request: Request) -> None:
             _page(405, "Not Allowed"), "load balancers do not support the method TRACE; use another method"
         )
     line = len(f"{request.method} {request.target} HTTP/1.1")
-    if line > _REQUEST_LINE_LIMIT:
+    if exceeds("request line", line, _REQUEST_LINE_LIMIT):
         raise RefusedError(
             _page(414, "Request-URI Too Large"),
             f"the request line has {line} bytes, but load balancers accept {_REQUEST_LINE_LIMIT}; send long values in "
@@ -152,13 +157,13 @@ def _check_request(request: Request) -> None:
         )
     for name, value in request.headers:
         size = len(f"{name}: {value}")
-        if size > _HEADER_LIMIT:
+        if exceeds(f"request header {name}", size, _HEADER_LIMIT):
             raise RefusedError(
                 _page(400, "Bad Request"),
                 f"the header {name!r} has {size} bytes, but load balancers accept {_HEADER_LIMIT}; send less in it",
             )
     size = header_size(request)
-    if size > _ALL_HEADERS_LIMIT:
+    if exceeds("request headers", size, _ALL_HEADERS_LIMIT):
         raise RefusedError(
             _page(400, "Bad Request"),
             f"the headers have {size} bytes, but load balancers accept {_ALL_HEADERS_LIMIT}; send less in them, for "
@@ -166,12 +171,12 @@ def _check_request(request: Request) -> None:
         )
     forwarded_for = ",".join(value for name, value in request.headers if name.lower() == "x-forwarded-for")
     hops = len([hop for hop in forwarded_for.split(",") if hop.strip()])
-    if hops > _FORWARDED_FOR_LIMIT:
+    if exceeds("addresses in X-Forwarded-For", hops, _FORWARDED_FOR_LIMIT):
         raise RefusedError(
             _page(463, ""),
             f"X-Forwarded-For has {hops} addresses, but load balancers accept {_FORWARDED_FOR_LIMIT}; send fewer",
         )
-    if request.size > _BODY_LIMIT:
+    if exceeds("request body", request.size, _BODY_LIMIT):
         raise RefusedError(
             _page(413, "Request Entity Too Large"),
             f"the body has {request.size} bytes, but load balancers pass {_BODY_LIMIT} to Lambda; send less, or upload "
@@ -191,7 +196,7 @@ def _check_payload(payload: Any, header_key: str, other_key: str) -> dict[str, A
             _FAILED, f"the payload has {other_key}, but this target group requires {header_key}, as in its events"
         )
     size = json_size(checked)
-    if size > ALB_PAYLOAD_LIMIT:
+    if exceeds("payload as JSON, load balancer", size, ALB_PAYLOAD_LIMIT):
         raise RefusedError(
             _FAILED,
             f"the payload has {size} bytes of JSON, but load balancers accept {ALB_PAYLOAD_LIMIT}; answer with less, "
@@ -204,10 +209,10 @@ def _answer(payload: dict[str, Any], pairs: Iterable[tuple[str, Any]]) -> Answer
     status = status_code(payload, _FAILED)
     headers = check_headers(pairs, _FAILED, only_strings=True)
     size = sum(len(name) + len(value) for name, value in headers)
-    if size > ALB_HEADER_LIMIT:
+    if exceeds("response headers", size, ALB_HEADER_LIMIT):
         raise RefusedError(
             _FAILED, f"the headers have {size} bytes, but load balancers accept {ALB_HEADER_LIMIT}; send less in them"
         )
     length = declared_length(headers)
-    headers = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP | {"content-length"}]
+    headers = drop_hop_by_hop(headers)
     return Answer(status, headers, decode_body(payload, _FAILED), declared_length=length)

@@ -5,6 +5,24 @@ from __future__ import annotations
 import time
 import uuid
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from bridge.response import Response
+
+
+class ProcessUse(NamedTuple):
+    """The process that takes an invocation.
+
+    Attributes:
+        number: the number of the process, from 1.
+        is_cold_start: whether it was started for this invocation, or takes its first one.
+        waited: how long the invocation waited for it, in seconds.
+    """
+
+    number: int
+    is_cold_start: bool
+    waited: float
 
 
 class LocalContext:
@@ -13,6 +31,11 @@ class LocalContext:
     Args:
         seconds: the time that the invocation may take from now on.
         function_name: the function's name.
+
+    Attributes:
+        created: when the context was made, on the monotonic clock.
+        response: what the application answered, if a recorder stores it; None otherwise.
+        process: the process that takes the invocation, with ``bridge serve --runtime``; None otherwise.
     """
 
     function_version = "$LATEST"
@@ -22,7 +45,11 @@ class LocalContext:
     client_context = None
     tenant_id = None
 
+    response: Response | None = None
+    process: ProcessUse | None = None
+
     def __init__(self, seconds: float, function_name: str = "bridge") -> None:
+        self.created = time.monotonic()
         self.restart_clock(seconds)
         self.function_name = function_name
         self.invoked_function_arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function_name}"

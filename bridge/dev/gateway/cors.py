@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bridge.dev.gateway.decisions import explain
 from bridge.dev.gateway.models import Answer
 
 if TYPE_CHECKING:
@@ -90,12 +91,19 @@ def add_headers(cors: Cors, request: Request, answer: Answer) -> Answer:
     An HTTP API discards the function's CORS headers; a function URL sends both.
     """
     added = _cors_headers(cors, request)
+    for name, _ in added:
+        explain("response header", name, "added by the front door's CORS configuration")
     if isinstance(cors, FunctionUrlCors):
         note = answer.note
         if added and answer.header("access-control-allow-origin"):
             note = "added a second access-control-allow-origin to the function's own, which browsers refuse"
         return replace(answer, headers=answer.headers + added, note=note)
-    headers = [(name, value) for name, value in answer.headers if not name.lower().startswith("access-control-")]
+    headers = []
+    for name, value in answer.headers:
+        if name.lower().startswith("access-control-"):
+            explain("response header", name, "dropped: the API's CORS configuration replaces the function's")
+        else:
+            headers.append((name, value))
     return replace(answer, headers=headers + added)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import HOP_BY_HOP, decode_header
+from bridge.dev.gateway.decisions import exceeds, explain
+from bridge.dev.gateway.events import decode_header
 from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, html_answer
-from bridge.dev.gateway.payloads import check_headers, check_object, decode_body, header_lists, status_code
+from bridge.dev.gateway.payloads import HOP_BY_HOP, check_headers, check_object, decode_body, header_lists, status_code
 from bridge.limits import EDGE_REFUSED_HEADERS, EDGE_REFUSED_PREFIXES, EDGE_VIEWER_LIMIT
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def compose(request: Request, _door: Door) -> dict[str, Any]:
     for name, value in request.headers:
         if name.lower() not in HOP_BY_HOP:
             headers.setdefault(name.lower(), []).append({"key": name, "value": decode_header(value)})
+        else:
+            explain("request header", name, "dropped: it concerns one connection only (hop-by-hop)")
     viewer_request: dict[str, Any] = {
         "clientIp": request.client,
         "headers": headers,
@@ -41,11 +44,15 @@ def compose(request: Request, _door: Door) -> dict[str, Any]:
         "uri": request.path,
     }
     if request.body:
+        is_cut_off = exceeds("request body", request.size, _REQUEST_BODY_LIMIT)
+        explain("request body", "request to event", "base64: CloudFront sends every body as base64")
+        if is_cut_off:
+            explain("request body", "request to event", f"cut off after {_REQUEST_BODY_LIMIT} bytes")
         viewer_request["body"] = {
             "action": "read-only",
             "data": base64.b64encode(request.body[:_REQUEST_BODY_LIMIT]).decode("ascii"),
             "encoding": "base64",
-            "inputTruncated": request.size > _REQUEST_BODY_LIMIT,
+            "inputTruncated": is_cut_off,
         }
     config = {
         "distributionDomainName": "d111111abcdef8.cloudfront.net",
@@ -83,7 +90,7 @@ def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
         raise RefusedError(_FAILED, "the payload has status 204 and a body, which 204 does not allow; omit the body")
     size = len((payload.get("body") or "").encode("utf-8", "replace"))
     size += sum(len(name) + len(value) for name, value in headers)
-    if size > EDGE_VIEWER_LIMIT:
+    if exceeds("response headers and body", size, EDGE_VIEWER_LIMIT):
         raise RefusedError(
             _FAILED,
             f"the response has {size} bytes, but CloudFront accepts {EDGE_VIEWER_LIMIT} for a viewer request; answer "

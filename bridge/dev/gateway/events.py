@@ -9,21 +9,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.models import RefusedError
-from bridge.dev.gateway.payloads import json_size
+from bridge.dev.gateway.payloads import HOP_BY_HOP, json_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.dev.gateway.models import Answer, Door, Headers, Request
 
-# RFC 9110, 7.6.1, and Proxy-Connection and Keep-Alive of HTTP/1.0.
-HOP_BY_HOP = frozenset(
-    {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding",
-        "upgrade",
-    }
-)  # fmt: skip
 # The front door replaces these headers with its own.
 _REPLACED = HOP_BY_HOP | {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
 # 6 MiB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -49,7 +43,17 @@ def host_and_port(request: Request) -> tuple[str, str]:
 
 def forwarded_headers(request: Request) -> Headers:
     """Return the request's headers, without those of the connection and with the front door's X-Forwarded-*."""
-    headers = [(name, decode_header(value)) for name, value in request.headers if name.lower() not in _REPLACED]
+    headers = []
+    for name, value in request.headers:
+        lower = name.lower()
+        if lower not in _REPLACED:
+            headers.append((name, decode_header(value)))
+        elif lower in HOP_BY_HOP:
+            explain("request header", name, "dropped: it concerns one connection only (hop-by-hop)")
+        elif lower == "x-forwarded-for":
+            explain("request header", name, "continued: the front door appends the client's address")
+        else:
+            explain("request header", name, "replaced: the front door writes this header itself")
     hops = [decode_header(value) for name, value in request.headers if value and name.lower() == "x-forwarded-for"]
     return [
         *headers,
@@ -87,13 +91,25 @@ def query_pairs(query: str, *, decode: bool) -> list[tuple[str, str]]:
     return pairs
 
 
-def encode_body(body: bytes, *, is_text: bool) -> tuple[str, bool]:
-    """Return a request's body as an event carries it, and whether that is base64: if not *is_text*, or not UTF-8."""
-    if is_text or not body:
+def encode_body(body: bytes, *, is_text: bool, rule: str) -> tuple[str, bool]:
+    """Return a request's body as an event carries it, and whether that is base64: if not *is_text*, or not UTF-8.
+
+    Args:
+        body: the body.
+        is_text: whether it is text by the rule of the front door.
+        rule: that rule, a sentence without its full stop.
+    """
+    if not body:
+        return "", False
+    if is_text:
         try:
-            return body.decode("utf-8"), False
+            text = body.decode("utf-8")
         except UnicodeDecodeError:
-            pass
+            rule = "its bytes are not valid UTF-8"
+        else:
+            explain("request body", "request to event", f"text: {rule}")
+            return text, False
+    explain("request body", "request to event", f"base64: {rule}")
     return base64.b64encode(body).decode("ascii"), True
 
 
@@ -104,7 +120,7 @@ def check_event_size(event: dict[str, Any], request: Request, too_large: Answer)
         RefusedError: the event is larger.
     """
     size = max(request.size, json_size(event))
-    if size > LAMBDA_REQUEST_LIMIT:
+    if exceeds("event as JSON, Lambda", size, LAMBDA_REQUEST_LIMIT):
         raise RefusedError(
             too_large,
             f"with a body of {request.size} bytes the event has {size} bytes, but Lambda accepts {LAMBDA_REQUEST_LIMIT}"

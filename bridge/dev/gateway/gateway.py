@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.dev.gateway.asgi_messages import read_request, send_answer
 from bridge.dev.gateway.cors import (
@@ -16,11 +19,12 @@ from bridge.dev.gateway.cors import (
     options_answer,
     preflight_answer,
 )
+from bridge.dev.gateway.decisions import Decision, recorded_decisions
 from bridge.dev.gateway.events import strip_prefix
 from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.invoker import FunctionInvoker
 from bridge.dev.gateway.models import Answer, Door, RefusedError, Request, json_answer
-from bridge.dev.gateway.payloads import through_json
+from bridge.dev.gateway.payloads import through_json, through_lambda
 from bridge.dev.gateway.routes import match
 from bridge.dev.gateway.streaming import StreamedAnswer
 from bridge.errors import SettingError
@@ -28,6 +32,7 @@ from bridge.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from bridge.dev.gateway.context import LocalContext
     from bridge.dev.gateway.cors import Cors
     from bridge.dev.gateway.routes import FunctionRoute
 
@@ -35,29 +40,65 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Any]]
     Send = Callable[[Any], Awaitable[None]]
 
+# The front doors with routes and stages.
+_APIS = ("rest-api", "http-api", "http-api-v1")
 # AWS does not document its answer. nginx answers so, and its load balancers resemble nginx.
 _CONNECT_REFUSED = json_answer(405, {"message": "Method Not Allowed"})
 
 
 @dataclass(slots=True)
 class AccessRecord:
-    """What happened to one request, for an access log.
+    """What happened to one request, for an access log and for the inspector.
 
     Attributes:
         request: the client's request.
-        answer: the answer that the client got.
+        source: the front door.
+        answer: the answer that the client got; its status is 0 until there is one.
         event: the event; None if the front door answered without the function.
         payload: the payload, or a stream's prelude; None if there is none.
-        seconds: how long the request took.
+        seconds: how long the request took, after its body had come.
+        compose_seconds, handler_seconds, interpret_seconds: how long the front door took to make the event, the
+            function to answer, and the front door to make the answer.
         streamed: the number of bytes of body that were streamed; None if the payload was not a stream.
+        cut_off: why a stream is incomplete; ``""`` if it is complete.
+        door: the configuration of the front door, with the route; None if the front door answered before it chose one.
+        function: the name of the function; ``""`` if there is no event.
+        context: the function's context object; None if there is no event.
+        started: when the request began, in seconds since the epoch.
+        number: a number that the recorder gives; 0 without one.
+        replay_of: the number of the request that this one repeats; 0 for a client's own.
     """
 
     request: Request
-    answer: Answer
-    event: Any
-    payload: Any
-    seconds: float
+    source: str = ""
+    answer: Answer = field(default_factory=lambda: Answer(0))
+    event: Any = None
+    payload: Any = None
+    seconds: float = 0.0
+    compose_seconds: float = 0.0
+    handler_seconds: float = 0.0
+    interpret_seconds: float = 0.0
     streamed: int | None = None
+    cut_off: str = ""
+    door: Door | None = None
+    function: str = ""
+    context: LocalContext | None = None
+    started: float = field(default_factory=time.time)
+    number: int = 0
+    replay_of: int = 0
+
+
+class RequestRecorder(Protocol):
+    """The gateway's hook for a recorder: it stores references, which nobody changes afterwards."""
+
+    def on_request(self, record: AccessRecord) -> None:
+        """A request has come."""
+
+    def on_chunk(self, record: AccessRecord, chunk: bytes) -> None:
+        """A chunk of a streamed response goes to the client."""
+
+    def on_answer(self, record: AccessRecord) -> None:
+        """The request is answered, to the end of the stream if the response is one."""
 
 
 class Gateway:
@@ -82,6 +123,7 @@ class Gateway:
         routes: the routes; without any, every request goes to the handler.
         cors: the CORS configuration of an HTTP API or a function URL.
         observe: called with an :class:`AccessRecord` after each request.
+        recorder: called at the beginning and at the end of each request, and with each chunk of a stream.
         answers_if_cancelled: whether a request whose task is cancelled gets the answer of a timeout, in place of a
             ``CancelledError``. Set it for a server that cancels tasks at its shutdown.
 
@@ -103,6 +145,7 @@ class Gateway:
         routes: Sequence[FunctionRoute] = (),
         cors: Cors | None = None,
         observe: Callable[[AccessRecord], None] | None = None,
+        recorder: RequestRecorder | None = None,
         answers_if_cancelled: bool = False,
     ) -> None:
         handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
@@ -118,8 +161,10 @@ class Gateway:
         self._door = Door(stage, base_path, tuple(binary_media_types))
         self._default_function = next(iter(handlers))
         self._routes = routes
+        self._has_several_functions = len(handlers) > 1
         self._cors = cors
         self._observe = observe
+        self._recorder = recorder
         self._answers_if_cancelled = answers_if_cancelled
         timeout = self._front_door.timeout if timeout is None else timeout
         self._invoker = FunctionInvoker(handlers, self._front_door, timeout, timeouts or {}, threads)
@@ -140,49 +185,110 @@ class Gateway:
         return self._invoker.late
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
         request = await read_request(scope, receive)
-        if request is None:
-            return
-        event = payload = streamed = None
+        if request is not None:
+            await self.respond(AccessRecord(request), receive, send)
+
+    async def respond(self, record: AccessRecord, receive: Receive, send: Send) -> None:
+        """Respond to a request that has been read, and complete its record.
+
+        Args:
+            record: a record with the request.
+            receive: the ASGI ``receive``, from which only ``http.disconnect`` is still to come.
+            send: the ASGI ``send``.
+        """
+        started = time.perf_counter()
+        request, recorder = record.request, self._recorder
+        record.source = self._source
+        if recorder is not None:
+            recorder.on_request(record)
+        streamed: StreamedAnswer | None = None
         try:
-            door, function = self._route(request)
-            event = self._front_door.compose(request, door)
-            payload = await self._invoker.invoke(function, through_json(event))
+            record.door, record.function = self._route(request)
+            record.event = self._front_door.compose(request, record.door)
+            event = through_json(record.event)
+            record.context = self._invoker.new_context(record.function)
+            composed = time.perf_counter()
+            record.compose_seconds = composed - started
+            try:
+                payload = await self._invoker.invoke(record.function, event, record.context)
+            finally:
+                handled = time.perf_counter()
+                record.handler_seconds = handled - composed
             if isinstance(payload, StreamedAnswer):
                 streamed, payload = payload, payload.prelude
-            answer = self._answer(payload, request, door, is_prelude=streamed is not None)
+                record.streamed = 0
+            record.payload = payload
+            answer = self._interpret(record)
+            record.interpret_seconds = time.perf_counter() - handled
         except RefusedError as refusal:
             if streamed is not None:
                 streamed.close()
-                streamed = None
+                streamed = record.streamed = None
             answer = refusal.answer
         except asyncio.CancelledError:
             if not self._answers_if_cancelled:
                 raise
             explanation = "the function did not answer before the server shut down"
             answer = replace(self._front_door.timed_out, explanation=explanation)
+        record.answer = answer
         try:
             if streamed is None:
                 await send_answer(answer, request, send)
                 answer.log(request, self._source)
             else:
-                await streamed.send(answer, request, receive, send)
+                on_chunk = None if recorder is None else partial(recorder.on_chunk, record)
+                await streamed.send(answer, request, receive, send, on_chunk)
         except asyncio.CancelledError:
             if not self._answers_if_cancelled:
                 raise
         finally:
+            record.seconds = time.perf_counter() - started
+            if streamed is not None:
+                record.streamed, record.cut_off = streamed.size, streamed.cut_off
             if self._observe is not None:
-                seconds = time.perf_counter() - started
-                size = None if streamed is None else streamed.size
-                self._observe(AccessRecord(request, answer, event, payload, seconds, size))
+                self._observe(record)
+            if recorder is not None:
+                recorder.on_answer(record)
 
-    def _answer(self, payload: Any, request: Request, door: Door, *, is_prelude: bool) -> Answer:
-        if is_prelude and self._front_door.interpret_prelude is not None:
-            answer = self._front_door.interpret_prelude(payload)
+    def behind(self, source: str) -> Gateway:
+        """Return a gateway that passes requests to the same functions behind another front door.
+
+        Routes apply to API Gateway alone, and a stage and CORS to the front doors that have them.
+        """
+        other = copy(self)
+        other._source = source
+        other._front_door = front_door(source)
+        is_api = source in _APIS
+        other._door = replace(self._door, stage=self._door.stage if is_api else "")
+        other._routes = self._routes if is_api or self._has_several_functions else ()
+        is_same_kind = (source == "function-url") == isinstance(self._cors, FunctionUrlCors)
+        other._cors = self._cors if is_same_kind and (is_api or source == "function-url") else None
+        other._invoker = self._invoker.behind(other._front_door)
+        return other
+
+    def decisions(self, record: AccessRecord) -> list[Decision]:
+        """Return why the front door made this event of a request, and this answer of a payload.
+
+        The code that decided runs again, with the same arguments; the function does not.
+        """
+        with recorded_decisions() as decisions, suppress(RefusedError):
+            door, _ = self._route(record.request)
+            self._front_door.compose(record.request, door)
+            if record.payload is not None:
+                if record.streamed is None:
+                    through_lambda(record.payload, self._front_door.failed)
+                self._interpret(record)
+        return decisions
+
+    def _interpret(self, record: AccessRecord) -> Answer:
+        """Return the answer for the payload of *record*, or for the prelude of its stream."""
+        assert record.door is not None
+        if record.streamed is not None and self._front_door.interpret_prelude is not None:
+            answer = self._front_door.interpret_prelude(record.payload)
         else:
-            answer = self._front_door.interpret(payload, request, door)
-        return answer if self._cors is None else add_headers(self._cors, request, answer)
+            answer = self._front_door.interpret(record.payload, record.request, record.door)
+        return answer if self._cors is None else add_headers(self._cors, record.request, answer)
 
     def _route(self, request: Request) -> tuple[Door, str]:
         """Return the front door's configuration for *request*, and the name of the function.

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from bridge.bodies import media_type
 from bridge.dev.gateway import rest_api
+from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.events import (
-    HOP_BY_HOP,
     all_values,
     check_event_size,
     decode_header,
@@ -34,6 +34,7 @@ from bridge.dev.gateway.payloads import (
     check_object,
     declared_length,
     decode_body,
+    drop_hop_by_hop,
     header_lists,
     header_map,
     status_code,
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 # Request line and headers together:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 _HEADER_LIMIT = 10_240
-_DROPPED = HOP_BY_HOP | {"content-length"}
 _TEXT = re.compile(r"(text/.*|application/(json|xml|javascript))\Z")
+BODY_RULE = "text/*, JSON, XML and JavaScript are sent as text, and other bodies as base64"
 
 _FAILED = json_answer(500, {"message": "Internal Server Error"})
 _NO_ROUTE = json_answer(404, {"message": "Not Found"})
@@ -85,7 +86,7 @@ def compose_v1(request: Request, door: Door) -> dict[str, Any]:
     path = decode_path(request.path)
     event = rest_api.base_event(request, door, path, strip_prefix(request, door, _NO_ROUTE), version="1.0")
     event["requestContext"]["path"] = path
-    body, event["isBase64Encoded"] = encode_body(request.body, is_text=is_text(request))
+    body, event["isBase64Encoded"] = encode_body(request.body, is_text=is_text(request), rule=BODY_RULE)
     event["body"] = body or None
     check_event_size(event, request, _TOO_LARGE)
     return event
@@ -125,7 +126,7 @@ def base_event(request: Request, door: Door, raw_path: str, path: str, route_key
     if query:
         event["queryStringParameters"] = {name: ",".join(values) for name, values in query.items()}
     if request.body:
-        event["body"], event["isBase64Encoded"] = encode_body(request.body, is_text=is_text(request))
+        event["body"], event["isBase64Encoded"] = encode_body(request.body, is_text=is_text(request), rule=BODY_RULE)
     return event
 
 
@@ -189,10 +190,16 @@ def answer_of(
     first = [(name.lower(), value) for name, value in check_headers(repeated, failed)]
     replaced = {name for name, _ in first}
     rest = check_headers(header_map(payload, "headers", failed).items(), failed)
-    headers = first + [(lower, value) for name, value in rest if (lower := name.lower()) not in replaced]
+    headers = list(first)
+    for name, value in rest:
+        if name.lower() in replaced:
+            explain("response header", name, "dropped: multiValueHeaders has it, too, and takes precedence")
+        else:
+            headers.append((name.lower(), value))
     length = declared_length(headers)
-    headers = [(name, value) for name, value in headers if name not in _DROPPED]
+    headers = drop_hop_by_hop(headers)
     if content_type and "content-type" not in [name for name, _ in headers]:
+        explain("response header", "content-type", "added by the front door: the payload has none")
         headers.append(("content-type", content_type))
     headers += check_headers([("set-cookie", cookie) for cookie in cookies], failed)
     return Answer(status, headers, decode_body(payload, failed), declared_length=length)
@@ -201,7 +208,10 @@ def answer_of(
 def decode_path(path: str) -> str:
     """Return the path as an HTTP API passes it: decoded except for ``%25``, and cut off at a question mark."""
     decoded = "%25".join(unquote(part, errors="replace") for part in path.split("%25"))
-    return decoded.partition("?")[0]
+    path, question_mark, rest = decoded.partition("?")
+    if question_mark:
+        explain("path", f"?{rest}", "cut off: an HTTP API decodes the path, and ends it at a question mark (%3F)")
+    return path
 
 
 def split_cookies(request: Request) -> list[str]:
@@ -218,7 +228,7 @@ def is_text(request: Request) -> bool:
 
 def _check_headers_size(request: Request) -> None:
     size = len(request.target) + header_size(request)
-    if size > _HEADER_LIMIT:
+    if exceeds("request line and headers", size, _HEADER_LIMIT):
         raise RefusedError(
             _HEADERS_TOO_LARGE,
             f"request line and headers have {size} bytes, but API Gateway accepts {_HEADER_LIMIT}; send less in "

@@ -71,12 +71,17 @@ class FunctionInvoker:
         hosts = [handler.asgi if isinstance(handler, Handler) else handler for handler in self._handlers.values()]
         return [host for host in hosts if isinstance(host, SupportsLifespan)]
 
-    async def invoke(self, name: str, event: Any) -> Any:
+    def new_context(self, name: str) -> LocalContext:
+        """Return the context of a new invocation of the function *name*."""
+        return LocalContext(self._timeout_of(name), name)
+
+    async def invoke(self, name: str, event: Any, context: LocalContext) -> Any:
         """Invoke a function.
 
         Args:
             name: the name of the function.
             event: the event, as read from JSON.
+            context: of :meth:`new_context`.
 
         Returns:
             The payload, as read from JSON, or a :class:`StreamedAnswer`.
@@ -85,8 +90,8 @@ class FunctionInvoker:
             RefusedError: the function failed, exceeded Lambda's limit, or did not answer in time.
             CancelledError: the calling task was cancelled; so is the function.
         """
-        own_timeout = self._timeouts.get(name, self._timeout + 1)
-        task = asyncio.create_task(self._outcome(name, event, LocalContext(own_timeout, name)))
+        own_timeout = self._timeout_of(name)
+        task = asyncio.create_task(self._outcome(name, event, context))
         try:
             await asyncio.wait([task], timeout=min(own_timeout, self._timeout))
         except asyncio.CancelledError:
@@ -108,11 +113,20 @@ class FunctionInvoker:
             f"the function did not answer in {self._timeout:g} s; answer sooner, or raise --timeout",
         )
 
+    def behind(self, front_door: FrontDoor) -> FunctionInvoker:
+        """Return an invoker of the same functions for another front door, with that one's own timeout."""
+        other = FunctionInvoker(self._handlers, front_door, front_door.timeout, self._timeouts, self._thread_count)
+        other.late = self.late
+        return other
+
     def close(self) -> None:
         """Cancel the functions that are late. Threads are not waited for."""
         for task in self.late:
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _timeout_of(self, name: str) -> float:
+        return self._timeouts.get(name, self._timeout + 1)
 
     async def _outcome(self, name: str, event: Any, context: LocalContext) -> Any:
         """Return the payload, or the exception: asyncio would end the event loop where a task raises SystemExit."""

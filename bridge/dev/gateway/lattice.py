@@ -39,7 +39,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     Raises:
         RefusedError: the request is larger than Lambda's limit.
     """
-    body, is_base64 = encode_body(request.body, is_text=http_api.is_text(request))
+    body, is_base64 = encode_body(request.body, is_text=http_api.is_text(request), rule=http_api.BODY_RULE)
     arn = f"arn:aws:vpc-lattice:{door.region}:{door.account}"
     query = all_values(query_pairs(request.query, decode=True), ignore_case=False)
     event: dict[str, Any] = {
@@ -73,7 +73,7 @@ def compose_v1(request: Request, _door: Door) -> dict[str, Any]:
     Raises:
         RefusedError: the request is larger than Lambda's limit.
     """
-    body, is_base64 = encode_body(request.body, is_text=http_api.is_text(request))
+    body, is_base64 = encode_body(request.body, is_text=http_api.is_text(request), rule=http_api.BODY_RULE)
     event = {
         "raw_path": request.target,
         "method": request.method,

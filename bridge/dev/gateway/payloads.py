@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.models import RefusedError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
     from bridge.dev.gateway.models import Answer, Headers
 
+# RFC 9110, 7.6.1, and Proxy-Connection and Keep-Alive of HTTP/1.0.
+HOP_BY_HOP = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade",
+    }
+)  # fmt: skip
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, 5.6.2
 _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
@@ -41,7 +49,7 @@ def through_lambda(result: Any, failed: Answer) -> Any:
     """
     text = json.dumps(result, ensure_ascii=False)
     size = len(text.encode("utf-8", "surrogatepass"))
-    if size > LAMBDA_PAYLOAD_LIMIT:
+    if exceeds("payload as JSON, Lambda", size, LAMBDA_PAYLOAD_LIMIT):
         raise RefusedError(
             failed,
             f"the payload has {size} bytes of JSON, but Lambda accepts {LAMBDA_PAYLOAD_LIMIT}; answer with less, or "
@@ -116,12 +124,25 @@ def check_headers(pairs: Iterable[tuple[str, Any]], failed: Answer, *, only_stri
             if only_strings or isinstance(value, (dict, list)):
                 raise RefusedError(failed, f"the header {name!r} is {value!r}; it must be a string")
             if value is None:
+                explain("response header", name, "dropped: its value is null")
                 continue
         text = value if isinstance(value, str) else json.dumps(value)
         if re.search("[\r\n\0]", text):
             raise RefusedError(failed, f"the header {name!r} has a line break or NUL in its value {text!r}; remove it")
         headers.append((name, text.encode("utf-8", "replace").decode("latin-1")))
     return headers
+
+
+def drop_hop_by_hop(headers: Headers) -> Headers:
+    """Return the headers without those of one connection, and without Content-Length, which the front door counts."""
+    remaining = []
+    for pair in headers:
+        name = pair[0].lower()
+        if name in HOP_BY_HOP:
+            explain("response header", pair[0], "dropped: it concerns one connection only (hop-by-hop)")
+        elif name != "content-length":
+            remaining.append(pair)
+    return remaining
 
 
 def declared_length(headers: Headers) -> int | None:
@@ -142,7 +163,9 @@ def decode_body(payload: dict[str, Any], failed: Answer) -> bytes:
             failed, f"the payload's body is a JSON {json_type(body)}; it must be a string, such as json.dumps(…)"
         )
     if not payload.get("isBase64Encoded"):
+        explain("response body", "payload to response", "sent as it is, in UTF-8")
         return body.encode("utf-8", "replace")
+    explain("response body", "payload to response", "decoded from base64: isBase64Encoded is set")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):

@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
+from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.events import (
     all_values,
     check_event_size,
@@ -73,7 +74,10 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     """
     _check_size(request)
     rest = strip_prefix(request, door, _NO_ROUTE)
-    path = rest if door.stage else request.path
+    path = request.path
+    if door.stage:
+        path = rest
+        explain("path", door.prefix, "removed from the event's path: it is the API's stage")
     event = base_event(request, door, "/" + path.lstrip("/"), rest)
     check_event_size(event, request, _TOO_LONG)
     return event
@@ -90,11 +94,14 @@ def base_event(request: Request, door: Door, path: str, rest: str, *, version: s
         version: the event's ``version``, which only HTTP APIs set.
     """
     headers = [(_SPELLINGS.get(name.lower(), name), value) for name, value in forwarded_headers(request)]
-    headers = [pair for pair in headers if version or pair[0].lower() not in _REMOVED]
+    if not version:
+        headers = _without_removed(headers)
     query = query_pairs(request.query, decode=True)
     content_type = request.header("content-type")
     is_binary = any(_matches(content_type, pattern) for pattern in door.binary_media_types)
-    body, is_base64 = encode_body(request.body, is_text=not is_binary)
+    types = ", ".join(door.binary_media_types) or "none are configured"
+    rule = f"REST APIs send what matches their binaryMediaTypes as base64, and other bodies as text ({types})"
+    body, is_base64 = encode_body(request.body, is_text=not is_binary, rule=rule)
     resource, parameters = "/{proxy+}", {"proxy": rest.strip("/")}
     if door.route is not None:
         resource, parameters = door.route.template, dict(door.route.parameters)
@@ -201,19 +208,19 @@ FRONT_DOOR = FrontDoor(
 
 def _check_size(request: Request) -> None:
     target, headers = len(request.target), header_size(request)
-    if target > _HEADER_LIMIT:
+    if exceeds("path and query", target, _HEADER_LIMIT):
         raise RefusedError(
             _URI_TOO_LONG,
             f"path and query have {target} bytes, but API Gateway accepts {_HEADER_LIMIT}; send long values in the "
             "body",
         )
-    if headers > _HEADER_LIMIT:
+    if exceeds("request headers", headers, _HEADER_LIMIT):
         raise RefusedError(
             _HEADERS_TOO_LONG,
             f"the headers have {headers} bytes, but API Gateway accepts {_HEADER_LIMIT}; send less in them, for "
             "example in cookies",
         )
-    if request.size > _BODY_LIMIT:
+    if exceeds("request body", request.size, _BODY_LIMIT):
         raise RefusedError(
             _TOO_LONG,
             f"the body has {request.size} bytes, but API Gateway accepts {_BODY_LIMIT}; send less, or upload to S3",
@@ -238,11 +245,26 @@ def _status_and_headers(payload: dict[str, Any]) -> tuple[int, Headers]:
         pair = (spellings.get(name.lower(), name), value)
         if pair not in headers:
             headers.append(pair)
-    headers = [(f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in headers]
-    headers = [pair for pair in headers if pair[0].lower() != "transfer-encoding"]
+    headers = [(_response_name(name), value) for name, value in headers if name.lower() != "transfer-encoding"]
     if "content-type" not in {name.lower() for name, _ in headers}:
+        explain("response header", "Content-Type", "added by API Gateway: the payload has none")
         headers.append(("Content-Type", "application/json"))
     return status, headers
+
+
+def _without_removed(headers: Headers) -> Headers:
+    for name, _ in headers:
+        if name.lower() in _REMOVED:
+            explain("request header", name, "dropped: API Gateway removes this header")
+    return [pair for pair in headers if pair[0].lower() not in _REMOVED]
+
+
+def _response_name(name: str) -> str:
+    if name.lower() not in _REMAPPED:
+        return name
+    renamed = f"x-amzn-Remapped-{name}"
+    explain("response header", name, f"renamed to {renamed}: API Gateway writes {name} itself")
+    return renamed
 
 
 def _matches(content_type: str, pattern: str) -> bool:

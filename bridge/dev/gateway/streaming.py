@@ -18,6 +18,8 @@ from bridge.limits import LAMBDA_PAYLOAD_LIMIT, PRELUDE_DELIMITER, PRELUDE_LIMIT
 from bridge.logs import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.dev.gateway.invocation import ReceivedStream
     from bridge.dev.gateway.models import Answer, FrontDoor, Request
 
@@ -35,11 +37,13 @@ class StreamedAnswer:
     Attributes:
         prelude: the argument.
         size: the number of bytes of the body that were sent to the client.
+        cut_off: why the response is incomplete; ``""`` if it is complete, or has not ended.
     """
 
     def __init__(self, prelude: dict[str, Any], body: bytes, stream: ReceivedStream) -> None:
         self.prelude = prelude
         self.size = 0
+        self.cut_off = ""
         self._body = body
         self._stream = stream
 
@@ -47,7 +51,14 @@ class StreamedAnswer:
         """Close the function's connection."""
         self._stream.close()
 
-    async def send(self, answer: Answer, request: Request, receive: Any, send: Any) -> None:
+    async def send(
+        self,
+        answer: Answer,
+        request: Request,
+        receive: Any,
+        send: Any,
+        on_chunk: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Send *answer* and the body. Leave the response incomplete if the function fails or the task is cancelled.
 
         Args:
@@ -55,6 +66,7 @@ class StreamedAnswer:
             request: the request.
             receive: the ASGI ``receive``.
             send: the ASGI ``send``.
+            on_chunk: called with each chunk of the body that is sent.
 
         Raises:
             CancelledError: the task was cancelled.
@@ -65,6 +77,8 @@ class StreamedAnswer:
         async def send_chunk(chunk: bytes) -> None:
             if chunk and has_body:
                 self.size += len(chunk)
+                if on_chunk is not None:
+                    on_chunk(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
         try:
@@ -75,12 +89,15 @@ class StreamedAnswer:
             if watcher.done():
                 message = "%s %s: the client disconnected after %d bytes."
                 logger.info(message, request.method, request.path, self.size)
+                self.cut_off = "the client disconnected"
             else:
                 await send({"type": "http.response.body", "body": b""})
         except FunctionError as error:
-            self._log_cut_off(request, f"the function failed: {error}")
+            self.cut_off = f"the function failed: {error}"
+            self._log_cut_off(request)
         except asyncio.CancelledError:
-            self._log_cut_off(request, "the server cancelled the request")
+            self.cut_off = "the server cancelled the request"
+            self._log_cut_off(request)
             raise
         finally:
             watcher.cancel()
@@ -91,9 +108,9 @@ class StreamedAnswer:
             pass
         self._stream.close()
 
-    def _log_cut_off(self, request: Request, cause: str) -> None:
+    def _log_cut_off(self, request: Request) -> None:
         message = "%s %s: the response was cut off after %d bytes: %s"
-        logger.error(message, request.method, request.path, self.size, cause)
+        logger.error(message, request.method, request.path, self.size, self.cut_off)
 
 
 async def read_stream(stream: ReceivedStream, front_door: FrontDoor) -> Any:

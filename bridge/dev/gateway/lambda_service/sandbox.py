@@ -7,9 +7,11 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from bridge.dev.gateway.context import ProcessUse
 from bridge.dev.gateway.invocation import FunctionError
 from bridge.dev.gateway.lambda_service.runtime_api import RuntimeApiServer
 from bridge.logs import logger
@@ -76,6 +78,28 @@ class FunctionConfig:
         return {**os.environ, **variables, **self.environment}
 
 
+class ProcessEvent(NamedTuple):
+    """A change of a process.
+
+    Attributes:
+        function: the name of the function.
+        number: the number of the process, from 1.
+        pid: the process ID; 0 before the process has one.
+        state: ``"starting"``, ``"up"`` or ``"ended"``.
+        in_flight: how many invocations it is answering.
+        reason: why it ended; ``""`` otherwise.
+        time: when, in seconds since the epoch.
+    """
+
+    function: str
+    number: int
+    pid: int
+    state: str
+    in_flight: int
+    reason: str
+    time: float
+
+
 class Sandbox:
     """A process of a function.
 
@@ -83,17 +107,28 @@ class Sandbox:
         function: what the process runs.
         reaper: kills the process if this one ends first.
         on_change: called when the process can take an invocation, and when it has ended.
+        number: the number of the process among those of the function.
 
     Attributes:
+        observe: called with a :class:`ProcessEvent` after each change; None for nothing.
         start_error: why the process does not start; None if it has started, or still may.
         is_up: whether it has requested an invocation.
         is_over: whether it takes no more invocations.
     """
 
-    def __init__(self, function: FunctionConfig, reaper: ProcessReaper, on_change: Callable[[Sandbox], None]) -> None:
+    def __init__(
+        self,
+        function: FunctionConfig,
+        reaper: ProcessReaper,
+        on_change: Callable[[Sandbox], None],
+        number: int = 1,
+    ) -> None:
         self._function = function
         self._reaper = reaper
         self._on_change = on_change
+        self._number = number
+        self._has_taken = False
+        self.observe: Callable[[ProcessEvent], None] | None = None
         self._api = RuntimeApiServer(self, with_invocation_id=function.concurrency > 1)
         self._process: asyncio.subprocess.Process | None = None
         self._timeouts: dict[PendingInvocation, asyncio.TimerHandle] = {}
@@ -125,14 +160,19 @@ class Sandbox:
         message = f"The function's process did not request an invocation within {seconds:g} s."
         self._init_timeout = loop.call_later(seconds, self.kill, FunctionError("Runtime.InitTimeout", message))
         self._task = loop.create_task(self._run())
+        self._report("starting")
 
     def send(self, invocation: PendingInvocation) -> None:
         """Send an invocation to the process, which must wait for one."""
         seconds = self._function.timeout
-        invocation.context.restart_clock(seconds)
+        context = invocation.context
+        context.process = ProcessUse(self._number, not self._has_taken, time.monotonic() - context.created)
+        self._has_taken = True
+        context.restart_clock(seconds)
         timeout = asyncio.get_running_loop().call_later(seconds, self._time_out, invocation)
         self._timeouts[invocation] = timeout
         self._api.send(invocation)
+        self._report("up")
 
     def abandon(self, invocation: PendingInvocation) -> None:
         """Kill the process if it runs *invocation*, whose caller has gone, and no other."""
@@ -162,6 +202,7 @@ class Sandbox:
         self.is_up = True
         if self._function.concurrency == 1:
             self._cancel_timeouts()
+        self._report("up")
         self._on_change(self)
 
     def on_complete(self, invocation: PendingInvocation) -> None:
@@ -172,6 +213,7 @@ class Sandbox:
         """
         if self._function.concurrency > 1 and (timeout := self._timeouts.pop(invocation, None)) is not None:
             timeout.cancel()
+        self._report("up")
 
     def on_init_error(self, error: FunctionError) -> None:
         """Log the error, and fail all invocations with it."""
@@ -248,7 +290,15 @@ class Sandbox:
         self._cancel_timeouts()
         for invocation in list(self._api.invocations.values()):
             invocation.set_answer(error)
+        self._report("ended", error.message)
         self._on_change(self)
+
+    def _report(self, state: str, reason: str = "") -> None:
+        if self.observe is not None and (state == "ended" or not self.is_over):
+            pid = self._process.pid if self._process is not None else 0
+            in_flight = 0 if state == "ended" else len(self._api.invocations)
+            name = self._function.name
+            self.observe(ProcessEvent(name, self._number, pid, state, in_flight, reason, time.time()))
 
     def _cancel_init_timeout(self) -> None:
         if self._init_timeout is not None:

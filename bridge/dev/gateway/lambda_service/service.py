@@ -14,7 +14,9 @@ from bridge.dev.gateway.lambda_service.process_reaper import ProcessReaper
 from bridge.dev.gateway.lambda_service.sandbox import FunctionConfig, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.dev.gateway.lambda_service.sandbox import ProcessEvent
 
 # A process that has answered requests the next invocation within this time, which is shorter than a start.
 _REUSE_SECONDS = 0.1
@@ -39,6 +41,10 @@ class LambdaService:
         timeout: how long an invocation may take, in seconds.
         concurrency: how many invocations one process answers at once.
         sandboxes: the largest number of processes.
+
+    Attributes:
+        observe: called with a :class:`ProcessEvent` when a process starts, takes or completes an invocation, or ends;
+            None for nothing.
     """
 
     def __init__(
@@ -55,7 +61,9 @@ class LambdaService:
     ) -> None:
         folder = (folder or Path.cwd()).resolve()
         self._function = FunctionConfig(tuple(command), name, folder, handler, environment or {}, timeout, concurrency)
+        self.observe: Callable[[ProcessEvent], None] | None = None
         self._max_sandboxes = sandboxes
+        self._started = 0
         self._sandboxes: list[Sandbox] = []
         self._queue: deque[PendingInvocation] = deque()
         self._ending: set[asyncio.Task[None]] = set()
@@ -86,12 +94,15 @@ class LambdaService:
         self._reaper.close()
         self._reaper = None
 
-    async def invoke(self, event: Any, content_type: str = "application/json") -> Any:
+    async def invoke(
+        self, event: Any, content_type: str = "application/json", context: LocalContext | None = None
+    ) -> Any:
         """Invoke the function.
 
         Args:
             event: an event that JSON can represent, or bytes.
             content_type: the Content-Type of the event.
+            context: request ID and function name; None for new ones. Its ``process`` is set.
 
         Returns:
             The payload as read from JSON, or its bytes if it is not JSON; or a :class:`ReceivedStream`.
@@ -101,7 +112,7 @@ class LambdaService:
         """
         await self.startup_here()
         content = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
-        context = LocalContext(self._function.timeout, self._function.name)
+        context = context or LocalContext(self._function.timeout, self._function.name)
         invocation = PendingInvocation(content, content_type, context)
         self._queue.append(invocation)
         self._dispatch()
@@ -120,13 +131,13 @@ class LambdaService:
         except ValueError:
             return answer
 
-    async def __call__(self, event: Any, context: Any = None) -> Any:  # noqa: ARG002 - a handler's signature
+    async def __call__(self, event: Any, context: Any = None) -> Any:
         """Invoke the function, as a handler.
 
         Raises:
             FunctionError: as :meth:`invoke`, or the payload is not JSON.
         """
-        payload = await self.invoke(event)
+        payload = await self.invoke(event, context=context if isinstance(context, LocalContext) else None)
         if isinstance(payload, bytes):
             raise FunctionError("Runtime.MalformedPayload", f"The payload is not JSON: {payload[:100]!r}")
         return payload
@@ -147,7 +158,9 @@ class LambdaService:
     def _start_sandboxes(self) -> None:
         self._start_timer = None
         while self._reaper is not None and self._missing() > 0 and len(self._sandboxes) < self._max_sandboxes:
-            sandbox = Sandbox(self._function, self._reaper, self._on_change)
+            self._started += 1
+            sandbox = Sandbox(self._function, self._reaper, self._on_change, self._started)
+            sandbox.observe = self.observe
             self._sandboxes.append(sandbox)
             sandbox.start()
 
