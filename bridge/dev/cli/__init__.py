@@ -21,6 +21,14 @@ COMMANDS = {
     "invoke": "invoke",
     "event": "event",
     "package": "package",
+    "deploy": "deploy",
+    "status": "status",
+    "url": "status",
+    "versions": "status",
+    "logs": "logs",
+    "rollback": "rollback",
+    "destroy": "destroy",
+    "template": "deploy",
     "init": "init",
     "plugin": "plugin",
     "exec": "remote",
@@ -34,7 +42,7 @@ class CommandParser(argparse.ArgumentParser):
     """Parses the options of one command.
 
     Options and positional arguments may stand in any order: ``bridge invoke app:app -i /path``. The defaults are those
-    of ``[tool.bridge]`` in the current folder's pyproject.toml.
+    of ``[tool.bridge]`` in the current folder's pyproject.toml, and of its table for the stage.
 
     Attributes:
         takes_words: whether the words after ``--`` are stored as ``command``, and not parsed.
@@ -60,7 +68,13 @@ class CommandParser(argparse.ArgumentParser):
         options, rest = self.parse_known_intermixed_args(args, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")  # with the usage of this command
-        discard_inapplicable_options(options, project_defaults)
+        stage_defaults = pyproject.options(Path.cwd(), getattr(options, "stage", None) or "")
+        if stage_defaults != project_defaults:
+            project_defaults = stage_defaults
+            self.set_defaults(**project_defaults)
+            options, _ = self.parse_known_intermixed_args(args, namespace)
+        if any(action.dest == "source" for action in self._actions):
+            discard_inapplicable_options(options, project_defaults)
         return options, []
 
 

@@ -136,7 +136,7 @@ def choose_source(options: argparse.Namespace, *candidates: str | None) -> None:
         UsageError: an option of the command line does not apply to that source.
     """
     options.source = options.source or next(filter(None, candidates), DEFAULT_SOURCE)
-    discard_inapplicable_options(options, pyproject.options(Path.cwd()))
+    discard_inapplicable_options(options, pyproject.options(Path.cwd(), options.stage))
 
 
 def front_door_settings(options: argparse.Namespace) -> Door:

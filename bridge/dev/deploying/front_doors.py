@@ -29,8 +29,9 @@ _BINARY_MEDIA_TYPES = ["*/*"]
 
 
 def front_door_resources(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
-    """Return the resources of the stack's front door, and the outputs that they add: ``Url``, and for a domain
-    ``DomainTarget``, which is the host that the domain's DNS record names.
+    """Return the resources of the stack's front door, and the outputs that they add.
+
+    The outputs are ``Url``, and for a domain ``DomainTarget``: the host that the domain's DNS record names.
     """
     makers = {"function-url": _function_url, "http-api": _http_api, "rest-api": _rest_api, "alb": _load_balancer}
     return makers[stack.front_door](stack)

@@ -28,14 +28,13 @@ _FIRST_SNAPSTART_MINOR = 12
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
-_RESERVED_VARIABLES = frozenset(
-    """
-    _HANDLER AWS_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_DEFAULT_REGION AWS_EXECUTION_ENV AWS_LAMBDA_FUNCTION_MEMORY_SIZE
-    AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_GROUP_NAME
-    AWS_LAMBDA_LOG_STREAM_NAME AWS_LAMBDA_RUNTIME_API AWS_REGION AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
-    LAMBDA_RUNTIME_DIR LAMBDA_TASK_ROOT _X_AMZN_TRACE_ID
-    """.split()
-)
+_RESERVED_VARIABLES = {
+    "_HANDLER", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT", "_X_AMZN_TRACE_ID",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,6 @@ class FunctionDescription:
         size = sum(len(name.encode()) + len(value.encode()) for name, value in self.variables.items())
         if size > _MAX_ENVIRONMENT_BYTES:
             raise UsageError(
-                f"The environment variables have {size} bytes: Lambda takes {_MAX_ENVIRONMENT_BYTES}. Move large values "
-                "into a file of the project, or into Secrets Manager, where the application reads them."
+                f"The environment variables have {size} bytes: Lambda takes {_MAX_ENVIRONMENT_BYTES}. Move large "
+                "values into a file of the project, or into Secrets Manager, where the application reads them."
             )

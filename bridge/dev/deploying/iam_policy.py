@@ -1,4 +1,4 @@
-"""The IAM policy with the permissions that a deployment needs, by tool."""
+"""The IAM policies with the permissions that a deployment needs: by tool, and for ``bridge deploy``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.dev.deploying.deployment import Deployment
+    from bridge.dev.deploying.stack_description import StackDescription
 
 _SAM_TOOLS = ("sam", "image")
 _CLOUDFORMATION_TOOLS = (*_SAM_TOOLS, "serverless")
@@ -30,6 +31,12 @@ _REPOSITORY = """
     BatchCheckLayerAvailability BatchDeleteImage BatchGetImage CompleteLayerUpload CreateRepository DeleteRepository
     DeleteRepositoryPolicy DescribeImages DescribeRepositories GetDownloadUrlForLayer GetRepositoryPolicy
     InitiateLayerUpload ListImages ListTagsForResource PutImage SetRepositoryPolicy TagResource UploadLayerPart
+"""
+_LOAD_BALANCER = """
+    AddListenerCertificates AddTags CreateRule CreateTargetGroup DeleteRule DeleteTargetGroup DeregisterTargets
+    DescribeListenerCertificates DescribeListeners DescribeLoadBalancers DescribeRules DescribeTags
+    DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth ModifyRule ModifyTargetGroup
+    ModifyTargetGroupAttributes RegisterTargets RemoveListenerCertificates RemoveTags SetRulePriorities
 """
 # The actions that only one tool needs, by the tool and the statement.
 _MORE_ACTIONS = {
@@ -92,6 +99,64 @@ def _statements(deployment: Deployment) -> Iterator[dict[str, Any]]:
     if deployment.buffered:
         apis = [f"arn:aws:apigateway:*::/{path}" for path in ("apis", "apis/*", "tags/*")]
         yield _statement("HttpApis", "apigateway", "DELETE GET PATCH POST PUT", apis)
+
+
+def deployer_policy(stack: StackDescription, bucket: str | None = None) -> str:
+    """Return the policy document, as JSON, of those who run ``bridge deploy`` and the commands beside it.
+
+    Args:
+        stack: the stack; its front door and its options decide which permissions are needed.
+        bucket: the bucket of ``--bucket``; None for that of ``bridge deploy``.
+    """
+    return (
+        json.dumps({"Version": "2012-10-17", "Statement": list(_deployer_statements(stack, bucket))}, indent=2) + "\n"
+    )
+
+
+def _deployer_statements(stack: StackDescription, bucket: str | None) -> Iterator[dict[str, Any]]:
+    name, function = stack.stack_name, stack.function
+    role = f"arn:aws:iam::*:role/{name}-*"
+    actions = f"{_STACK} ContinueUpdateRollback ListChangeSets"
+    yield _statement("Stack", "cloudformation", actions, f"arn:aws:cloudformation:*:*:stack/{name}/*")
+    bucket_actions = "ListBucket ListBucketMultipartUploads"
+    if bucket is None:
+        bucket_actions += (
+            " CreateBucket GetLifecycleConfiguration PutBucketPublicAccessBlock PutEncryptionConfiguration"
+            " PutLifecycleConfiguration"
+        )
+    place = f"arn:aws:s3:::{bucket or 'serverless-bridge-*'}"
+    yield _statement("Bucket", "s3", bucket_actions, place)
+    object_actions = "AbortMultipartUpload DeleteObject GetObject ListMultipartUploadParts PutObject"
+    yield _statement("Artifacts", "s3", object_actions, f"{place}/{name}/*")
+    actions = f"""{_FUNCTION} CreateAlias DeleteAlias GetAlias ListVersionsByFunction PublishVersion UpdateAlias
+        GetFunctionConcurrency PutFunctionConcurrency DeleteFunctionConcurrency InvokeFunction ListAliases"""
+    if stack.front_door == "function-url":
+        actions += _URL
+    functions = f"arn:aws:lambda:*:*:function:{name}"
+    yield _statement("Function", "lambda", actions, [functions, f"{functions}:*"])
+    yield _statement("Role", "iam", f"{_ROLE} DeleteRolePolicy GetRolePolicy PutRolePolicy", role)
+    to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    yield _statement("RoleForLambda", "iam", "PassRole", role, to_lambda)
+    logs = "CreateLogGroup DeleteLogGroup FilterLogEvents ListTagsForResource PutRetentionPolicy TagResource"
+    logs += " UntagResource DeleteRetentionPolicy"
+    yield _statement("Logs", "logs", logs, f"arn:aws:logs:*:*:log-group:/aws/lambda/{name}-*")
+    yield _statement("LogGroups", "logs", "DescribeLogGroups", "*")
+    if stack.front_door in ("http-api", "rest-api"):
+        paths = ["apis", "apis/*"] if stack.front_door == "http-api" else ["restapis", "restapis/*"]
+        paths += ["domainnames", "domainnames/*"] if stack.domain else []
+        apis = [f"arn:aws:apigateway:*::/{path}" for path in (*paths, "tags/*")]
+        yield _statement("Apis", "apigateway", "DELETE GET PATCH POST PUT", apis)
+    if stack.front_door == "alb":
+        yield _statement("LoadBalancers", "elasticloadbalancing", _LOAD_BALANCER, "*")
+    if stack.domain and stack.certificate is None:
+        yield _statement("Certificates", "acm", "ListCertificates", "*")
+    if function.subnets:
+        yield _statement("Vpc", "ec2", "DescribeSecurityGroups DescribeSubnets DescribeVpcs", "*")
+    references = " ".join(function.secrets.values())
+    if "{{resolve:ssm:" in references:
+        yield _statement("Parameters", "ssm", "GetParameter GetParameters", "*")
+    if "{{resolve:secretsmanager:" in references:
+        yield _statement("Secrets", "secretsmanager", "GetSecretValue", "*")
 
 
 def _more_actions(kind: str, sid: str) -> str:

@@ -57,8 +57,10 @@ _LISTENER = re.compile(r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d{12}:listener/
 _HOST = re.compile(r"(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 # Priorities of a listener's rules are from 1 to 50000. The first thousand is left to rules written by hand.
 _PRIORITIES = (1000, 49_000)
-# Begins the description of a stack's template, and marks the stack as one of `bridge deploy`.
+# Begins the description of a stack's template.
 MARK = "Deployed by serverless-bridge"
+# Marks the stack, and each resource in it, as one of `bridge deploy`.
+MARK_TAG = {"deployed-by": "serverless-bridge"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 # Resources that outlive the stack, unless the deployment that creates them fails.
 _RETAINED = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
-VERSION_PREFIX = "Version"
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
 _VPC_ACTIONS = (
     "AssignPrivateIpAddresses",
@@ -40,7 +39,7 @@ def stack_template(stack: StackDescription, artifact: str, *, key: str | None = 
         ``LogGroup``, ``Version`` and, except for a load balancer without a domain, ``Url``.
     """
     function = _function(stack)
-    version = f"{VERSION_PREFIX}{digest([artifact, function])}"
+    version = f"Version{digest([artifact, function])}"
     front_door, outputs = front_door_resources(stack)
     resources = {
         "LogGroup": {

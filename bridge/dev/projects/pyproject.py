@@ -1,4 +1,7 @@
-"""``[tool.bridge]`` in pyproject.toml: defaults for the options of the command line."""
+"""``[tool.bridge]`` in pyproject.toml: defaults for the options of the command line.
+
+A table such as ``[tool.bridge.stages.prod]`` has the defaults that apply to one stage instead.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import tomllib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.deploying.stack_description import FRONT_DOORS, RETENTION_DAYS
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway import SOURCES
 from bridge.dev.packaging.target import MACHINES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
 _FILE_NAME = "pyproject.toml"
@@ -36,10 +40,7 @@ def _is_number(value: Any) -> bool:
 # A check of a key's value, and the values that pass it.
 _Rule = tuple["Callable[[Any], bool]", str]
 _SWITCH: _Rule = (lambda value: isinstance(value, bool), "true or false")
-_COUNT: _Rule = (
-    lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
-    "a whole number of at least 1",
-)
+_COUNT: _Rule = (lambda value: _is_whole_number(value, 1), "a whole number of at least 1")
 
 
 def _string(example: str) -> _Rule:
@@ -50,9 +51,20 @@ def _strings(example: str) -> _Rule:
     return lambda value: isinstance(value, list) and all(map(_is_string, value)), f"a list of strings, as in {example}"
 
 
-def _choice(values: Iterable[str]) -> _Rule:
+def _choice(values: Iterable[str | int]) -> _Rule:
     choices = list(values)  # `in` a mapping raises TypeError for a list
-    return lambda value: value in choices, f"one of {', '.join(choices)}"
+    return lambda value: value in choices, f"one of {', '.join(map(str, choices))}"
+
+
+def _table(example: str) -> _Rule:
+    def is_valid(value: Any) -> bool:
+        return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+    return is_valid, f"a table of strings, as in {example}"
+
+
+def _is_whole_number(value: Any, least: int) -> bool:
+    return _is_number(value) and isinstance(value, int) and value >= least
 
 
 # The rule of each key, which is the name of the long option that it is the default of.
@@ -83,12 +95,38 @@ KEYS: dict[str, _Rule] = {
     "arch": _choice(MACHINES),
     "platform": _string('platform = "manylinux_2_28"'),
     "requirements": _strings('requirements = ["requirements/prod.txt"]'),
+    "group": _strings('group = ["aws"]'),
+    "extra": _strings('extra = ["postgres"]'),
+    "build": _strings('build = ["pandas"]'),
     "pip-args": _strings('pip-args = ["--index-url", "https://pypi.example.com/simple"]'),
     "exclude": _strings('exclude = ["/docs/"]'),
     "include": _strings('include = ["/static/"]'),
     "slim": _SWITCH,
     "text-types": _strings('text-types = ["application/x-tex"]'),
+    "name": _string('name = "shop"'),
+    "front-door": _choice(FRONT_DOORS),
+    "stream": _SWITCH,
+    "memory": _COUNT,
+    "env": _table('env = { TEA = "sencha" }'),
+    "secret": _table('secret = { PASSWORD = "secretsmanager:shop:password" }'),
+    "vpc": _strings('vpc = ["subnet-1", "subnet-2", "sg-1"]'),
+    "reserved-concurrency": (lambda value: _is_whole_number(value, 0), "a whole number of at least 0"),
+    "snap-start": _SWITCH,
+    "listener": _string('listener = "arn:aws:elasticloadbalancing:…"'),
+    "priority": _COUNT,
+    "domain": _string('domain = "shop.example.com"'),
+    "certificate": _string('certificate = "arn:aws:acm:…"'),
+    "log-retention": _choice(RETENTION_DAYS),
+    "bucket": _string('bucket = "my-artifacts"'),
+    "tag": _table('tag = { team = "tea" }'),
+    "region": _string('region = "eu-west-1"'),
+    "profile": _string('profile = "work"'),
+    "endpoint-url": _string('endpoint-url = "http://localhost:4566"'),
 }
+_STAGES = "stages"
+# A project has one application, and a stage one name.
+_NOT_IN_STAGES = ("app", "stage")
+_TABLES = ("env", "secret", "tag")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -108,22 +146,44 @@ def read(folder: Path) -> dict[str, Any]:
     table = content["tool"].get("bridge", {}) if isinstance(content.get("tool"), dict) else {}
     if not isinstance(table, dict):
         raise UsageError(f"{_FILE_NAME}: tool.bridge is {table!r}; it must be a table, [tool.bridge], of options.")
-    for key, value in table.items():
-        _check(key, value)
+    stages = table.pop(_STAGES, {})
+    _check_table("[tool.bridge]", table, KEYS)
+    if not isinstance(stages, dict) or not all(isinstance(each, dict) for each in stages.values()):
+        raise UsageError(
+            f"{_FILE_NAME}: tool.bridge.stages is {stages!r}; it must have a table for each stage, such as "
+            "[tool.bridge.stages.prod]."
+        )
+    keys = [key for key in KEYS if key not in _NOT_IN_STAGES]
+    for name, stage in stages.items():
+        _check_table(f"[tool.bridge.stages.{name}]", stage, keys)
+    return table | {_STAGES: stages} if stages else table
+
+
+def read_stage(folder: Path, stage: str) -> dict[str, Any]:
+    """Return the table of a stage by its keys, without those of ``[tool.bridge]``; empty if there is none."""
+    table: dict[str, Any] = read(folder).get(_STAGES, {}).get(stage, {})
     return table
 
 
-def options(folder: Path) -> dict[str, Any]:
+def options(folder: Path, stage: str = "") -> dict[str, Any]:
     """Return the table as the command line has its options, by their names in :mod:`argparse`.
 
     ``app`` is missing: the environment variable ``BRIDGE_APP`` takes precedence over it.
+
+    Args:
+        folder: the project.
+        stage: the stage whose table wins over ``[tool.bridge]``; the environment variables, secrets and tags of both
+            are joined.
 
     Raises:
         UsageError: a key is unknown, or its value is invalid.
         CommandError: the file cannot be read.
     """
-    defaults = {key.replace("-", "_"): value for key, value in read(folder).items() if key != "app"}
-    for name in ("binary_media_types", "text_types"):
+    table = read(folder)
+    own = table.pop(_STAGES, {}).get(stage, {})
+    table |= {key: {**table.get(key, {}), **value} if key in _TABLES else value for key, value in own.items()}
+    defaults = {key.replace("-", "_"): value for key, value in table.items() if key != "app"}
+    for name in ("binary_media_types", "text_types", "vpc"):
         if name in defaults:
             defaults[name] = ",".join(defaults[name])
     if "pip_args" in defaults:
@@ -132,13 +192,14 @@ def options(folder: Path) -> dict[str, Any]:
     return defaults | {"patterns": patterns} if patterns else defaults
 
 
-def _check(key: str, value: Any) -> None:
-    if key not in KEYS:
-        near = get_close_matches(key.replace("_", "-").lower(), KEYS, 1)
-        hint = f"did you mean {near[0]!r}? The" if near else "the"
-        raise UsageError(f"{_FILE_NAME}: [tool.bridge] has no key {key!r}; {hint} keys are: {', '.join(KEYS)}.")
-    is_valid, valid_values = KEYS[key]
-    if not is_valid(value):
-        near = get_close_matches(value, SOURCES, 1) if key == "source" and isinstance(value, str) else []
-        hint = f"did you mean {near[0]!r}? It" if near else "it"
-        raise UsageError(f"{_FILE_NAME}: [tool.bridge] {key} is {value!r}; {hint} must be {valid_values}.")
+def _check_table(name: str, table: dict[str, Any], keys: Collection[str]) -> None:
+    for key, value in table.items():
+        if key not in keys:
+            near = get_close_matches(key.replace("_", "-").lower(), keys, 1)
+            hint = f"did you mean {near[0]!r}? The" if near else "the"
+            raise UsageError(f"{_FILE_NAME}: {name} has no key {key!r}; {hint} keys are: {', '.join(keys)}.")
+        is_valid, valid_values = KEYS[key]
+        if not is_valid(value):
+            near = get_close_matches(value, SOURCES, 1) if key == "source" and isinstance(value, str) else []
+            hint = f"did you mean {near[0]!r}? It" if near else "it"
+            raise UsageError(f"{_FILE_NAME}: {name} {key} is {value!r}; {hint} must be {valid_values}.")

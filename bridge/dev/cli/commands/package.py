@@ -46,12 +46,32 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("app", nargs="?", metavar="APP", help="the application, as in `bridge serve`; default: that of the project")
     add("-o", "--output", metavar="FILE", help="default: build/function.zip, with --image build/image")
+    add_artifact_options(parser)
+    kind = parser.add_mutually_exclusive_group().add_argument
+    kind("--layer", action="store_true", help="write the requirements into a layer, build/function-layer.zip")
+    kind("--image", action="store_true", help="write a folder with a Dockerfile for `docker build`")
+    kind("--add-to", metavar="ZIP", help="add the bridge and the name APP to a zip file that another tool has built")
+    add("--files", metavar="FILE",
+        help="JSON with the project's files in the list files, as another tool has chosen them")  # fmt: skip
+    add("--no-app", action="store_true", help="package files and requirements without the bridge and APP")
+    parser.set_defaults(run=run)
+
+
+def add_artifact_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is in an artifact, which ``bridge deploy`` has as well."""
+    add = parser.add_argument
     add("--python", metavar="3.12", help="the function's Python version; default: that of the running Python")
     add("--arch", default="x86_64", choices=list(MACHINES), help="the function's processor; default: x86_64")
     add("--platform", metavar="TAG",
         help="the C library as in the names of wheels, such as manylinux_2_28; default: that of Lambda")  # fmt: skip
     add("-r", "--requirements", action=_AppendFile, default=[], metavar="FILE",
         help="a requirements file, repeatable, or one lock file; default: that of the project")  # fmt: skip
+    for option, noun in (("--group", "dependency group"), ("--extra", "extra of the project")):
+        add(option, action="append", default=[], metavar="NAME", help=f"install a {noun} as well; repeatable")
+    add("--no-group", action="append", default=[], metavar="NAME",
+        help="do not install a group that [tool.bridge] in pyproject.toml names; repeatable")  # fmt: skip
+    add("--build", action="append", default=[], metavar="NAME",
+        help="build a requirement that has no wheel for the target from its sources; repeatable")  # fmt: skip
     add("--pip-args", default="", metavar="'ARGS'", help="further options for uv or pip, quoted as one argument")
     add("--exclude", action=_AppendPattern, dest="patterns", metavar="PATTERN",
         help="leave out files, with a pattern as in .gitignore; repeatable")  # fmt: skip
@@ -66,14 +86,6 @@ def add_parser(subparsers: Any) -> None:
     add("--text-types", default="", metavar="TYPES",
         help="media types that are sent as text in addition to the default ones, separated by commas")  # fmt: skip
     add_serverless_options(parser)
-    kind = parser.add_mutually_exclusive_group().add_argument
-    kind("--layer", action="store_true", help="write the requirements into a layer, build/function-layer.zip")
-    kind("--image", action="store_true", help="write a folder with a Dockerfile for `docker build`")
-    kind("--add-to", metavar="ZIP", help="add the bridge and the name APP to a zip file that another tool has built")
-    add("--files", metavar="FILE",
-        help="JSON with the project's files in the list files, as another tool has chosen them")  # fmt: skip
-    add("--no-app", action="store_true", help="package files and requirements without the bridge and APP")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -81,11 +93,11 @@ def run(options: argparse.Namespace) -> int:
     from bridge.dev.packaging.add_to_zip import add_to_zip
     from bridge.dev.packaging.build import build_artifact
 
-    package_options = _package_options(options)
+    artifact_options = package_options(options)
     build = add_to_zip if options.add_to else build_artifact
-    with _exit_on_sigterm(), _progress_bar() as on_progress:
+    with exit_on_sigterm(), _progress_bar() as on_progress:
         try:
-            artifact = build(package_options, on_progress)
+            artifact = build(artifact_options, on_progress)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise CommandError(f"The artifact cannot be built: {place}{error.strerror or error}.") from None
@@ -96,9 +108,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _package_options(options: argparse.Namespace) -> PackageOptions:
+def package_options(options: argparse.Namespace) -> PackageOptions:
+    """Return what to package, and how, for the options of ``bridge package``.
+
+    Raises:
+        UsageError: options do not fit together.
+    """
     from bridge.dev.packaging.options import PackageOptions
     from bridge.dev.packaging.project_files import read_file_list
+    from bridge.dev.packaging.requirements import Selection
 
     project = Path.cwd()
     try:
@@ -135,6 +153,10 @@ def _package_options(options: argparse.Namespace) -> PackageOptions:
         patterns=options.patterns or (),
         file_list=read_file_list(Path(options.files)) if options.files else None,
         requirements=[Path(file) for file in options.requirements],
+        selection=Selection(
+            tuple(group for group in options.group if group not in options.no_group), tuple(options.extra)
+        ),
+        build=options.build,
         pip_args=pip_args,
         text_types=split_list(options.text_types),
         bytecode=options.bytecode,
@@ -208,7 +230,7 @@ def _progress_bar() -> Iterator[Callable[[str, float], None]]:
 
 
 @contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """Raise SystemExit on SIGTERM, so that temporary files are removed as after Ctrl-C."""
 
     def exit_process(number: int, _frame: object) -> None:
