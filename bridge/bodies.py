@@ -75,32 +75,46 @@ def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = 
     """
     if not body:
         return "", False
-    if not fields.is_encoded:
-        codec = text_codec(fields.content_type)
-        if codec is None and is_text is not None and is_text(fields.content_type):
-            codec = _codec_of_charset(fields.content_type)
-        if codec is not None:
-            try:
-                return body.decode(codec), False
-            except UnicodeDecodeError:
-                pass
-    return b2a_base64(body, newline=False).decode("ascii"), True
+    text, _ = decode_text(body, fields, is_text)
+    return (text, False) if text is not None else (b2a_base64(body, newline=False).decode("ascii"), True)
+
+
+def decode_text(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str | None, str]:
+    """The body as text, or None where it has to be base64; and the rule that decides.
+
+    The arguments are those of :func:`encode`.
+    """
+    if fields.is_encoded:
+        return None, "it has a Content-Encoding"
+    codec, rule = text_codec(fields.content_type)
+    if codec is None and is_text is not None and is_text(fields.content_type):
+        codec, rule = _codec_of_charset(fields.content_type), "the option text_types names its Content-Type"
+    if codec is None:
+        return None, rule
+    try:
+        return body.decode(codec), rule
+    except UnicodeDecodeError:
+        return None, f"its bytes are not valid {codec.upper()}"
 
 
 @lru_cache(256)
-def text_codec(content_type: str) -> str | None:
-    """The codec by which a body of this Content-Type becomes text; None where it has to be base64."""
+def text_codec(content_type: str) -> tuple[str | None, str]:
+    """The codec by which a body of this type becomes text, None where it is base64; and the rule that decides."""
     media = media_type(content_type)
-    is_text = (
+    if not media:
         # Without a type nothing speaks against text, and valid text reaches the client through every source, a REST
         # API without binaryMediaTypes included.
-        not media
-        or media.startswith("text/")
-        or media in _TEXT_TYPES
-        or media.endswith(_TEXT_SUFFIXES)
-        or (media.startswith("application/vnd.") and media.endswith((".json", "openapi")))
-    )
-    return _codec_of_charset(content_type) if is_text else None
+        rule = "it has no Content-Type"
+    elif media.startswith("text/") or media in _TEXT_TYPES:
+        rule = f"{media} is a text type"
+    elif media.endswith(_TEXT_SUFFIXES) or (
+        media.startswith("application/vnd.") and media.endswith((".json", "openapi"))
+    ):
+        rule = f"{media} has the suffix of a text format"
+    else:
+        return None, f"{media} is not a text type"
+    codec = _codec_of_charset(content_type)
+    return codec, rule if codec is not None else "its charset is not a superset of ASCII"
 
 
 def media_type(content_type: str) -> str:

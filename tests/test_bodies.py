@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import bridge
-from bridge.bodies import _body_fits, encode, excess, json_size, media_type
+from bridge.bodies import _body_fits, decode_text, encode, excess, json_size, media_type
 from bridge.dev.gateway import Request, compose
 from bridge.response import Response
 from bridge.settings import Settings
@@ -121,6 +121,27 @@ def test_an_empty_body_is_text_of_any_type() -> None:
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "zstd", "GZIP"])
 def test_a_body_with_content_encoding_is_base64(coding: str) -> None:
     assert encoded(b"ok", ("Content-Type", "text/plain"), ("Content-Encoding", coding)) == ("b2s=", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "text_types", "rule"),
+    [
+        (b"a", [("Content-Type", "text/html; charset=utf-8")], None, "text/html is a text type"),
+        (b"a", [("Content-Type", "a/b+json")], None, "a/b+json has the suffix of a text format"),
+        (b"a", [("Content-Type", "a/b")], None, "a/b is not a text type"),
+        (b"a", [("Content-Type", "a/b")], ["a/b"], "the option text_types names its Content-Type"),
+        (b"a", [("Content-Type", "text/css; charset=utf-16")], None, "its charset is not a superset of ASCII"),
+        (b"a", [("Content-Type", "text/css"), ("Content-Encoding", "gzip")], None, "it has a Content-Encoding"),
+        (b"a", [], None, "it has no Content-Type"),
+        (b"\xff", [("Content-Type", "text/css")], None, "its bytes are not valid UTF-8"),
+        (b"\xff", [("Content-Type", "text/css; charset=latin-1")], None, "its bytes are not valid ASCII"),
+    ],
+)
+def test_the_rule_that_decides_is_named(
+    body: bytes, headers: list[tuple[str, str]], text_types: list[str] | None, rule: str
+) -> None:
+    settings = Settings({"text_types": text_types} if text_types else {}, environ={})
+    assert decode_text(body, Response(200, headers, body).fields(), settings.is_text)[1] == rule
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "'utf-8'", " utf8 ", "us-ascii", "ascii", ""])
