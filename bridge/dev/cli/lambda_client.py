@@ -9,6 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bridge.dev.deploying.aws import CREDENTIALS_HINT, connection_hint
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 # The longest timeout of a function, and a minute for its start.
 _READ_SECONDS = 15 * 60 + 60
 _CONNECT_SECONDS = 10
-_CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or select a profile with --profile or AWS_PROFILE"
-_NETWORK_HINT = "Check the network connection, --region and --endpoint-url."
-_LOGIN_HINT = "Run `aws sso login`."
 _INTERRUPTED_HINT = "The function's log shows whether the command has ended."
 _HANDLER_HINT = (
     "Functions that support them have the handler bridge.entrypoint.handler, or one made by bridge.handler(app)."
@@ -31,10 +29,10 @@ _ERROR_HINTS = {
     "AccessDeniedException": "The permission lambda:InvokeFunction is required.",
     "RequestEntityTooLargeException": "A request to a function has at most 6 MB.",
     "RequestTooLargeException": "A request to a function has at most 6 MB.",
-    "UnrecognizedClientException": f"The credentials are invalid: {_CREDENTIALS_HINT}.",
-    "InvalidSignatureException": f"The credentials are invalid: {_CREDENTIALS_HINT}.",
-    "ExpiredTokenException": f"The credentials have expired: {_CREDENTIALS_HINT}.",
-    "ExpiredToken": f"The credentials have expired: {_CREDENTIALS_HINT}.",
+    "UnrecognizedClientException": f"The credentials are invalid: {CREDENTIALS_HINT}.",
+    "InvalidSignatureException": f"The credentials are invalid: {CREDENTIALS_HINT}.",
+    "ExpiredTokenException": f"The credentials have expired: {CREDENTIALS_HINT}.",
+    "ExpiredToken": f"The credentials have expired: {CREDENTIALS_HINT}.",
 }
 
 
@@ -158,16 +156,6 @@ def _describe(error: Exception) -> str:
     """Return botocore's message and a hint."""
     from botocore import exceptions
 
-    hints = {
-        exceptions.NoCredentialsError: f"To set credentials, {_CREDENTIALS_HINT}.",
-        exceptions.PartialCredentialsError: f"To set all credentials, {_CREDENTIALS_HINT}.",
-        exceptions.NoRegionError: "Set it with --region or AWS_REGION.",
-        exceptions.ReadTimeoutError: _INTERRUPTED_HINT,
-        exceptions.ConnectionClosedError: _INTERRUPTED_HINT,
-        exceptions.EndpointConnectionError: _NETWORK_HINT,
-        exceptions.ConnectTimeoutError: _NETWORK_HINT,
-        exceptions.SSOError: _LOGIN_HINT,
-        exceptions.TokenRetrievalError: _LOGIN_HINT,
-    }
-    hint = next((text for kind, text in hints.items() if isinstance(error, kind)), "")
+    is_interruption = isinstance(error, exceptions.ReadTimeoutError | exceptions.ConnectionClosedError)
+    hint = _INTERRUPTED_HINT if is_interruption else connection_hint(error)
     return f"{str(error).rstrip('.')}. {hint}".rstrip()

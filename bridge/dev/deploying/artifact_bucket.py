@@ -109,8 +109,19 @@ class ArtifactBucket:
         s3.put_bucket_encryption(**self._bucket, ServerSideEncryptionConfiguration=encryption)
         s3.put_bucket_lifecycle_configuration(**self._bucket, LifecycleConfiguration=_LIFECYCLE)
 
-    def upload(self, artifact: ArtifactFile, key: str, on_bytes: Callable[[int], None]) -> bool:
-        """Upload an artifact unless the bucket has it, and return whether bytes were sent.
+    def has(self, artifact: ArtifactFile, key: str) -> bool:
+        """Return whether an earlier deployment has uploaded the artifact."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return bool(self._s3.head_object(**self._bucket, Key=key)["ContentLength"] == artifact.size)
+        except ClientError as error:
+            if error_code(error) in ("404", "NoSuchKey"):
+                return False
+            raise
+
+    def upload(self, artifact: ArtifactFile, key: str, on_bytes: Callable[[int], None]) -> None:
+        """Upload an artifact.
 
         An interrupted upload in parts is continued: the parts that have arrived are not sent again.
 
@@ -119,14 +130,11 @@ class ArtifactBucket:
             key: its key.
             on_bytes: called with the number of bytes of each part that has arrived; from several threads.
         """
-        if self._has(key, artifact.size):
-            return False
         if artifact.size < _PART_SIZE:
             extra = {"ExpectedBucketOwner": self._bucket["ExpectedBucketOwner"]}
             self._s3.upload_file(str(artifact.file), self.name, key, ExtraArgs=extra, Callback=on_bytes)
         else:
             self._upload_parts(artifact, key, on_bytes)
-        return True
 
     def prune(self, stack: str, key: str) -> None:
         """Delete artifacts of a stack, except for *key* and the newest before it."""
@@ -181,16 +189,6 @@ class ArtifactBucket:
         except ClientError as error:
             if error_code(error) != "BucketAlreadyOwnedByYou":  # another deployment has created it
                 raise
-
-    def _has(self, key: str, size: int) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            return bool(self._s3.head_object(**self._bucket, Key=key)["ContentLength"] == size)
-        except ClientError as error:
-            if error_code(error) in ("404", "NoSuchKey"):
-                return False
-            raise
 
     def _upload_parts(self, artifact: ArtifactFile, key: str, on_bytes: Callable[[int], None]) -> None:
         """Upload in parts, several at once. After an error or Ctrl-C the parts stay for the next call."""

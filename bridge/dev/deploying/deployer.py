@@ -184,11 +184,12 @@ class Deployer:
 
     def _upload(self, artifact: ArtifactFile) -> None:
         self._bucket.ensure(lambda name: self._progress.note(f"Creating the bucket {name} for artifacts …"))
+        key = artifact.key(self._description.stack_name)
+        if self._bucket.has(artifact, key):
+            return
         self._progress.start_upload(artifact.size)
         with aws_errors("The artifact cannot be uploaded"):
-            is_sent = self._bucket.upload(artifact, artifact.key(self._description.stack_name), self._progress.uploaded)
-        if not is_sent:
-            self._progress.uploaded(artifact.size)
+            self._bucket.upload(artifact, key, self._progress.uploaded)
 
     def _wait(self, state: StackState, since: str) -> StackState:
         try:

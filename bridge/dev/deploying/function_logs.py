@@ -79,7 +79,8 @@ class FunctionLogs:
 
         Args:
             since: the time of the first line.
-            text: a text that the lines contain; None for all lines.
+            text: a text that the lines contain; None for all lines. All lines are read, since those without the text
+                show which request a line belongs to.
             follow: whether to wait for further lines, forever.
         """
         start = round(since.timestamp() * 1000)
@@ -87,7 +88,7 @@ class FunctionLogs:
         known: set[str] = set()
         while True:
             newest = start
-            for event in self._events(start, text):
+            for event in self._events(start):
                 event_id = event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"
                 if event_id in known:
                     continue
@@ -96,17 +97,15 @@ class FunctionLogs:
                 seen.append(event_id)
                 known.add(event_id)
                 newest = max(newest, event["timestamp"])
-                yield from self._lines(event)
+                yield from (line for line in self._lines(event) if text is None or text in event["message"])
             if not follow:
                 return
             start = max(start, newest - _OVERLAP)
             time.sleep(_POLL_SECONDS)
 
-    def _events(self, start: int, text: str | None) -> Iterator[dict[str, Any]]:
+    def _events(self, start: int) -> Iterator[dict[str, Any]]:
         api = self._clients.client("logs")
-        # A text in quotes is a phrase: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-        pattern = {"filterPattern": f'"{text.replace(chr(34), chr(92) + chr(34))}"'} if text else {}
-        pages = api.get_paginator("filter_log_events").paginate(logGroupName=self._group, startTime=start, **pattern)
+        pages = api.get_paginator("filter_log_events").paginate(logGroupName=self._group, startTime=start)
         for page in pages:
             yield from page["events"]
 

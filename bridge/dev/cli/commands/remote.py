@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.cli.deploy_options import has_deployment, select_deployment
 from bridge.dev.cli.function_loader import load_functions, set_environment
 from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client, parse_result
 from bridge.dev.cli.options import add_serverless_options, flag, serverless_options
 from bridge.dev.cli.output import missing_package, print_message, print_warnings
+from bridge.dev.deploying.stack_description import ALIAS, DEFAULT_STAGE
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.projects import pyproject
@@ -53,6 +55,9 @@ def add_parser(subparsers: Any) -> None:
         text("-c", "--command", dest="text", metavar=metavar, help=text_help)
         text("-f", "--file", metavar="FILE", help="a file with the same; default: -, which is standard input")
         add = parser.add_argument
+        add("--stage", default=None, metavar="STAGE",
+            help=f"the stage whose function `bridge deploy` has deployed; default: {DEFAULT_STAGE}")  # fmt: skip
+        add("--name", help="the name of that deployment; default: that of the folder")
         add("--region", help="the region of the function; default: as for the AWS CLI")
         add("--profile", help="the profile of the AWS CLI with the credentials and the region")
         add("--qualifier", metavar="VERSION", help="a version or alias of the function")
@@ -73,12 +78,9 @@ def _description(command: str, summary: str) -> str:
 
 def run(command: str, options: argparse.Namespace) -> int:
     """Print the output of the command and return its exit status."""
-    if options.function is None and options.local is None:
-        raise UsageError(
-            f"Say where to run the command: in a deployed function with `bridge {command} --function NAME`, or in this "
-            f"process with `bridge {command} --local`."
-        )
     _check(options)
+    if options.function is None and options.local is None:
+        _select_deployed_function(command, options)
     event = command_event(command, _text(command, options))
     try:
         is_remote = options.function is not None
@@ -90,16 +92,38 @@ def run(command: str, options: argparse.Namespace) -> int:
     return result.status
 
 
+def _select_deployed_function(command: str, options: argparse.Namespace) -> None:
+    """Set the options of the function that ``bridge deploy`` has deployed.
+
+    Raises:
+        UsageError: no stage is named, and nothing was deployed from this folder.
+    """
+    if options.stage is None and not has_deployment(options):
+        raise UsageError(
+            f"Say where to run the command: in a deployed function with `bridge {command} --function NAME` or `bridge "
+            f"{command} --stage STAGE`, or in this process with `bridge {command} --local`."
+        )
+    selection = select_deployment(options)
+    options.function = selection.stack_name
+    options.qualifier = options.qualifier or ALIAS
+    options.region, options.profile = selection.target.region, selection.target.profile
+    options.endpoint_url = selection.target.endpoint_url
+
+
 def _check(options: argparse.Namespace) -> None:
     """Raise a :class:`UsageError` for options that do not apply."""
-    if options.function is not None:
-        project_env_file = pyproject.options(Path.cwd()).get("env_file")  # applies to other commands
-        wrong = ["--env-file"] if options.env_file not in (None, project_env_file) else []
-        wrong += ["--opt"] if options.opt else []
+    project_defaults = pyproject.options(Path.cwd(), options.stage or "")  # those for other commands are no error
+
+    def given(*names: str) -> list[str]:
+        return [flag(name) for name in names if getattr(options, name) not in (None, project_defaults.get(name))]
+
+    if options.local is None:
+        wrong = given("env_file") + (["--opt"] if options.opt else [])
+        if options.function is not None:
+            wrong += given("stage", "name")
         target, reason = "--function", "a deployed function has its own environment"
     else:
-        names = ("region", "profile", "qualifier", "endpoint_url")
-        wrong = [flag(name) for name in names if getattr(options, name) is not None]
+        wrong = given("region", "profile", "qualifier", "endpoint_url", "name")
         target, reason = "--local", "it invokes no deployed function"
     if wrong:
         verb, it = ("does", "it") if len(wrong) == 1 else ("do", "them")
