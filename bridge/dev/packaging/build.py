@@ -24,6 +24,7 @@ from bridge.dev.packaging.bytecode import LAYER_FOLDER, TASK_FOLDER, BytecodeOpt
 from bridge.dev.packaging.compression import compress_packages
 from bridge.dev.packaging.image import check_replaceable, is_image_folder, write_image_folder
 from bridge.dev.packaging.install_cache import installed_requirements
+from bridge.dev.packaging.installer import prepare_requirements
 from bridge.dev.packaging.project_files import ProjectFiles, choose_files, choose_listed_files
 from bridge.dev.packaging.report import (
     Artifact,
@@ -33,7 +34,7 @@ from bridge.dev.packaging.report import (
     size_warnings,
 )
 from bridge.dev.packaging.requirement_files import RequirementFiles, collect_requirement_files
-from bridge.dev.packaging.requirements import Requirements, find_requirements, ignored_files
+from bridge.dev.packaging.requirements import Requirements, file_names, find_requirements, ignored_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,11 +117,11 @@ class _Build:
     def _installed_requirements(self) -> Iterator[Path]:
         options = self._options
         folders = list(dict.fromkeys([options.project, options.project / application_folder(self._app)]))
-        requirements = find_requirements(folders, options.requirements)
+        requirements = find_requirements(folders, options.requirements, options.selection)
+        requirements = prepare_requirements(requirements, self._temporary)
         if requirements.origin is None:
             self._warnings.append(
-                "No requirements are installed, because the project has no requirements.txt, uv.lock, poetry.lock, "
-                "Pipfile.lock or pyproject.toml that lists them."
+                f"No requirements are installed, because the project has no {', '.join(file_names())} that lists them."
             )
         elif not options.requirements and (ignored := ignored_files(requirements, folders)):
             self._warnings.append(
@@ -141,10 +142,16 @@ class _Build:
         options = self._options
         wheels = []
         if adds_bridge:
-            wheels = [cached_wheel(self._temporary)]
-            requirements = requirements.without_constraint(DISTRIBUTION)
+            wheel = cached_wheel(self._temporary)
+            requirements, is_named = requirements.with_wheel(DISTRIBUTION, wheel)
+            wheels = [] if is_named else [wheel]
         return installed_requirements(
-            requirements, options.target, self._temporary, wheels=wheels, pip_args=options.pip_args
+            requirements,
+            options.target,
+            self._temporary,
+            wheels=wheels,
+            pip_args=options.pip_args,
+            build=options.build,
         )
 
     def _compress(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bridge.dev.packaging.cache import MAX_AGE_SECONDS, cache_folder, delete_old, file_digests
 from bridge.dev.packaging.installer import install_requirements, installer_identity
+from bridge.dev.packaging.pip_config import uv_index_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from bridge.dev.packaging.target import Target
 
 # Part of every key; increase it when the same requirements have to be installed differently.
-_FORMAT_VERSION = "2"
+_FORMAT_VERSION = "3"
 # PyPI allows clients to cache its index for ten minutes, so requirements without exact files are that old at most.
 _UNPINNED_MAX_AGE_SECONDS = 600
-# Requirements whose content is not in the line: other files, local projects, branches of repositories.
-_INDIRECT = re.compile(
-    r"^\s*(-r|-c|-e|--requirement|--constraint|--editable|\.|/|[a-z]:\\)|@|file:|git\+|://\S+\.(whl|t)", re.IGNORECASE
+# Requirements of a certain file or commit.
+_FIXED = re.compile(r"--hash=|@[0-9a-f]{40}(#|\s|$)")
+# Requirements whose content may change without a change of the line: included URLs, archives, branches.
+_CHANGEABLE = re.compile(
+    r"^-(r|c|-requirement|-constraint)\b|git\+(?!.*@[0-9a-f]{40}(#|\s|$))|(hg|svn|bzr)\+|"
+    r"://\S+\.(whl|t|zip)(?!.*--hash=)",
+    re.IGNORECASE,
 )
 
 
@@ -40,6 +45,7 @@ def installed_requirements(
     *,
     wheels: Sequence[Path] = (),
     pip_args: Sequence[str] = (),
+    build: Sequence[str] = (),
 ) -> Iterator[Path]:
     """Yield a folder in which the requirements are installed, which must not be modified.
 
@@ -49,6 +55,7 @@ def installed_requirements(
         temporary: an existing folder for temporary files.
         wheels: wheels to install as well, with a digest of their content in their paths.
         pip_args: the user's options for ``pip install``.
+        build: names of packages that are built from their sources if they have no wheel for the target.
 
     Raises:
         PackagingError: as :func:`bridge.dev.packaging.installer.install_requirements` does.
@@ -56,17 +63,18 @@ def installed_requirements(
     wheel_paths = [str(wheel) for wheel in wheels]
 
     def install(folder: Path) -> None:
-        install_requirements(requirements, target, folder, temporary, wheels=wheel_paths, pip_args=pip_args)
+        install_requirements(
+            requirements, target, folder, temporary, wheels=wheel_paths, pip_args=pip_args, build=build
+        )
 
-    texts = requirements.texts()
-    max_age = _max_age(requirements, texts)
+    max_age = _max_age(requirements)
     cache = cache_folder() / "installed"
     if not max_age or not _is_writable(cache):
         folder = Path(tempfile.mkdtemp(prefix="installed-", dir=temporary))
         install(folder)
         yield folder
         return
-    folder = cache / _key(texts, target, [*wheel_paths, *pip_args], requirements.folder)
+    folder = cache / _key(requirements, target, [*wheel_paths, *pip_args, *build])
     with _lock(folder.with_suffix(".lock")):
         manifest = folder.with_suffix(".json")
         if not _is_younger(folder, max_age) or not _is_intact(folder, manifest):
@@ -84,24 +92,26 @@ def installed_requirements(
         yield folder
 
 
-def _max_age(requirements: Requirements, texts: Sequence[str]) -> float:
+def _max_age(requirements: Requirements) -> float:
     """Return for how many seconds an installation may be reused."""
-    if requirements.uv_project is not None:
-        sources = re.findall(r'(?:directory|editable) = "([^"]*)"', texts[0])
-        return 0 if any(source != "." for source in sources) else MAX_AGE_SECONDS
-    lines = [line for text in texts for line in re.sub(r"\\\n", " ", text).splitlines()]
-    lines = [line for line in lines if line.strip() and not line.strip().startswith(("#", "--"))]
-    if any(_INDIRECT.search(line.partition(" #")[0]) for line in lines):
+    if requirements.is_local:
         return 0
-    return MAX_AGE_SECONDS if lines and all("--hash=" in line for line in lines) else _UNPINNED_MAX_AGE_SECONDS
+    if requirements.pylock is not None:
+        return MAX_AGE_SECONDS
+    lines = [line for line in [*requirements.all_lines, *requirements.constraints] if not line.startswith("--")]
+    lines = [line for line in lines if not requirements.replaced_wheel or requirements.replaced_wheel not in line]
+    if any(_CHANGEABLE.search(line) for line in lines):
+        return 0
+    return MAX_AGE_SECONDS if lines and all(_FIXED.search(line) for line in lines) else _UNPINNED_MAX_AGE_SECONDS
 
 
-def _key(texts: Sequence[str], target: Target, args: Sequence[str], folder: Path) -> str:
+def _key(requirements: Requirements, target: Target, args: Sequence[str]) -> str:
     """Return a digest of everything that decides what is installed."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
-    settings_files = [folder / "uv.toml", folder / "pyproject.toml"]
+    settings_files = [requirements.folder / "uv.toml", requirements.folder / "pyproject.toml"]
     settings = [file.read_text(errors="replace") for file in settings_files if file.is_file()]
-    parts = [_FORMAT_VERSION, str(target), list(texts), list(args), variables, settings, installer_identity()]
+    settings += uv_index_options(requirements.folder)
+    parts = [_FORMAT_VERSION, str(target), requirements.texts(), list(args), variables, settings, installer_identity()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import re
 import shutil
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.local_projects import copy_local_projects
+from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
+from bridge.dev.packaging.local_projects import build_command, build_local_project
+from bridge.dev.packaging.pylock import Pylock, read_pylock
+from bridge.dev.packaging.requirements_txt import local_folder, with_location
+from bridge.dev.packaging.uv_installer import UvInstaller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bridge.dev.packaging.lock_files import LinesByIndex
     from bridge.dev.packaging.requirements import Requirements
     from bridge.dev.packaging.target import Target
-
-# uv's messages about a package that has no wheel, or none for the target.
-_NO_WHEEL = re.compile(r"no usable wheels|no wheels with a matching|[Bb]uilding .*source.* is disabled")
-_UV_PROGRESS = re.compile(
-    r"(Using|Resolved|Prepared|Installed|Building|Built|Downloading|Downloaded|Updated|warning:|\+ )"
-)
-
-# Options of `pip install` that uv does not have: https://pip.pypa.io/en/stable/cli/pip_install/. uv acts as they say in
-# any case, or they are about pip's output, or they describe the target, which the bridge's own options set.
-_PIP_ONLY = {
-    "-I", "--ignore-installed", "--no-user", "--use-pep517", "--prefer-binary", "--no-input", "--no-clean", "--debug",
-    "--require-virtualenv", "--no-warn-script-location", "--no-warn-conflicts", "--no-python-version-warning",
-    "--check-build-dependencies",
-}  # fmt: skip
-_PIP_ONLY_WITH_VALUE = {
-    "--platform", "--python-version", "--implementation", "--abi", "--upgrade-strategy", "--src", "--progress-bar",
-    "--root-user-action", "--exists-action", "--use-feature", "--use-deprecated", "--resume-retries", "--log",
-}  # fmt: skip
-_UV_NAMES = {"--no-dependencies": "--no-deps"}
-# https://docs.astral.sh/uv/reference/environment/
-_UV_VARIABLES = {
-    "--timeout": ("UV_HTTP_TIMEOUT",),
-    "--default-timeout": ("UV_HTTP_TIMEOUT",),
-    "--retries": ("UV_HTTP_RETRIES",),
-    "--proxy": ("HTTP_PROXY", "HTTPS_PROXY"),
-    "--client-cert": ("SSL_CLIENT_CERT",),
-}
 
 
 def find_uv() -> str | None:
@@ -75,6 +51,18 @@ def installer_identity() -> str:
     return f"{program} {file.stat().st_mtime if file.is_file() else 0}"
 
 
+def prepare_requirements(requirements: Requirements, temporary: Path) -> Requirements:
+    """Return requirements with the packages of a uv.lock, which uv exports; other requirements unchanged.
+
+    Raises:
+        PackagingError: the lock cannot be read.
+    """
+    if requirements.uv_project is None or requirements.pylock is not None:
+        return requirements
+    lock = _export_uv_lock(find_uv(), requirements, temporary)
+    return replace(requirements, pylock=lock, selection=type(requirements.selection)())
+
+
 def install_requirements(
     requirements: Requirements,
     target: Target,
@@ -83,6 +71,7 @@ def install_requirements(
     *,
     wheels: Sequence[str] = (),
     pip_args: Sequence[str] = (),
+    build: Sequence[str] = (),
 ) -> None:
     """Install requirements for a target.
 
@@ -91,80 +80,23 @@ def install_requirements(
         target: the environment that they are for.
         folder: the folder to install into; created if needed.
         temporary: an existing folder for temporary files.
-        wheels: paths of wheels to install as well.
+        wheels: paths of wheels to install as well, after the requirements and with the versions that those have.
         pip_args: the user's options for ``pip install``.
+        build: names of packages that are built from their sources if they have no wheel for the target.
 
     Raises:
         PackagingError: a package does not exist, or not for the target; or neither uv nor pip is installed.
     """
     folder.mkdir(exist_ok=True)
-    uv = find_uv()
-    lines = requirements.lines if requirements.uv_project is None else _export_uv_lock(uv, requirements.uv_project)
-    copies = temporary / "local-projects"
-    lines = copy_local_projects(lines, requirements.folder, copies) or lines
-    files = []
-    for index, file in enumerate(requirements.files):
-        text = file.read_text(encoding="utf-8", errors="replace")
-        copied = copy_local_projects(text.splitlines(), file.parent, copies)
-        files.append(str(file) if copied is None else _write_lines(temporary / f"{index}-{file.name}", copied))
-    if lines:
-        files.append(_write_lines(temporary / "requirements.txt", lines))
-    args = [arg for file in files for arg in ("-r", file)]
-    if requirements.constraints:
-        args += ["-c", _write_lines(temporary / "constraints.txt", requirements.constraints)]
-    if not files and not wheels:
-        return
-    if uv is not None:
-        uv_args, variables = uv_options(pip_args)
-        _install_with_uv(uv, requirements, target, folder, [*args, *wheels, *uv_args], variables)
+    requirements = prepare_requirements(requirements, temporary)
+    if (uv := find_uv()) is not None:
+        UvInstaller(uv, requirements, target, folder, temporary, pip_args, build).install(wheels)
     elif (pip := find_pip()) is not None:
-        _install_with_pip(pip, requirements, target, folder, args, wheels, pip_args)
-    else:
+        _install_with_pip(pip, requirements, target, folder, temporary, wheels, pip_args)
+    elif requirements.all_lines or wheels:
         raise PackagingError(
             "The requirements cannot be installed, because there is neither uv nor pip. Install uv: "
             "https://docs.astral.sh/uv/getting-started/installation/"
-        )
-
-
-def uv_options(pip_args: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return options of ``pip install`` as options of ``uv pip install``, and environment variables for the rest.
-
-    Options without a meaning for uv are left out, so that a project's options for pip need not be changed.
-    """
-    options: list[str] = []
-    variables: dict[str, str] = {}
-    rest = iter(pip_args)
-    for arg in rest:
-        name, equals, value = arg.partition("=")
-        if name in _PIP_ONLY_WITH_VALUE or name in _UV_VARIABLES:
-            value = value if equals else next(rest, "")
-            variables |= dict.fromkeys(_UV_VARIABLES.get(name, ()), value)
-        elif arg not in _PIP_ONLY:
-            options.append(_UV_NAMES.get(arg, arg))
-    return options, variables
-
-
-def _install_with_uv(
-    uv: str, requirements: Requirements, target: Target, folder: Path, args: list[str], variables: Mapping[str, str]
-) -> None:
-    command = [
-        uv, "pip", "install", "--no-progress", "--target", str(folder), "--python", sys.executable,
-        "--python-version", target.python, "--python-platform", target.uv_platform,
-    ]  # fmt: skip
-    done = _run([*command, "--only-binary", ":all:", *args], requirements.folder, variables)
-    if done.returncode == 0:
-        return
-    if not _NO_WHEEL.search(done.stderr):
-        raise PackagingError(f"{_subject(requirements)} cannot be installed:\n{_uv_error(done.stderr)}")
-    # A package without a wheel may be pure Python; then a wheel that is built here is right for every target.
-    built = _run([*command, *args], requirements.folder, variables)
-    if built.returncode:
-        cause = done if _NO_WHEEL.search(built.stderr) else built
-        raise PackagingError(
-            f"A requirement has no wheel for {target}, and building one from its sources failed:\n"
-            f"{_uv_error(cause.stderr)}\n"
-            "Require a version that has a wheel for this target, or change the target with --python, --arch or "
-            "--platform."
         )
 
 
@@ -173,72 +105,76 @@ def _install_with_pip(
     requirements: Requirements,
     target: Target,
     folder: Path,
-    args: list[str],
+    temporary: Path,
     wheels: Sequence[str],
     pip_args: Sequence[str],
 ) -> None:
+    if requirements.pylock is not None or requirements.pyproject is not None:
+        raise PackagingError(
+            f"{requirements.origin} can be read only with uv, which is not installed. Install it with `pip install "
+            "uv`, or name a requirements file with --requirements."
+        )
     tag = f"cp{target.python.replace('.', '')}"
     command = [
         *pip, "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--target", str(folder),
         "--python-version", target.python, "--implementation", "cp", "--abi", tag, "--abi", "abi3", "--abi", "none",
         *(arg for platform in target.wheel_platforms for arg in ("--platform", platform)), "--only-binary", ":all:",
     ]  # fmt: skip
-    # Wheels separately, because pip requires a hash for each of them if one requirement has a hash.
-    for step in (wheels, ["--upgrade", *args] if args else []):
-        if not step:
-            continue
-        done = _run([*command, *step, *pip_args], requirements.folder)
+
+    def run(args: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
+        done = run_command([*command, *args], requirements.folder, variables)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or done.stderr.splitlines()
             details = "\n".join(f"  {line.removeprefix('ERROR: ')}" for line in lines)
             raise PackagingError(
-                f"{_subject(requirements)} cannot be installed for {target}:\n{details}\n"
+                f"{subject(requirements)} cannot be installed for {target}:\n{details}\n"
                 "uv reports more details, and builds packages that have no wheel. To use it: pip install uv"
             )
 
+    parts: LinesByIndex = {None: requirements.lines} if requirements.lines else {}
+    for number, (index, lines) in enumerate((parts | requirements.by_index).items()):
+        file = write_lines(temporary / f"requirements-{number}.txt", _with_wheels(lines, temporary))
+        args = ["--upgrade", "-r", file]
+        if requirements.constraints:
+            args += ["-c", write_lines(temporary / "constraints.txt", requirements.constraints)]
+        args += [arg for url in requirements.extra_indexes for arg in ("--extra-index-url", url)]
+        args += ["--index-url", index] if index is not None else []
+        run([*args, *(["--no-deps"] if requirements.is_complete else []), *pip_args])
+    if wheels:
+        constraints = write_lines(temporary / "installed.txt", installed_versions(folder))
+        args = [arg for arg in pip_args if arg not in ("--require-hashes", "--no-deps")]
+        run([*wheels, "-c", constraints, *args], {"PIP_REQUIRE_HASHES": "0", "PIP_NO_DEPS": "0"})
 
-def _subject(requirements: Requirements) -> str:
-    return f"The requirements in {requirements.origin}" if requirements.origin else "The requirements of the bridge"
+
+def _with_wheels(lines: Sequence[str], temporary: Path) -> list[str]:
+    """Return requirements with a wheel in place of each local project."""
+    replaced = []
+    for line in lines:
+        if (folder := local_folder(line)) is not None:
+            wheel = build_local_project(folder, temporary, build_command(None, find_pip()), run_command)
+            line = with_location(line, wheel.name.partition("-")[0], wheel.as_uri())
+        replaced.append(line)
+    return replaced
 
 
-def _export_uv_lock(uv: str | None, project: Path) -> list[str]:
-    """Return the packages in a uv.lock as lines of a requirements file."""
+def _export_uv_lock(uv: str | None, requirements: Requirements, temporary: Path) -> Pylock:
+    """Return the packages that a project needs from the uv.lock of its workspace."""
+    assert requirements.uv_project is not None
+    assert requirements.uv_root is not None
     if uv is None:
         raise PackagingError(
             "uv.lock can be read only with uv, which is not installed. Install it with `pip install uv`, or name a "
             "requirements file with --requirements."
         )
-    options = ["--frozen", "--no-default-groups", "--no-emit-project", "--no-editable", "--no-header", "--no-annotate"]
-    done = _run([uv, "export", "--quiet", "--format", "requirements-txt", *options, "--project", str(project)], project)
+    file = temporary / "uv" / "pylock.toml"
+    file.parent.mkdir(exist_ok=True)
+    selection = requirements.selection
+    options = ["--frozen", "--no-default-groups", "--no-emit-project", "--no-editable", "--no-header"]
+    options += [arg for group in selection.groups for arg in ("--group", group)]
+    options += [arg for extra in selection.extras for arg in ("--extra", extra)]
+    command = [uv, "export", "--quiet", "--format", "pylock.toml", *options, "--output-file", str(file)]
+    done = run_command([*command, "--project", str(requirements.uv_project)], requirements.uv_project)
     if done.returncode:
-        raise PackagingError(
-            f"uv cannot read {project / 'uv.lock'}:\n{_uv_error(done.stderr)}\nCreate the file again with `uv lock`."
-        )
-    return done.stdout.splitlines()
-
-
-def _run(
-    command: list[str], folder: Path, variables: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run an installer with the user's environment, but for settings that would break an artifact."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    # A cached installation must not link into uv's own cache, which the user may clean.
-    if environment.get("UV_LINK_MODE") == "symlink":
-        environment["UV_LINK_MODE"] = "copy"
-    # An editable installation is a path on this machine.
-    environment |= {"UV_NO_EDITABLE": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", **(variables or {})}
-    return subprocess.run(  # noqa: S603
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-
-
-def _write_lines(file: Path, lines: Sequence[str]) -> str:
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return str(file)
-
-
-def _uv_error(stderr: str) -> str:
-    """Return uv's error message, indented, without the progress messages before it."""
-    lines = [line for line in stderr.splitlines() if line.strip() and not _UV_PROGRESS.match(line.strip())]
-    start = next((index for index, line in enumerate(lines) if line.startswith("error:")), 0)
-    return "\n".join(f"  {line}" for line in lines[start:])
+        hint = "Correct --group or --extra." if selection else "Create the file again with `uv lock`."
+        raise PackagingError(f"uv cannot read {requirements.uv_root / 'uv.lock'}:\n{uv_error(done.stderr)}\n{hint}")
+    return read_pylock(file)

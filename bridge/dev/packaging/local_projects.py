@@ -1,74 +1,89 @@
-"""Replaces local projects among the requirements, such as ``-e ./lib``, by copies to build from.
+"""Builds wheels of local projects, such as ``-e ./lib`` in a requirements file or a member of a uv workspace.
 
-A build writes beside its sources (setuptools: ``build`` and ``*.egg-info``), and uv rebuilds a project only if one of a
-few files in it has changed. A copy at a new path leaves the project unchanged and is always built.
+A project is built in its folder, because its build may read files outside of the folder: a version from the
+repository, other members of a workspace, targets of links. Setuptools alone writes beside the sources, and is
+configured to write elsewhere: https://setuptools.pypa.io/en/latest/userguide/ext_modules.html documents the
+configuration files that distutils reads, and ``DIST_EXTRA_CONFIG`` names another one.
 """
 
 from __future__ import annotations
 
-import re
+import contextlib
 import shutil
+import sys
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+
+from bridge.dev.packaging import PackagingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from subprocess import CompletedProcess
 
-# `-e ./lib[fast] ; python_version > "3"`, `./lib`, `lib @ file:///home/me/lib`, `../lib --hash=…`
-_REQUIREMENT = re.compile(
-    r"^(?P<before>\s*(?:(?:-e|--editable)[ =]\s*)?(?:[\w.-]+(?:\[[^]]*])?\s*@\s*)?)"
-    r"(?P<location>[^\s;#\[]+)(?P<after>.*)$",
-    re.DOTALL,
-)
-_INCLUDE = re.compile(
-    r"^(?P<option>\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*)(?P<file>[^\s#]+)(?P<after>.*)$", re.DOTALL
-)
-_NOT_COPIED = (".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox", ".mypy_cache")
+    Run = Callable[[list[str], Path, Mapping[str, str]], CompletedProcess[str]]
+
+# What a build leaves beside the sources if setuptools does not read the configuration file, as old versions do not.
+_LEFT_BEHIND = ("build/lib*", "build/bdist.*", "build/temp.*", "build", "*.egg-info", "src/*.egg-info")
 
 
-def copy_local_projects(lines: Iterable[str], folder: Path, copies: Path) -> list[str] | None:
-    """Copy the local projects among requirements and return lines that name the copies; None without such projects.
+def build_local_project(folder: Path, temporary: Path, command: Sequence[str], run: Run) -> Path:
+    """Build the wheel of a local project, each time anew, and return its path.
 
     Args:
-        lines: the lines of a requirements file.
-        folder: the folder that paths in them are relative to. In the returned lines, all paths are absolute.
-        copies: the folder for the copies; created if needed.
+        folder: the folder of the project.
+        temporary: an existing folder for temporary files.
+        command: the beginning of the command: ``uv build --wheel`` or ``pip wheel``, up to the option of the output.
+        run: runs a command in a folder with environment variables.
+
+    Raises:
+        PackagingError: the project cannot be built.
     """
-    result, has_projects = [], False
-    for line in lines:
-        copied = _copy_project(line, folder, copies)
-        has_projects = has_projects or copied is not None
-        result.append(copied or _with_absolute_path(line, folder))
-    return result if has_projects else None
+    base = temporary / "local-projects"
+    base.mkdir(exist_ok=True)
+    work = base / str(len(list(base.iterdir())))
+    wheels = work / "wheels"
+    wheels.mkdir(parents=True)
+    before = _build_files(folder)
+    done = run([*command, str(wheels), str(folder)], folder, setuptools_variables(work, is_build=True))
+    for path in _build_files(folder) - before:
+        if path.name != "build":
+            _delete(path)
+    if folder / "build" not in before:
+        with contextlib.suppress(OSError):
+            (folder / "build").rmdir()
+    files = sorted(wheels.glob("*.whl"))
+    if done.returncode or not files:
+        details = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines())
+        raise PackagingError(f"The local project {folder} cannot be built:\n{details}")
+    return files[0]
 
 
-def _copy_project(line: str, folder: Path, copies: Path) -> str | None:
-    match = _REQUIREMENT.match(line)
-    if match is None or line.lstrip().startswith("#"):
-        return None
-    location = match["location"]
-    if location.startswith("file:"):
-        location = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", location))
-    elif "://" in location or not re.search(r"[./\\]", location):
-        return None  # a URL or a package's name
-    source = folder / location
-    if not any((source / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        return None
-    number = len(list(copies.iterdir())) if copies.is_dir() else 0
-    copy = copies / str(number) / source.resolve().name
-    shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
-    if "@" in match["before"]:
-        return f"{match['before']}{copy.as_uri()}{match['after']}"
-    return f"{copy}{match['after']}"
+def setuptools_variables(folder: Path, *, is_build: bool = False) -> dict[str, str]:
+    """Return environment variables with which setuptools writes into *folder*, and not beside the sources.
+
+    Args:
+        folder: an existing folder.
+        is_build: whether one project is built. Only its metadata may be in a folder that projects share.
+    """
+    config = folder / "setuptools.cfg"
+    build = f"[build]\nbuild_base = {folder / 'build'}\n" if is_build else ""
+    config.write_text(f"{build}[egg_info]\negg_base = {folder}\n")
+    return {"DIST_EXTRA_CONFIG": str(config)}
 
 
-def _with_absolute_path(line: str, folder: Path) -> str:
-    """Return a line with the path of an included file or a local wheel made absolute; other lines unchanged."""
-    include = _INCLUDE.match(line)
-    if include is not None and "://" not in include["file"]:
-        return f"{include['option']}{folder / include['file']}{include['after']}"
-    match = _REQUIREMENT.match(line)
-    if match is not None and (folder / match["location"]).is_file() and not match["before"].strip():
-        return f"{folder / match['location']}{match['after']}"
-    return line
+def build_command(uv: str | None, pip: Sequence[str] | None) -> list[str]:
+    """Return the beginning of the command that builds a wheel."""
+    if uv is not None:
+        return [uv, "build", "--wheel", "--no-progress", "--python", sys.executable, "--out-dir"]
+    return [*(pip or []), "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--wheel-dir"]
+
+
+def _build_files(folder: Path) -> set[Path]:
+    return {path for pattern in _LEFT_BEHIND for path in folder.glob(pattern)}
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

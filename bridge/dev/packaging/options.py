@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.dev.packaging.requirements import NOTHING_SELECTED, Selection
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -25,6 +27,8 @@ class PackageOptions:
         patterns: the patterns of ``--exclude``, and with ``!`` before them those of ``--include``, in order.
         file_list: the project's files if another tool has chosen them.
         requirements: the files of ``--requirements``.
+        selection: the groups and extras to install.
+        build: packages to build from their sources if they have no wheel for the target.
         pip_args: options for ``pip install``.
         text_types: media types that are text in addition to the default ones.
         bytecode: whether the artifact contains bytecode.
@@ -41,6 +45,8 @@ class PackageOptions:
     patterns: Sequence[str] = ()
     file_list: FileList | None = None
     requirements: Sequence[Path] = ()
+    selection: Selection = NOTHING_SELECTED
+    build: Sequence[str] = ()
     pip_args: Sequence[str] = ()
     text_types: Sequence[str] = ()
     bytecode: bool = True

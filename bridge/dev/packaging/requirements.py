@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.lock_files import pipenv_requirements, poetry_constraints, poetry_requirements
+from bridge.dev.packaging import PackagingError, uv_workspace
+from bridge.dev.packaging.lock_files import (
+    LinesByIndex,
+    is_complete_poetry_lock,
+    locked_poetry_packages,
+    pipenv_requirements,
+    poetry_constraints,
+    poetry_indexes,
+    poetry_requirements,
+)
+from bridge.dev.packaging.pylock import Pylock, normalized_name, read_pylock, sha256
+from bridge.dev.packaging.requirements_txt import absolute_requirement, local_folder, read_requirements_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The parts of a project's dependencies to install in addition to those that it always needs.
+
+    Attributes:
+        groups: dependency groups: https://peps.python.org/pep-0735/.
+        extras: extras of the project.
+    """
+
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.extras)
+
+
+NOTHING_SELECTED = Selection()
 
 
 @dataclass
@@ -20,41 +50,105 @@ class Requirements:
     """The packages to install.
 
     Attributes:
-        folder: the folder that paths in *lines* are relative to.
+        folder: the folder in which the installer runs, whose settings it reads.
         origin: the name of the file, or files, that the requirements come from; None without any.
-        lines: lines of a requirements file.
+        lines: lines of a requirements file, with absolute paths.
+        by_index: further lines, by the URL of the index that they are installed from.
         constraints: lines of a constraints file.
-        files: requirements files. Paths in them are relative to each file's folder.
-        uv_project: the folder of a uv.lock, which takes the place of *lines* and *files*.
+        places: the file, and the line in it, of each line that is from a requirements file.
+        is_complete: whether the lines name every package, so that dependencies are not resolved.
+        extra_indexes: URLs of indexes in addition to the default one.
+        uv_project: the folder of a uv project, whose lock takes the place of the lines.
+        uv_root: the folder of the uv.lock of that project.
+        pyproject: a pyproject.toml with sources that uv reads, which takes the place of the lines.
+        pylock: a lock file, which takes the place of the lines.
+        selection: the groups and extras that uv reads.
+        overrides: requirements that take the place of all others for the same package.
+        replaced_wheel: the URL of a wheel in the lines, whose content is part of its path.
     """
 
     folder: Path
     origin: str | None = None
     lines: list[str] = field(default_factory=list)
+    by_index: LinesByIndex = field(default_factory=dict)
     constraints: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
+    is_complete: bool = False
+    extra_indexes: list[str] = field(default_factory=list)
     uv_project: Path | None = None
+    uv_root: Path | None = None
+    pyproject: Path | None = None
+    pylock: Pylock | None = None
+    selection: Selection = NOTHING_SELECTED
+    overrides: list[str] = field(default_factory=list)
+    replaced_wheel: str | None = None
+
+    @property
+    def all_lines(self) -> list[str]:
+        """The lines of all indexes."""
+        return [*self.lines, *(line for lines in self.by_index.values() for line in lines)]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a requirement is, or may be, a folder of this machine, whose content is not in the lines."""
+        if self.pylock is not None:
+            return any("directory" in package for package in self.pylock.packages)
+        return self.pyproject is not None or any(local_folder(line) for line in self.all_lines)
 
     def texts(self) -> list[str]:
-        """Return the texts of all files and lines, that of a uv.lock first."""
-        files = list(self.files)
-        if self.uv_project is not None:
-            files[:0] = [self.uv_project / "uv.lock", self.uv_project / "pyproject.toml"]
-        lines = ["\n".join(each) for each in (self.lines, self.constraints) if each]
-        return [*map(_read_text, files), *lines]
+        """Return the texts that decide what is installed."""
+        files = [self.uv_root / "uv.lock"] if self.uv_root is not None else []
+        files += [folder / "pyproject.toml" for folder in (self.uv_project, self.uv_root) if folder is not None]
+        files += [self.pyproject] if self.pyproject is not None else []
+        texts = [_read_text(file) for file in files]
+        if self.pylock is not None:
+            texts.append(json.dumps(self.pylock.content, default=str))
+        lines = ["\n".join(each) for each in (self.lines, *self.by_index.values(), self.constraints) if each]
+        return [*texts, *lines, repr(self.selection), repr([*self.by_index, *self.extra_indexes])]
 
     def mention(self, package: str) -> bool:
-        """Return whether a line begins with the name of *package*, or a lock file has it.
-
-        Files that a requirements file includes with ``-r`` are not read.
-        """
-        expression = _name_expression(r'(?:^\s*|name = ")', package)
+        """Return whether a line begins with the name of *package*, or a lock file has it."""
+        if self.pylock is not None:
+            return any(normalized_name(each["name"]) == normalized_name(package) for each in self.pylock.packages)
+        expression = _name_expression(r'(?:^\s*"?|name = "|")', package)
         return any(expression.search(text) for text in self.texts())
 
-    def without_constraint(self, package: str) -> Requirements:
-        """Return the same requirements without a constraint for *package*."""
-        expression = _name_expression("^", package)
-        return replace(self, constraints=[line for line in self.constraints if not expression.search(line)])
+    def with_wheel(self, package: str, wheel: Path) -> tuple[Requirements, bool]:
+        """Return the same requirements with a wheel as the source of *package*, and whether they name that package.
+
+        If only a constraint names it, the constraint is removed.
+        """
+        name = normalized_name(package)
+        digest = f"sha256:{sha256(wheel)}"
+
+        def replaced(line: str) -> str:
+            if normalized_name(line) != name:
+                return line
+            match = re.match(r"[\w.-]+\s*(\[[^]]*])?", line)
+            assert match is not None
+            marker = re.search(r"\s*;[^#]*?(?=\s--|$)", line)
+            hashes = f" --hash={digest}" if "--hash" in line else ""
+            return f"{match[0]} @ {wheel.as_uri()}{f' {marker[0].lstrip()}' if marker else ''}{hashes}"
+
+        lines = [replaced(line) for line in self.lines]
+        by_index = {index: [replaced(line) for line in each] for index, each in self.by_index.items()}
+        constraints = [line for line in self.constraints if normalized_name(line) != name]
+        result = replace(self, lines=lines, by_index=by_index, constraints=constraints)
+        is_named = result.all_lines != self.all_lines
+        if self.pylock is not None:
+            archive = {"name": name, "archive": {"path": str(wheel), "hashes": {"sha256": sha256(wheel)}}}
+            packages = [
+                {**archive, **{key: each[key] for key in ("marker", "dependencies") if key in each}}
+                if normalized_name(each["name"]) == name else each
+                for each in self.pylock.packages
+            ]  # fmt: skip
+            is_named = packages != self.pylock.packages
+            result.pylock = Pylock({**self.pylock.content, "packages": packages}, self.pylock.folder)
+        elif self.pyproject is not None:
+            is_named = self.mention(package)
+            result.overrides = [f"{name} @ {wheel.as_uri()}"] if is_named else []
+        result.replaced_wheel = wheel.as_uri() if is_named else None
+        return result, is_named
 
 
 def _name_expression(prefix: str, package: str) -> re.Pattern[str]:
@@ -63,24 +157,40 @@ def _name_expression(prefix: str, package: str) -> re.Pattern[str]:
     return re.compile(rf"{prefix}{name}(?![-_.]*\w)", re.IGNORECASE | re.MULTILINE)
 
 
-def find_requirements(folders: Sequence[Path], named_files: Sequence[Path] = ()) -> Requirements:
+def find_requirements(
+    folders: Sequence[Path], named_files: Sequence[Path] = (), selection: Selection = NOTHING_SELECTED
+) -> Requirements:
     """Return the requirements of a project; without packages if no file has any.
 
+    The lock of a uv workspace is found above the folder of a member. If the application is in a member of the
+    project's own workspace, the requirements are those of the member.
+
     Args:
-        folders: the folders to search. The first one with a file decides, and in it the first file in the order
-            requirements.txt, uv.lock, poetry.lock, Pipfile.lock, pyproject.toml.
+        folders: the folders to search, first that of the project. The first one with a file decides, and in it the
+            first file in the order of :func:`file_names`.
         named_files: files that the user names; *folders* are not searched then.
+        selection: groups and extras to install.
 
     Raises:
         PackagingError: a file cannot be read, or its dependencies cannot be determined.
     """
     if named_files:
-        return _from_named_files(named_files)
-    for folder in folders:
+        return _from_named_files(named_files, folders[0], selection)
+    for folder in _search_order(folders):
         for name, read in _READERS.items():
-            if (folder / name).is_file() and (requirements := read(folder / name)) is not None:
+            if name == "uv.lock":
+                requirements = _from_uv_project(folder, selection)
+            else:
+                file = folder / name
+                requirements = read(file, folders[0], selection) if file.is_file() else None
+            if requirements is not None:
                 return requirements
     return Requirements(folders[0])
+
+
+def file_names() -> list[str]:
+    """Return the names of the files that are searched, in the order in which they decide."""
+    return list(_READERS)
 
 
 def ignored_files(requirements: Requirements, folders: Sequence[Path]) -> list[str]:
@@ -89,71 +199,192 @@ def ignored_files(requirements: Requirements, folders: Sequence[Path]) -> list[s
     return [name for name in dict.fromkeys(names) if name != requirements.origin]
 
 
-def _from_named_files(files: Sequence[Path]) -> Requirements:
+def _search_order(folders: Sequence[Path]) -> list[Path]:
+    """Return the folders to search: a member of the project's workspace that has the application comes first."""
+    project, application = folders[0], folders[-1]
+    member = uv_workspace.project_around(application.resolve(), project.resolve())
+    if member is None or member == project.resolve() or (project / "requirements.txt").is_file():
+        return list(folders)
+    root = uv_workspace.workspace_root(member)
+    is_of_project = root == uv_workspace.workspace_root(project) or root == project.resolve()
+    return list(dict.fromkeys([member, *folders] if is_of_project else [project, member, *folders[1:]]))
+
+
+def _from_named_files(files: Sequence[Path], project: Path, selection: Selection) -> Requirements:
     for file in files:
         if not file.is_file():
             raise PackagingError(f"--requirements {file}: there is no such file.")
-    if len(files) == 1 and (read := _READERS.get(files[0].name)):
-        requirements = read(files[0].absolute())
+    if len(files) == 1 and (read := _reader(files[0].name)):
+        requirements = read(files[0].absolute(), project, selection)
         if requirements is None:
             raise PackagingError(
                 f"--requirements {files[0]}: the file has neither a table [project] nor [tool.poetry]. Add one with "
                 "the dependencies, or name a requirements file."
             )
         return requirements
-    if locks := [file for file in files if file.name in _READERS and file.suffix != ".txt"]:
+    if locks := [file for file in files if _reader(file.name) and file.suffix != ".txt"]:
         raise PackagingError(
             f"--requirements {locks[0]}: this file cannot be combined with others, only requirements files can. Name "
             "it alone, or leave it out."
         )
+    return _from_requirements_files(files, project, selection)
+
+
+def _reader(name: str) -> Callable[[Path, Path, Selection], Requirements | None] | None:
+    return _from_pylock if re.fullmatch(r"pylock(\.[^.]+)?\.toml", name) else _READERS.get(name)
+
+
+def _from_requirements_txt(file: Path, project: Path, selection: Selection) -> Requirements:
+    return _from_requirements_files([file], project, selection)
+
+
+def _from_requirements_files(files: Sequence[Path], project: Path, selection: Selection) -> Requirements:
     origin = ", ".join(file.name for file in files)
-    return Requirements(files[0].absolute().parent, origin, files=[file.absolute() for file in files])
+    if selection:
+        option = f"--group {selection.groups[0]}" if selection.groups else f"--extra {selection.extras[0]}"
+        raise PackagingError(
+            f"{option}: the requirements are those in {origin}, which has no groups and extras. Name a file that has "
+            "them: --requirements uv.lock, poetry.lock, pylock.toml or pyproject.toml"
+        )
+    content = read_requirements_files(files, project)
+    folder = files[0].absolute().parent
+    return Requirements(folder, origin, content.lines, constraints=content.constraints, places=content.places)
 
 
-def _from_requirements_txt(file: Path) -> Requirements:
-    _read_text(file)
-    return Requirements(file.parent, file.name, files=[file])
-
-
-def _from_uv_lock(file: Path) -> Requirements:
+def _from_uv_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
     _pyproject_beside(file)
-    return Requirements(file.parent, file.name, uv_project=file.parent)
+    requirements = _from_uv_project(file.parent, selection)
+    assert requirements is not None
+    return requirements
 
 
-def _from_poetry_lock(file: Path) -> Requirements:
-    lines = poetry_requirements(_read_toml(_pyproject_beside(file)))
-    return Requirements(file.parent, file.name, lines=lines, constraints=poetry_constraints(_read_toml(file)))
+def _from_uv_project(folder: Path, selection: Selection) -> Requirements | None:
+    """Return the requirements in the uv.lock of a project, or of the workspace that it is a member of."""
+    if not (folder / "pyproject.toml").is_file():
+        if (folder / "uv.lock").is_file():
+            _pyproject_beside(folder / "uv.lock")
+        return None
+    root = uv_workspace.workspace_root(folder)
+    if not (root / "uv.lock").is_file():
+        return None
+    content = _read_toml(folder / "pyproject.toml")
+    if "project" not in content and (members := uv_workspace.member_folders(root)) and not selection:
+        names = ", ".join(member.relative_to(root).as_posix() for member in members)
+        raise PackagingError(
+            f"{root / 'pyproject.toml'} is a workspace without a project, whose uv.lock has the requirements of its "
+            f"members: {names}. Name an application in one of them, such as {members[0].name}/app:app, or run the "
+            "command in its folder."
+        )
+    return Requirements(folder, "uv.lock", uv_project=folder, uv_root=root, selection=selection)
 
 
-def _from_pipfile_lock(file: Path) -> Requirements:
+def _from_poetry_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
+    pyproject, lock = _read_toml(_pyproject_beside(file)), _read_toml(file)
+    _check_poetry_lock(file, pyproject, lock)
+    if is_complete_poetry_lock(lock):
+        by_index = locked_poetry_packages(lock, pyproject, selection.groups, selection.extras)
+        by_index = {index: _absolute(lines, file) for index, lines in by_index.items()}
+        return Requirements(file.parent, file.name, by_index.pop(None, []), by_index, is_complete=True)
+    lines = poetry_requirements(pyproject, lock, selection.groups, selection.extras)
+    constraints, indexes = poetry_constraints(lock), poetry_indexes(lock)
+    lines = _absolute(lines, file)
+    return Requirements(file.parent, file.name, lines, constraints=constraints, extra_indexes=indexes)
+
+
+def _check_poetry_lock(file: Path, pyproject: dict[str, Any], lock: dict[str, Any]) -> None:
+    """Raise an error if the project requires a package that the lock does not have."""
+    locked = {normalized_name(package["name"]) for package in lock.get("package", [])}
+    poetry = pyproject.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    tables = {name: value for name, value in poetry.items() if not isinstance(value, dict) or not value.get("optional")}
+    required = [*pyproject.get("project", {}).get("dependencies", []), *tables]
+    if missing := [name for name in required if normalized_name(name) not in {*locked, "python"}]:
+        raise PackagingError(
+            f"{file} is older than pyproject.toml: it does not have {normalized_name(missing[0])}. Create it again "
+            "with `poetry lock`."
+        )
+
+
+def _from_pipfile_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
+    if selection.extras:
+        raise PackagingError(f"--extra {selection.extras[0]}: {file.name} has no extras, only groups.")
     try:
-        lines = pipenv_requirements(_read_text(file))
+        by_index = pipenv_requirements(_read_text(file), selection.groups)
     except ValueError as error:
         raise PackagingError(f"{file} cannot be read: {error}. Create it again with `pipenv lock`.") from None
-    return Requirements(file.parent, file.name, lines=lines)
+    by_index = {index: _absolute(lines, file) for index, lines in by_index.items()}
+    return Requirements(file.parent, file.name, by_index.pop(None, []), by_index, is_complete=True)
 
 
-def _from_pyproject(file: Path) -> Requirements | None:
+def _from_pylock(file: Path, _project: Path, selection: Selection) -> Requirements:
+    return Requirements(file.parent, file.name, pylock=read_pylock(file), selection=selection)
+
+
+def _from_pdm_lock(file: Path, _project: Path, _selection: Selection) -> Requirements:
+    raise PackagingError(
+        f"{file} cannot be read, and without it other versions than those it has would be installed. Convert it with "
+        "`pdm export -f pylock -o pylock.toml --prod`, or name another file with --requirements."
+    )
+
+
+def _from_pyproject(file: Path, _project: Path, selection: Selection) -> Requirements | None:
     content = _read_toml(file)
+    has_poetry = "poetry" in content.get("tool", {})
     if "project" not in content:
-        has_poetry = "poetry" in content.get("tool", {})
-        return Requirements(file.parent, file.name, lines=poetry_requirements(content)) if has_poetry else None
+        if not has_poetry:
+            return None
+        lines = poetry_requirements(content, None, selection.groups, selection.extras)
+        indexes = [source["url"] for source in content["tool"]["poetry"].get("source", []) if "url" in source]
+        return Requirements(file.parent, file.name, _absolute(lines, file), extra_indexes=indexes)
     project: dict[str, Any] = content["project"]
-    if "dependencies" in project.get("dynamic", []):
+    if "dependencies" in project.get("dynamic", []) and not has_poetry:
         raise PackagingError(
             f"{file} declares its dependencies as dynamic, so that they are unknown before a build. Name a "
             "requirements file with --requirements."
         )
-    return Requirements(file.parent, file.name, lines=list(project.get("dependencies", [])))
+    if has_poetry and not selection and content["tool"]["poetry"].get("dependencies"):
+        return Requirements(file.parent, file.name, _absolute(poetry_requirements(content), file))
+    lines = list(project.get("dependencies", []))
+    for extra in selection.extras:
+        lines += _part(f"--extra {extra}", extra, project.get("optional-dependencies", {}), file)
+    for group in selection.groups:
+        lines += _group_lines(group, content.get("dependency-groups", {}), file)
+    required = {normalized_name(line) for line in lines}
+    uses_sources = any(normalized_name(name) in required for name in uv_workspace.sources(file.parent))
+    pyproject = file if uses_sources else None
+    return Requirements(file.parent, file.name, _absolute(lines, file), pyproject=pyproject, selection=selection)
 
 
-_READERS: dict[str, Callable[[Path], Requirements | None]] = {
+def _group_lines(group: str, groups: dict[str, Any], file: Path, parents: Collection[str] = ()) -> list[str]:
+    """Return the requirements of a dependency group and of those that it includes."""
+    lines = []
+    for entry in _part(f"--group {group}", group, groups, file):
+        if isinstance(entry, str):
+            lines.append(entry)
+        elif (included := entry.get("include-group")) is not None and included not in parents:
+            lines += _group_lines(included, groups, file, (*parents, group))
+    return lines
+
+
+def _part(option: str, name: str, table: dict[str, Any], file: Path) -> list[Any]:
+    for key, value in table.items():
+        if normalized_name(key) == normalized_name(name):
+            return list(value)
+    raise PackagingError(f"{option}: {file} has no such name. It has: {', '.join(table) or 'none'}.")
+
+
+_READERS: dict[str, Callable[[Path, Path, Selection], Requirements | None]] = {
     "requirements.txt": _from_requirements_txt,
     "uv.lock": _from_uv_lock,
     "poetry.lock": _from_poetry_lock,
     "Pipfile.lock": _from_pipfile_lock,
+    "pylock.toml": _from_pylock,
+    "pdm.lock": _from_pdm_lock,
     "pyproject.toml": _from_pyproject,
 }
+
+
+def _absolute(lines: list[str], file: Path) -> list[str]:
+    return [absolute_requirement(line, [file.parent], file.name) for line in lines]
 
 
 def _pyproject_beside(lock: Path) -> Path:

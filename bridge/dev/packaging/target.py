@@ -16,6 +16,8 @@ MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 # manylinux_2_17 is the newest tag up to glibc 2.26 that `uv --python-platform` accepts.
 _AMAZON_LINUX_2, _AMAZON_LINUX_2023 = "manylinux_2_17", "manylinux_2_34"
 _LAST_MINOR_ON_AMAZON_LINUX_2 = 11
+# The minor versions of Python 3 that Lambda has a runtime for, and that the bridge supports.
+LAMBDA_MINORS = range(11, 15)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Target:
         if minor is None:
             raise PackagingError(
                 f"--python {python}: this is not a version of Python 3. Write major and minor version, such as 3.12."
+            )
+        if int(minor[1]) not in LAMBDA_MINORS:
+            raise PackagingError(
+                f"--python {python}: the artifact would not run. Write one of the versions that both Lambda and the "
+                f"bridge have: {', '.join(f'3.{each}' for each in LAMBDA_MINORS)}."
             )
         if arch not in MACHINES:
             raise PackagingError(f"--arch {arch}: Lambda has no such processor. Write {' or '.join(MACHINES)}.")

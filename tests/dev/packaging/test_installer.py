@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError, installer
-from bridge.dev.packaging.installer import install_requirements, uv_options
+from bridge.dev.packaging.installer import install_requirements
 from bridge.dev.packaging.requirements import Requirements
 from bridge.dev.packaging.target import Target
+from bridge.dev.packaging.uv_installer import uv_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ def test_pip_installs_wheels_and_requirements_separately(
 
 
 def test_uv_lock_without_uv_is_an_error(pip_calls: Path, tmp_path: Path) -> None:
-    requirements = Requirements(tmp_path, "uv.lock", uv_project=tmp_path)
+    requirements = Requirements(tmp_path, "uv.lock", uv_project=tmp_path, uv_root=tmp_path)
     with pytest.raises(PackagingError, match="pip install uv"):
         install_requirements(requirements, Target.from_options(), tmp_path / "into", tmp_path)
 

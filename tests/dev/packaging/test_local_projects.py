@@ -1,69 +1,160 @@
-"""Local projects among the requirements are replaced by copies."""
+"""Wheels of local projects are built in their folders, which stay unchanged."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
 
-from bridge.dev.packaging.local_projects import copy_local_projects
-from tests.dev.cli.packages import write_files
+from tests.dev.cli.packages import PLAIN, build_zip, file_digests, run_package, write_files, zip_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LIB = {
-    "lib/pyproject.toml": "",
-    "lib/lib.py": "A = 1\n",
-    "lib/.venv/x": "",
-    "no/lib.py": "",
-    "own-1-py3-none-any.whl": "",
+pytestmark = pytest.mark.slow
+
+SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=70"]\nbuild-backend = "setuptools.build_meta"\n'
+HATCH = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+SCM = '[build-system]\nrequires = ["setuptools>=70", "setuptools_scm"]\nbuild-backend = "setuptools.build_meta"\n'
+PROJECT = '[project]\nname = "tealib"\n'
+# Each project's files, and the file of the wheel with its content.
+PROJECTS: dict[str, tuple[dict[str, str], str, str]] = {
+    "a file above the project": (
+        {
+            "VERSION": "4.2",
+            "libs/tea/pyproject.toml": f'{SETUPTOOLS}{PROJECT}dynamic = ["version"]\n',
+            "libs/tea/setup.py": "from setuptools import setup\nsetup(version=open('../../VERSION').read())\n",
+            "libs/tea/tealib.py": "A = 1\n",
+        },
+        "tealib-4.2.dist-info/METADATA",
+        "Version: 4.2",
+    ),
+    "the repository": (
+        {
+            "libs/tea/pyproject.toml": f'{SCM}{PROJECT}dynamic = ["version"]\n'
+            '[tool.setuptools_scm]\nroot = "../.."\n[tool.setuptools]\npy-modules = ["tealib"]\n',
+            "libs/tea/tealib.py": "A = 1\n",
+        },
+        "tealib-7.1.dist-info/METADATA",
+        "Version: 7.1",
+    ),
+    "a link": (
+        {
+            "shared/words.py": "WORD = 'tea'\n",
+            "libs/tea/pyproject.toml": f'{SETUPTOOLS}{PROJECT}version = "1"\n',
+            "libs/tea/tealib/__init__.py": "",
+            "libs/tea/tealib/words.py": "-> ../../../shared/words.py",
+        },
+        "tealib/words.py",
+        "WORD = 'tea'",
+    ),
+    "force-include": (
+        {
+            "shared/words.py": "WORD = 'tea'\n",
+            "libs/tea/pyproject.toml": f'{HATCH}{PROJECT}version = "1"\n'
+            '[tool.hatch.build.targets.wheel.force-include]\n"../../shared/words.py" = "tealib/words.py"\n',
+            "libs/tea/tealib/__init__.py": "",
+        },
+        "tealib/words.py",
+        "WORD = 'tea'",
+    ),
 }
 
 
+@pytest.mark.parametrize("case", PROJECTS)
+def test_a_build_may_read_files_outside_of_the_project(case: str, cache: Path, tmp_path: Path) -> None:
+    files, name, content = PROJECTS[case]
+    root = write_files(tmp_path / "shop", {"app.py": PLAIN, "requirements.txt": "./libs/tea\n", **files})
+    for path in list(root.rglob("*")):
+        if path.is_file() and path.read_text().startswith("-> "):
+            target = path.read_text().removeprefix("-> ")
+            path.unlink()
+            path.symlink_to(target)
+    commit(root)
+    before = file_digests(root)
+    build_zip(root, cache, "app:app", "-o", "../function.zip")
+    with ZipFile(tmp_path / "function.zip") as archive:
+        assert content in archive.read(name).decode()
+    assert {path: digest for path, digest in file_digests(root).items() if not path.startswith(".git/")} == {
+        path: digest for path, digest in before.items() if not path.startswith(".git/")
+    }
+
+
+def commit(folder: Path) -> None:
+    """Make a repository of *folder* with a tag."""
+    identity = {f"GIT_{role}_{key}": "a@example.com" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"], ["tag", "v7.1"]):
+        subprocess.run(["git", *words], cwd=folder, check=True, env={**os.environ, **identity})
+
+
 @pytest.mark.parametrize(
-    ("line", "result"),
+    ("line", "has_uv"),
     [
-        ("-e ./lib", "{copy}"),
-        ("--editable=./lib", "{copy}"),
-        ("./lib", "{copy}"),
-        ("lib/", "{copy}"),
-        ("  ./lib[fast] ; python_version > '3'", "{copy}[fast] ; python_version > '3'"),
-        ("lib @ file://{folder}/lib", "lib @ {copy.uri}"),
-        ("lib[fast] @ file:./lib  # ours", "lib[fast] @ {copy.uri}  # ours"),
-        ("{folder}/lib", "{copy}"),
+        ("-e ./my lib", True),
+        ("./my lib", True),
+        ("tealib @ file://${PWD}/my%20lib", True),
+        ("tealib[fast] @ file:./my%20lib  # ours", True),
+        ("-e ./my lib[fast]", False),
     ],
 )
-def test_a_local_project_is_replaced_by_a_copy(line: str, result: str, tmp_path: Path) -> None:
-    project = write_files(tmp_path / "project", LIB)
-    (copied,) = copy_local_projects([line.format(folder=project)], project, tmp_path / "copies") or [""]
-    copy = tmp_path / "copies" / "0" / "lib"
-    assert copied.strip() == result.replace("{copy.uri}", copy.as_uri()).replace("{copy}", str(copy))
-    assert sorted(path.name for path in copy.iterdir()) == ["lib.py", "pyproject.toml"]
+def test_a_local_project_is_built_each_time_and_stays_unchanged(
+    line: str, has_uv: bool, cache: Path, tmp_path: Path
+) -> None:
+    shop = write_files(tmp_path / "shop", {
+        "app.py": PLAIN, "requirements/base.txt": f"{line}\n--find-links ./wheels\n",
+        "requirements.txt": "-r requirements/base.txt\n", "my lib/tealib.py": "A = 0\n", "wheels/x": "",
+        "my lib/pyproject.toml": f'{SETUPTOOLS}{PROJECT}version = "1"\n[project.optional-dependencies]\nfast = []\n',
+    })  # fmt: skip
+    environment = {} if has_uv else without_uv(tmp_path)
+    for number in (1, 2):
+        (shop / "my lib/tealib.py").write_text(f"A = {number}\n")
+        before = file_digests(shop)
+        build_zip(shop, cache, "app:app", "-o", "../function.zip", **environment)
+        with ZipFile(tmp_path / "function.zip") as archive:
+            assert archive.read("tealib.py") == f"A = {number}\n".encode()
+        assert file_digests(shop) == before
+
+
+def without_uv(folder: Path) -> dict[str, str]:
+    """Return the environment of a machine that has pip, but not uv."""
+    (folder / "bin").mkdir()
+    for name in ("git", "pip", "pip3"):
+        program = next(path for path in os.environ["PATH"].split(":") if os.access(f"{path}/{name}", os.X_OK))
+        (folder / "bin" / name).symlink_to(f"{program}/{name}")
+    return {"PATH": f"{folder / 'bin'}:{os.path.dirname(sys.executable)}:/usr/bin:/bin"}  # noqa: PTH120
+
+
+def test_a_path_is_relative_to_the_project_or_else_to_the_requirements_file(cache: Path, tmp_path: Path) -> None:
+    library = {"pyproject.toml": f'{SETUPTOOLS}{PROJECT}version = "1"\n', "tealib.py": ""}
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "requirements/base.txt": "./lib\n"})
+    write_files(shop / "requirements/lib", library)
+    assert "tealib.py" in zip_names(build_zip(shop, cache, "app:app", "-r", "requirements/base.txt"))
+    write_files(shop / "lib", library)
+    status, out, err = run_package(shop, cache, "app:app", "-r", "requirements/base.txt")
+    assert (status, out) == (1, "")
+    assert "requirements/base.txt, line 1: lib is ambiguous" in err
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "message"),
     [
-        "flask", "flask==3.1 --hash=sha256:ab", "lib", "# -e ./lib", "", "./no", "./missing",
-        "./own-1-py3-none-any.whl",
-        "https://example.com/x.whl", "git+https://example.com/x.git@main", "x @ git+https://example.com/x.git",
-        "--index-url https://example.com/simple", "-r more.txt", "--find-links ./lib",
+        ("./none", "requirements.txt, line 2: none does not exist. Looked for"),
+        ("./empty", "shop/empty is not a Python project, because it has neither pyproject.toml nor setup.py"),
+        ("./broken", "shop/broken cannot be built:"),
     ],
-)  # fmt: skip
-def test_other_lines_name_no_local_project(line: str, tmp_path: Path) -> None:
-    assert copy_local_projects([line], write_files(tmp_path / "project", LIB), tmp_path / "copies") is None
-    assert not (tmp_path / "copies").exists()
-
-
-def test_other_paths_become_absolute_if_there_is_a_local_project(tmp_path: Path) -> None:
-    project = write_files(tmp_path / "project", LIB)
-    lines = ["./lib", "-r more.txt", "--constraint=all.txt", "./own-1-py3-none-any.whl", "flask", "./lib"]
-    assert copy_local_projects(lines, project, tmp_path / "copies") == [
-        f"{tmp_path}/copies/0/lib",
-        f"-r {project}/more.txt",
-        f"--constraint={project}/all.txt",
-        f"{project}/own-1-py3-none-any.whl",
-        "flask",
-        f"{tmp_path}/copies/1/lib",
-    ]
+)
+def test_a_local_project_that_cannot_be_built_is_one_message(
+    line: str, message: str, cache: Path, tmp_path: Path
+) -> None:
+    shop = write_files(tmp_path / "shop", {
+        "app.py": PLAIN, "requirements.txt": f"# ours\n{line}\n", "empty/x": "",
+        "broken/pyproject.toml": f'{SETUPTOOLS}{PROJECT}version = "1"\n[tool.setuptools]\npackages = ["none"]\n',
+    })  # fmt: skip
+    status, out, err = run_package(shop, cache, "app:app")
+    assert (status, out) == (1, "")
+    assert message in err
+    assert "Traceback" not in err

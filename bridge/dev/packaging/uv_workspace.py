@@ -1,0 +1,65 @@
+"""Finds uv projects, and the workspaces that they are members of.
+
+https://docs.astral.sh/uv/concepts/projects/workspaces/
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def workspace_root(project: Path) -> Path:
+    """Return the folder of the workspace that a project is a member of; *project* itself if there is none."""
+    project = project.resolve()
+    for folder in (project, *project.parents):
+        workspace = _table(folder / "pyproject.toml", "tool", "uv", "workspace")
+        if workspace is not None and (folder == project or _is_member(project, folder, workspace)):
+            return folder
+    return project
+
+
+def member_folders(root: Path) -> list[Path]:
+    """Return the folders of the members of a workspace, without the root."""
+    workspace = _table(root / "pyproject.toml", "tool", "uv", "workspace") or {}
+    found = {folder for pattern in workspace.get("members", []) for folder in root.glob(pattern)}
+    return sorted(folder for folder in found if (folder / "pyproject.toml").is_file())
+
+
+def project_around(folder: Path, top: Path) -> Path | None:
+    """Return the closest folder from *folder* up to *top* with a ``[project]`` in pyproject.toml; None without one."""
+    for each in (folder, *folder.parents):
+        if not each.is_relative_to(top):
+            return None
+        if _table(each / "pyproject.toml", "project") is not None:
+            return each
+    return None
+
+
+def sources(project: Path) -> dict[str, Any]:
+    """Return the tables ``[tool.uv.sources]`` of a project and of its workspace."""
+    tables = [
+        _table(folder / "pyproject.toml", "tool", "uv", "sources") for folder in (workspace_root(project), project)
+    ]
+    return {name: source for table in tables for name, source in (table or {}).items()}
+
+
+def _is_member(project: Path, root: Path, workspace: dict[str, Any]) -> bool:
+    def matches(patterns: list[str]) -> bool:
+        return any(project in (path.resolve() for path in root.glob(pattern)) for pattern in patterns)
+
+    return matches(workspace.get("members", [])) and not matches(workspace.get("exclude", []))
+
+
+def _table(file: Path, *names: str) -> dict[str, Any] | None:
+    """Return a table of a TOML file; None if there is none, or if the file cannot be read."""
+    try:
+        content: Any = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None
+    for name in names:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else None
