@@ -36,8 +36,10 @@ def recognise(event: Any) -> str | None:
     if isinstance(request_context, dict):
         if "elb" in request_context:
             return "alb"
+        # Events of WebSocket APIs and of Lambda authorizers may have the fields of a request as well.
+        if ("connectionId" in request_context and "eventType" in request_context) or "methodArn" in event:
+            return None
         if "http" in request_context:
-            # A Lambda authorizer's event has the request's fields as well.
             return None if "routeArn" in event else "http_api"
         if "targetGroupArn" in request_context or "serviceArn" in request_context:
             return "lattice"
@@ -64,6 +66,10 @@ def source_named(name: str) -> Source:
 
 def _is_edge_request(records: Any) -> bool:
     try:
-        return records[0]["cf"]["config"]["eventType"] in ("viewer-request", "origin-request")
-    except (LookupError, TypeError):
+        cloudfront = records[0]["cf"]
+        kind = (cloudfront.get("config") or {}).get("eventType")
+        if kind is None:  # samples of AWS's own tools
+            return "request" in cloudfront and "response" not in cloudfront
+        return kind in ("viewer-request", "origin-request")
+    except (AttributeError, LookupError, TypeError):
         return False

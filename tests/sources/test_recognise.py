@@ -168,3 +168,29 @@ def test_another_event_goes_to_the_callback_or_is_an_error_that_names_its_keys(n
 def test_lattice_and_an_http_api_are_told_apart_although_both_have_version_2_0() -> None:
     assert load_event("lattice_v2")["version"] == load_event("http_api")["version"] == "2.0"
     assert recognise(load_event("lattice_v2")) == "lattice"
+
+
+@pytest.mark.parametrize("name", ["websocket_connect", "websocket_message"])
+def test_a_websocket_event_with_a_path_and_a_method_is_no_request(name: str) -> None:
+    event = load_event(name) | {"path": "/", "httpMethod": "GET"}
+    assert event["requestContext"]["eventType"]
+    assert recognise(event) is None
+
+
+def test_an_authorizer_s_event_in_the_form_of_an_http_api_is_no_request() -> None:
+    event = load_event("http_api") | {"methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/"}
+    assert recognise(event) is None
+
+
+@pytest.mark.parametrize("config", [{"distributionId": "EXAMPLE"}, None])
+def test_a_cloudfront_event_without_type_is_a_request_if_it_has_no_response(config: Any) -> None:
+    event = load_event("edge_viewer_request")
+    cloudfront = event["Records"][0]["cf"]
+    cloudfront["config"] = config
+    if config is None:
+        del cloudfront["config"]
+    assert recognise(event) == "edge"
+    assert scope_of(event).path == scope_of(load_event("edge_viewer_request")).path
+
+    cloudfront["response"] = {"status": "200"}
+    assert recognise(event) is None
