@@ -10,6 +10,7 @@ headers        lower-case; only ``multiValueHeaders`` if the target group has mu
 client         the last hop of ``X-Forwarded-For``; a health check has none
 payload        headers in the same form as the event's. A null is answered 502; the status needs its description.
                With single-value headers only one ``Set-Cookie`` fits, so each further one is spelled in another case.
+               Of several cookies of one name, path and domain the last is sent, since their order may change.
 limit          1 MB of JSON; 32 KB of headers, beyond which the client gets a 502
 =============  =====================================================================================================
 """
@@ -20,7 +21,17 @@ from bridge.bodies import encode
 from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 from bridge.logs import logger
 from bridge.request import Scope
-from bridge.sources.fields import as_text, body_of, header, last_hop, pairs_of, pairs_of_lists, query_of, server_of
+from bridge.sources.fields import (
+    as_text,
+    body_of,
+    header,
+    last_hop,
+    merged,
+    pairs_of,
+    pairs_of_lists,
+    query_of,
+    server_of,
+)
 from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False
@@ -35,17 +46,17 @@ if TYPE_CHECKING:
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a load balancer's event."""
     lists = event.get("multiValueHeaders")
-    headers = event.get("headers") or {} if lists is None else lists
+    headers = merged(lists, event.get("headers"))
 
     scope = Scope("alb" if lists is None else "alb-multi", event, context, ALB_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or "GET"
-    scope.headers = pairs_of(headers) if lists is None else pairs_of_lists(lists)
+    scope.headers = pairs_of(headers) if lists is None else pairs_of_lists(headers)
     scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
     scope.scheme, scope.server_name, scope.server_port = server_of(headers, scheme="http")
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
     path = as_text(event.get("path"))
     scope.raw_path, scope.root_path, scope.path = split_path("", path, settings.base_path)
-    parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+    parameters = merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
     scope.query = query_of(parameters, encoded=True)
     return scope
 
@@ -60,6 +71,8 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
             scope,
             response.header_size,
         )
+    if fields.cookies and len(fields.cookies) > 1:
+        fields.cookies = _last_of_each(fields.cookies)
     payload: dict[str, Any] = {"statusCode": response.status, "statusDescription": response.status_line()}
     if scope.source == "alb-multi":
         payload["multiValueHeaders"] = fields.lists()
@@ -71,6 +84,18 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
                 headers[name] = cookie
     payload["body"], payload["isBase64Encoded"] = encode(response.body, fields, settings.is_text)
     return payload
+
+
+def _last_of_each(cookies: list[str]) -> list[str]:
+    """The last cookie of each name, path and domain: a load balancer promises no order of repeated headers."""
+    last: dict[tuple[str, ...], str] = {}
+    for cookie in cookies:
+        pair, *attributes = cookie.split(";")
+        found = {name.strip().lower(): value.strip() for name, _, value in (item.partition("=") for item in attributes)}
+        key = pair.partition("=")[0].strip(), found.get("path", ""), found.get("domain", "").lstrip(".").lower()
+        last.pop(key, None)
+        last[key] = cookie
+    return list(last.values())
 
 
 def _spellings(name: str) -> Iterator[str]:

@@ -7,7 +7,9 @@ path           ``path`` (``raw_path`` in version 1), as the client sent it, foll
 query          from the path; if it is not there, from the decoded parameters
 headers        lists in version 2; in version 1 text, repeated values joined by commas
 client         the last hop of ``X-Forwarded-For``
-payload        one value for each header; cookies in ``cookies``, as AWS's Powertools sends them
+user           ``requestContext.identity.principal`` in version 2
+payload        one value for each header. AWS documents ``Set-Cookie`` among them, which is one cookie; several are in
+               ``cookies``, as AWS's Powertools sends them.
 =============  =====================================================================================================
 """
 
@@ -19,6 +21,7 @@ from bridge.request import Scope
 from bridge.sources.fields import (
     as_text,
     body_of,
+    caller,
     header,
     last_hop,
     native,
@@ -48,6 +51,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.body = body_of(event.get("body"), event.get("is_base64_encoded" if is_v1 else "isBase64Encoded"))
     scope.scheme, scope.server_name, scope.server_port = server_of(headers)
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
+    scope.user = "" if is_v1 else caller((event.get("requestContext") or {}).get("identity"))
     path, _, query = as_text(event.get("raw_path" if is_v1 else "path")).partition("?")
     scope.raw_path, scope.root_path, scope.path = split_path("", path, settings.base_path)
     parameters = event.get("query_string_parameters" if is_v1 else "queryStringParameters")
@@ -60,7 +64,9 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
     fields = response.fields(settings.exclude_headers)
     payload: dict[str, Any] = {"statusCode": response.status, "statusDescription": response.status_line()}
     payload["headers"] = fields.joined()
-    if fields.cookies:
+    if fields.cookies and len(fields.cookies) == 1:
+        payload["headers"][fields.cookie_name] = fields.cookies[0]
+    elif fields.cookies:
         payload["cookies"] = fields.cookies
     payload["body"], payload["isBase64Encoded"] = encode(response.body, fields, settings.is_text)
     return payload

@@ -88,3 +88,22 @@ def test_headers_that_the_load_balancer_answers_with_502_are_logged(
     assert payload_of(load_event(name), "200 OK", [("X-Large", "x" * 33_000)], b"")["statusCode"] == 200
     (message,) = set(caplog.messages)  # the same for both interfaces
     assert "has 33007 characters of headers. A load balancer takes 32 KB and answers 502 for more" in message
+
+
+@pytest.mark.parametrize("name", ["alb", "alb_multi"])
+def test_of_several_cookies_of_one_name_path_and_domain_the_last_is_sent(name: str) -> None:
+    cookies = [
+        "s=old; Path=/; HttpOnly",
+        "other=1",
+        "s=; path=/; Max-Age=0",
+        "s=3; Path=/shop",
+        "s=4; Domain=.A.example; Path=/",
+        "s=5; Path=/; domain=a.example",
+        "S=6; Path=/",
+        "s=new; Secure; PATH=/",
+        "a==;",
+    ]
+    payload = written_payload(name, Response(200, [("Set-Cookie", cookie) for cookie in cookies], b""))
+    assert values_of(payload, "set-cookie") == [
+        "other=1", "s=3; Path=/shop", "s=5; Path=/; domain=a.example", "S=6; Path=/", "s=new; Secure; PATH=/", "a==;",
+    ]  # fmt: skip

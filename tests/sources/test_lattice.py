@@ -35,3 +35,10 @@ def test_the_payload_has_a_list_of_cookies(name: str) -> None:
         "body": "ok",
         "isBase64Encoded": False,
     }
+
+
+@pytest.mark.parametrize("name", ["lattice_v1", "lattice_v2"])
+def test_a_single_cookie_is_a_header(name: str) -> None:
+    payload = payload_of(load_event(name), "200 OK", [("Set-Cookie", "a=1")], b"ok")
+    assert payload["headers"] == {"Set-Cookie": "a=1"}
+    assert "cookies" not in payload
