@@ -21,7 +21,7 @@ from bridge.errors import EventError
 from bridge.limits import EDGE_ORIGIN_LIMIT, EDGE_REFUSED_HEADERS, EDGE_REFUSED_PREFIXES, EDGE_VIEWER_LIMIT
 from bridge.request import Scope
 from bridge.response import Response
-from bridge.sources.fields import as_text, body_of, header, native, pairs_of, server_of
+from bridge.sources.fields import as_text, body_of, client_of, header, native, pairs_of, server_of
 from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False
@@ -35,7 +35,8 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a CloudFront event."""
     cloudfront = event["Records"][0]["cf"]
     request = cloudfront.get("request") or {}
-    is_viewer = cloudfront["config"]["eventType"] == "viewer-request"
+    config = cloudfront.get("config") or {}
+    is_viewer = config.get("eventType") == "viewer-request"
     fields = request.get("headers") or {}
     headers = {name: [item.get("value") for item in items or () if item] for name, items in fields.items()}
     body = request.get("body") or {}
@@ -47,9 +48,11 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     # CloudFront adds its own headers after the viewer request; it never writes X-Forwarded-Port, and hides -Proto.
     proto = "" if is_viewer else header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
     scope.scheme, scope.server_name, scope.server_port = server_of(
-        {"host": headers.get("host")}, scheme="http" if proto == "http" else "https"
+        {"host": headers.get("host")},
+        as_text(config.get("distributionDomainName")),
+        scheme="http" if proto == "http" else "https",
     )
-    scope.client = as_text(request.get("clientIp"))
+    scope.client = client_of(request.get("clientIp"))
     if body.get("inputTruncated"):
         scope.refusal = Response.plain(413, "Content Too Large")
     if not request.get("uri"):

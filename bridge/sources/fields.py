@@ -16,10 +16,11 @@ from bridge.errors import EventError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
+_NOT_IN_HOSTS = frozenset(' "#%,/<>?@[\\]^`{|}')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -86,19 +87,16 @@ def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Co
 
     Args:
         headers: the map.
-        cookies: cookies of an event that has them in a list. A Function URL repeats them in a header, which they
-            replace.
+        cookies: cookies of an event that has them in a list. A Function URL repeats them in a header; they are read
+            once. Cookies that are only in the header follow those of the list.
     """
+    if cookies:
+        headers = _with_cookies(headers, cookies)
     try:
-        if cookies:
-            headers = {**headers, "cookie": "; ".join(cookies)}
         if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
             return headers.items()
     except TypeError:
         pass  # a value is null, a list, a number
-    if cookies:
-        headers = {name: value for name, value in headers.items() if name.lower() != "cookie"}
-        headers["cookie"] = "; ".join([as_text(cookie) for cookie in cookies if cookie])
     return _tidy((name, value) for name, values in headers.items() for value in _each(values))
 
 
@@ -113,6 +111,43 @@ def pairs_of_lists(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
     return _tidy((name, value) for name, values in headers.items() for value in _each(values))
 
 
+def _with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
+    """*headers* with the cookies of the list and of the header in the header ``cookie``."""
+    try:
+        joined = "; ".join(cookies)
+        if headers.get("cookie", joined) == joined and "".join(headers).islower():  # then there is no Cookie or COOKIE
+            return {**headers, "cookie": joined}
+    except TypeError:
+        pass  # a cookie is null
+    texts = [as_text(cookie) for cookie in cookies if cookie]
+    listed = {part.strip() for text in texts for part in text.split(";")}
+    others = {name: value for name, value in headers.items() if not _is_cookie(name)}
+    for name in headers.keys() - others.keys():
+        parts = [part.strip() for value in _each(headers[name]) for part in as_text(value).split(";")]
+        texts += [part for part in parts if part and part not in listed]
+    return {**others, "cookie": "; ".join(texts)}
+
+
+def _is_cookie(name: str) -> bool:
+    return name.isascii() and name.lower() == "cookie"  # the Kelvin sign's lower case is a k
+
+
+def merged(lists: Any, single: Any, fold: Callable[[str], str] = str.lower) -> Mapping[str, Any]:
+    """An event's map of lists of values, with the names that only its map of single values has.
+
+    Front doors fill both maps; events that are written by hand often do not.
+
+    Args:
+        lists: the map of lists; it may be null.
+        single: the map of single values; it may be null.
+        fold: makes equal names alike.
+    """
+    if not lists or not single or single.keys() <= lists.keys():
+        return lists or single or {}  # type: ignore[no-any-return]  # a part of the event
+    names = set(map(fold, lists))
+    return {**lists, **{name: value for name, value in single.items() if fold(name) not in names}}
+
+
 def _tidy(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, str]]:
     """Header pairs without nulls, as native strings, with all cookies in one header (RFC 9113, 8.2.3)."""
     tidy: list[tuple[str, str]] = []
@@ -122,7 +157,7 @@ def _tidy(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, str]]:
         if value is None:
             continue
         text = native(as_text(value))
-        if name.isascii() and name.lower() == "cookie":  # the Kelvin sign's lower case is a k
+        if _is_cookie(name):
             if not cookies:
                 position = len(tidy)
                 tidy.append((name, ""))
@@ -196,7 +231,7 @@ def server_of(headers: Mapping[str, Any], host: str = "", scheme: str = "https")
 
     Args:
         headers: the event's headers, with one value or a list of values.
-        host: the front door's own name, for events without a Host header.
+        host: the front door's own name, for events without a Host header and for malformed ones.
         scheme: the scheme, for events without X-Forwarded-Proto.
     """
     get = headers.get
@@ -204,15 +239,21 @@ def server_of(headers: Mapping[str, Any], host: str = "", scheme: str = "https")
     proto = get("x-forwarded-proto") or get("X-Forwarded-Proto")
     port = get("x-forwarded-port") or get("X-Forwarded-Port")
     if not type(name) is type(proto) is type(port) is str:  # another spelling, lists, missing headers
-        name = header(headers, "host", "Host") or host
+        name = header(headers, "host", "Host")
         proto = header(headers, "x-forwarded-proto", "X-Forwarded-Proto")
         port = header(headers, "x-forwarded-port", "X-Forwarded-Port")
-    return _server(name, proto, port, scheme)
+    server = _server if len(name) + len(proto) + len(port) < _LONGEST_SERVER else _server.__wrapped__
+    return server(name, host, proto, port, scheme)
+
+
+_LONGEST_SERVER = 256
 
 
 @lru_cache(256)
-def _server(host: str, forwarded_proto: str, forwarded_port: str, scheme: str) -> tuple[str, str, str]:
+def _server(host: str, own: str, forwarded_proto: str, forwarded_port: str, scheme: str) -> tuple[str, str, str]:
     name, host_port = _split_host(host)
+    if not name:
+        name, host_port = _split_host(own)
     proto = forwarded_proto.rpartition(",")[2].strip().lower()
     port = forwarded_port.rpartition(",")[2].strip()
     if proto in _DEFAULT_PORTS:
@@ -223,31 +264,53 @@ def _server(host: str, forwarded_proto: str, forwarded_port: str, scheme: str) -
 
 
 def _split_host(host: str) -> tuple[str, str]:
-    """Name and port of ``name:port`` or ``[address]:port``; an address without brackets has no port."""
-    if host.startswith("["):
-        name, _, rest = host[1:].partition("]")
-        return name, rest.removeprefix(":")
-    if host.count(":") > 1:
-        return host, ""
+    """Name and port of ``name:port`` or ``[address]:port``; two empty texts if it is malformed (RFC 9110, 7.2).
+
+    An address without brackets has no port.
+    """
     name, _, port = host.partition(":")
-    return name, port
+    if ":" in port or host.startswith("["):
+        from ipaddress import AddressValueError, IPv6Address
+
+        name, bracket, rest = host.removeprefix("[").partition("]")
+        port = rest.removeprefix(":")
+        try:
+            if (bracket != "]") == host.startswith("[") or rest == port != "":
+                return "", ""
+            IPv6Address(name)
+        except AddressValueError:
+            return "", ""
+    is_name = name.isprintable() and _NOT_IN_HOSTS.isdisjoint(name) and (not port or _is_port(port))
+    return (name, port) if name and is_name else ("", "")
 
 
 def _is_port(text: str) -> bool:
     return len(text) < 6 and text.isascii() and text.isdigit() and text[0] != "0" and int(text) < 65536
 
 
+def client_of(address: Any) -> str:
+    """The address in a field of the event, without the port and the brackets that it has behind some proxies."""
+    text = as_text(address)
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
 def last_hop(forwarded_for: str) -> str:
     """The address that the front door appended to ``X-Forwarded-For``; ``""`` if it is none.
 
-    The port that an ALB appends on request is removed, and so are the brackets of IPv6 addresses.
+    The port that an ALB appends on request is removed.
     """
-    hop = forwarded_for.rpartition(",")[2].strip()
-    if hop.startswith("["):
-        hop = _split_host(hop)[0]
-    elif hop.count(":") == 1:
-        hop = hop.partition(":")[0]
+    hop = client_of(forwarded_for.rpartition(",")[2].strip())
     return hop if ("." in hop or ":" in hop) and _ADDRESS_CHARACTERS.issuperset(hop) else ""
+
+
+def caller(identity: Any) -> str:
+    """The IAM user or role that signed a request, from ``requestContext.identity`` of a REST API or VPC Lattice."""
+    if not identity:
+        return ""
+    user = identity.get("user") or identity.get("userArn") or identity.get("principal")
+    return native(user) if isinstance(user, str) else ""
 
 
 def principal(authorizer: Any) -> str:

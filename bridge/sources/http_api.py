@@ -11,6 +11,7 @@ query          ``rawQueryString``, exactly as sent
 headers        lower-case; repeated ones joined by commas
 cookies        in ``cookies``; a Function URL repeats them in the ``cookie`` header: they are read once
 client         ``requestContext.http.sourceIp``
+user           the authorizer's ``jwt.claims.sub`` or ``iam.userId``
 payload        repeated headers joined by commas, ``Set-Cookie`` in ``cookies``
 =============  =====================================================================================================
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.fields import as_text, body_of, native, pairs_of, principal, server_of
+from bridge.sources.fields import as_text, body_of, client_of, native, pairs_of, principal, server_of
 from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
 TYPE_CHECKING = False
@@ -53,7 +54,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     if http.get("protocol") != "HTTP/1.1":
         scope.http_version = _HTTP_VERSIONS.get(as_text(http.get("protocol")), "1.1")
     scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
-    scope.client = as_text(http.get("sourceIp"))
+    scope.client = client_of(http.get("sourceIp"))
     authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer

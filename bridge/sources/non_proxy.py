@@ -16,7 +16,7 @@ from bridge.errors import FailedIntegrationError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
 from bridge.sources import rest_api
-from bridge.sources.fields import as_text, body_of, header, native, pairs_of, query_of, server_of
+from bridge.sources.fields import as_text, body_of, caller, client_of, header, native, pairs_of, query_of, server_of
 from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False
@@ -36,9 +36,10 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.headers = pairs_of(headers)
     scope.body = _body(event.get("body"), header(headers, "content-type", "Content-Type"))
     scope.scheme, scope.server_name, scope.server_port = server_of(headers)
-    scope.client = as_text((event.get("identity") or {}).get("sourceIp"))
+    identity = event.get("identity") or {}
+    scope.client = client_of(identity.get("sourceIp"))
     scope.authorizer = event.get("enhancedAuthContext")
-    scope.user = native(as_text(event.get("principalId")))
+    scope.user = native(as_text(event.get("principalId"))) or caller(identity)
 
     # Variables are replaced segment by segment: a value may look like another variable.
     values = event.get("path") or {}

@@ -8,6 +8,7 @@ path           percent-encoded, without the stage, but with a custom domain's ba
 query          decoded, so it is encoded again; repeated names in ``multiValueQueryStringParameters``
 headers        the client's spelling; ``headers`` has the last value, ``multiValueHeaders`` all, in a list
 client         ``requestContext.identity.sourceIp``
+user           the authorizer's ``principalId`` or ``claims.sub``, or else ``identity.user`` or ``userArn`` (IAM)
 payload        only the keys that AWS documents: any other is answered 502. A header is in ``headers`` or in
                ``multiValueHeaders``.
 =============  =====================================================================================================
@@ -24,7 +25,10 @@ from bridge.request import Scope
 from bridge.sources.fields import (
     as_text,
     body_of,
+    caller,
+    client_of,
     header,
+    merged,
     native,
     pairs_of,
     pairs_of_lists,
@@ -36,6 +40,7 @@ from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from bridge.response import Fields, Response
@@ -51,28 +56,29 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     lists = event.get("multiValueHeaders")
     if lists and not isinstance(lists, dict):
         raise TypeError(lists)
-    headers = event.get("headers") or lists or {}
+    headers = merged(lists, event.get("headers"))
 
     is_payload_v1 = event.get("version") == "1.0"
     scope = Scope("http-api-v1" if is_payload_v1 else "rest-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or request_context.get("httpMethod") or "GET"
-    scope.headers = pairs_of_lists(lists) if lists else pairs_of(headers)
+    scope.headers = pairs_of_lists(headers) if lists else pairs_of(headers)
     scope.has_multi_value_headers = bool(lists)
     scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
     domain = request_context.get("domainName") or ""
     scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
     identity = request_context.get("identity")
-    scope.client = as_text(identity.get("sourceIp")) if identity else ""
+    scope.client = client_of(identity.get("sourceIp")) if identity else ""
     authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
         scope.user = principal(authorizer)
+    scope.user = scope.user or caller(identity)
 
     path, _, query_in_path = as_text(event.get("path")).partition("?")
     root, path = _split_stage(event, request_context, path, headers, settings)
     raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
     scope.raw_path = None if is_payload_v1 else raw_path
-    parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+    parameters = merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
     scope.query = native(query_in_path) or query_of(parameters or event.get("query"))
     return scope
 
@@ -103,7 +109,7 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
 
 
 def _split_stage(
-    event: dict[str, Any], request_context: dict[str, Any], path: str, headers: dict[str, Any], settings: Settings
+    event: dict[str, Any], request_context: dict[str, Any], path: str, headers: Mapping[str, Any], settings: Settings
 ) -> tuple[str, str]:
     """Stage or base path, and the rest, of a path as it arrived."""
     stage = request_context.get("stage")

@@ -106,3 +106,58 @@ def test_a_body_is_text_or_base64_as_the_event_marks_it(name: str, body: Any, is
     assert environ["body"] == expected
     assert environ["CONTENT_LENGTH"] == str(len(expected))
     assert asgi_request(event).body == expected
+
+
+def _with_client(name: str, address: str) -> Any:
+    event = load_event(name)
+    if name.startswith("edge"):
+        event["Records"][0]["cf"]["request"]["clientIp"] = address
+    elif "http" in (event.get("requestContext") or {}):
+        event["requestContext"]["http"]["sourceIp"] = address
+    else:
+        (event.get("identity") or event["requestContext"]["identity"])["sourceIp"] = address
+    return event
+
+
+@pytest.mark.parametrize(
+    "name", ["rest_api", "rest_api_nulls", "http_api_v1", "http_api", "function_url", "edge_viewer_request",
+             "edge_origin_request", "rest_lambda_integration"]
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("10.1.22.195:32554", "10.1.22.195"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("test-invoke-source-ip", "test-invoke-source-ip"),
+    ],
+)
+def test_the_client_s_address_has_no_port(name: str, address: str, client: str) -> None:
+    event = _with_client(name, address)
+    assert environ_of(event)["REMOTE_ADDR"] == client
+    assert asgi_request(event).scope["client"] == (client, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("rest_api_custom_domain", "api.example.com"), ("http_api_custom_domain", "api.example.com"),
+     ("function_url", None), ("alb", "lambda"), ("lattice_v2", "lambda"),
+     ("edge_viewer_request", "d111111abcdef8.cloudfront.net")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "host", ["[:::]", "a:65536", "[::1", "[::1]junk", "a b", "a/b", "user@a", "a?b", "a:b:c", "[]", "a:0", "a\tb"]
+)
+def test_a_malformed_host_does_not_become_the_server_s_name(name: str, own: str | None, host: str) -> None:
+    event = load_event(name)
+    own = own or event["requestContext"]["domainName"]
+    fields = event["Records"][0]["cf"]["request"]["headers"] if name.startswith("edge") else event["headers"]
+    spelling = "Host" if "Host" in fields else "host"
+    is_list = isinstance(fields[spelling], list)
+    fields[spelling] = [{"key": "Host", "value": host}] if name.startswith("edge") else [host] if is_list else host
+    if "multiValueHeaders" in event:
+        event["multiValueHeaders"][spelling] = [host]
+
+    environ = environ_of(event)
+    assert (environ["SERVER_NAME"], environ["HTTP_HOST"]) == (own, host)
+    assert asgi_request(event).scope["server"][0] == own

@@ -97,6 +97,7 @@ def test_without_the_requested_path_the_stage_is_the_root_path_behind_aws_s_own_
     assert environ_of(event, strip_stage=True)["SCRIPT_NAME"] == ""
 
     event["headers"]["Host"] = event["requestContext"]["domainName"] = "api.example.com"
+    event["multiValueHeaders"]["Host"] = ["api.example.com"]
     assert environ_of(event)["SCRIPT_NAME"] == ""
 
 
@@ -178,6 +179,7 @@ def test_the_resource_of_kong_does_not_determine_a_base_path(path: str, resource
 def test_query_names_without_value_from_kong_have_no_equals_sign() -> None:
     event = load_event("kong")
     event["multiValueQueryStringParameters"] = {"a": [True], "b": [True, "", "x"]}
+    event["queryStringParameters"] = None
     assert environ_of(event)["QUERY_STRING"] == "a&b&b=&b=x"
 
 
@@ -209,3 +211,55 @@ def test_the_query_of_express_gateway_is_read_from_fields_if_it_is_not_in_the_pa
 
     event["query"] = event.pop("queryStringParameters")
     assert environ_of(event)["QUERY_STRING"] == "tag=1&tag=2&x=9&flag="
+
+
+# Events made by hand
+
+
+@pytest.mark.parametrize("name", ["rest_api_multi_value", "http_api_v1", "alb_multi"])
+def test_headers_and_parameters_that_are_in_one_of_the_two_maps_arrive(name: str) -> None:
+    event = load_event(name)
+    lists = event["multiValueHeaders"]
+    event["headers"] = {**(event.get("headers") or {}), "X-Single": "one", next(iter(lists)).swapcase(): "other case"}
+    lists["X-Multi"] = ["two", "three"]
+    event["queryStringParameters"] = {"single": "1"}
+    event["multiValueQueryStringParameters"] = {"multi": ["2", "3"]}
+
+    environ = environ_of(event)
+    assert (environ["HTTP_X_SINGLE"], environ["HTTP_X_MULTI"]) == ("one", "two,three")
+    assert sorted(environ["QUERY_STRING"].split("&")) == ["multi=2", "multi=3", "single=1"]
+    assert "other case" not in environ.values()
+    assert asgi_request(event).values("x-single") == [b"one"]
+
+
+@pytest.mark.parametrize("single", ["other.example", None])
+def test_the_server_s_name_is_read_where_the_host_header_is(single: str | None) -> None:
+    event = load_event("rest_api")
+    if single is None:
+        del event["multiValueHeaders"]["Host"]
+        event["headers"]["Host"] = "single.example"
+    else:
+        event["headers"]["Host"] = single
+        event["multiValueHeaders"]["Host"] = ["lists.example"]
+    environ = environ_of(event)
+    assert environ["SERVER_NAME"] == environ["HTTP_HOST"] == ("single.example" if single is None else "lists.example")
+    assert asgi_request(event).scope["server"][0] == environ["HTTP_HOST"]
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "user"),
+    [
+        ("rest_api", {"user": "AIDAEXAMPLE", "userArn": "arn:aws:iam::123456789012:user/ada"}, "AIDAEXAMPLE"),
+        ("rest_api", {"user": None, "userArn": "arn:aws:iam::123456789012:user/ada"},
+         "arn:aws:iam::123456789012:user/ada"),
+        ("http_api_v1", {"user": "AIDAEXAMPLE"}, "AIDAEXAMPLE"),
+        ("rest_api_authorizer", {"user": "AIDAEXAMPLE"}, "user|42"),
+        ("rest_lambda_integration_form", {"user": "AIDAEXAMPLE"}, "AIDAEXAMPLE"),
+        ("lattice_v2", {"principal": "arn:aws:iam::123456789012:role/ada"}, "arn:aws:iam::123456789012:role/ada"),
+        ("rest_api", {"user": 7, "userArn": ["x"]}, None),
+    ],
+)  # fmt: skip
+def test_the_user_is_the_iam_caller_unless_an_authorizer_names_one(name: str, identity: Any, user: str | None) -> None:
+    event = load_event(name)
+    (event.get("identity") or event["requestContext"]["identity"]).update(identity)
+    assert environ_of(event).get("REMOTE_USER") == user
