@@ -12,6 +12,7 @@ from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
 from bridge.logs import logger
 from bridge.response import Response
+from bridge.sources.paths import encode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +170,10 @@ def connection_scope(scope: Scope, state: dict[str, Any] | None) -> dict[str, An
         "method": scope.method,
         "scheme": scope.scheme,
         "path": text_of(scope.root_path + scope.path),
-        "raw_path": None if scope.raw_path is None else scope.raw_path.encode("latin-1"),
+        # Frameworks such as Sanic require it, also where the source has decoded the path.
+        "raw_path": (encode_path(scope.root_path + scope.path) if scope.raw_path is None else scope.raw_path).encode(
+            "latin-1"
+        ),
         "query_string": scope.query.encode("latin-1"),
         "root_path": text_of(scope.root_path),
         "headers": _headers(scope),

@@ -6,7 +6,7 @@ prefixes are compared with paths as they arrived, before they are decoded.
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from bridge.sources.fields import native
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 def unquote(text: str) -> str:
     """*text* percent-decoded exactly once, as a native string; a ``%`` without two hex digits stays."""
     return unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("latin-1")
+
+
+def encode_path(path: str) -> str:
+    """A native string percent-encoded as a path (RFC 3986, 3.3)."""
+    return quote_from_bytes(path.encode("latin-1"), "/:@!$&'()*+,;=")
 
 
 def split_path(root: str, path: str, base_path: str = "") -> tuple[str, str, str]:

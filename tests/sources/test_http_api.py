@@ -77,7 +77,7 @@ def cookies_in(event: Any) -> tuple[str | None, list[bytes]]:
     [
         (["a=1", "b=2"], None, "a=1; b=2"),
         (["a=1", "b=2"], "a=1; b=2", "a=1; b=2"),
-        (["a=1"], "other=1", "a=1"),
+        (["a=1"], "other=1", "a=1; other=1"),
         (None, "a=1; b=2", "a=1; b=2"),
         ([], "a=1; b=2", "a=1; b=2"),
         ("missing", "a=1", "a=1"),
@@ -100,13 +100,6 @@ def test_cookies_of_the_list_and_of_the_header_are_read_once(
     else:
         event["cookies"] = cookies
     assert cookies_in(event) == (expected, [] if expected is None else [expected.encode("latin-1")])
-
-
-@pytest.mark.parametrize("spelling", ["Cookie", "cookie"])
-def test_the_list_of_cookies_replaces_a_cookie_header(spelling: str) -> None:
-    event = load_event("http_api")
-    event["headers"][spelling] = "old=1"
-    assert cookies_in(event) == ("theme=dark; session=9f86d081", [b"theme=dark; session=9f86d081"])
 
 
 @pytest.mark.parametrize("name", ["http_api", "function_url"])
@@ -150,3 +143,30 @@ def test_the_payload_has_a_list_of_cookies_and_joins_other_headers(name: str) ->
         "body": "iVBORw0KGgoA/w==",
         "isBase64Encoded": True,
     }
+
+
+@pytest.mark.parametrize("spelling", ["cookie", "Cookie", "COOKIE"])
+@pytest.mark.parametrize("others", [{}, {"x-name": "é"}, {"x-null": None}])
+@pytest.mark.parametrize(
+    ("header", "expected"), [("a=1; b=2", "a=1; b=2"), ("a=1;b=2", "a=1; b=2"), ("b=2; c=3", "a=1; b=2; c=3")]
+)
+def test_cookies_of_the_list_and_of_a_different_header_arrive_once_each(
+    spelling: str, others: Any, header: str, expected: str
+) -> None:
+    event = load_event("http_api") | {"cookies": ["a=1", "b=2"]}
+    event["headers"] = {"host": "a.example", spelling: header, **others}
+    assert cookies_in(event) == (expected, [expected.encode()])
+
+
+@pytest.mark.parametrize("name", ["http_api", "http_api_v1_default_stage"])
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [("/a b/é?", b"/a%20b/%C3%A9%3F"), ("/100%25", b"/100%25"), ("/a:@!$&'()*+,;=~-._z", b"/a:@!$&'()*+,;=~-._z")],
+)
+def test_the_raw_path_is_the_encoded_path_where_the_source_has_none(name: str, path: str, raw: bytes) -> None:
+    event = load_event(name) | {("path" if "v1" in name else "rawPath"): path}
+    event["requestContext"]["path"] = path
+    if "v1" in name:
+        raw = raw.replace(b"%3F", b"")  # its path ends before a question mark
+    assert asgi_request(event).scope["raw_path"] == raw
+    assert "REQUEST_URI" not in environ_of(event)

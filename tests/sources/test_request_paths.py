@@ -85,7 +85,7 @@ def test_the_path_of_an_http_api_is_decoded_once_in_all(path: str) -> None:
 
     scope = asgi_request(with_path("http_api", path)).scope
     assert scope["path"] == unquote_to_bytes(path).decode()
-    assert scope["raw_path"] is None
+    assert unquote_to_bytes(scope["raw_path"]) == unquote_to_bytes(path)
 
 
 @given(wire_paths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -90,6 +91,7 @@ REQUESTS = {
         client="test-invoke-source-ip",
         server=("testPrefix.testDomainName", 443),
         body=b'{"text": "abc"}',
+        user="AIDAEXAMPLEEXAMPLE123",
     ),
     "rest_lambda_integration": Request(
         method="POST",
@@ -185,6 +187,7 @@ REQUESTS = {
         body=b"\x00\xff\x80",
         client="10.0.7.42",
         server=(LATTICE, 443),
+        user="arn:aws:sts::123456789012:assumed-role/Orders/i-1",
     ),
     "edge_viewer_request": Request(
         path="/pets/café/bar",
@@ -302,7 +305,8 @@ def test_an_asgi_application_receives_the_request(name: str, request_: Request) 
     assert request.scope["method"] == request_.method
     assert request.scope["root_path"] == request_.root
     assert request.scope["path"] == request_.root + request_.path
-    assert request.scope["raw_path"] == (None if request_.raw is None else request_.raw.encode())
+    raw_path = quote(request_.root + request_.path, safe="/:@!$&'()*+,;=~") if request_.raw is None else request_.raw
+    assert request.scope["raw_path"] == raw_path.encode()
     assert request.scope["query_string"] == request_.query.encode()
     assert request.values("cookie") == ([] if request_.cookie is None else [request_.cookie.encode()])
     assert request.body == request_.body

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given, settings
@@ -168,7 +169,7 @@ def asgi_record(request: HttpRequest) -> Record:
         "method": request.method,
         "root": request.root,
         "path": request.root + request.path.decode("utf-8", "replace"),
-        "uri": request.raw_path,
+        "uri": request.raw_path or quote(request.root.encode("latin-1") + request.path, "/:@!$&'()*+,;=").encode(),
         "query": request.query.encode("latin-1"),
         "headers": headers,
         "body": request.body,
