@@ -46,7 +46,15 @@ _HEADER_LIMIT = 10_240
 _REMOVED = frozenset(
     {"content-length", "expect", "max-forwards", "server", "content-md5", "proxy-authenticate", "www-authenticate"}
 )
-_REMAPPED = frozenset({"connection", "content-length", "date", "server"})
+_REMAPPED = frozenset(
+    {
+        "authorization", "connection", "content-length", "content-md5", "date", "max-forwards", "server", "user-agent",
+        "www-authenticate",
+    }
+)  # fmt: skip
+_DROPPED = frozenset({"expect", "host", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "via"})
+# AWS's own signature, which API Gateway checks (or ignores) and does not pass on.
+_SIGNATURE = "AWS4-"
 _SPELLINGS = {
     name.lower(): name
     for name in (
@@ -245,7 +253,7 @@ def _status_and_headers(payload: dict[str, Any]) -> tuple[int, Headers]:
         pair = (spellings.get(name.lower(), name), value)
         if pair not in headers:
             headers.append(pair)
-    headers = [(_response_name(name), value) for name, value in headers if name.lower() != "transfer-encoding"]
+    headers = [(_response_name(name), value) for name, value in headers if name.lower() not in _DROPPED]
     if "content-type" not in {name.lower() for name, _ in headers}:
         explain("response header", "Content-Type", "added by API Gateway: the payload has none")
         headers.append(("Content-Type", "application/json"))
@@ -253,17 +261,20 @@ def _status_and_headers(payload: dict[str, Any]) -> tuple[int, Headers]:
 
 
 def _without_removed(headers: Headers) -> Headers:
-    for name, _ in headers:
-        if name.lower() in _REMOVED:
+    kept = []
+    for name, value in headers:
+        if name.lower() in _REMOVED or (name.lower() == "authorization" and value.startswith(_SIGNATURE)):
             explain("request header", name, "dropped: API Gateway removes this header")
-    return [pair for pair in headers if pair[0].lower() not in _REMOVED]
+        else:
+            kept.append((name, value))
+    return kept
 
 
 def _response_name(name: str) -> str:
     if name.lower() not in _REMAPPED:
         return name
     renamed = f"x-amzn-Remapped-{name}"
-    explain("response header", name, f"renamed to {renamed}: API Gateway writes {name} itself")
+    explain("response header", name, f"renamed to {renamed}: API Gateway does not pass {name} on")
     return renamed
 
 

@@ -195,6 +195,25 @@ def _forwarded(request: HttpRequest, door: Door) -> HttpRequest:
     return replace(request, fields={**request.fields, **own})
 
 
+def _kept_by_rest_apis(name: str, values: list[bytes]) -> list[bytes]:
+    if name in ("content-length", "expect", "max-forwards", "server", "content-md5", "www-authenticate"):
+        return []
+    return [value for value in values if name != "authorization" or not value.startswith(b"AWS4-")]
+
+
+def _last_cookies(name: str, values: list[bytes]) -> list[bytes]:
+    if name != "set-cookie":
+        return values
+    last: dict[Any, bytes] = {}
+    for value in values:
+        pair, *attributes = [part.strip() for part in value.decode("latin-1").split(";")]
+        scope = dict(part.lower().split("=", 1) for part in attributes if "=" in part)
+        key = pair.split("=")[0], scope.get("path"), scope.get("domain")
+        last.pop(key, None)
+        last[key] = value
+    return list(last.values())
+
+
 def _cookies_apart(name: str, values: list[bytes]) -> list[bytes]:
     if name != "cookie":
         return values
@@ -203,7 +222,10 @@ def _cookies_apart(name: str, values: list[bytes]) -> list[bytes]:
 
 
 def _rename(message: HttpResponse, door: Door) -> HttpResponse:
-    renamed = ("connection", "content-length", "date", "server")
+    renamed = (
+        "authorization", "connection", "content-length", "content-md5", "date", "max-forwards", "server", "user-agent",
+        "www-authenticate",
+    )  # fmt: skip
     fields: Fields = {}
     for name, values in message.fields.items():
         fields.setdefault(f"x-amzn-remapped-{name}" if name in renamed else name, []).extend(values)
@@ -243,8 +265,8 @@ REQUEST_RULES: dict[str, Rule[HttpRequest]] = {
     ),
     "hop-by-hop": Rule(_dropped(*HOP_BY_HOP), Request(headers=[("TE", "trailers")])),
     "kept-headers": Rule(
-        _dropped("content-length", "expect", "max-forwards", "server", "content-md5", "www-authenticate"),
-        Request(headers=[("Expect", "100-continue")]),
+        _values(_kept_by_rest_apis),
+        Request(headers=[("Expect", "100-continue"), ("Authorization", "AWS4-HMAC-SHA256 Credential=x")]),
     ),
     "forwarded": Rule(_forwarded, Request(headers=[("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "http")])),
     "trace-id": Rule(
@@ -280,11 +302,17 @@ RESPONSE_RULES: dict[str, Rule[HttpResponse]] = {
         _values(lambda name, values: [_latin_1(value) for value in values]),
         response=AppResponse(200, [("X-Town", "K\xf6ln")], b""),
     ),
-    "response-renamed": Rule(_rename, response=AppResponse(200, [("Server", "mine")], b"")),
+    "response-renamed": Rule(
+        _rename, response=AppResponse(401, [("Server", "mine"), ("WWW-Authenticate", "Basic realm=x")], b"")
+    ),
     "response-forbidden": Rule(_values(_edge_refuses), response=AppResponse(200, [("X-Cache", "mine")], b"")),
     "response-hop-by-hop": Rule(_dropped(*HOP_BY_HOP), response=AppResponse(200, [("Connection", "close")], b"")),
-    "response-transfer-encoding": Rule(
-        _dropped("transfer-encoding"), response=AppResponse(200, [("Transfer-Encoding", "x")], b"")
+    "response-dropped": Rule(
+        _dropped("expect", "host", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "via"),
+        response=AppResponse(200, [("Transfer-Encoding", "x"), ("Via", "1.1 proxy")], b""),
+    ),
+    "response-cookie-order": Rule(
+        _values(_last_cookies), response=AppResponse(200, [("Set-Cookie", "a=; Max-Age=0"), ("Set-Cookie", "a=1")], b"")
     ),
     "response-content-length": Rule(
         _dropped("content-length"), response=AppResponse(200, [("Content-Length", "99")], b"")
