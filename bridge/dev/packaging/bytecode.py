@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,21 @@ TASK_FOLDER, LAYER_FOLDER = "/var/task", "/opt/python"
 _PRINT_VERSION = (
     "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.version_info.releaselevel)"
 )
+# Compiles files as `python -m compileall` does, without copying them. The arguments are on standard input, as JSON.
+_COMPILE = """
+import importlib.util, json, marshal, sys, warnings
+warnings.simplefilter("ignore")
+UNCHECKED_HASH = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
+for source, target, name in json.load(sys.stdin):
+    with open(source, "rb", 0) as stream:
+        content = stream.read()
+    try:
+        code = compile(content, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        continue
+    with open(target, "wb", 0) as stream:
+        stream.write(UNCHECKED_HASH + importlib.util.source_hash(content) + marshal.dumps(code))
+"""
 # Below this number of files, starting more processes takes longer than compiling.
 _MIN_FILES_FOR_PROCESSES = 60
 # Up to this number of files, all of them may be invalid by accident.
@@ -60,7 +77,7 @@ def compile_files(
         interpreter: the path of an interpreter of the version in *options*.
         files: the location of each file by its path in the artifact.
         options: how to compile.
-        temporary: a folder for copies of the files and their bytecode; created if needed.
+        temporary: a folder for the bytecode; created if needed.
 
     Returns:
         For each Python file its bytecode's location by the path in the artifact; an empty dictionary for a file that is
@@ -69,31 +86,39 @@ def compile_files(
     Raises:
         PackagingError: the interpreter compiled none of the files.
     """
-    copies = {path: temporary / path for path in files if path.endswith(".py")}
-    for path, copy in copies.items():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files[path], copy)
+    sources = [(path, file) for path, file in files.items() if path.endswith(".py")]
     # Python imports modules from the folder in which it runs, so this one is empty.
     working_folder = temporary.with_name(f"{temporary.name}-empty")
     working_folder.mkdir(parents=True)
-    processes = "0" if len(copies) >= _MIN_FILES_FOR_PROCESSES else "1"
-    done = subprocess.run(  # noqa: S603
-        [
-            interpreter, "-s", "-m", "compileall", "-q", "-q", "-j", processes, "--invalidation-mode", "unchecked-hash",
-            "-s", str(temporary), "-p", options.folder, "-i", "-",
-        ],
-        cwd=working_folder, env=_compiler_environment(options), input="".join(f"{copy}\n" for copy in copies.values()),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    bytecode: dict[str, Path] = {}
+    tag = f"cpython-{options.version.replace('.', '')}"
+    jobs = []
+    for path, file in sources:
+        name = (Path(path).parent / "__pycache__" / f"{Path(path).stem}.{tag}.pyc").as_posix()
+        bytecode[path] = temporary / name
+        jobs.append((str(file), str(temporary / name), f"{options.folder}/{path}"))
+    for folder in {file.parent for file in bytecode.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    count = (os.cpu_count() or 1) if len(jobs) >= _MIN_FILES_FOR_PROCESSES else 1
+    environment = _compiler_environment(options)
+    with ThreadPoolExecutor(count) as threads:
+        done = list(
+            threads.map(
+                lambda number: subprocess.run(  # noqa: S603
+                    [interpreter, "-s", "-c", _COMPILE],
+                    cwd=working_folder, env=environment, input=json.dumps(jobs[number::count]),
+                    capture_output=True, text=True, check=False,
+                ),
+                range(count),
+            )
+        )  # fmt: skip
     compiled: dict[str, dict[str, Path]] = {}
-    for path, copy in copies.items():
-        name = f"__pycache__/{copy.stem}.cpython-{options.version.replace('.', '')}.pyc"
-        bytecode = copy.parent / name
-        compiled[path] = {(Path(path).parent / name).as_posix(): bytecode} if bytecode.is_file() else {}
-    if len(copies) > _MAX_INVALID_FILES and not any(compiled.values()):
+    for path, file in bytecode.items():
+        compiled[path] = {file.relative_to(temporary).as_posix(): file} if file.is_file() else {}
+    if len(jobs) > _MAX_INVALID_FILES and not any(compiled.values()):
         raise PackagingError(
-            f"{interpreter} compiled none of the Python files: {done.stderr.strip() or done.stdout.strip()}. To "
-            "package them without bytecode: --no-bytecode"
+            f"{interpreter} compiled none of the Python files: {done[0].stderr.strip()}. To package them without "
+            "bytecode: --no-bytecode"
         )
     return compiled
 
@@ -103,7 +128,6 @@ def _compiler_environment(options: BytecodeOptions) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment["PYTHONHASHSEED"] = "0"  # up to Python 3.10, bytecode contains sets in the order of their hashes
     if not options.columns:
-        # The variable, because the option -X does not reach the processes that compileall starts.
         environment["PYTHONNODEBUGRANGES"] = "1"
     return environment
 

@@ -91,3 +91,16 @@ def test_modules_of_the_user_do_not_replace_those_of_the_compiler(
 def test_an_interpreter_that_compiles_nothing_is_an_error(modules: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(PackagingError, match="/bin/false compiled none of the Python files"):
         compiled(modules, tmp_path / "compiled", "/bin/false")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_bytecode_is_that_of_compileall(version: str, tmp_path: Path) -> None:
+    python = interpreter(version)
+    file = tmp_path / "source" / "leaf.py"
+    file.parent.mkdir()
+    file.write_bytes("# coding: latin-1\nleaf = '\xe9', f'{1 + 1}', '\\d'\ndef f(): return {1, 2}\n".encode("latin-1"))
+    (ours,) = compiled({"tea/leaf.py": file}, tmp_path / "ours", python, version, columns=True)
+    command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(file.parent)]
+    subprocess.run([*command, "-p", "/var/task/tea", str(file)], check=True, env={"PYTHONHASHSEED": "0"})
+    assert [each.read_bytes() for each in file.parent.glob("__pycache__/*")] == [ours]
