@@ -83,30 +83,19 @@ def test_the_help_names_every_option(function: Any) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_function_makes_a_handler_for_a_wsgi_application(
-    function: Any, source: str, make_handler: MakeHandler
-) -> None:
-    app = WsgiApp()
-    payload = make_handler(app, function)(compose(Request("PUT", "/a%20b", "x=1", [("host", "h")]), source), None)
-    assert interpret(payload, source).body == b"body"
-    (environ,) = app.environs
-    assert (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("PUT", "/a b", "x=1")
-
-
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("function", [bridge.asgi_handler, bridge.handler])
-def test_two_functions_make_a_handler_for_an_asgi_application(
-    function: Any, source: str, make_handler: MakeHandler
-) -> None:
-    app = AsgiApp()
-    payload = make_handler(app, function)(compose(Request("PUT", "/a%20b", "x=1", [("host", "h")]), source), None)
-    assert interpret(payload, source).body == b"body"
-    (scope,) = app.scopes
-    assert (scope["method"], scope["path"], scope["query_string"]) == ("PUT", "/a b", b"x=1")
+def test_handlers_answer_requests_of_every_source(function: Any, source: str, make_handler: MakeHandler) -> None:
+    wsgi, asgi = WsgiApp(), AsgiApp()
+    for app in (wsgi, asgi) if function is not bridge.wsgi_handler else (wsgi,):
+        payload = make_handler(app, function)(compose(Request("PUT", "/a%20b", "x=1", [("host", "h")]), source), None)
+        assert interpret(payload, source).body == b"body"
+    for environ in wsgi.environs:
+        assert (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("PUT", "/a b", "x=1")
+    for scope in asgi.scopes:
+        assert (scope["method"], scope["path"], scope["query_string"]) == ("PUT", "/a b", b"x=1")
 
 
 @pytest.mark.parametrize("function", [bridge.asgi_handler, bridge.handler])
-def test_two_functions_make_a_handler_for_an_asgi_2_application(function: Any, make_handler: MakeHandler) -> None:
+def test_an_asgi_2_application_is_called_in_two_steps(function: Any, make_handler: MakeHandler) -> None:
     class Double:
         def __init__(self, scope: Any) -> None:
             self.scope = scope

@@ -254,89 +254,56 @@ class TestBuiltins:
 
 
 @pytest.fixture(scope="module")
-def apps() -> dict[str, Any]:
+def apps() -> dict[str, tuple[Any, str]]:
+    """Applications of frameworks, with their interface."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of WebOb, at the import of cgi
         import pyramid.config
     with pyramid.config.Configurator() as configurator:
         pyramid_app = configurator.make_wsgi_app()
     return {
-        "flask": flask.Flask(__name__),
-        "flask, wrapped": ProxyFix(flask.Flask(__name__)),
-        "flask, its wsgi_app": flask.Flask(__name__).wsgi_app,
-        "flask, dispatched": DispatcherMiddleware(flask.Flask(__name__)),
-        "bottle": bottle.Bottle(),
-        "pyramid": pyramid_app,
-        "django": WSGIHandler.__new__(WSGIHandler),  # without Django's settings
-        "falcon": falcon.App(),
-        "quart": quart.Quart(__name__),
-        "quart, its asgi_app": quart.Quart(__name__).asgi_app,
-        "starlette": starlette.applications.Starlette(),
-        "fastapi": fastapi.FastAPI(),
-        "fastapi, wrapped": CORSMiddleware(fastapi.FastAPI()),
-        "litestar": litestar.Litestar(),
-        "falcon, ASGI": falcon.asgi.App(),
-        "django, ASGI": ASGIHandler.__new__(ASGIHandler),
-        "asgiref": WsgiToAsgi(wsgi),  # type: ignore[no-untyped-call]
+        "flask": (flask.Flask(__name__), "wsgi"),
+        "flask, wrapped": (ProxyFix(flask.Flask(__name__)), "wsgi"),
+        "flask, its wsgi_app": (flask.Flask(__name__).wsgi_app, "wsgi"),
+        "flask, dispatched": (DispatcherMiddleware(flask.Flask(__name__)), "wsgi"),
+        "bottle": (bottle.Bottle(), "wsgi"),
+        "pyramid": (pyramid_app, "wsgi"),
+        "django": (WSGIHandler.__new__(WSGIHandler), "wsgi"),  # without Django's settings
+        "falcon": (falcon.App(), "wsgi"),
+        "quart": (quart.Quart(__name__), "asgi"),
+        "quart, its asgi_app": (quart.Quart(__name__).asgi_app, "asgi"),
+        "starlette": (starlette.applications.Starlette(), "asgi"),
+        "fastapi": (fastapi.FastAPI(), "asgi"),
+        "fastapi, wrapped": (CORSMiddleware(fastapi.FastAPI()), "asgi"),
+        "litestar": (litestar.Litestar(logging_config=None), "asgi"),
+        "falcon, ASGI": (falcon.asgi.App(), "asgi"),
+        "django, ASGI": (ASGIHandler.__new__(ASGIHandler), "asgi"),
+        "asgiref": (WsgiToAsgi(wsgi), "asgi"),  # type: ignore[no-untyped-call]
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "interface"),
-    [
-        ("flask", "wsgi"),
-        ("flask, wrapped", "wsgi"),
-        ("flask, its wsgi_app", "wsgi"),
-        ("flask, dispatched", "wsgi"),
-        ("bottle", "wsgi"),
-        ("pyramid", "wsgi"),
-        ("django", "wsgi"),
-        ("falcon", "wsgi"),
-        ("quart", "asgi"),
-        ("quart, its asgi_app", "asgi"),
-        ("starlette", "asgi"),
-        ("fastapi", "asgi"),
-        ("fastapi, wrapped", "asgi"),
-        ("litestar", "asgi"),
-        ("falcon, ASGI", "asgi"),
-        ("django, ASGI", "asgi"),
-        ("asgiref", "asgi"),
-    ],
-)
-def test_applications_of_frameworks_are_recognised(apps: dict[str, Any], name: str, interface: str) -> None:
-    app = apps[name]
-    call = app if isinstance(app, types.MethodType) else app.__call__
-    for wrapped in (app, wrapping(call), Decorator(app)):
-        assert interface_of(wrapped) == interface
-    assert not is_lambda_handler(app)
+def test_applications_of_frameworks_are_recognised(apps: dict[str, tuple[Any, str]]) -> None:
+    for name, (app, interface) in apps.items():
+        call = app if isinstance(app, types.MethodType) else app.__call__
+        for wrapped in (app, wrapping(call), Decorator(app)):
+            assert interface_of(wrapped) == interface, name
+        assert not is_lambda_handler(app), name
 
 
 class TestErrors:
     @pytest.mark.parametrize(
         "app",
         [
-            lambda: None,
-            lambda config=None: None,
-            lambda config=None, debug=False: None,
-            lambda name, config=None: None,
-            lambda *args: None,
-            lambda a, b, c, d: None,
-            functools.partial(asgi, 1),
-            print,
-            object,
-            dict,
-            Mock(),
-            MagicMock(),
-            flask.Flask,
-            fastapi.FastAPI,
-            Asgi,
-            Wsgi,
+            lambda: None, lambda config=None: None, lambda config=None, debug=False: None,
+            lambda name, config=None: None, lambda *args: None, lambda a, b, c, d: None, functools.partial(asgi, 1),
+            print, object, dict, Mock(), MagicMock(), flask.Flask, fastapi.FastAPI, Asgi, Wsgi,
         ],
-    )
+    )  # fmt: skip
     def test_an_unrecognisable_interface_is_an_error_that_names_the_way_out(self, app: Callable[..., Any]) -> None:
         with pytest.raises(bridge.InterfaceError, match=r"bridge\.wsgi_handler") as caught:
             bridge.handler(app)
         assert "bridge.asgi_handler" in str(caught.value)
+        assert "A Lambda handler is recognised by the names of its parameters" in str(caught.value)
 
     def test_a_coroutine_function_of_two_parameters_is_no_application(self) -> None:
         async def app(environ: Any, start_response: Any) -> None: ...
@@ -397,37 +364,18 @@ class TestLambdaHandlers:
     @pytest.mark.parametrize(
         "target",
         [
-            lambda_handler,
-            lambda event, context: None,
-            lambda event, _: None,
-            lambda event, __: None,
-            lambda evt, ctx: None,
-            lambda _event, _context: None,
-            lambda _, context: None,
-            lambda e, ctx: None,
+            lambda_handler, lambda event, context: None, lambda event, _: None, lambda evt, ctx: None,
+            lambda _event, _context: None, lambda _, context: None, lambda e, ctx: None,
             lambda event, context=None: None,
-            lambda event=None, context=None: None,
-            lambda event, context, more=None, **others: None,
-            lambda event, context, *more, **others: None,
-            async_handler,
-            LambdaObject(),
-            LambdaObject().resolve,
-            LambdaObject().wrapped,
-            LambdaObject.of_class,
-            LambdaObject.static,
-            functools.partial(configured_handler, 1),
-            functools.partial(lambda event, context, config: None, config=1),
-            functools.partial(LambdaObject()),
-            wrapping(lambda_handler),
-            wrapping(wrapping(async_handler)),
-            async_wrapping(async_handler),
-            wrapping(LambdaObject()),
-            wrapping(LambdaObject().resolve),
-            functools.partial(wrapping(configured_handler), 1),
-            with_other_names,
-            apig_wsgi.make_lambda_handler(wsgi),
+            lambda event=None, context=None: None, lambda event, context, more=None, **others: None,
+            lambda event, context, *more, **others: None, async_handler, LambdaObject(), LambdaObject().resolve,
+            LambdaObject().wrapped, LambdaObject.of_class, LambdaObject.static, wrapping(LambdaObject().resolve),
+            functools.partial(configured_handler, 1), functools.partial(LambdaObject()), wrapping(lambda_handler),
+            functools.partial(lambda event, context, config: None, config=1), wrapping(wrapping(async_handler)),
+            async_wrapping(async_handler), wrapping(LambdaObject()), with_other_names,
+            functools.partial(wrapping(configured_handler), 1), apig_wsgi.make_lambda_handler(wsgi),
         ],
-    )
+    )  # fmt: skip
     def test_the_names_of_the_parameters_decide(self, target: Any) -> None:
         assert is_lambda_handler(target)
 
@@ -447,38 +395,14 @@ class TestLambdaHandlers:
     @pytest.mark.parametrize(
         "app",
         [
-            wsgi,
-            asgi,
-            asgi2,
-            Wsgi(),
-            Wsgi().method,
-            Asgi(),
-            Asgi().method,
-            WsgiClass,
-            Asgi2Class,
-            lambda env, start_response: [],
-            lambda env, sr: [],
-            lambda e, s: [],
-            lambda event, start_response: [],
-            lambda environ, context: [],
-            lambda event: None,
-            lambda event, context, more: None,
-            lambda *args: None,
-            wrapping(wsgi),
-            wrapping(asgi),
-            async_wrapping(asgi),
-            Decorator(wsgi),
-            functools.partial(wsgi),
-            functools.wraps(lambda_handler)(lambda environ, start_response: []),
-            LambdaObject,
-            Mock(),
-            MagicMock(),
-            operator.add,
-            print,
-            None,
-            "app:app",
+            wsgi, asgi, asgi2, Wsgi(), Wsgi().method, Asgi(), Asgi().method, WsgiClass, Asgi2Class,
+            lambda env, start_response: [], lambda env, sr: [], lambda e, s: [], lambda event, start_response: [],
+            lambda environ, context: [], lambda event: None, lambda event, context, more: None, lambda *args: None,
+            wrapping(wsgi), wrapping(asgi), async_wrapping(asgi), Decorator(wsgi), functools.partial(wsgi),
+            functools.wraps(lambda_handler)(lambda environ, start_response: []), LambdaObject, Mock(), MagicMock(),
+            operator.add, print, None, "app:app",
         ],
-    )
+    )  # fmt: skip
     def test_applications_and_other_objects_are_no_handlers(self, app: Any) -> None:
         assert not is_lambda_handler(app)
 
@@ -489,10 +413,3 @@ class TestLambdaHandlers:
 
         assert not is_lambda_handler(app)
         assert not is_lambda_handler(double)
-
-    def test_the_error_of_an_unrecognisable_application_mentions_handlers(self) -> None:
-        with pytest.raises(
-            bridge.InterfaceError,
-            match="names of its parameters, event and context",
-        ):
-            bridge.handler(lambda: None)

@@ -354,19 +354,6 @@ class TestScope:
         assert scope["path"] == "/�/"
 
 
-def test_an_asgi_2_application_is_called_in_two_steps(make_handler: MakeHandler) -> None:
-    class App:
-        def __init__(self, scope: Any) -> None:
-            assert scope["type"] == "http"
-
-        async def __call__(self, receive: Any, send: Any) -> None:
-            await receive()
-            await send(START)
-            await send(BODY)
-
-    assert get(make_handler(App)) == (200, b"fine")
-
-
 def test_a_binary_body_is_base64_in_the_payload(make_handler: MakeHandler) -> None:
     payload = make_handler(sending(START, {**BODY, "body": b"\xff"}))(event(), None)
     assert body_of(payload) == b"\xff"

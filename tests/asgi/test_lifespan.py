@@ -220,6 +220,24 @@ class TestOn:
         assert isinstance(caught.value.__cause__, OSError)
 
 
+async def fail_to_shut_down(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "lifespan.shutdown.failed", "message": "cannot let go"})
+
+
+async def raise_at_shutdown(receive: Any, send: Any) -> None:
+    await receive()
+    raise OSError("cannot let go")
+
+
+async def raise_before_shutdown(receive: Any, send: Any) -> None:
+    raise OSError("broke")
+
+
+async def never_answer(receive: Any, send: Any) -> None:
+    await asyncio.Event().wait()
+
+
 class TestShutdown:
     def test_context_managers_around_the_lifespan_may_release_resources(self, make_handler: MakeHandler) -> None:
         ended = []
@@ -236,44 +254,33 @@ class TestShutdown:
         handler.close()
         assert ended == [True]
 
-    def test_a_failed_shutdown_is_logged(self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture) -> None:
-        async def live(receive: Any, send: Any, state: Any) -> None:
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.failed", "message": "cannot let go"})
-
-        handler = make_handler(App(live))
-        handler.startup()
-        handler.close()
-        assert "cannot let go" in caplog.text
-
-    def test_an_exception_of_the_shutdown_is_logged_once(
-        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize(
+        ("after_startup", "log"),
+        [
+            (fail_to_shut_down, "cannot let go"),
+            (raise_at_shutdown, "OSError: cannot let go"),
+            (raise_before_shutdown, "OSError: broke"),
+            (never_answer, "failed to shut down: no answer in 0.01 s"),
+        ],
+    )
+    def test_an_error_after_the_startup_is_logged_once(
+        self,
+        after_startup: Any,
+        log: str,
+        make_handler: MakeHandler,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         async def live(receive: Any, send: Any, state: Any) -> None:
             await receive()
             await send({"type": "lifespan.startup.complete"})
-            await receive()
-            raise OSError("cannot let go")
+            await after_startup(receive, send)
 
-        handler = make_handler(App(live))
-        handler.startup()
-        handler.close()
-        assert caplog.text.count("OSError: cannot let go") == 1
-
-    def test_an_exception_between_startup_and_shutdown_is_logged_once(
-        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def live(receive: Any, send: Any, state: Any) -> None:
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            raise OSError("broke")
-
+        monkeypatch.setattr(lifespan_module, "SHUTDOWN_SECONDS", 0.01)
         handler = make_handler(App(live))
         assert get(handler)[0] == 200
         handler.close()
-        assert caplog.text.count("OSError: broke") == 1
+        assert caplog.text.count(log) == 1
 
     def test_a_lifespan_that_returned_after_the_startup_is_not_shut_down(
         self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
@@ -303,20 +310,6 @@ class TestShutdown:
         handler.startup()
         handler.close()
         assert ended == [True]
-
-    def test_a_lifespan_that_does_not_answer_is_logged(
-        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        async def live(receive: Any, send: Any, state: Any) -> None:
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await asyncio.Event().wait()
-
-        monkeypatch.setattr(lifespan_module, "SHUTDOWN_SECONDS", 0.01)
-        handler = make_handler(App(live))
-        handler.startup()
-        handler.close()
-        assert "failed to shut down: no answer in 0.01 s" in caplog.text
 
     def test_an_application_without_lifespan_is_not_shut_down(self, make_handler: MakeHandler) -> None:
         app = App(unsupported)
