@@ -7,6 +7,7 @@ first selects the resource, segment by segment and whatever its methods, and the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # How specific a segment of a template is; the lowest matches first.
 _FIXED, _VARIABLE, _GREEDY = 0, 1, 2
+_VARIABLE_SEGMENT = re.compile(r"\{[^{}+]+\+?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,22 @@ class FunctionRoute:
     template: str
     function: str
     preflight: Cors | None = None
+
+
+def invalid_template_reason(template: str) -> str | None:
+    """Return why API Gateway refuses to create a route with the path *template*; None if it creates it.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html and
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+    *folders, last = template.strip("/").split("/")
+    for segment in (*folders, last):
+        if ("{" in segment or "}" in segment) and not _VARIABLE_SEGMENT.fullmatch(segment):
+            return f"a path variable must be a whole segment, such as {{id}}, and {segment!r} is not"
+    for segment in folders:
+        if segment.endswith("+}"):
+            return f"a greedy path variable must be the last segment, and {segment!r} is not"
+    return None
 
 
 def match(

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from bridge.dev.errors import UsageError
+from bridge.dev.gateway.routes import invalid_template_reason
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
 
@@ -79,6 +80,22 @@ def route_method(value: Any, place: str) -> str:
     if method not in _METHODS:
         raise UsageError(f"{place} has the method {value!r}; it must be one of {', '.join(_METHODS)}.")
     return method
+
+
+def route_template(path: str, place: str) -> str:
+    """Return the path of a route with a slash before it.
+
+    Args:
+        path: the path in the file.
+        place: the file and the key, for the message.
+
+    Raises:
+        UsageError: API Gateway refuses to create the route.
+    """
+    template = "/" + path.strip("/")
+    if not is_unresolved(template) and (reason := invalid_template_reason(template)) is not None:
+        raise UsageError(f"{place} has the path {path!r}, which API Gateway refuses to create: {reason}.")
+    return template
 
 
 def function_name(value: Any, key: str) -> str:

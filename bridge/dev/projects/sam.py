@@ -14,6 +14,7 @@ from bridge.dev.projects.config_values import (
     is_python,
     mapping,
     route_method,
+    route_template,
     seconds,
     sequence,
     unresolved_variables,
@@ -130,4 +131,5 @@ def _route(event: dict[str, Any], key: str, function: str) -> FunctionRoute:
     if not isinstance(path, str) or path == "$default":
         return FunctionRoute("ANY", "$default", function)
     place = f"{_FILE_NAMES[0]}: Resources.{key}, the event for {path},"
-    return FunctionRoute(route_method(properties.get("Method", "ANY"), place), "/" + path.strip("/"), function)
+    method = route_method(properties.get("Method", "ANY"), place)
+    return FunctionRoute(method, route_template(path, place.rstrip(",")), function)

@@ -17,6 +17,7 @@ from bridge.dev.projects.config_values import (
     is_python,
     mapping,
     route_method,
+    route_template,
     seconds,
     sequence,
     unresolved_variables,
@@ -175,4 +176,4 @@ def _routes(event: Any, key: str, function: str) -> list[FunctionRoute]:
         )
     if path in ("*", "$default"):
         return [FunctionRoute("ANY", "$default", function)]
-    return [FunctionRoute(route_method(method, f"{place}: {path}"), "/" + path.strip("/"), function)]
+    return [FunctionRoute(route_method(method, f"{place}: {path}"), route_template(path, place), function)]

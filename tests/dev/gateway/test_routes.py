@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.dev.gateway.routes import FunctionRoute, match
+from bridge.dev.gateway.routes import FunctionRoute, invalid_template_reason, match
 
 # From https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html, and some more.
 PETS = (
@@ -121,3 +121,19 @@ def test_the_default_route_of_an_http_api_takes_all_other_requests() -> None:
 
 def test_a_route_may_have_several_variables() -> None:
     assert matched(("GET /{a}/x/{b}",), "GET /1/x/2") == ("GET /{a}/x/{b}", {"a": "1", "b": "2"})
+
+
+@pytest.mark.parametrize(
+    ("template", "segment"),
+    [("/{b+}/c", "{b+}"), ("/a/{b+}/c", "{b+}"), ("/x/{y}.png", "{y}.png"), ("/e{id}", "e{id}"), ("/{a}{b}", "{a}{b}"),
+     ("/{}", "{}"), ("/{a", "{a"), ("/a}", "a}"), ("/{a+b}", "{a+b}"), ("/{+}", "{+}")],
+)  # fmt: skip
+def test_templates_that_api_gateway_refuses_have_a_reason(template: str, segment: str) -> None:
+    assert repr(segment) in str(invalid_template_reason(template))
+
+
+@pytest.mark.parametrize(
+    "template", ["/", "/a", "/{a}", "/{a}/b", "/a/{proxy+}", "/{a}/{b}", "/a.b-c_d/{x-y.z}", "/a:b"]
+)
+def test_templates_that_api_gateway_creates_have_none(template: str) -> None:
+    assert invalid_template_reason(template) is None

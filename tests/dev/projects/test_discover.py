@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -234,3 +235,21 @@ def test_a_template_with_both_kinds_of_apis_is_a_warning(tmp_path: Path) -> None
     (warning,) = project.source_warnings
     assert project.source == "http-api"
     assert "those of F are behind rest-api; to serve all routes behind rest-api, add `--source rest-api`." in warning
+
+
+@pytest.mark.parametrize("path", ["/{b+}/c", "/a/{b+}/c", "/x/{y}.png", "/e{id}"])
+@pytest.mark.parametrize("kind", ["http", "httpApi", "Api", "HttpApi"])
+def test_a_route_that_api_gateway_refuses_is_an_error(kind: str, path: str, tmp_path: Path) -> None:
+    if kind.startswith("h"):
+        (tmp_path / "serverless.yml").write_text(SERVICE % f"{{{kind}: 'GET {path}'}}")
+    else:
+        event = f"{{Type: {kind}, Properties: {{Path: '{path}', Method: get}}}}"
+        (tmp_path / "template.yaml").write_text(TEMPLATE % f"Events: {{A: {event}}}")
+    with pytest.raises(UsageError, match=re.escape(f"has the path {path!r}, which API Gateway refuses to create: a ")):
+        find_project(None, tmp_path)
+
+
+def test_a_route_whose_path_only_a_deployment_knows_is_no_error(tmp_path: Path) -> None:
+    assert routes(serverless(tmp_path, SERVICE % "{http: 'GET /${ssm:/path}/{id}'}")) == [
+        ("GET", "/${ssm:/path}/{id}", "f")
+    ]
