@@ -11,6 +11,12 @@ from bridge.dev.gateway.routes import invalid_template_reason
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
 
 
+class KnownText(str):
+    """Text whose value is known, even if it has ``${`` in it."""
+
+    __slots__ = ()
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """Return *value* if it is a mapping, else an empty mapping."""
     return value if isinstance(value, dict) else {}
@@ -44,7 +50,9 @@ def unresolved_variables(*values: Any) -> list[str]:
 
 def is_unresolved(value: Any) -> bool:
     """Whether *value* is a CloudFormation function, or a string with a reference that has no value on this machine."""
-    return isinstance(value, dict) or (isinstance(value, str) and "${" in value)
+    if isinstance(value, str):
+        return "${" in value and not isinstance(value, KnownText)
+    return isinstance(value, dict)
 
 
 def seconds(value: Any, place: str) -> float | None:

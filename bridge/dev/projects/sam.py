@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects import cors
+from bridge.dev.projects.cloudformation import TemplateResolver
 from bridge.dev.projects.config_values import (
     function_name,
     is_python,
@@ -41,7 +42,15 @@ def read(folder: Path) -> Project | None:
     template = load(folder, _FILE_NAMES)
     if template is None:
         return None
-    template = _with_defaults(template, mapping(template.get("Parameters")))
+    resolver = TemplateResolver(template)
+    resources = mapping(template.get("Resources"))
+    # The resources with a condition that is false are not created.
+    created = {
+        key: resource
+        for key, resource in resources.items()
+        if "Condition" not in mapping(resource) or resolver.condition(resource["Condition"]) is not False
+    }
+    template = {"Globals": resolver.resolve(template.get("Globals")), "Resources": resolver.resolve(created)}
     shared = mapping(mapping(template.get("Globals")).get("Function"))
     project = Project()
     rest_routes: list[FunctionRoute] = []
@@ -74,19 +83,6 @@ def read(folder: Path) -> Project | None:
             rules = cors.sam_rest_api(rest_cors, [route for route in rest_routes if route.template == path])
             project.preflight_routes += cors.preflight_route(rules, path, routes)
     return project
-
-
-def _with_defaults(value: Any, parameters: dict[str, Any]) -> Any:
-    """Replace references to parameters by the parameters' defaults."""
-    if isinstance(value, list):
-        return [_with_defaults(item, parameters) for item in value]
-    if not isinstance(value, dict):
-        return value
-    name = value.get("Ref")
-    default = mapping(parameters.get(name)).get("Default") if len(value) == 1 and isinstance(name, str) else None
-    if default is not None:
-        return default
-    return {key: _with_defaults(item, parameters) for key, item in value.items()}
 
 
 def _api_property(template: dict[str, Any], kind: str, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Reading YAML and JSON files, of which CloudFormation's own tags have no value on this machine."""
+"""Reading YAML and JSON files, with CloudFormation's own tags."""
 
 from __future__ import annotations
 
@@ -42,10 +42,18 @@ def read_content(path: Path) -> Any:
         ) from None
 
     class Loader(yaml.SafeLoader):
-        """Loads CloudFormation's short forms, such as ``!Sub``, as functions without arguments."""
+        """Loads CloudFormation's short forms, such as ``!Sub``, as their long forms."""
 
-    Loader.add_multi_constructor("!", lambda _loader, suffix, _node: {f"Fn::{suffix}": None})
-    Loader.add_constructor("!Ref", lambda _loader, node: {"Ref": node.value})
+    def short_form(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
+        if isinstance(node, yaml.ScalarNode):
+            argument = loader.construct_scalar(node)
+        elif isinstance(node, yaml.SequenceNode):
+            argument = loader.construct_sequence(node, deep=True)
+        else:
+            argument = loader.construct_mapping(node, deep=True)
+        return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": argument}
+
+    Loader.add_multi_constructor("!", short_form)
     try:
         return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:

@@ -101,6 +101,105 @@ def test_a_reference_to_a_parameter_is_replaced_by_its_default(tmp_path: Path, r
     assert function.unresolved_variables == ["TABLE", "NONE"]
 
 
+FUNCTIONS = """
+Parameters:
+  Stage: {Type: String, Default: prod}
+  Number: {Type: Number, Default: 3}
+  Zones: {Type: CommaDelimitedList, Default: 'a, b,c'}
+  Secret: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /secret}
+  Open: {Type: String}
+Mappings:
+  Settings: {prod: {Memory: 512, Host: shop.example}, test: {Memory: 128}}
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+  IsTest: !Not [!Condition IsProd]
+  IsOpen: !Equals [!Ref Open, x]
+  Known: !Or [!Condition IsOpen, !Condition IsProd]
+  Unknown: !And [!Condition IsOpen, !Condition IsProd]
+  Round: !Condition Round
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: a.b, Environment: {Variables: {X: %s}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("!Sub 'shop-${Stage}-${Number}'", "shop-prod-3"),
+        ("!Sub ['${a}-${Stage}', {a: !Ref Number}]", "3-prod"),
+        ("!Sub 'literal ${!Stage}'", "literal ${Stage}"),
+        ("'${Stage}'", "${Stage}"),
+        ("{Fn::Sub: '${Stage}'}", "prod"),
+        ("!Join ['/', [a, !Ref Stage, !Ref Number]]", "a/prod/3"),
+        ("!Join ['-', !Ref Zones]", "a-b-c"),
+        ("!Select [1, !Ref Zones]", "b"),
+        ("!Select ['0', [!Ref Stage, !Ref Open]]", "prod"),
+        ("!Select [1, !Split ['.', 'a.b.c']]", "b"),
+        ("!FindInMap [Settings, !Ref Stage, Memory]", "512"),
+        ("!FindInMap [Settings, dev, Memory, {DefaultValue: 64}]", "64"),
+        ("!If [IsProd, !FindInMap [Settings, prod, Host], other]", "shop.example"),
+        ("!If [IsTest, a, b]", "b"),
+        ("!If [Known, a, b]", "a"),
+        ("!If [IsOpen, a, b]", None),
+        ("!If [Unknown, a, b]", None),
+        ("!If [Round, a, b]", None),
+        ("!If [Nowhere, a, b]", None),
+        ("!Sub '${AWS::Region}'", None),
+        ("!Sub '${Open}'", None),
+        ("!Sub '${Table.Arn}'", None),
+        ("!Ref Secret", None),
+        ("!Join ['/', [a, !Ref Open]]", None),
+        ("!Select [9, !Ref Zones]", None),
+        ("!FindInMap [Settings, dev, Memory]", None),
+        ("!FindInMap [Settings, !Ref AWS::Region, Memory]", None),
+        ("!Join a", None),
+        ("!GetAtt Table.Arn", None),
+        ("!ImportValue x", None),
+    ],
+)
+def test_a_function_is_replaced_if_the_template_decides_its_value(
+    tmp_path: Path, written: str, value: str | None
+) -> None:
+    (function,) = sam(tmp_path, FUNCTIONS % written).functions
+    assert function.environment == ({} if value is None else {"X": value})
+    assert function.unresolved_variables == (["X"] if value is None else [])
+
+
+def test_no_value_removes_a_property_and_an_item(tmp_path: Path) -> None:
+    project = sam(tmp_path, FUNCTIONS % "!If [IsProd, !Ref AWS::NoValue, 1]")
+    assert (project.functions[0].environment, project.functions[0].unresolved_variables) == ({}, [])
+    project = sam(tmp_path, FUNCTIONS % "!Join ['-', [a, !If [IsProd, !Ref AWS::NoValue, b], c]]")
+    assert project.functions[0].environment == {"X": "a-c"}
+
+
+def test_a_function_with_a_condition_that_is_false_is_not_created(tmp_path: Path) -> None:
+    text = """
+        Conditions: {Never: !Equals [a, b], Perhaps: !Equals [!Ref AWS::Region, eu-west-1]}
+        Resources:
+          A: {Type: AWS::Serverless::Function, Condition: Never, Properties: {Handler: a.a}}
+          B: {Type: AWS::Serverless::Function, Condition: Perhaps, Properties: {Handler: a.b, Events: {E: {Type: Api}}}}
+        """
+    assert [function.name for function in sam(tmp_path, text).functions] == ["B"]
+
+
+def test_routes_and_names_may_have_functions(tmp_path: Path) -> None:
+    text = """
+        Parameters: {Base: {Default: shop}}
+        Resources:
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              Handler: !Sub '${Base}.handler'
+              FunctionName: !Join ['-', [!Ref Base, web]]
+              Events: {A: {Type: Api, Properties: {Path: !Sub '/${Base}/{proxy+}', Method: get}}}
+        """
+    project = sam(tmp_path, text)
+    assert project.functions[0].app == "shop.handler"
+    assert routes(project) == [("GET", "/shop/{proxy+}", "shop-web")]
+
+
 @pytest.mark.parametrize(("value", "name"), [("shop", "shop"), ("!Sub 'shop-${Stage}'", "F")])
 def test_a_function_has_its_name_on_aws(tmp_path: Path, value: str, name: str) -> None:
     project = sam(tmp_path, TEMPLATE % f"FunctionName: {value}, Events: {{A: {{Type: HttpApi}}}}")
