@@ -18,6 +18,7 @@ PARTS = {
     "frameworks": (101, 31),
     "bodies": (21, 5),
     "imports": (21, 5),
+    "cold": (31, 7),
     "size": (1, 1),
     "growth": (101, 21),
     "gateway": (31, 7),
