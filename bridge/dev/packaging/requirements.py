@@ -316,7 +316,16 @@ def _from_pipfile_lock(file: Path, _project: Path, selection: Selection) -> Requ
 
 
 def _from_pylock(file: Path, _project: Path, selection: Selection) -> Requirements:
-    return Requirements(file.parent, file.name, pylock=read_pylock(file), selection=selection)
+    lock = read_pylock(file)
+    for option, key, names in (
+        ("--group", "dependency-groups", selection.groups),
+        ("--extra", "extras", selection.extras),
+    ):
+        for name in names:
+            if name not in lock.content.get(key, []):
+                known = ", ".join(lock.content.get(key, [])) or "none"
+                raise PackagingError(f"{option} {name}: {file} has no such name. It has: {known}.")
+    return Requirements(file.parent, file.name, pylock=lock, selection=selection)
 
 
 def _from_pdm_lock(file: Path, _project: Path, _selection: Selection) -> Requirements:

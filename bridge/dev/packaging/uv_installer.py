@@ -173,7 +173,9 @@ class UvInstaller:
         selection = self._requirements.selection if self._requirements.pylock is not None else None
         if selection:
             options += [arg for extra in selection.extras for arg in ("--extra", extra)]
-            options += [arg for group in selection.groups for arg in ("--group", group)]
+            # uv takes the groups that are named in place of the default ones.
+            groups = [*lock.content.get("default-groups", []), *selection.groups] if selection.groups else []
+            options += [arg for group in groups for arg in ("--group", group)]
         file = lock.write(self._new_file("pylock.toml"))
         pip_args = [arg for arg in self._pip_args if arg not in _RESOLVE_ONLY]
         will_build = bool(to_build.intersection(normalized_name(package["name"]) for package in built))
