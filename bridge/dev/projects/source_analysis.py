@@ -29,7 +29,12 @@ _MAKERS = {
     "bridge.asgi_handler": ("handler of the bridge", "ASGI"),
 }
 _ATTRIBUTES = {"Dash": ".server"}  # the attribute with the WSGI application
-_PYRAMID_METHOD = "make_wsgi_app"  # of a Configurator
+# Methods that make an application, of Pyramid's Configurator and of the MCP SDK's FastMCP.
+_MAKING_METHODS = {
+    "make_wsgi_app": ("Pyramid", "WSGI"),
+    "streamable_http_app": ("MCP server", "ASGI"),
+    "sse_app": ("MCP server", "ASGI"),
+}
 # The interface of a function, by whether it is async and by its parameters.
 _PARAMETERS: dict[tuple[object, ...], str] = {
     (False, "environ", "start_response"): "WSGI",
@@ -120,8 +125,8 @@ def _assigned_calls(statement: ast.stmt) -> Iterator[tuple[str, ast.Call]]:
 
 
 def _made_by(call: ast.Call, imports: Mapping[str, str]) -> Made | None:
-    if isinstance(call.func, ast.Attribute) and call.func.attr == _PYRAMID_METHOD:
-        return "Pyramid", "WSGI"
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _MAKING_METHODS:
+        return _MAKING_METHODS[call.func.attr]
     return _MAKERS.get(_full_name(call.func, imports))
 
 

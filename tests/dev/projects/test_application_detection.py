@@ -42,6 +42,7 @@ def detect(folder: Path, files: dict[str, str]) -> list[DetectedApplication]:
         ("import bottle\nbottle.Bottle\na = bottle.default_app()\n", "a:a", "Bottle (WSGI)", 3),
         ("from dash import Dash\na = Dash()\nserver = a.server\n", "a:a.server", "Dash (WSGI)", 2),
         (PYRAMID, "a:a", "Pyramid (WSGI)", 3),
+        ("import x\na = x.streamable_http_app()\n", "a:a", "MCP server (ASGI)", 2),
         (WSGI, "a:application", "Django (WSGI)", 2),
         (ASGI, "a:application", "Django (ASGI)", 2),
         ("def app(environ, start_response): ...\n", "a:app", "function (WSGI)", 1),
