@@ -26,6 +26,8 @@ from bridge.dev.packaging.image import check_replaceable, is_image_folder, write
 from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.installer import prepare_requirements
 from bridge.dev.packaging.project_files import ProjectFiles, choose_files, choose_listed_files
+from bridge.dev.packaging.project_metadata import project_metadata
+from bridge.dev.packaging.pylock import normalized_name
 from bridge.dev.packaging.report import (
     Artifact,
     hidden_module_warnings,
@@ -33,11 +35,12 @@ from bridge.dev.packaging.report import (
     package_sizes,
     size_warnings,
 )
-from bridge.dev.packaging.requirement_files import RequirementFiles, collect_requirement_files
+from bridge.dev.packaging.requirement_files import RequirementFiles, collect_requirement_files, write_text
 from bridge.dev.packaging.requirements import Requirements, file_names, find_requirements, ignored_files
+from bridge.dev.packaging.uv_workspace import project_around
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from bridge.dev.packaging.archive import ZipEntry
     from bridge.dev.packaging.options import PackageOptions
@@ -159,7 +162,7 @@ class _Build:
     ) -> tuple[dict[str, list[ZipEntry]], dict[str, list[ZipEntry]]]:
         """Return the entries of the project, and those of each requirement."""
         options = self._options
-        copies = self._copy_project_files(project_files)
+        copies = self._copy_project_files(project_files, self._project_metadata(requirement_files))
         requirements, _ = compress_packages(
             requirement_files.files,
             requirement_files.packages,
@@ -186,8 +189,16 @@ class _Build:
             return None
         return BytecodeOptions(self._options.target.python, folder, self._find_interpreter, columns)
 
-    def _copy_project_files(self, project_files: ProjectFiles) -> dict[str, Path]:
-        """Copy the project's files, which may change during the build, and add the settings file."""
+    def _project_metadata(self, requirement_files: RequirementFiles) -> dict[str, str]:
+        """Return the files of the project's metadata, unless a requirement is the project itself."""
+        project = self._options.project.resolve()
+        folder = project_around(project / application_folder(self._app), project) or project
+        files = project_metadata(folder, self._temporary, self._warnings)
+        packages = set(requirement_files.packages.values())
+        return {path: text for path, text in files.items() if normalized_name(path.rpartition("-")[0]) not in packages}
+
+    def _copy_project_files(self, project_files: ProjectFiles, metadata: Mapping[str, str]) -> dict[str, Path]:
+        """Copy the project's files, which may change during the build, and add its metadata and the settings file."""
         root = self._temporary / "project"
         root.mkdir()
         copies = {}
@@ -199,11 +210,11 @@ class _Build:
                     stream.write(chunk)
             copy.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
             copies[path] = copy
+        for path, text in metadata.items():
+            copies[path] = write_text(root / path, text)
         if self._app is not None:
-            settings = root / SETTINGS_FILE
-            settings.write_bytes(settings_content(self._app, self._options.text_types, project_files.files))
-            settings.chmod(0o644)
-            copies[SETTINGS_FILE] = settings
+            settings = settings_content(self._app, self._options.text_types, project_files.files)
+            copies[SETTINGS_FILE] = write_text(root / SETTINGS_FILE, settings.decode())
         return dict(sorted(copies.items()))
 
     def _write(self, project: list[ZipEntry], requirements: list[ZipEntry]) -> list[Path]:

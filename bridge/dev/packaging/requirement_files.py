@@ -157,10 +157,10 @@ def _rewrite_dist_info(collected: RequirementFiles, folder: Path, *, slim: bool)
             rows = sorted(row for row in _record_rows(file) if os.path.normpath(row[0]) in collected.files)
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)
-            collected.files[path] = _write(folder / path, text.getvalue())
+            collected.files[path] = write_text(folder / path, text.getvalue())
         elif slim and path.endswith(".dist-info/METADATA"):
             headers, _, _ = _read_text(file).partition("\n\n")
-            collected.files[path] = _write(folder / path, f"{headers}\n")
+            collected.files[path] = write_text(folder / path, f"{headers}\n")
 
 
 def _record_rows(file: Path) -> Iterator[list[str]]:
@@ -171,7 +171,8 @@ def _read_text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="surrogateescape") if file.is_file() else ""
 
 
-def _write(file: Path, text: str) -> Path:
+def write_text(file: Path, text: str) -> Path:
+    """Write a file that everybody may read, and the folders above it, and return its path."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8", errors="surrogateescape")
     file.chmod(0o644)
