@@ -1,0 +1,44 @@
+"""The documentation's links, markers and generated page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCUMENTS = [*PAGES, *ROOT.glob("*.md"), *sorted((ROOT / "examples").glob("*/README.md"))]
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_or_heading_leads_somewhere(page: Path) -> None:
+    missing = []
+    for link in links(page):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, fragment = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (fragment and fragment not in anchors(target)):
+            missing.append(link)
+    assert missing == []
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = {line for line in text.splitlines() if (DOCS / f"{line}.md").is_file()}
+    assert {page.relative_to(DOCS).as_posix().removesuffix(".md") for page in PAGES} - listed == {"index"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_marker_stands_before_a_block(page: Path) -> None:
+    blocks(page)
+
+
+def test_the_page_of_the_command_line_is_up_to_date() -> None:
+    subprocess.run([sys.executable, ROOT / "scripts/command_line_reference.py", "--check"], check=True)
