@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.errors import NoApplicationError, UsageError
 from bridge.dev.projects import pyproject, sam, serverless
 from bridge.dev.projects.application_detection import detect_applications, find_syntax_errors
+from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 def find_project(
@@ -23,6 +24,7 @@ def find_project(
     *,
     command: str = "bridge serve",
     detect: bool = True,
+    env_file: str | None = None,
 ) -> Project:
     """Return the functions of a project and their front door.
 
@@ -36,13 +38,15 @@ def find_project(
         options: the values of ``${opt:…}`` in serverless.yml, by name.
         command: the command after which the user names an application, for messages.
         detect: whether to search the code for an application.
+        env_file: a file with values of ``${env:…}`` in serverless.yml.
 
     Raises:
         NoApplicationError: no application is named, and the code has none.
         CommandError: a file cannot be read.
         UsageError: a file has an invalid value, or the code has several applications.
     """
-    project = serverless.read(folder, options or {}) or sam.read(folder) or Project()
+    environment = {} if env_file is None else read_env_file(Path(env_file))
+    project = serverless.read(folder, options or {}, environment) or sam.read(folder) or Project()
     app = app or os.environ.get("BRIDGE_APP") or pyproject.read(folder).get("app")
     if app:
         return Project([_single_function(app, folder, project.functions)])

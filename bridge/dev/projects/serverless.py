@@ -24,6 +24,7 @@ from bridge.dev.projects.config_values import (
     variables,
 )
 from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.projects.serverless_framework import PROGRAMS, FrameworkError, resolve_with_framework
 from bridge.dev.projects.serverless_service import ServerlessService
 from bridge.dev.projects.serverless_variables import VariableResolver
 from bridge.dev.projects.yaml_file import load, read_content
@@ -31,24 +32,28 @@ from bridge.dev.projects.yaml_file import load, read_content
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_FILE_NAMES = ("serverless.yml", "serverless.yaml")
+_FILE_NAMES = ("serverless.yml", "serverless.yaml", "serverless.json")
 # The Serverless Framework plugin sets this variable to a file with the configuration as the framework has resolved it.
 _RESOLVED_CONFIG = "BRIDGE_SERVERLESS_CONFIG"
 _SOURCES = {"http": "rest-api", "httpApi": "http-api", "alb": "alb"}
 
 
-def read(folder: Path, options: Mapping[str, str]) -> Project | None:
+def read(folder: Path, options: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Project | None:
     """Read the service in *folder*; return None if there is none, or it has no Python function.
 
     Args:
-        folder: the folder of serverless.yml.
+        folder: the folder of serverless.yml, serverless.json, or a program such as serverless.ts.
         options: the values of ``${opt:…}``, by name.
+        environment: the values of ``${env:…}`` before those of this process.
 
     Raises:
         CommandError: the file cannot be read.
         UsageError: the file has an invalid value.
     """
-    config = _load(folder, options)
+    try:
+        config = _load(folder, options, environment or {})
+    except FrameworkError as error:
+        return Project(warnings=[str(error)])
     if config is None:
         return None
     service = ServerlessService(config, folder)
@@ -78,12 +83,15 @@ def read(folder: Path, options: Mapping[str, str]) -> Project | None:
     return project
 
 
-def _load(folder: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
+def _load(folder: Path, options: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the configuration with the framework's variables resolved; None if there is no file."""
     if resolved := os.environ.get(_RESOLVED_CONFIG):
         return mapping(read_content(Path(resolved)))
     config = load(folder, _FILE_NAMES)
-    return None if config is None else mapping(VariableResolver(config, folder, options).resolve(config))
+    if config is not None:
+        return mapping(VariableResolver(config, folder, options, environment).resolve(config))
+    program = next((name for name in PROGRAMS if (folder / name).is_file()), None)
+    return None if program is None else resolve_with_framework(folder, program, options, environment)
 
 
 def _warnings(config: Mapping[str, Any]) -> Iterator[str]:

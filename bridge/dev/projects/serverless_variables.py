@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.projects.config_values import mapping
+from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.yaml_file import read_content
 
 if TYPE_CHECKING:
@@ -35,13 +36,22 @@ class VariableResolver:
         config: the content of serverless.yml, to which ``${self:…}`` refers.
         folder: the folder of serverless.yml.
         options: the options of the framework's command line, to which ``${opt:…}`` refers, such as stage and region.
+        environment: variables to which ``${env:…}`` refers, before those of this process.
     """
 
-    def __init__(self, config: Mapping[str, Any], folder: Path, options: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        folder: Path,
+        options: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = config
         self._provider = mapping(config.get("provider"))
         self._folder = folder
         self._options = options
+        self._environment = {**os.environ, **(environment or {})}
+        self._is_reading_dotenv = False
         self._read = lru_cache(maxsize=None)(read_content)
 
     def resolve(self, value: Any, depth: int = 0) -> Any:
@@ -76,11 +86,13 @@ class VariableResolver:
         """Return the value of a reference without defaults; that of a literal is the literal."""
         kind, _, name = reference.partition(":")
         if kind == "env":
-            return os.environ.get(name)
+            return self._environment.get(name, self._dotenv.get(name))
+        if kind == "param":
+            return self._parameter(name)
         if kind == "opt":
             return self._options.get(name)
         if reference == "sls:stage":
-            return self._options.get("stage") or self._provider.get("stage") or "dev"
+            return self._stage
         if reference == "self:provider.stage":
             return self._provider.get("stage") or self._options.get("stage") or "dev"
         if reference == "aws:region":
@@ -101,6 +113,40 @@ class VariableResolver:
             return None
         content = self._read(path)
         return _at_path(content, key) if key else content
+
+    @property
+    def _stage(self) -> Any:
+        return self._options.get("stage") or self._provider.get("stage") or "dev"
+
+    def _parameter(self, name: str) -> Any:
+        """Return a parameter: that of the option ``--param``, of the stage, or of all stages.
+
+        https://www.serverless.com/framework/docs/guides/parameters
+        """
+        option, equals, value = self._options.get("param", "").partition("=")
+        if equals and option == name:
+            return value
+        parameters, stages = mapping(self._config.get("params")), mapping(self._config.get("stages"))
+        for stage in (self.resolve(self._stage), "default"):
+            for table in (mapping(parameters.get(stage)), mapping(mapping(stages.get(stage)).get("params"))):
+                if table.get(name) is not None:
+                    return table[name]
+        return None
+
+    @cached_property
+    def _dotenv(self) -> dict[str, str]:
+        """The variables in ``.env.STAGE``, or in ``.env`` without that file, if the service has ``useDotenv``.
+
+        https://www.serverless.com/framework/docs/environment-variables
+        """
+        if self._config.get("useDotenv") is not True or self._is_reading_dotenv:
+            return {}
+        self._is_reading_dotenv = True  # the name of the stage may be in a variable
+        stage = self.resolve(self._stage)
+        self._is_reading_dotenv = False
+        files = [self._folder / f".env.{stage}", self._folder / ".env"]
+        file = next((file for file in files if file.is_file()), None)
+        return {} if file is None else read_env_file(file, expand=self._environment)
 
     def _region(self) -> Any:
         """Return the framework's region, else that of AWS's tools on this machine, else the framework's default."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.dev.errors import NoApplicationError
+from bridge.dev.projects.discover import find_project
 from tests.dev.projects.readers import SERVICE, routes, serverless
 
 if TYPE_CHECKING:
@@ -212,3 +215,54 @@ def test_parts_in_files_that_are_not_read_are_warnings(tmp_path: Path) -> None:
         "serverless.yml: functions.g.environment is '${file(b.js)}'",
         "serverless.yml: provider.environment is '${file(a.js)}'",
     ]
+
+
+def test_a_service_may_be_in_a_json_file(tmp_path: Path) -> None:
+    function = {"handler": "a.b", "events": [{"http": "GET ${self:custom.path}"}]}
+    config = {"custom": {"path": "/a"}, "functions": {"f": function}}
+    (tmp_path / "serverless.json").write_text(json.dumps(config))
+    assert routes(find_project(None, tmp_path)) == [("GET", "/a", "f")]
+
+
+PROGRAM = """
+const town: string = 'Oslo';
+module.exports = {
+  service: 'shop',
+  provider: {
+    name: 'aws', runtime: 'python3.13', environment: { TOWN: town, STAGE: '${sls:stage}', KEY: '${env:KEY}' },
+  },
+  functions: { api: { handler: 'app.handler', events: [{ httpApi: 'GET /a' }] } },
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_program_is_resolved_by_the_framework(tmp_path: Path, frameworks: list[Path]) -> None:
+    (tmp_path / "node_modules").symlink_to(frameworks[1] / "node_modules")
+    (tmp_path / "serverless.ts").write_text(PROGRAM)
+    (tmp_path / "local.env").write_text("KEY=k")
+    project = find_project(None, tmp_path, {"stage": "live"}, env_file=str(tmp_path / "local.env"))
+    (function,) = project.functions
+    assert (function.name, function.app) == ("shop-live-api", "app.handler")
+    assert function.environment == {"TOWN": "Oslo", "STAGE": "live", "KEY": "k"}
+    assert (project.source, routes(project)) == ("http-api", [("GET", "/a", "shop-live-api")])
+
+
+@pytest.mark.slow
+def test_a_program_that_the_framework_cannot_resolve_is_a_warning_with_the_reason(
+    tmp_path: Path, frameworks: list[Path]
+) -> None:
+    (tmp_path / "node_modules").symlink_to(frameworks[1] / "node_modules")
+    (tmp_path / "serverless.ts").write_text("throw new Error('no tea');")
+    with pytest.raises(
+        NoApplicationError, match=r"(?s)serverless.ts cannot be read, because `serverless print`.*no tea"
+    ):
+        find_project(None, tmp_path)
+    assert find_project("app:app", tmp_path).functions[0].app == "app:app"
+
+
+def test_without_the_framework_a_program_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "serverless.ts").write_text(PROGRAM)
+    with pytest.raises(NoApplicationError, match=r"serverless.ts is a program .* install it with `npm install`"):
+        find_project(None, tmp_path)

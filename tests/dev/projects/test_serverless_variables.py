@@ -151,3 +151,64 @@ def test_a_variable_may_refer_to_another_file(tmp_path: Path, written: str, valu
         functions: {{api: {{handler: a.b, environment: {{X: "{written}"}}}}}}
         """
     assert serverless(tmp_path, text).functions[0].environment == ({} if value is None else {"X": value})
+
+
+PARAMETERS = """
+    provider: {name: aws}
+    params: {default: {town: Oslo, tea: green}, prod: {town: Bergen}}
+    stages: {prod: {params: {lake: Mjøsa}}, default: {params: {lake: none}}}
+    functions:
+      api:
+        handler: a.b
+        environment: {TOWN: "${param:town}", TEA: "${param:tea}", LAKE: "${param:lake}", ELSE: "${param:no, 'x'}"}
+    """
+
+
+@pytest.mark.parametrize(
+    ("options", "town", "lake"),
+    [
+        ({}, "Oslo", "none"),
+        ({"stage": "prod"}, "Bergen", "Mjøsa"),
+        ({"stage": "prod", "param": "town=Molde"}, "Molde", "Mjøsa"),
+    ],
+)
+def test_a_parameter_is_that_of_the_command_line_the_stage_or_all_stages(
+    tmp_path: Path, options: dict[str, str], town: str, lake: str
+) -> None:
+    (tmp_path / "serverless.yml").write_text(PARAMETERS)
+    (function,) = find_project(None, tmp_path, options).functions
+    assert function.environment == {"TOWN": town, "TEA": "green", "LAKE": lake, "ELSE": "x"}
+
+
+@pytest.mark.parametrize(
+    ("use", "stage", "expected"),
+    [
+        ("true", "dev", {"A": "from .env", "B": "from .env!"}),
+        ("true", "prod", {"A": "of prod", "C": "process"}),
+        ("false", "dev", {"C": "process"}),
+    ],
+)
+def test_use_dotenv_reads_the_file_of_the_stage_or_else_the_common_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str, stage: str, expected: dict[str, str]
+) -> None:
+    for name in ("A", "B"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("C", "process")
+    (tmp_path / ".env").write_text("A='from .env'\nB=${A}!\n")
+    (tmp_path / ".env.prod").write_text("A=of prod\nC=of prod\n")
+    variables = "{" + ", ".join(f"{name}: '${{env:{name}, null}}'" for name in expected) + "}"
+    text = f"useDotenv: {use}\nfunctions: {{api: {{handler: a.b, environment: {variables}}}}}"
+    (tmp_path / "serverless.yml").write_text(text)
+    (function,) = find_project(None, tmp_path, {"stage": stage}).functions
+    assert function.environment == expected
+
+
+def test_variables_of_the_environment_come_from_the_option_env_file_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLOUR", "red")
+    (tmp_path / "local.env").write_text("COLOUR=green\nTEA=black\n")
+    text = "functions: {api: {handler: a.b, environment: {X: '${env:COLOUR}', Y: '${env:TEA}'}}}"
+    (tmp_path / "serverless.yml").write_text(text)
+    (function,) = find_project(None, tmp_path, env_file=str(tmp_path / "local.env")).functions
+    assert (function.environment, function.unresolved_variables) == ({"X": "green", "Y": "black"}, [])

@@ -64,7 +64,9 @@ def run(options: argparse.Namespace) -> int:
     request = request_from(options)
     event = _read_event(options.event) if has_event else None
     scope = _read_scope(event) if has_event else None
-    project = find_project(options.app, Path.cwd(), serverless_options(options), command="bridge invoke")
+    project = find_project(
+        options.app, Path.cwd(), serverless_options(options), command="bridge invoke", env_file=options.env_file
+    )
     print_warnings(project, sources=not options.source and not has_event)
     choose_source(options, scope.source if scope and scope.source in SOURCES else None, project.source)
     answer: Answer | None

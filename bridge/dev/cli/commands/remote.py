@@ -173,7 +173,12 @@ def _run_locally(command: str, options: argparse.Namespace, event: dict[str, Any
     words, is_shell = f"bridge {command} --local", command == "command"
     try:
         project = find_project(
-            options.local or None, Path.cwd(), serverless_options(options), command=words, detect=not is_shell
+            options.local or None,
+            Path.cwd(),
+            serverless_options(options),
+            command=words,
+            detect=not is_shell,
+            env_file=options.env_file,
         )
     except NoApplicationError:
         if not is_shell:

@@ -57,7 +57,7 @@ def make_application(options: argparse.Namespace) -> ServedApplication:
     """
     if options.runtime:
         return _gateway_to_processes(options)
-    project = find_project(options.app, Path.cwd(), serverless_options(options))
+    project = find_project(options.app, Path.cwd(), serverless_options(options), env_file=options.env_file)
     if options.plain:
         print_warnings(project)
         return _plain(options, project)
@@ -90,7 +90,13 @@ def _with_static_files(app: Any) -> Any:
 
 def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
     try:
-        project = find_project(options.app, Path.cwd(), serverless_options(options), detect=not options.command)
+        project = find_project(
+            options.app,
+            Path.cwd(),
+            serverless_options(options),
+            detect=not options.command,
+            env_file=options.env_file,
+        )
     except NoApplicationError:
         if not options.command:
             raise
