@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RUN = {page: found for page in PAGES if (found := blocks(page))}
+RUN = {page: found for page in [*PAGES, ROOT / "README.md"] if (found := blocks(page))}
 _TIMEOUT_SECONDS = 120.0
 _PACKAGES = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
 # The locked versions of the packages that have one for all versions of Python.
