@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application import (
@@ -87,6 +87,11 @@ class _Build:
             check_replaceable(options.output)
         elif options.output.is_dir():
             raise PackagingError(f"{options.output} is a folder. Name a zip file: --output build/function.zip")
+        elif options.output.exists() and not is_zipfile(options.output):
+            raise PackagingError(
+                f"{options.output} is not a zip file, and would be overwritten. Name a zip file: --output "
+                "build/function.zip"
+            )
         self._on_progress("Choosing files", 0)
         project_files = self._choose_project_files()
         self._on_progress("Installing requirements", 0.05)

@@ -26,7 +26,7 @@ _HARMFUL_VARIABLES = {
 
 
 def run_command(
-    command: list[str], folder: Path, variables: Mapping[str, str] | None = None, *, is_shown: bool = False
+    command: list[str], folder: Path, variables: Mapping[str, str] | None = None, *, shows_builds: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run an installer with the user's environment, but for settings that would break an artifact.
 
@@ -34,7 +34,7 @@ def run_command(
         command: the program and its arguments.
         folder: the folder to run it in.
         variables: further environment variables; one that is empty is removed.
-        is_shown: whether the error output of the installer is written to that of this process as well.
+        shows_builds: whether the names of packages are printed when their builds begin and end.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _HARMFUL_VARIABLES}
     # A cached installation must not link into uv's own cache, which the user may clean.
@@ -52,9 +52,8 @@ def run_command(
         lines = []
         for line in process.stderr:
             lines.append(line)
-            if is_shown:
-                sys.stderr.write(line)
-                sys.stderr.flush()
+            if shows_builds and line.strip().startswith(("Building ", "Built ")):
+                print(line.strip(), file=sys.stderr, flush=True)
     return subprocess.CompletedProcess(command, process.returncode, "", "".join(lines))
 
 

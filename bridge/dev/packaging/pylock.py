@@ -46,11 +46,11 @@ class Pylock:
     def write(self, file: Path) -> Path:
         """Write the lock with absolute paths into *file*, and return *file*."""
         packages = [_with_absolute_paths(package, self.folder) for package in self.packages]
-        content = {**self.content, "packages": packages}
+        # uv compares requires-python with the interpreter that runs it, and not with the target.
+        content = {key: value for key, value in self.content.items() if key not in ("tool", "requires-python")}
+        content["packages"] = packages
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(
-            "".join(f"{key} = {_toml(value)}\n" for key, value in content.items() if key != "tool"), "utf-8"
-        )
+        file.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in content.items()), "utf-8")
         return file
 
 
@@ -99,6 +99,18 @@ def keep_hashes(lock: Pylock, lines: list[str]) -> None:
                 f"Hash mismatch: no file of {package['name']} {package.get('version', '')} for the target has one of "
                 "the hashes in the requirements file. Create the hashes again."
             )
+
+
+def supports_python(lock: Pylock, python: str) -> bool:
+    """Return whether the ``requires-python`` of a lock allows a version such as ``"3.12"``."""
+    version = tuple(map(int, python.split(".")))
+    for operator, text in re.findall(r"(>=|<=|<|>|==)\s*(\d+(?:\.\d+)?)", lock.content.get("requires-python", "")):
+        bound = (*map(int, text.split(".")), 0)[:2]
+        if (operator == ">=" and version < bound) or (operator == "<" and version >= bound):
+            return False
+        if (operator == "<=" and version > bound) or (operator == "==" and "." in text and version != bound):
+            return False
+    return True
 
 
 def sha256(file: Path) -> str:

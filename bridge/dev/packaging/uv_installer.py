@@ -10,7 +10,7 @@ from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
 from bridge.dev.packaging.local_projects import build_command, build_local_project, setuptools_variables
 from bridge.dev.packaging.pip_config import uv_index_options
-from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256
+from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256, supports_python
 from bridge.dev.packaging.wheels import fits, missing_wheel_message
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _UV_VARIABLES = {
     "--proxy": ("HTTP_PROXY", "HTTPS_PROXY"),
     "--client-cert": ("SSL_CLIENT_CERT",),
 }
+# The oldest Python whose wheels are looked for when a release has no wheel for the target.
+_OLDEST_PYTHON = "3.8"
 _INDEX_OPTIONS = {"-i", "--index-url", "--default-index", "--index", "--extra-index-url", "--no-index"}
 # Options of `uv pip install` that `uv pip compile` does not have, and options that change a resolution.
 _INSTALL_ONLY = {"--require-hashes", "--no-verify-hashes", "--reinstall", "--strict", "--exact", "--compile-bytecode"}
@@ -129,7 +131,8 @@ class UvInstaller:
             args += ["-c", self._write(self._requirements.constraints)]
         file = self._write(lines)
         if not self._requirements.is_local:
-            done = self._pip("install", *self._install_options(), "--only-binary", ":all:", *args, "-r", file)
+            options = [*self._install_options(), "--only-binary", ":all:"]
+            done = self._pip("install", *options, *args, "-r", file, *self._pip_args)
             if done.returncode == 0:
                 return
             if not _NO_WHEEL.search(done.stderr):
@@ -158,6 +161,11 @@ class UvInstaller:
             lock: the lock.
             is_universal: whether the lock has the wheels of all targets, and not only those that fit this one.
         """
+        if not supports_python(lock, self._target.python):
+            raise PackagingError(
+                f"{subject(self._requirements)} are for Python {lock.content['requires-python']}, and the target is "
+                f"{self._target}. Change the target with --python."
+            )
         built = [self._with_wheel(lock, package) for package in lock.packages]
         if not built:
             return
@@ -180,16 +188,15 @@ class UvInstaller:
         pip_args = [arg for arg in self._pip_args if arg not in _RESOLVE_ONLY]
         will_build = bool(to_build.intersection(normalized_name(package["name"]) for package in built))
         done = self._pip(
-            "install", *self._install_options(), *options, "-r", str(file), *pip_args,
-            is_shown=will_build and bool(self._build),
-        )  # fmt: skip
+            "install", *self._install_options(), *options, "-r", str(file), *pip_args, shows_builds=will_build
+        )
         if done.returncode == 0:
             return
         for package in built:
             wheels = [wheel_name(wheel) for wheel in package.get("wheels", [])]
             mentioned = re.search(rf"(?<![\w.-]){re.escape(package['name'])}(?![\w.-])", done.stderr)
             if wheels and mentioned and not any(fits(wheel, self._target) for wheel in wheels):
-                self._raise_missing_wheel(package["name"], package.get("version", ""), wheels)
+                raise PackagingError(self._missing_wheel(package["name"], package.get("version", ""), wheels))
         if will_build:
             raise PackagingError(
                 f"A requirement has no wheel for {self._target}, and building one from its sources failed:\n"
@@ -210,30 +217,51 @@ class UvInstaller:
 
     def _check_other_targets(self, packages: list[dict[str, Any]]) -> None:
         """Raise an error for a package that has wheels for other targets, unless it is to be built."""
+        missing = []
         for package in packages:
             name, version = package["name"], package.get("version", "")
             if normalized_name(name) in self._build:
                 continue
-            file = self._new_file("pylock.toml")
-            line = self._write([f"{name}=={version}"])
-            options = ["--quiet", "--format", "pylock.toml", "--universal", "--no-deps", "--output-file", str(file)]
-            index = self._index_options(self._index_of(name), self._requirements.lines)
-            done = self._pip("compile", *options, *index, line, has_platform=False)
-            if done.returncode == 0:
-                wheels = [wheel_name(wheel) for each in read_pylock(file).packages for wheel in each.get("wheels", [])]
-                if wheels:
-                    self._raise_missing_wheel(name, version, wheels)
+            if wheels := self._all_wheels(name, version):
+                missing.append((name, version, wheels))
+        pinned = [each for each in missing if self._is_pinned(each[0])]
+        if missing:
+            # Other versions of packages that are not pinned may fit when those that are pinned do.
+            raise PackagingError("\n".join(self._missing_wheel(*each) for each in pinned or missing))
 
-    def _raise_missing_wheel(self, name: str, version: str, wheels: list[str]) -> None:
-        fitting = []
-        for operator in ("<", ">"):
-            file = self._new_file("pylock.toml")
-            options = ["--quiet", "--format", "pylock.toml", "--no-deps", "--output-file", str(file)]
-            index = self._index_options(self._index_of(name), self._requirements.lines)
-            line = self._write([f"{name}{operator}{version}"])
-            if self._pip("compile", *options, "--only-binary", ":all:", *index, line).returncode == 0:
-                fitting += [f"{name}=={package['version']}" for package in read_pylock(file).packages]
-        raise PackagingError(missing_wheel_message(name, version, wheels, fitting, self._target))
+    def _all_wheels(self, name: str, version: str) -> list[str]:
+        """Return the file names of the wheels of a release for all targets."""
+        # uv lists the wheels for one version of Python and later ones.
+        for python in (self._target.python, _OLDEST_PYTHON):
+            found = self._find_release(name, f"=={version}", "--universal", python=python)
+            if wheels := [wheel_name(wheel) for each in found for wheel in each.get("wheels", [])]:
+                return wheels
+        return []
+
+    def _find_release(
+        self, name: str, specifier: str, *options: str, python: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest release of a package that *specifier* allows, in the indexes of the requirements."""
+        file = self._new_file("pylock.toml")
+        lines = self._requirements.lines
+        settings = [line for line in lines if line.startswith("-") and line != "--require-hashes"]
+        args = ["--quiet", "--format", "pylock.toml", "--no-deps", "--output-file", str(file), *options]
+        args += [*self._index_options(self._index_of(name), lines), self._write([*settings, f"{name}{specifier}"])]
+        args += [arg for arg in self._pip_args if arg not in {*_INSTALL_ONLY, "--no-deps"}]
+        return read_pylock(file).packages if self._pip("compile", *args, python=python).returncode == 0 else []
+
+    def _is_pinned(self, name: str) -> bool:
+        lines = [*self._requirements.all_lines, *self._requirements.constraints]
+        return any("==" in line and normalized_name(line) == normalized_name(name) for line in lines)
+
+    def _missing_wheel(self, name: str, version: str, wheels: list[str]) -> str:
+        """Return the message about a release without a wheel for the target."""
+        fitting = [
+            f"{name}=={package['version']}"
+            for operator in "<>"
+            for package in self._find_release(name, f"{operator}{version}", "--only-binary", ":all:")
+        ]
+        return missing_wheel_message(name, version, wheels, fitting, self._target)
 
     def _install_wheels(self, wheels: Sequence[str]) -> None:
         """Install wheels without changing what is installed already."""
@@ -279,8 +307,8 @@ class UvInstaller:
         self,
         command: str,
         *args: str,
-        has_platform: bool = True,
-        is_shown: bool = False,
+        python: str | None = None,
+        shows_builds: bool = False,
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of ``uv pip`` for the target.
@@ -288,15 +316,18 @@ class UvInstaller:
         Args:
             command: ``install`` or ``compile``.
             args: its arguments.
-            has_platform: whether packages are chosen for the target's platform.
-            is_shown: whether uv's messages are printed as well.
+            python: a Python version for which packages of all platforms are chosen, in place of the target.
+            shows_builds: whether the names of packages are printed when their builds begin and end.
             variables: environment variables.
         """
-        platform = ["--python-platform", self._target.uv_platform] if has_platform else []
-        target = ["--python", sys.executable, "--python-version", self._target.python, *platform]
+        platform = ["--python-platform", self._target.uv_platform] if python is None else []
+        target = ["--python", sys.executable, "--python-version", python or self._target.python, *platform]
         environment = {"UV_PREVIEW_FEATURES": "pylock", **self._variables, **(variables or {})}
         return run_command(
-            [self._uv, "pip", command, *target, *args], self._requirements.folder, environment, is_shown=is_shown
+            [self._uv, "pip", command, *target, *args],
+            self._requirements.folder,
+            environment,
+            shows_builds=shows_builds,
         )
 
     def _new_file(self, name: str) -> Path:

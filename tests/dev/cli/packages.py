@@ -154,6 +154,25 @@ def aws_client(folder: Path) -> Path:
     return folder
 
 
+def other_python(folder: Path) -> tuple[str, dict[str, str]]:
+    """Return a version of Python that Lambda has, and the environment of a machine without it, but with uv."""
+    version = "3.13" if sys.version_info[:2] != (3, 13) else "3.12"
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    uv = shutil.which("uv")
+    if uv is not None and not (folder / "bin" / "uv").exists():
+        (folder / "bin" / "uv").symlink_to(uv)
+    return version, {"PATH": str(folder / "bin"), "PYENV_ROOT": str(folder), "UV_PYTHON_INSTALL_DIR": str(folder)}
+
+
+def without_uv(folder: Path) -> dict[str, str]:
+    """Return the environment of a machine that has pip, but not uv."""
+    (folder / "bin").mkdir(parents=True)
+    for name in ("git", "pip", "pip3"):
+        if program := shutil.which(name):
+            (folder / "bin" / name).symlink_to(program)
+    return {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin"}
+
+
 def bare_python() -> list[str]:
     """Return the command of this Python without installed packages, so that all imports come from an artifact."""
     return [str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")), "-S"]

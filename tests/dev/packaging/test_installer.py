@@ -12,6 +12,8 @@ from bridge.dev.packaging.installer import install_requirements
 from bridge.dev.packaging.requirements import Requirements
 from bridge.dev.packaging.target import Target
 from bridge.dev.packaging.uv_installer import uv_options
+from tests.dev.cli.packages import PLAIN, build_zip, without_uv, write_files, zip_names
+from tests.dev.packaging.indexes import make_wheel, sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,16 @@ def test_pip_installs_wheels_and_requirements_separately(
     arguments = pip_calls.read_text().splitlines()
     assert len(arguments) == calls
     assert all(("-r " in line) != ("/a.whl" in line) for line in arguments)
+
+
+@pytest.mark.slow
+def test_pip_settings_about_places_and_hashes_do_not_reach_the_artifact(cache: Path, tmp_path: Path) -> None:
+    digest = sha256(make_wheel(tmp_path / "shop/wheels", "tea-leaves", "1.0"))
+    requirements = f"--find-links wheels\ntea-leaves==1.0 --hash=sha256:{digest}\n"
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "requirements.txt": requirements})
+    settings = {"PIP_USER": "1", "PIP_PREFIX": "/nowhere", "PIP_REQUIRE_HASHES": "1", "PIP_TARGET": "/nowhere"}
+    names = zip_names(build_zip(shop, cache, "app:app", **without_uv(tmp_path / "machine"), **settings))
+    assert {"tea_leaves.py", "bridge/entrypoint.py", "asgiref/sync.py"} <= names
 
 
 def test_uv_lock_without_uv_is_an_error(pip_calls: Path, tmp_path: Path) -> None:

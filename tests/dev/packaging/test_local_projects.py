@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pytest
 
-from tests.dev.cli.packages import PLAIN, build_zip, file_digests, run_package, write_files, zip_names
+from tests.dev.cli.packages import PLAIN, build_zip, file_digests, run_package, without_uv, write_files, zip_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +108,7 @@ def test_a_local_project_is_built_each_time_and_stays_unchanged(
         "requirements.txt": "-r requirements/base.txt\n", "my lib/tealib.py": "A = 0\n", "wheels/x": "",
         "my lib/pyproject.toml": f'{SETUPTOOLS}{PROJECT}version = "1"\n[project.optional-dependencies]\nfast = []\n',
     })  # fmt: skip
-    environment = {} if has_uv else without_uv(tmp_path)
+    environment = {} if has_uv else without_uv(tmp_path / "machine")
     for number in (1, 2):
         (shop / "my lib/tealib.py").write_text(f"A = {number}\n")
         before = file_digests(shop)
@@ -117,15 +116,6 @@ def test_a_local_project_is_built_each_time_and_stays_unchanged(
         with ZipFile(tmp_path / "function.zip") as archive:
             assert archive.read("tealib.py") == f"A = {number}\n".encode()
         assert file_digests(shop) == before
-
-
-def without_uv(folder: Path) -> dict[str, str]:
-    """Return the environment of a machine that has pip, but not uv."""
-    (folder / "bin").mkdir()
-    for name in ("git", "pip", "pip3"):
-        program = next(path for path in os.environ["PATH"].split(":") if os.access(f"{path}/{name}", os.X_OK))
-        (folder / "bin" / name).symlink_to(f"{program}/{name}")
-    return {"PATH": f"{folder / 'bin'}:{os.path.dirname(sys.executable)}:/usr/bin:/bin"}  # noqa: PTH120
 
 
 def test_a_path_is_relative_to_the_project_or_else_to_the_requirements_file(cache: Path, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_wheels_for_older_c_libraries_are_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(("3",), "--python 3:"), (("2.7",), "--python 2.7:"), (("3.12", "mips"), "--arch mips:"),
+    [(("3",), "--python 3:"), (("2.7",), "--python 2.7:"), (("3.15",), r"3\.11, 3\.12, 3\.13, 3\.14\."),
+     (("python3.9",), "--python 3.9:"), (("3.12", "mips"), "--arch mips:"),
      (("3.12", "arm64", "win_amd64"), "--platform win_amd64:"),
      (("3.12", "arm64", "manylinux_2_28_x86_64"), "--platform")],
 )  # fmt: skip
