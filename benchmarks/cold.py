@@ -105,8 +105,10 @@ def measure(rounds: int) -> Times:
             for client, arguments in _commands(function).items()
         }
         times: dict[tuple[str, str], list[float]] = {key: [] for key in commands}
+        order = list(commands.items())
         for number in range(rounds + 1):
-            for key, (arguments, variables) in commands.items():
+            order.append(order.pop(0))
+            for key, (arguments, variables) in order:
                 time = asyncio.run(_start(arguments, variables, folder))
                 if number:  # the first round has written the bytecode
                     times[key].append(time)

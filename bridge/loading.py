@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 
 from bridge.errors import ApplicationNotFoundError, SettingError
@@ -14,7 +15,7 @@ from bridge.settings import boolean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from typing import Any
 
 SETTINGS_FILE = ".serverless-wsgi"
@@ -54,25 +55,26 @@ def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
         )
     if not isinstance(name, str):
         raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
-    return import_without_collections(lambda: find_application(name, root)), options
+    with collections_paused():
+        return find_application(name, root), options
 
 
-def import_without_collections(load: Callable[[], Any]) -> Any:
-    """Call *load* without automatic garbage collections, then exempt what it has imported from later ones.
+@contextmanager
+def collections_paused() -> Iterator[None]:
+    """Turn automatic garbage collections off, then exempt what was imported inside from later ones.
 
     Imports make many objects, almost none of which are garbage, and each collection traverses all of them. A threshold
-    that *load* sets, its ``gc.disable()`` and its ``gc.freeze()`` stand. ``BRIDGE_GC_FREEZE=off`` turns this off.
+    that is set inside, ``gc.disable()`` and ``gc.freeze()`` stand. ``BRIDGE_GC_FREEZE=off`` turns this off.
     """
-    threshold = gc.get_threshold()
     if not boolean("environment variable BRIDGE_GC_FREEZE", os.environ.get("BRIDGE_GC_FREEZE"), default=True):
-        return load()
-    frozen = gc.get_freeze_count()
+        yield
+        return
+    threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.set_threshold(0)
     try:
-        result = load()
+        yield
         if gc.isenabled() and gc.get_freeze_count() == frozen:
             gc.freeze()
-        return result
     finally:
         if gc.get_threshold()[0] == 0:
             gc.set_threshold(*threshold)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ApplicationNotFoundError
-from bridge.loading import find_application, import_without_collections
+from bridge.loading import collections_paused, find_application
 
 SOURCE = """
 app = "the app"
@@ -382,7 +382,8 @@ class TestTheGarbageCollector:
     def test_it_is_off_while_the_application_is_imported_and_then_on_again(self, root: Path, write: Write) -> None:
         write("collected.py", COLLECTOR)
         threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
-        import_without_collections(lambda: find_application("collected:app", str(root)))
+        with collections_paused():
+            find_application("collected:app", str(root))
         assert not sys.modules["collected"].collects
         assert gc.isenabled()
         assert gc.get_threshold() == threshold
@@ -390,27 +391,30 @@ class TestTheGarbageCollector:
 
     def test_it_is_on_again_when_the_import_fails(self, root: Path) -> None:
         threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
-        with pytest.raises(ApplicationNotFoundError):
-            import_without_collections(lambda: find_application("nothing:app", str(root)))
+        with pytest.raises(ApplicationNotFoundError), collections_paused():
+            find_application("nothing:app", str(root))
         assert (gc.get_threshold(), gc.get_freeze_count()) == (threshold, frozen)
 
     def test_what_the_application_sets_stands(self, root: Path, write: Write) -> None:
         write("collected.py", f"{COLLECTOR}\ngc.disable()\ngc.set_threshold(50_000, 5, 5)")
         frozen = gc.get_freeze_count()
-        import_without_collections(lambda: find_application("collected:app", str(root)))
+        with collections_paused():
+            find_application("collected:app", str(root))
         assert not gc.isenabled()
         assert gc.get_threshold() == (50_000, 5, 5)
         assert gc.get_freeze_count() == frozen
 
     def test_an_application_that_freezes_is_not_frozen_a_second_time(self, root: Path, write: Write) -> None:
         write("collected.py", f"{COLLECTOR}\ngc.freeze()\nfrozen = gc.get_freeze_count()")
-        import_without_collections(lambda: find_application("collected:app", str(root)))
+        with collections_paused():
+            find_application("collected:app", str(root))
         assert gc.get_freeze_count() <= sys.modules["collected"].frozen
 
     def test_a_variable_turns_this_off(self, root: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BRIDGE_GC_FREEZE", "off")
         write("collected.py", COLLECTOR)
         frozen = gc.get_freeze_count()
-        import_without_collections(lambda: find_application("collected:app", str(root)))
+        with collections_paused():
+            find_application("collected:app", str(root))
         assert sys.modules["collected"].collects
         assert gc.get_freeze_count() == frozen
