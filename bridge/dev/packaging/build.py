@@ -22,6 +22,7 @@ from bridge.dev.packaging.archive import write_zip
 from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, cached_wheel, is_local_install
 from bridge.dev.packaging.bytecode import LAYER_FOLDER, TASK_FOLDER, BytecodeOptions, interpreter_finder
 from bridge.dev.packaging.compression import compress_packages
+from bridge.dev.packaging.explain import explain_files, explain_requirements
 from bridge.dev.packaging.image import check_replaceable, is_image_folder, write_image_folder
 from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.installer import prepare_requirements
@@ -78,6 +79,7 @@ class _Build:
     def __init__(self, options: PackageOptions, temporary: Path, on_progress: Callable[[str, float], None]) -> None:
         self._options, self._temporary, self._on_progress = options, temporary, on_progress
         self._warnings: list[str] = []
+        self._explanation: list[str] = []
         self._app = None if options.app is None else relative_name(options.app, options.project)
         self._find_interpreter = interpreter_finder(options.target.python, self._warnings, fetch=options.fetch_python)
 
@@ -101,6 +103,8 @@ class _Build:
             )
             if self._app is not None:
                 check_application(self._app, project_files.files, requirement_files.modules, options.target.python)
+            if options.explain:
+                self._explanation += explain_files(project_files, requirement_files)
             self._warnings += hidden_module_warnings(self._app, project_files, requirement_files)
             self._warnings += omission_warnings(
                 project_files, requirement_files, is_file_list=options.file_list is not None
@@ -112,7 +116,7 @@ class _Build:
         if not options.image:
             self._warnings += size_warnings(files, sizes)
         self._on_progress("Done", 1)
-        return Artifact(files, sizes, self._warnings)
+        return Artifact(files, sizes, self._warnings, self._explanation)
 
     def _choose_project_files(self) -> ProjectFiles:
         options = self._options
@@ -140,11 +144,17 @@ class _Build:
         adds_bridge = is_local_install() if requirements.mention(DISTRIBUTION) else self._app is not None
         with self._install(requirements, adds_bridge=adds_bridge) as root:
             if adds_bridge or self._app is None or (root / "bridge" / "__init__.py").is_file():
+                self._explain(requirements, root, adds_bridge=adds_bridge)
                 yield root
                 return
         # A lock file has the bridge for development only.
         with self._install(requirements, adds_bridge=True) as root:
+            self._explain(requirements, root, adds_bridge=True)
             yield root
+
+    def _explain(self, requirements: Requirements, root: Path, *, adds_bridge: bool) -> None:
+        if self._options.explain:
+            self._explanation += explain_requirements(requirements, root, adds_bridge=adds_bridge)
 
     def _install(self, requirements: Requirements, *, adds_bridge: bool) -> contextlib.AbstractContextManager[Path]:
         options = self._options

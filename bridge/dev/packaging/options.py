@@ -36,6 +36,7 @@ class PackageOptions:
         slim: whether to leave out what a function does not need.
         layer: whether the requirements are written into a zip of their own.
         image: whether the artifact is a folder for ``docker build``.
+        explain: whether to report what decided each version, and why each file is in or out.
     """
 
     app: str | None
@@ -54,6 +55,7 @@ class PackageOptions:
     slim: bool = False
     layer: bool = False
     image: bool = False
+    explain: bool = False
 
     @property
     def layer_file(self) -> Path:

@@ -47,11 +47,13 @@ class Artifact:
         files: the zip file and, with ``--layer``, that of the layer; or the folder of an image.
         sizes: the size of each package.
         warnings: messages for the user.
+        explanation: the lines of ``--explain``.
     """
 
     files: list[Path]
     sizes: list[PackageSize]
     warnings: list[str] = field(default_factory=list)
+    explanation: list[str] = field(default_factory=list)
 
 
 def package_sizes(packages: Mapping[str, Iterable[ZipEntry]]) -> list[PackageSize]:

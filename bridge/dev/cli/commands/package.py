@@ -53,6 +53,9 @@ def add_parser(subparsers: Any) -> None:
     kind("--add-to", metavar="ZIP", help="add the bridge and the name APP to a zip file that another tool has built")
     add("--files", metavar="FILE",
         help="JSON with the project's files in the list files, as another tool has chosen them")  # fmt: skip
+    add("--explain", action="store_true",
+        help="print which file decides the version of each requirement, and why large and odd files are in or out"
+    )  # fmt: skip
     add("--no-app", action="store_true", help="package files and requirements without the bridge and APP")
     parser.set_defaults(run=run)
 
@@ -164,6 +167,7 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
         slim=options.slim,
         layer=options.layer,
         image=options.image,
+        explain=getattr(options, "explain", False),
     )
 
 
@@ -201,7 +205,7 @@ def application_name(
 def _print_report(artifact: Artifact) -> None:
     from bridge.dev.packaging.report import format_size, size_table
 
-    print("\n".join(size_table(artifact.sizes)))
+    print("\n".join([*size_table(artifact.sizes), *artifact.explanation]))
     for warning in artifact.warnings:
         print_message(warning)
     for file in artifact.files:
