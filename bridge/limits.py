@@ -31,6 +31,13 @@ EDGE_REFUSED_HEADERS = frozenset(
 )  # fmt: skip
 EDGE_REFUSED_PREFIXES = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
 
+
+def is_refused_by_edge(name: str) -> bool:
+    """Whether CloudFront answers 502 for a response with this header."""
+    lower = name.lower()
+    return lower in EDGE_REFUSED_HEADERS or lower.startswith(EDGE_REFUSED_PREFIXES)
+
+
 # A streamed response begins with a JSON prelude and a delimiter, both within the first 16 KB.
 PRELUDE_LIMIT = 16_384
 PRELUDE_DELIMITER = b"\0" * 8

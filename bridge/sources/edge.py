@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from bridge.bodies import encode
 from bridge.errors import EventError
-from bridge.limits import EDGE_ORIGIN_LIMIT, EDGE_REFUSED_HEADERS, EDGE_REFUSED_PREFIXES, EDGE_VIEWER_LIMIT
+from bridge.limits import EDGE_ORIGIN_LIMIT, EDGE_VIEWER_LIMIT, is_refused_by_edge
 from bridge.request import Scope
 from bridge.response import Response
 from bridge.sources.fields import as_text, body_of, client_of, header, native, pairs_of, server_of
@@ -69,9 +69,9 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
         "status": str(response.status),
         "statusDescription": response.status_line().partition(" ")[2],
         "headers": {
-            lower: [{"key": name, "value": value} for value in values]
+            name.lower(): [{"key": name, "value": value} for value in values]
             for name, values in fields.lists().items()
-            if (lower := name.lower()) not in EDGE_REFUSED_HEADERS and not lower.startswith(EDGE_REFUSED_PREFIXES)
+            if not is_refused_by_edge(name)
         },
     }
     text, is_base64 = encode(response.body, fields, settings.is_text)

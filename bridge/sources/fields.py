@@ -143,7 +143,7 @@ def merged(lists: Any, single: Any, fold: Callable[[str], str] = str.lower) -> M
         fold: makes equal names alike.
     """
     if not lists or not single or single.keys() <= lists.keys():
-        return lists or single or {}  # type: ignore[no-any-return]  # a part of the event
+        return lists or single or {}
     names = set(map(fold, lists))
     return {**lists, **{name: value for name, value in single.items() if fold(name) not in names}}
 

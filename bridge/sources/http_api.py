@@ -60,12 +60,9 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         scope.authorizer = authorizer
         scope.user = principal(authorizer)
 
-    path = event.get("rawPath")
-    if path is None:
-        path = http.get("path") or "/"
-    root = ""
+    root, path = "", _whole_path(event)
     if not is_function_url and not request_context.get("stage") == event.get("routeKey") == "$default":
-        root = _root(event, request_context, path)
+        root, _ = _root(event, request_context, path)
         path = path[len(root) :]
         if settings.strip_stage and root == f"/{request_context.get('stage')}":
             root = ""
@@ -95,12 +92,24 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     return payload
 
 
-def _root(event: dict[str, Any], request_context: dict[str, Any], path: str) -> str:
-    """The stage, or a custom domain's base path, at the start of *path*."""
+def path_rule(event: dict[str, Any]) -> str:
+    """The rule by which :func:`read` separates the path of an HTTP API, in words."""
+    return _root(event, event["requestContext"], _whole_path(event))[1]
+
+
+def _whole_path(event: dict[str, Any]) -> str:
+    path = event.get("rawPath")
+    return path if path is not None else (event["requestContext"]["http"] or {}).get("path") or "/"
+
+
+def _root(event: dict[str, Any], request_context: dict[str, Any], path: str) -> tuple[str, str]:
+    """The stage, or a custom domain's base path, at the start of *path*; and the rule that says so."""
     stage = request_context.get("stage")
     route = event.get("routeKey")
     if route and route != "$default":
         root = prefix_before_route(path, route.rpartition(" ")[2], event.get("pathParameters"))
         if root is not None:
-            return root
-    return f"/{stage}" if stage and stage != "$default" and starts_with(path, f"/{stage}") else ""
+            return root, "it comes before the part that the route matched"
+    if stage and stage != "$default" and starts_with(path, f"/{stage}"):
+        return f"/{stage}", "it is the API's stage"
+    return "", "the path does not begin with the API's stage"

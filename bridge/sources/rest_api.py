@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 # The source whose responses may be streamed, if the API has ``responseTransferMode`` set so.
 STREAMED = "rest-api"
 
+_STAGE_RULE = "it is the API's stage, which requestContext.path has and the event's path does not"
+
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a REST API's event."""
@@ -75,7 +77,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.user = scope.user or caller(identity)
 
     path, _, query_in_path = as_text(event.get("path")).partition("?")
-    root, path = _split_stage(event, request_context, path, headers, settings)
+    root, path, _ = _split_stage(event, request_context, path, headers, settings)
     raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
     scope.raw_path = None if is_payload_v1 else raw_path
     parameters = merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
@@ -108,32 +110,45 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     return payload
 
 
+def path_rule(event: dict[str, Any], settings: Settings) -> str:
+    """The rule by which :func:`read` separates the path, in words."""
+    path = as_text(event.get("path")).partition("?")[0]
+    headers = merged(event.get("multiValueHeaders"), event.get("headers"))
+    return _split_stage(event, event.get("requestContext") or {}, path, headers, settings)[2]
+
+
 def _split_stage(
     event: dict[str, Any], request_context: dict[str, Any], path: str, headers: Mapping[str, Any], settings: Settings
-) -> tuple[str, str]:
-    """Stage or base path, and the rest, of a path as it arrived."""
+) -> tuple[str, str, str]:
+    """Stage or base path, and the rest, of a path as it arrived; and the rule that separates them."""
     stage = request_context.get("stage")
     if path and not path.startswith("/"):
         path = "/" + path
     if not stage:
-        return "", path  # Kong, whose resource is the start of its own route, and other imitators
+        # Kong, whose resource is the start of its own route, and other imitators
+        return "", path, "the event has no stage"
     stage_root = "" if stage == "$default" else f"/{stage}"
     shown_root = "" if settings.strip_stage else stage_root
     requested = request_context.get("path")
     if requested:
         if stage_root and requested == stage_root + path:
-            return shown_root, path
+            return shown_root, path, _STAGE_RULE
         # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
         rest = requested[len(stage_root) :]
         if stage_root and starts_with(requested, stage_root) and rest.lstrip("/") == path.lstrip("/"):
-            return shown_root, rest
+            return shown_root, rest, _STAGE_RULE
         if requested.lstrip("/") == path.lstrip("/"):
             path = requested
             root = prefix_before_route(path, as_text(event.get("resource")), event.get("pathParameters"))
             if root is not None:
-                return shown_root if root == stage_root else root, path[len(root) :]
+                shown = shown_root if root == stage_root else root
+                return shown, path[len(root) :], "it comes before the part that the resource matched"
     if event.get("version") == "1.0":
-        return (shown_root, path[len(stage_root) :]) if starts_with(path, stage_root) else ("", path)
+        if starts_with(path, stage_root):
+            return shown_root, path[len(stage_root) :], "it is the API's stage"
+        return "", path, "the path does not begin with the API's stage"
     # Without a `requestContext.path` that explains it, AWS's own domain name says that the URL contains the stage.
     host = header(headers, "host", "Host")
-    return shown_root if ".execute-api." in host and ".amazonaws.com" in host else "", path
+    if ".execute-api." in host and ".amazonaws.com" in host:
+        return shown_root, path, "it is the API's stage, with which URLs of AWS's own domain begin"
+    return "", path, "the URL does not begin with the API's stage"

@@ -12,7 +12,7 @@ from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.events import decode_header
 from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, html_answer
 from bridge.dev.gateway.payloads import HOP_BY_HOP, check_headers, check_object, decode_body, header_lists, status_code
-from bridge.limits import EDGE_REFUSED_HEADERS, EDGE_REFUSED_PREFIXES, EDGE_VIEWER_LIMIT
+from bridge.limits import EDGE_VIEWER_LIMIT, is_refused_by_edge
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import Door
@@ -45,9 +45,9 @@ def compose(request: Request, _door: Door) -> dict[str, Any]:
     }
     if request.body:
         is_cut_off = exceeds("request body", request.size, _REQUEST_BODY_LIMIT)
-        explain("request body", "request to event", "base64: CloudFront sends every body as base64")
+        explain("request body", "body", "base64: CloudFront sends every body as base64")
         if is_cut_off:
-            explain("request body", "request to event", f"cut off after {_REQUEST_BODY_LIMIT} bytes")
+            explain("request body", "body", f"cut off after {_REQUEST_BODY_LIMIT} bytes")
         viewer_request["body"] = {
             "action": "read-only",
             "data": base64.b64encode(request.body[:_REQUEST_BODY_LIMIT]).decode("ascii"),
@@ -80,7 +80,7 @@ def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
     pairs = [_name_and_value(name, item) for name, item in header_lists(payload, "headers", _FAILED)]
     headers = check_headers(pairs, _FAILED)
     for name, _ in headers:
-        if name.lower() in EDGE_REFUSED_HEADERS or name.lower().startswith(EDGE_REFUSED_PREFIXES):
+        if is_refused_by_edge(name):
             raise RefusedError(_FAILED, f"CloudFront does not let a function set the header {name!r}; omit it")
     encoding = payload.get("bodyEncoding", "text")
     if encoding not in ("text", "base64"):

@@ -107,9 +107,9 @@ def encode_body(body: bytes, *, is_text: bool, rule: str) -> tuple[str, bool]:
         except UnicodeDecodeError:
             rule = "its bytes are not valid UTF-8"
         else:
-            explain("request body", "request to event", f"text: {rule}")
+            explain("request body", "body", f"text: {rule}")
             return text, False
-    explain("request body", "request to event", f"base64: {rule}")
+    explain("request body", "body", f"base64: {rule}")
     return base64.b64encode(body).decode("ascii"), True
 
 

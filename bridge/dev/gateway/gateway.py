@@ -256,6 +256,8 @@ class Gateway:
 
         Routes apply to API Gateway alone, and a stage and CORS to the front doors that have them.
         """
+        if source == self._source:
+            return self
         other = copy(self)
         other._source = source
         other._front_door = front_door(source)
@@ -266,6 +268,13 @@ class Gateway:
         other._cors = self._cors if is_same_kind and (is_api or source == "function-url") else None
         other._invoker = self._invoker.behind(other._front_door)
         return other
+
+    def path_of(self, other: Gateway, request: Request) -> str:
+        """Return the path by which a client of this front door requests what *request* requests of *other*."""
+        prefix = other._door.prefix
+        if prefix == self._door.prefix or not (request.path == prefix or request.path.startswith(f"{prefix}/")):
+            return request.path
+        return self._door.prefix + request.path[len(prefix) :] or "/"
 
     def decisions(self, record: AccessRecord) -> list[Decision]:
         """Return why the front door made this event of a request, and this answer of a payload.

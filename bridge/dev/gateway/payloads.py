@@ -163,9 +163,9 @@ def decode_body(payload: dict[str, Any], failed: Answer) -> bytes:
             failed, f"the payload's body is a JSON {json_type(body)}; it must be a string, such as json.dumps(…)"
         )
     if not payload.get("isBase64Encoded"):
-        explain("response body", "payload to response", "sent as it is, in UTF-8")
+        explain("response body", "body", "sent as it is, in UTF-8")
         return body.encode("utf-8", "replace")
-    explain("response body", "payload to response", "decoded from base64: isBase64Encoded is set")
+    explain("response body", "body", "decoded from base64: isBase64Encoded is set")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):

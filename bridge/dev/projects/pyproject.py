@@ -84,6 +84,7 @@ KEYS: dict[str, _Rule] = {
     "threads": _COUNT,
     "reload": _SWITCH,
     "debugger": _SWITCH,
+    "inspector": _SWITCH,
     "runtime": _SWITCH,
     "response-mode": _choice(RESPONSE_MODES),
     "concurrency": _COUNT,

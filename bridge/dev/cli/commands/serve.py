@@ -46,6 +46,8 @@ def add_parser(subparsers: Any) -> None:
         help=f"how many requests a WSGI application answers at once; default: {DEFAULT_THREADS}")  # fmt: skip
     add("--disable-threading", action="store_const", const=1, dest="threads", help="the same as --threads 1")
     add("--num-processes", type=int, default=1, help=argparse.SUPPRESS)  # of `sls wsgi serve`
+    add("--inspector", action=switch, default=True,
+        help="show each request on a page at a second address, for this machine only; default: on")  # fmt: skip
     add("-v", "--verbose", action="store_true", help="print the event and the payload of each request")
     add("--ssl-certfile", "--ssl-pub", metavar="FILE", help="serve https with this certificate")
     add("--ssl-keyfile", "--ssl-pri", metavar="FILE", help="the key of the certificate")
@@ -66,6 +68,11 @@ def run(options: argparse.Namespace) -> int:
         if options.env_file is not None and not Path(options.env_file).is_file():
             options.env_file = cleanup.enter_context(_copied(options.env_file))
         listener = cleanup.enter_context(_listen(options.host, options.port))
+        options.inspector_listener = None
+        if options.inspector and not options.plain:
+            from bridge.dev.cli.server.inspector_server import listen_for_inspector
+
+            options.inspector_listener = cleanup.enter_context(listen_for_inspector(options.port)).fileno()
         options.port = listener.getsockname()[1]
         if options.reload:
             from bridge.dev.cli.server.reloader import run_with_reloader

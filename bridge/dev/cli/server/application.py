@@ -26,6 +26,9 @@ from bridge.wsgi import environ
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+
+    from bridge.dev.inspector import Recorder
 
 # With -P Python does not import the runtime's own modules from the current folder, which is the function's.
 _RUNTIME_COMMAND = (sys.executable, "-P", "-m", "bridge.runtime")
@@ -41,30 +44,40 @@ class ServedApplication(NamedTuple):
         app: the ASGI application.
         description: the application and its front door, for the greeting.
         websockets: whether the application accepts WebSockets.
+        gateway: the gateway; None with ``--plain``.
+        handlers: the gateway's handlers, by function name.
+        apps: the names of the applications, by function name.
     """
 
     app: Any
     description: str
     websockets: bool = False
+    gateway: Gateway | None = None
+    handlers: Mapping[str, Any] = {}
+    apps: Mapping[str, str] = {}
 
 
-def make_application(options: argparse.Namespace) -> ServedApplication:
+def make_application(options: argparse.Namespace, recorder: Recorder | None = None) -> ServedApplication:
     """Return the application of *options*: the gateway before the functions, or with ``--plain`` the user's own.
+
+    Args:
+        options: the options of ``bridge serve``.
+        recorder: records the requests; None for none.
 
     Raises:
         CommandError: there is no application, or it cannot be imported.
         UsageError: an option does not apply to the project's front door.
     """
     if options.runtime:
-        return _gateway_to_processes(options)
+        return _gateway_to_processes(options, recorder)
     project = find_project(options.app, Path.cwd(), serverless_options(options), env_file=options.env_file)
     if options.plain:
         print_warnings(project)
         return _plain(options, project)
-    return _gateway_in_process(options, project)
+    return _gateway_in_process(options, project, recorder)
 
 
-def _gateway_in_process(options: argparse.Namespace, project: Project) -> ServedApplication:
+def _gateway_in_process(options: argparse.Namespace, project: Project, recorder: Recorder | None) -> ServedApplication:
     if options.threads > 1:
         environ.DEFAULTS["wsgi.multithread"] = True
     _choose_source(options, project)
@@ -76,7 +89,9 @@ def _gateway_in_process(options: argparse.Namespace, project: Project) -> Served
     base_path = front_door_settings(options).base_path
     handlers = load_functions(project, options.env_file, wrap=wrap, settings={"base_path": base_path or None})
     names = ", ".join(function.app for function in project.functions)
-    return ServedApplication(_gateway(handlers, options, project), f"{names} behind {options.source}")
+    gateway = _gateway(handlers, options, project, recorder)
+    description = f"{names} behind {options.source}"
+    return ServedApplication(gateway, description, gateway=gateway, handlers=handlers, apps=_apps(project))
 
 
 def _with_static_files(app: Any) -> Any:
@@ -88,7 +103,7 @@ def _with_static_files(app: Any) -> Any:
     return add_static_files(app)
 
 
-def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
+def _gateway_to_processes(options: argparse.Namespace, recorder: Recorder | None) -> ServedApplication:
     try:
         project = find_project(
             options.app,
@@ -103,7 +118,8 @@ def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
         project = Project([ProjectFunction("bridge", "")])
     _choose_source(options, project)
     # Each process ends a function at its own timeout, so the gateway has no timeouts for them.
-    gateway = _gateway(_services(options, project), options, project, timeouts={})
+    services = _services(options, project)
+    gateway = _gateway(services, options, project, recorder, timeouts={})
     mode = options.response_mode or os.environ.get("BRIDGE_RESPONSE_MODE")
     if mode == "stream" and not front_door(options.source).supports_streaming:
         print_message(
@@ -111,7 +127,12 @@ def _gateway_to_processes(options: argparse.Namespace) -> ServedApplication:
             "rest-api to stream them."
         )
     names = " ".join(options.command) or ", ".join(function.app for function in project.functions)
-    return ServedApplication(gateway, f"{names} in separate processes behind {options.source}")
+    description = f"{names} in separate processes behind {options.source}"
+    return ServedApplication(gateway, description, gateway=gateway, handlers=services, apps=_apps(project))
+
+
+def _apps(project: Project) -> dict[str, str]:
+    return {function.name: function.import_name for function in project.functions}
 
 
 def _choose_source(options: argparse.Namespace, project: Project) -> None:
@@ -119,13 +140,22 @@ def _choose_source(options: argparse.Namespace, project: Project) -> None:
     choose_source(options, project.source)
 
 
-def _gateway(handlers: dict[str, Any], options: argparse.Namespace, project: Project, **more: Any) -> Gateway:
+def _gateway(
+    handlers: Mapping[str, Any],
+    options: argparse.Namespace,
+    project: Project,
+    recorder: Recorder | None,
+    **more: Any,
+) -> Gateway:
     arguments = gateway_arguments(options, project) | more
+    if recorder is not None:
+        recorder.watch_functions(handlers.values())
     return Gateway(
         handlers,
         **arguments,
         threads=options.threads,
         observe=partial(log_access, verbose=options.verbose),
+        recorder=recorder,
         answers_if_cancelled=True,  # uvicorn cancels the tasks of requests at its shutdown
     )
 

@@ -16,9 +16,11 @@ from bridge.dev.cli.output import print_message
 from bridge.dev.cli.server.access_log import AccessLogMiddleware
 from bridge.dev.cli.server.application import make_application
 from bridge.dev.cli.server.error_page import ErrorPageApplication, error_report
+from bridge.dev.cli.server.inspector_server import InspectorServer
 from bridge.dev.cli.server.reloader import ARGUMENTS_VARIABLE
 from bridge.dev.cli.server.uvicorn_server import DevelopmentServer
 from bridge.dev.errors import CommandError
+from bridge.dev.inspector import InspectorApplication, Recorder, Served
 from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import BridgeError
 
@@ -42,8 +44,9 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
         UsageError: an option does not apply to the project's front door.
     """
     set_up_logging(full_tracebacks=options.verbose)
+    recorder = Recorder() if options.inspector_listener is not None else None
     try:
-        application = make_application(options)
+        application = make_application(options, recorder)
     except Exception as error:
         if not is_restart:
             raise
@@ -52,7 +55,17 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
         print_message(f"bridge: {error}" if isinstance(error, BridgeError) else report)
         return serve_error(listener, options, report)
     greeting = f"Serving {application.description} at {_url(options)}  (press Ctrl-C to stop){_prefix_hint(options)}"
-    server = DevelopmentServer(application.app, greeting, options, websockets=application.websockets)
+    inspector = None
+    if recorder is not None:
+        served = Served(
+            application.description, _url(options, with_prefix=False), application.gateway, application.handlers,
+            application.apps,
+        )  # fmt: skip
+        inspector = _inspector(options, recorder, served)
+        greeting += f"\nInspector at {inspector.url}  (for this machine only)"
+    server = DevelopmentServer(
+        application.app, greeting, options, websockets=application.websockets, inspector=inspector
+    )
     _run(server, listener)
     if server.started:
         return server.exit_status
@@ -69,7 +82,11 @@ def serve_error(listener: socket.socket, options: argparse.Namespace, report: st
     """
     print_message("The next change of code restarts the server (press Ctrl-C to stop).")
     app = AccessLogMiddleware(ErrorPageApplication(report if options.debugger else ""))
-    server = DevelopmentServer(app, "", argparse.Namespace(**vars(options) | {"plain": True}))
+    inspector = None
+    if options.inspector_listener is not None:
+        served = Served("The application cannot be served.", _url(options, with_prefix=False))
+        inspector = _inspector(options, Recorder(), served)
+    server = DevelopmentServer(app, "", argparse.Namespace(**vars(options) | {"plain": True}), inspector=inspector)
     _run(server, listener)
     return server.exit_status
 
@@ -115,10 +132,15 @@ def _stop_with_parent(pipe: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _url(options: argparse.Namespace) -> str:
+def _inspector(options: argparse.Namespace, recorder: Recorder, served: Served) -> InspectorServer:
+    listener = socket.socket(fileno=os.dup(options.inspector_listener))  # asyncio closes it with the server
+    return InspectorServer(InspectorApplication(recorder, served), listener)
+
+
+def _url(options: argparse.Namespace, *, with_prefix: bool = True) -> str:
     scheme = "https" if options.ssl_certfile else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
-    prefix = front_door_settings(options).prefix
+    prefix = front_door_settings(options).prefix if with_prefix else ""
     return f"{scheme}://{host}:{options.port}" + (f"{prefix}/" if prefix else "")
 
 

@@ -112,7 +112,9 @@ class ServerProcess:
             "failed_status": failed_status,
         }
         environment = os.environ | {ARGUMENTS_VARIABLE: json.dumps(arguments)}
-        descriptors = (listener.fileno(), read_end)
+        descriptors = [listener.fileno(), read_end]
+        if options.inspector_listener is not None:
+            descriptors.append(options.inspector_listener)
         self._process = subprocess.Popen(_COMMAND, pass_fds=descriptors, env=environment)  # noqa: S603 - a constant
         os.close(read_end)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import socket
     from types import FrameType
 
+    from bridge.dev.cli.server.inspector_server import InspectorServer
+
 # Seconds after Ctrl-C for the requests in flight, after these for the lifespan, and after a second Ctrl-C for both.
 _REQUESTS_SECONDS, _LIFESPAN_SECONDS, _HURRY_SECONDS = 10, 3, 1
 # How often, and how many seconds each time, a shutdown waits for the first request of a client that has connected.
@@ -48,12 +50,21 @@ class DevelopmentServer(uvicorn.Server):
         greeting: a line to print once the application has started up; ``""`` for none.
         options: the options of ``bridge serve``.
         websockets: whether the application accepts WebSockets; otherwise they are refused with 403.
+        inspector: the server of the inspector, which is started and closed with this one; None without an inspector.
 
     Attributes:
         startup_error: why the application did not start up; ``""`` if it did.
     """
 
-    def __init__(self, app: Any, greeting: str, options: argparse.Namespace, *, websockets: bool = False) -> None:
+    def __init__(
+        self,
+        app: Any,
+        greeting: str,
+        options: argparse.Namespace,
+        *,
+        websockets: bool = False,
+        inspector: InspectorServer | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 self._call,
@@ -76,6 +87,7 @@ class DevelopmentServer(uvicorn.Server):
         )
         self.startup_error = ""
         self._app = app
+        self._inspector = inspector
         self._greeting = greeting
         self._accepts_websockets = websockets
         self._is_plain = bool(options.plain)
@@ -110,7 +122,11 @@ class DevelopmentServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application up and print the greeting."""
         await super().startup(sockets)
-        if not self.should_exit and self._greeting:
+        if self.should_exit:
+            return
+        if self._inspector is not None:
+            await self._inspector.start()
+        if self._greeting:
             print_message(self._greeting)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -152,6 +168,8 @@ class DevelopmentServer(uvicorn.Server):
             )
         for server in self.servers:
             server.close()
+        if self._inspector is not None:
+            await self._inspector.close()
         await self._await_first_requests()
         for connection in self._http_connections():
             is_idle = connection.cycle is None or connection.cycle.response_complete

@@ -70,6 +70,11 @@ class LambdaService:
         self._reaper: ProcessReaper | None = None
         self._start_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The function's own environment variables."""
+        return self._function.environment
+
     async def __aenter__(self) -> LambdaService:
         await self.startup_here()
         return self
