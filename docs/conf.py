@@ -32,6 +32,8 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_numpy_docstring = False
 
+smartquotes = False  # they would turn --option into a dash
+
 html_theme = "furo"
 html_title = "bridge"
 html_baseurl = "https://serverless-bridge.github.io/serverless-bridge/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -58,7 +59,7 @@ def row(action: argparse.Action) -> str:
     takes_value = action.nargs != 0
     value = f" {metavar or action.dest.upper()}" if takes_value else ""
     names = ", ".join(f"`{option}{value if option.startswith('--') else ''}`" for option in action.option_strings)
-    text = (action.help or "").replace("|", "\\|").replace("<", "&lt;")
+    text = re.sub(r"([*_|<])", r"\\\1", action.help or "")
     return f"| {names or f'`{metavar or action.dest.upper()}`'} | {sentence(text)} |"
 
 

@@ -41,7 +41,7 @@ _RUNTIME_DEFAULTS: dict[str, Any] = {"response_mode": None, "concurrency": 1, "s
 _APP_HELP = (
     "the application: module:attribute, module.attribute, dir/module.attribute, path/to/file.py:attribute, "
     "module:factory(), or a module alone for its app or application; default: the variable BRIDGE_APP, app in "
-    "[tool.bridge] of pyproject.toml, or the functions in serverless.yml or template.yaml"
+    "[tool.bridge] of pyproject.toml, the functions in serverless.yml or template.yaml, or the only one in the code"
 )
 
 
