@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.handler_cache import handle_request
     from bridge.handlers import Handler, asgi_handler, handler, wsgi_handler
     from bridge.request import CurrentRequest, current_request
+    from bridge.response_callbacks import after_response
     from bridge.settings import Settings
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "RunningLoopError",
     "SettingError",
     "Settings",
+    "after_response",
     "asgi_handler",
     "current_request",
     "handle_request",
@@ -48,6 +50,7 @@ _MODULES = {
     "CurrentRequest": "bridge.request",
     "Handler": "bridge.handlers",
     "Settings": "bridge.settings",
+    "after_response": "bridge.response_callbacks",
     "asgi_handler": "bridge.handlers",
     "current_request": "bridge.request",
     "handle_request": "bridge.handler_cache",

@@ -59,6 +59,8 @@ _NOT_ASCII = bytes(range(0x80, 0x100))
 _BLOCK = 16_384
 # Upper bound for the JSON of a payload without its headers' text and its body: keys, quotes, commas.
 PAYLOAD_FRAME = 65_536
+# The same for one header, in characters of the longest escape: CloudFront's form repeats its keys for each value.
+HEADER_FRAME = 8
 
 
 def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str, bool]:
@@ -86,7 +88,9 @@ def decode_text(body: bytes, fields: Fields, is_text: Callable[[str], bool] | No
     """
     if fields.is_encoded:
         return None, "it has a Content-Encoding"
-    codec, rule = text_codec(fields.content_type)
+    content_type = fields.content_type
+    find = text_codec if len(content_type) <= _LONGEST_CACHED else text_codec.__wrapped__
+    codec, rule = find(content_type)
     if codec is None and is_text is not None and is_text(fields.content_type):
         codec, rule = _codec_of_charset(fields.content_type), "the option text_types names its Content-Type"
     if codec is None:
@@ -95,6 +99,9 @@ def decode_text(body: bytes, fields: Fields, is_text: Callable[[str], bool] | No
         return body.decode(codec), rule
     except UnicodeDecodeError:
         return None, f"its bytes are not valid {codec.upper()}"
+
+
+_LONGEST_CACHED = 128
 
 
 @lru_cache(256)
@@ -149,7 +156,7 @@ def excess(payload: dict[str, Any], body: bytes, header_size: int, limit: int) -
     Args:
         payload: the payload.
         body: the body in it, before it was encoded.
-        header_size: the number of characters in its headers.
+        header_size: the number of characters in its headers, and :data:`HEADER_FRAME` for each of them.
         limit: in bytes of JSON.
     """
     if (len(body) + header_size) * LONGEST_ESCAPE + PAYLOAD_FRAME <= limit:

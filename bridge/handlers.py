@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bridge.bodies import LONGEST_ESCAPE, PAYLOAD_FRAME, excess
+from bridge.bodies import HEADER_FRAME, LONGEST_ESCAPE, PAYLOAD_FRAME, excess
 from bridge.deadline import watcher
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError
-from bridge.interface import interface_of, is_lambda_handler
+from bridge.interface import framework_hint, interface_of, is_lambda_handler
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.response import Response
+from bridge.response_callbacks import answered
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import recognise, source_named
 
@@ -57,6 +58,7 @@ class Handler:
         self.settings = settings
         self.respond = respond
         self.asgi = asgi
+        self.__name__ = self.__qualname__ = "handler"  # decorators read them, functools.wraps copies them
 
     @property
     def is_async(self) -> bool:
@@ -110,9 +112,10 @@ class Handler:
             try:
                 response = scope.refusal or self.respond(scope)
             except Exception:
-                response = server_error(scope)
+                response = self.failed(scope)
             return self.write(source, scope, response)
         finally:
+            answered()
             current.reset(token)
 
     async def answer(self, event: Any, context: Any = None) -> Any:
@@ -138,10 +141,15 @@ class Handler:
             try:
                 response = scope.refusal or await self.asgi.serve(scope)
             except Exception:
-                response = server_error(scope)
+                response = self.failed(scope)
             return self.write(source, scope, response)
         finally:
+            answered()
             current.reset(token)
+
+    def failed(self, scope: Scope) -> Response:
+        """The response for the exception that is being handled."""
+        return server_error(scope)
 
     def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - used by subclasses
         """The source that sent *event*; None if the event is no HTTP request."""
@@ -174,8 +182,9 @@ class Handler:
             raise
         except Exception:
             return source.write(server_error(scope), scope, self.settings)
-        if (len(response.body) + response.header_size) * LONGEST_ESCAPE + PAYLOAD_FRAME > scope.limit:
-            size = excess(payload, response.body, response.header_size, scope.limit)
+        headers = response.header_size + HEADER_FRAME * len(response.headers)
+        if (len(response.body) + headers) * LONGEST_ESCAPE + PAYLOAD_FRAME > scope.limit:
+            size = excess(payload, response.body, headers, scope.limit)
             if size:
                 return source.write(_too_large(scope, size), scope, self.settings)
         return payload
@@ -192,6 +201,7 @@ class Handler:
         try:
             return answer(event, context, app=self.app, settings=self.settings, startup=self.startup)
         finally:
+            answered()
             current.reset(token)
 
 
@@ -335,9 +345,16 @@ def server_error(scope: Scope) -> Response:
     error = sys.exc_info()[1]
     try:
         logger.exception("The application failed at %s", scope)
-    except OSError:  # no file descriptor is left, not even for a traceback's source lines
-        print(f"The application failed at {scope}: {error!r}", file=sys.stderr)
+    except Exception:  # no file descriptor is left for the traceback's source lines, or the log's own handler failed
+        print(f"The application failed at {scope}: {_repr(error)}", file=sys.stderr)
     return Response.plain(500, "Internal Server Error")
+
+
+def _repr(error: BaseException | None) -> str:
+    try:
+        return repr(error)
+    except Exception:
+        return type(error).__name__
 
 
 def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
@@ -348,6 +365,11 @@ def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
         watcher.begin(scope)
         try:
             return call(app, environ_of(scope))
+        except BaseException as error:
+            # asyncio is imported if the application has raised its exception, and not for this.
+            if isinstance(error, getattr(sys.modules.get("asyncio"), "CancelledError", ())):
+                raise InterfaceError("The application raised CancelledError.") from error
+            raise
         finally:
             watcher.end(scope)
 
@@ -363,7 +385,7 @@ def _interface_of(app: Any, default: str) -> str:
     try:
         return interface_of(app)
     except InterfaceError:
-        if not callable(app):
+        if not callable(app) or framework_hint(app):
             raise
         return default
 

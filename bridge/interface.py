@@ -24,6 +24,14 @@ _WRAPPED = ("__wrapped__", "app", "wsgi_app", "asgi_app", "application", "_app",
 _EVENT_NAMES = ("event", "evt", "_event", "lambda_event", "raw_event")
 _CONTEXT_NAMES = ("context", "ctx", "_context", "_ctx", "lambda_context")
 _APPLICATION_NAMES = ("environ", "env", "scope")
+# What to do about applications that are neither WSGI nor ASGI, by the package of their class.
+_OWN_SERVER = "runs only on its own HTTP server, so Lambda cannot call it. Use a WSGI or an ASGI framework."
+_HINTS = {
+    "aiohttp": f"An application of aiohttp.web {_OWN_SERVER}",
+    "dash": "The WSGI application of Dash is its attribute server: pass app.server, or name it as module:app.server.",
+    "robyn": f"A Robyn application {_OWN_SERVER}",
+    "tornado": f"A Tornado application {_OWN_SERVER}",
+}
 _DEEPEST_WRAPPER = 32  # there are objects, such as mocks, that have every attribute
 
 
@@ -33,26 +41,34 @@ def interface_of(app: Any) -> str:
     Raises:
         InterfaceError: *app* has neither interface, or it is not recognisable; the message says what to do.
     """
+    hint = framework_hint(app)
     if not callable(app):
         raise InterfaceError(
-            f"The application is {app!r}, a {type(app).__name__}, which cannot be called. If a function returns the "
+            hint
+            or f"The application is {app!r}, a {type(app).__name__}, which cannot be called. If a function returns the "
             "application, name it with (), as in module:factory()."
         )
     wrapped = app
     for _ in range(_DEEPEST_WRAPPER):
         interface = _by_call(wrapped)
-        if interface:
+        if interface and not (hint and interface == "asgi2"):  # Tornado's take one argument as well
             return interface
         names = _WRAPPED if not isinstance(wrapped, type) else _WRAPPED[:1]  # a class's attributes are its instances'
         wrapped = next((value for name in names if callable(value := getattr(wrapped, name, None))), None)
         if wrapped is None:
             break
     raise InterfaceError(
-        f"{app!r} is not recognisable as a WSGI or an ASGI application: it takes neither 2 arguments (WSGI) nor 3 "
+        hint
+        or f"{app!r} is not recognisable as a WSGI or an ASGI application: it takes neither 2 arguments (WSGI) nor 3 "
         "(ASGI). If it returns the application, call it, or name it with (), as in module:factory(). Otherwise state "
         "the interface with bridge.wsgi_handler(app) or bridge.asgi_handler(app). (A Lambda handler is recognised by "
         "the names of its parameters, event and context.)"
     )
+
+
+def framework_hint(app: Any) -> str:
+    """What to do about an application of a framework that has neither interface; ``""`` for others."""
+    return next((hint for cls in type(app).__mro__ if (hint := _HINTS.get(cls.__module__.partition(".")[0]))), "")
 
 
 def is_lambda_handler(target: Any) -> bool:

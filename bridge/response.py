@@ -52,7 +52,10 @@ class Response:
             InterfaceError: a name is not a token, or a value contains a line break or NUL.
         """
         single = dict(self.headers)
-        content_type, cookie, is_regular, size = _layout(tuple(single))
+        names = tuple(single)
+        # An application may take names from its clients, so what is cached is limited in length as well.
+        layout = _layout if len("".join(names)) <= _LONGEST_CACHED else _layout.__wrapped__
+        content_type, cookie, is_regular, size = layout(names)
         # All values together: are they printable ASCII, without space at either end?
         values = "|".join(single.values())
         self.header_size = size + len(values)
@@ -85,13 +88,15 @@ class Response:
                 groups.setdefault(key, (name, []))[1].append(_json_text(name, value))
         fields = Fields()
         fields.single = {}
+        repeated: dict[str, list[str]] = {}
         for key, (name, values) in groups.items():
             if key == "set-cookie":
                 fields.cookie_name, fields.cookies = name, values
             elif len(values) == 1:
                 fields.single[name] = values[0]
             else:
-                fields.repeated = {**(fields.repeated or {}), name: values}
+                repeated[name] = values
+        fields.repeated = repeated or None
         if "content-type" in groups:
             fields.content_type = groups["content-type"][1][-1]
         if "content-encoding" in groups:
@@ -138,6 +143,9 @@ class Fields:
         if self.cookies:
             lists[self.cookie_name] = self.cookies
         return lists
+
+
+_LONGEST_CACHED = 2048
 
 
 @lru_cache(256)

@@ -23,7 +23,8 @@ REQUEST = Request(
 # The modules of the bridge that a WSGI handler loads for its first request, beside that of the source.
 WSGI_MODULES = {
     "bridge", "bridge.bodies", "bridge.deadline", "bridge.errors", "bridge.handlers", "bridge.interface",
-    "bridge.limits", "bridge.logs", "bridge.request", "bridge.response", "bridge.settings", "bridge.sources",
+    "bridge.limits", "bridge.logs", "bridge.request", "bridge.response",
+    "bridge.response_callbacks", "bridge.settings", "bridge.sources",
     "bridge.sources.fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ",
 }  # fmt: skip
 ASGI_MODULES = WSGI_MODULES - {"bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ"} | {

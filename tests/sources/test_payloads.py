@@ -183,3 +183,23 @@ def test_the_limit_of_each_source() -> None:
     limits = {name: scope_of(load_event(name)).limit for name in EVENTS}
     special = {"alb": 1_048_576, "alb_multi": 1_048_576, "edge_viewer_request": 40_960}
     assert limits == {name: special.get(name, 6_291_556) for name in EVENTS}
+
+
+@pytest.mark.parametrize("name", [*EVENTS[:-1], "edge_origin_request"])
+@pytest.mark.parametrize("kind", ["quotes", "long names", "short names", "repeated", "cookies"])
+def test_headers_count_towards_the_limit_as_json_writes_them(name: str, kind: str) -> None:
+    headers: Pairs = {
+        "quotes": [(f"x-{number}", '"' * 2048) for number in range(31)],
+        "long names": [("n" * 60_000 + str(number), "v") for number in range(5)],
+        "short names": [(f"{chr(97 + number // 676)}{chr(97 + number // 26 % 26)}{chr(97 + number % 26)}", "")
+                        for number in range(17_000)],
+        "repeated": [("x", "")] * 12_000,
+        "cookies": [("set-cookie", f"{number}=") for number in range(500)],
+    }[kind]  # fmt: skip
+    limit = scope_of(load_event(name)).limit
+    frame = len(json.dumps(payload_of(load_event(name), "200 OK", [("Content-Type", "text/plain"), *headers], b"")))
+    for body in (b"a", b"\x01"):
+        for size in (limit - frame - 400_000, limit - frame - 100, limit - frame + 400_000):
+            count = max(0, size) // (6 if body == b"\x01" else 1)
+            payload = payload_of(load_event(name), "200 OK", [("Content-Type", "text/plain"), *headers], body * count)
+            assert len(json.dumps(payload)) <= limit
