@@ -9,13 +9,14 @@ from bridge.asgi.cycle import RequestCycle, connection_scope, gateway_timeout
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
 from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, is_loop_running, new_loop_runner, request_tasks
 from bridge.deadline import watcher
-from bridge.errors import LifespanError, RunningLoopError
+from bridge.errors import InterfaceError, LifespanError, RunningLoopError
 from bridge.logs import logger
 from bridge.request import current
 from bridge.shutdown import at_shutdown, cancel, request_answered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from bridge.request import Scope
@@ -38,6 +39,7 @@ class AsgiApplication:
 
     Attributes:
         app: the application.
+        find_loop: returns an event loop to use in place of a new one, or None; the loop is not closed.
     """
 
     def __init__(self, app: Any, settings: Settings) -> None:
@@ -51,6 +53,7 @@ class AsgiApplication:
         self._starting: Lifespan | None = None
         self._lifespan: Lifespan | None = None
         self._cycles: dict[Scope, RequestCycle] = {}
+        self.find_loop: Callable[[], asyncio.AbstractEventLoop | None] | None = None
 
     def check_thread(self) -> None:
         """Check that the application may be called synchronously in the calling thread.
@@ -209,8 +212,11 @@ class AsgiApplication:
             self._runner.abandon(cycle.task)
 
     def _own_runner(self) -> LoopRunner:
+        runner = self._runner
+        if runner is not None and runner.is_adopted and runner.loop.is_closed():
+            self._runner, self._lifespan, self._is_started = None, None, False
         if self._runner is None:
-            self._runner = new_loop_runner()
+            self._runner = new_loop_runner(self.find_loop() if self.find_loop is not None else None)
         return self._runner
 
     def _is_busy(self) -> bool:
@@ -245,11 +251,18 @@ class AsgiApplication:
                 await self.app(connection_scope(scope, state), cycle.receive, cycle.send)
             except Exception:
                 cycle.log_late_exception(scope)
+            except asyncio.CancelledError as error:
+                if self._may_be_cancelled(cycle):
+                    raise
+                if not cycle.is_complete:
+                    raise InterfaceError("The application cancelled its own task, or raised CancelledError.") from error
             response = cycle.result()
-            # Callbacks that the application has left run now; those of abandoned asynchronous generators start tasks.
-            await asyncio.sleep(0)
-            if cycle.tasks:
-                await cycle.settle()
+            try:
+                await _settle(cycle)
+            except asyncio.CancelledError:
+                if self._may_be_cancelled(cycle):
+                    raise
+                await _settle(cycle)
             return response
         except BaseException as error:
             cycle.disconnect()
@@ -260,6 +273,13 @@ class AsgiApplication:
             raise
         finally:
             request_tasks.reset(token)
+
+    def _may_be_cancelled(self, cycle: RequestCycle) -> bool:
+        """Whether a cancellation of the request may come from outside of the application.
+
+        A server's task may be cancelled by the server. On the application's own loop only the deadline cancels.
+        """
+        return self._runner is None or cycle.is_timed_out
 
     def _on_deadline(self, scope: Scope) -> None:
         """Cancel a request, or the startup that it waits for. Called in the deadline watcher's thread."""
@@ -293,6 +313,14 @@ class _OwnLoopCycle(RequestCycle):
 
     def abandon(self) -> None:
         self._application.abandon(self)
+
+
+async def _settle(cycle: RequestCycle) -> None:
+    """Wait for what the application has left."""
+    # Callbacks run now; those of abandoned asynchronous generators start tasks.
+    await asyncio.sleep(0)
+    if cycle.tasks:
+        await cycle.settle()
 
 
 def _await_chain(task: asyncio.Task[Any]) -> str:

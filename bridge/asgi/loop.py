@@ -42,21 +42,31 @@ class LoopRunner:
     The calling thread runs the loop. A call from another thread waits for its turn, so all requests, the lifespan and
     everything that the application keeps live on one loop.
 
+    Args:
+        loop: an event loop of somebody else, which is not closed; None for a new one.
+
     Attributes:
-        loop: the event loop, made by the current event loop policy.
-        is_closed: whether :meth:`close` was called.
+        loop: the event loop; a new one is made by the current event loop policy.
+        is_adopted: whether the loop belongs to somebody else.
     """
 
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.loop.set_task_factory(create_task)
-        self.is_closed = False
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.is_adopted = loop is not None
+        self.loop = loop or asyncio.new_event_loop()
+        if self.loop.get_task_factory() is None:
+            self.loop.set_task_factory(create_task)
+        self._is_closed = False
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._abandoned: asyncio.Task[Any] | None = None
         # The loop always runs until this task, which never ends, and is stopped when a request is answered. anyio
         # keeps its worker threads as long as the task lives that the loop was started with.
         self._root = self.loop.create_task(self._wait_forever(), name="bridge")
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether :meth:`close` was called, or the owner of an adopted loop has closed it."""
+        return self._is_closed or self.loop.is_closed()
 
     @property
     def is_running(self) -> bool:
@@ -94,6 +104,7 @@ class LoopRunner:
                     self._run_until_stopped()
             except BaseException:  # KeyboardInterrupt, or a task that ends the process
                 task.cancel()
+                task.add_done_callback(_retrieve)
                 raise
         finally:
             self._task = self._abandoned = None
@@ -113,18 +124,20 @@ class LoopRunner:
         if self.is_closed:
             return
         try:
-            left = asyncio.all_tasks(self.loop) - {self._root}
-            for task in left:
-                task.cancel()
-            self.run(_wait(left), LOCK_SECONDS)
-            self.run(_wait({self.loop.create_task(self.loop.shutdown_asyncgens())}), LOCK_SECONDS)
+            if not self.is_adopted:
+                left = asyncio.all_tasks(self.loop) - {self._root}
+                for task in left:
+                    task.cancel()
+                self.run(_wait(left), LOCK_SECONDS)
+                self.run(_wait({self.loop.create_task(self.loop.shutdown_asyncgens())}), LOCK_SECONDS)
         finally:
-            self.is_closed = True
+            self._is_closed = True
             if self._lock.acquire(timeout=CLOSE_SECONDS):
                 self._root.cancel()
                 with suppress(asyncio.CancelledError):
                     self.loop.run_until_complete(self._root)
-                self.loop.close()
+                if not self.is_adopted:
+                    self.loop.close()
                 self._lock.release()
 
     async def _run_and_stop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -144,9 +157,9 @@ class LoopRunner:
         await self.loop.create_future()
 
 
-def new_loop_runner() -> LoopRunner:
+def new_loop_runner(loop: asyncio.AbstractEventLoop | None = None) -> LoopRunner:
     """A LoopRunner made in an empty context: its root task lives on and must not keep the first request alive."""
-    return Context().run(LoopRunner)
+    return Context().run(LoopRunner, loop)
 
 
 async def settle(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
@@ -179,6 +192,12 @@ def is_loop_running() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Mark the exception of a task as retrieved; asyncio would log it."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _wait(tasks: set[asyncio.Task[Any]]) -> None:

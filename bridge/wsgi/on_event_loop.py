@@ -6,6 +6,7 @@ thread for each request instead of one for all; a Content-Length does not cut th
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 from asgiref.sync import sync_to_async
@@ -79,8 +80,8 @@ class _Request(WsgiToAsgiInstance):
                 close = getattr(result, "close", None)
                 if close is not None:
                     close()
-        except StopIteration as error:  # a future cannot carry it: the request would wait forever
-            raise RuntimeError("The application raised StopIteration.") from error
+        except (StopIteration, asyncio.CancelledError) as error:  # futures cannot carry them
+            raise InterfaceError(f"The application raised {type(error).__name__}.") from error
 
 
 class _SendingStartResponse(StartResponse):
