@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,3 +79,83 @@ def test_memory_does_not_grow_with_clients_that_send_their_own_names_and_values(
 
     before = blocks_after(1_500)  # more than any cache holds
     assert blocks_after(3_000) - before < 300
+
+
+def with_long_names(number: int, source: str) -> dict[str, Any]:
+    """An event whose header names, host and port are long and its own."""
+    event = EVENTS[source]
+    text = f"{number}{'x' * 6_000}"
+    headers = {"host": text, "Host": text, f"x-{text}": "1", "x-forwarded-port": text, "accept": text, "name": text}
+    key = "multiValueHeaders" if "multiValueHeaders" in event else "headers"
+    values = {name: [value] for name, value in headers.items()} if key == "multiValueHeaders" else headers
+    return {**event, key: {**(event[key] or {}), **values}}
+
+
+@pytest.mark.usefixtures("empty_caches")
+@pytest.mark.parametrize("source", ["http-api", "rest-api", "alb-multi"])
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_memory_does_not_grow_with_long_names_of_clients(interface: str, source: str) -> None:
+    """Applications that repeat a client's text in a header's name and in the Content-Type included."""
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        text = environ["HTTP_NAME"]
+        start_response("200 OK", [("Content-Type", f"text/{text}"), (f"x-{text}", "1")])
+        return [b"x"]
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        text = dict(scope["headers"])[b"name"]
+        headers = [(b"content-type", b"text/" + text), (b"x-" + text, b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    handler = bridge.wsgi_handler(wsgi) if interface == "wsgi" else bridge.asgi_handler(asgi, lifespan="off")
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            if number == 20:
+                gc.collect()
+                before = tracemalloc.get_traced_memory()[0]
+            handler(with_long_names(number, source))
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - before < 1_000_000
+    finally:
+        tracemalloc.stop()
+        handler.close()
+
+
+@pytest.mark.usefixtures("empty_caches")
+def test_requests_are_answered_as_before_once_clients_have_filled_the_caches(handler: Handler) -> None:
+    before = calls_of(handler, EVENTS["http-api"])
+    for number in range(3_000):
+        handler(event_of_client(EVENTS["http-api"], number))
+    assert calls_of(handler, EVENTS["http-api"]) <= before
+
+
+def seconds_of(handler: Handler, event: dict[str, Any]) -> float:
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        handler(event)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("part", ["request", "response"])
+def test_time_grows_linearly_with_repeated_headers(handler: Handler, part: str) -> None:
+    """Of a request one header many times, of a response many headers twice."""
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        count = int(environ["QUERY_STRING"])
+        start_response("200 OK", [(f"x-{number // 2}", "1") for number in range(count)])
+        return []
+
+    if part == "response":
+        handler = bridge.wsgi_handler(wsgi)
+
+    def event(count: int) -> dict[str, Any]:
+        if part == "response":
+            return {**EVENTS["http-api"], "rawQueryString": str(count)}
+        headers = {**EVENTS["alb-multi"]["multiValueHeaders"], "x-tag": ["1"] * count * 5}
+        return {**EVENTS["alb-multi"], "multiValueHeaders": headers}
+
+    assert seconds_of(handler, event(40_000)) < 30 * seconds_of(handler, event(4_000)) + 0.05

@@ -210,9 +210,10 @@ def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 # Header names as ASGI spells them, but for those that _general_headers() treats specially. Clients choose names, so
-# their number is limited.
+# their number and length are limited.
 _names: dict[str, bytes] = {}
 _MOST_NAMES = 1024
+_LONGEST_NAME = 64
 
 
 def _general_headers(headers: Collection[tuple[str, str]]) -> tuple[list[tuple[bytes, bytes]], bool]:
@@ -228,7 +229,9 @@ def _general_headers(headers: Collection[tuple[str, str]]) -> tuple[list[tuple[b
         pairs.append((key, value.encode("latin-1")))
         if key == b"cookie":
             cookies.append(pairs[-1][1])
-        if len(_names) < _MOST_NAMES and (key != b"cookie" or name in ("cookie", "Cookie")):
+        if len(name) <= _LONGEST_NAME and (key != b"cookie" or name in ("cookie", "Cookie")):
+            if len(_names) >= _MOST_NAMES:
+                _names.clear()
             _names[name] = key
     if len(cookies) > 1:
         pairs = [*[pair for pair in pairs if pair[0] != b"cookie"], (b"cookie", b"; ".join(cookies))]

@@ -109,7 +109,9 @@ def _header_variables(headers: Collection[tuple[str, str]]) -> dict[str | None, 
     values: dict[str | None, list[str]] = {}
     for name, value in headers:
         key = environ_key(name)
-        if len(_keys) < _MOST_KEYS:
+        if len(name) <= _LONGEST_KEY:
+            if len(_keys) >= _MOST_KEYS:
+                _keys.clear()
             _keys[name] = key
         values.setdefault(key, []).append(value)
     return {
@@ -120,9 +122,10 @@ def _header_variables(headers: Collection[tuple[str, str]]) -> dict[str | None, 
     }
 
 
-# environ_key() of header names. Clients choose names, so their number is limited.
+# environ_key() of header names. Clients choose names, so their number and length are limited.
 _keys: dict[str, str | None] = {}
 _MOST_KEYS = 1024
+_LONGEST_KEY = 64
 
 
 _SPECIAL_KEYS: dict[str, str | None] = {
