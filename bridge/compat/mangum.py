@@ -5,8 +5,12 @@ The migration guide lists the differences from Mangum: docs/migrating.md.
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import warnings
 from weakref import finalize
 
+from bridge.errors import LifespanError
 from bridge.handler_cache import identity_of
 from bridge.handlers import Handler, asgi_handler
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
@@ -79,27 +83,32 @@ class Mangum(Handler):
         excluded = [*(exclude_headers or ())]
         self.lifespan = lifespan
         self.custom_handlers = [*(custom_handlers or ())]
-        self.config = {
-            "api_gateway_base_path": api_gateway_base_path or "/",
-            "text_mime_types": text_parts or [*_TEXT_MIME_TYPES],
-            "exclude_headers": [name.lower() for name in excluded],
-        }
         # Only values that differ from the defaults are options; the environment may set the others.
         options: Options = {}
         if lifespan != "auto":
             options["lifespan"] = lifespan
         if api_gateway_base_path not in ("/", "", None):
             options["base_path"] = api_gateway_base_path
-        if text_parts:
-            options["text_types"] = lambda content_type: any(part in content_type for part in text_parts)
         if excluded:
             options["exclude_headers"] = excluded
         settings = Settings(options)
+        text_parts = text_parts or [*_TEXT_MIME_TYPES]
+        is_text = settings.is_text
+        settings.is_text = lambda content_type: (
+            any(part in content_type for part in text_parts) or (is_text is not None and is_text(content_type))
+        )
+        # Programs change the lists after the handler was made.
+        self.config: dict[str, Any] = {
+            "api_gateway_base_path": api_gateway_base_path or "/",
+            "text_mime_types": text_parts,
+            "exclude_headers": [name.lower() for name in excluded] or [*settings.exclude_headers],
+        }
         key = (identity_of(app), settings.lifespan, bool(self.custom_handlers))
         asgi = _released.pop(key, None)
         if asgi is None:
             asgi = asgi_handler(_WithCustomScopes(app) if self.custom_handlers else app, **options).asgi
         assert asgi is not None
+        asgi.find_loop = _current_loop
         super().__init__(app, settings, asgi.respond, asgi)
         self._finalizer = finalize(self, _release, key, asgi)
         self._finalizer.atexit = False
@@ -109,8 +118,15 @@ class Mangum(Handler):
         self._finalizer.detach()
         super().close()
 
+    def failed(self, scope: Scope) -> Response:
+        """Fail the invocation if the lifespan failed to start, as Mangum does."""
+        if isinstance(sys.exception(), LifespanError):
+            raise
+        return super().failed(scope)
+
     def source_of(self, event: Any, context: Any) -> Source | None:
         """Return the first custom handler that accepts the event, as a source; else the bridge's own source."""
+        self.settings.exclude_headers = frozenset(self.config["exclude_headers"])
         for custom_handler in self.custom_handlers:
             if custom_handler.infer(event, context, self.config):
                 return _CustomSource(custom_handler(event, context, self.config))
@@ -161,6 +177,17 @@ class _WithCustomScopes:
         if isinstance(request, _CustomScope):
             scope = {**request.asgi_scope, "state": scope["state"]} if "state" in scope else request.asgi_scope
         await self._app(scope, receive, send)
+
+
+def _current_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that the function's module has set, on which it may have connected clients."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # no loop is set, and Python would make one
+        try:
+            loop = asyncio.get_event_loop()
+        except (DeprecationWarning, RuntimeError):
+            return None
+    return None if loop.is_closed() or loop.is_running() else loop
 
 
 def _release(key: tuple[object, ...], asgi: AsgiApplication) -> None:

@@ -14,6 +14,7 @@ from bridge.dev.gateway import SOURCES, Request, compose, interpret
 from bridge.errors import LifespanError, SettingError
 from bridge.handlers import Handler
 from bridge.settings import VARIABLES
+from tests.helpers import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -338,3 +339,77 @@ def test_mangums_own_handlers_work_as_custom_handlers() -> None:
         assert payload["body"] == "body"
         assert app.scopes[-1]["raw_path"] is None
     assert app.scopes[0]["path"] == "/page"
+
+
+def test_the_lists_of_the_configuration_may_change_after_the_handler_was_made() -> None:
+    application = Application(content_type="application/x-tea", body=b"tea")
+    handler = Mangum(application, lifespan="off")
+    event = compose(Request(), "http-api")
+    payload = handler(event, None)
+    assert payload["isBase64Encoded"]
+    assert "x-secret" in payload["headers"]
+
+    handler.config["text_mime_types"].append("application/x-tea")
+    handler.config["exclude_headers"].append("x-secret")
+    payload = handler(event, None)
+    assert payload["body"] == "tea"
+    assert "x-secret" not in payload["headers"]
+    handler.close()
+
+
+def failing_startup(*, is_answered: bool) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            if is_answered:
+                await send({"type": "lifespan.startup.failed", "message": "no database"})
+            raise RuntimeError("no database")
+
+    return app
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "on"])
+async def test_a_startup_that_fails_fails_the_invocation(lifespan: Any) -> None:
+    handler = Mangum(failing_startup(is_answered=True), lifespan)
+    with pytest.raises(LifespanError, match="no database"):
+        await handler.answer(compose(Request(), "http-api"), None)
+
+
+@pytest.mark.parametrize(("lifespan", "is_answered"), [("auto", True), ("on", True), ("on", False)])
+def test_a_startup_that_fails_fails_a_synchronous_invocation(lifespan: Any, is_answered: bool) -> None:
+    handler = Mangum(failing_startup(is_answered=is_answered), lifespan)
+    for _ in range(2):
+        with pytest.raises(LifespanError, match="no database"):
+            handler(compose(Request(), "http-api"), None)
+    handler.close()
+
+
+def test_an_event_loop_that_the_module_has_set_is_used_and_stays_open() -> None:
+    run_script(
+        """
+        import asyncio
+        from bridge.compat.mangum import Mangum
+        from bridge.dev.gateway import Request, compose
+
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        connected = loop.create_future()  # as a client that was connected at import
+        loop.call_later(0.01, connected.set_result, b"fine")
+
+        async def app(scope, receive, send):
+            assert asyncio.get_running_loop() is loop
+            body = await connected
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+        first, second = Mangum(app, lifespan="off"), Mangum(app, lifespan="auto")
+        for handler in (first, second, first):
+            assert handler(compose(Request(), "http-api"), None)["body"] == "fine"
+        first.close()
+        assert second(compose(Request(), "http-api"), None)["body"] == "fine"
+        second.close()
+        assert not loop.is_closed()
+        assert loop.run_until_complete(asyncio.sleep(0, "usable")) == "usable"
+        loop.close()
+        """
+    )
