@@ -47,10 +47,11 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
         app: the WSGI or ASGI application of the handler, or None.
 
     Returns:
-        The command's exit status and its output, which is standard output and standard error in order.
+        The command's exit status and its output, which is standard output and standard error in order; for an event
+        without a valid command, 1 and the reason.
 
     Raises:
-        EventError: commands are disabled, or the event has no valid command.
+        EventError: commands are disabled.
         SettingError: the variable that enables commands has an invalid value.
     """
     if not boolean(f"environment variable {VARIABLE}", os.environ.get(VARIABLE), default=False):
@@ -58,10 +59,11 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
     request = event[EVENT_KEY] if isinstance(event[EVENT_KEY], dict) else {}
     command, data = request.get("command"), request.get("data", "")
     if command not in COMMANDS or not isinstance(data, str):
-        raise EventError(
+        return [
+            1,
             f'The event has no valid command. Send {{"{EVENT_KEY}": {{"command": NAME, "data": TEXT}}}}, where NAME is '
-            f"one of {', '.join(COMMANDS)}."
-        )
+            f"one of {', '.join(COMMANDS)}.\n",
+        ]
     logger.info("Running a remote command: %s.", command)
     app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref or of the bridge
     namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
