@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from bridge.dev.deploying.aws import error_code
 from bridge.dev.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from bridge.dev.deploying.aws import AwsClients
@@ -128,11 +128,19 @@ class ArtifactBucket:
         Args:
             artifact: the artifact.
             key: its key.
-            on_bytes: called with the number of bytes of each part that has arrived; from several threads.
+            on_bytes: called with the number of bytes of each part that has arrived.
         """
         if artifact.size < _PART_SIZE:
-            extra = {"ExpectedBucketOwner": self._bucket["ExpectedBucketOwner"]}
-            self._s3.upload_file(str(artifact.file), self.name, key, ExtraArgs=extra, Callback=on_bytes)
+            from boto3.s3.transfer import TransferConfig
+
+            self._s3.upload_file(
+                str(artifact.file),
+                self.name,
+                key,
+                ExtraArgs={"ExpectedBucketOwner": self._bucket["ExpectedBucketOwner"]},
+                Callback=on_bytes,
+                Config=TransferConfig(multipart_threshold=_PART_SIZE, use_threads=False),  # Ctrl-C ends it at once
+            )
         else:
             self._upload_parts(artifact, key, on_bytes)
 
@@ -198,12 +206,10 @@ class ArtifactBucket:
             or self._s3.create_multipart_upload(**target, ChecksumAlgorithm="CRC32")["UploadId"]
         )
         parts = {part["PartNumber"]: part for part in self._arrived_parts(key, upload)}
-        offsets = range(0, artifact.size, _PART_SIZE)
-        is_cancelled = threading.Event()
+        count = -(-artifact.size // _PART_SIZE)
 
-        def send(number: int, offset: int) -> None:
-            if is_cancelled.is_set():
-                return
+        def send(number: int) -> int:
+            offset = (number - 1) * _PART_SIZE
             size = min(_PART_SIZE, artifact.size - offset)
             if parts.get(number, {}).get("Size") != size:
                 with artifact.file.open("rb") as stream:
@@ -212,20 +218,14 @@ class ArtifactBucket:
                 parts[number] = self._s3.upload_part(
                     **target, UploadId=upload, PartNumber=number, Body=part, ChecksumAlgorithm="CRC32"
                 )
-            on_bytes(size)
+            return size
 
-        with ThreadPoolExecutor(_UPLOAD_THREADS, thread_name_prefix="bridge upload") as pool:
-            sent = [pool.submit(send, number, offset) for number, offset in enumerate(offsets, start=1)]
-            try:
-                for each in sent:
-                    each.result()
-            except BaseException:
-                is_cancelled.set()
-                raise
+        for size in _run_in_threads(send, range(1, count + 1)):
+            on_bytes(size)
         completed = [
             {"PartNumber": number, "ETag": part["ETag"], **_checksum(part)}
             for number, part in sorted(parts.items())
-            if number <= len(offsets)
+            if number <= count
         ]
         self._s3.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": completed})
 
@@ -247,6 +247,40 @@ class ArtifactBucket:
         for start in range(0, len(keys), 1000):
             objects = [{"Key": key} for key in keys[start : start + 1000]]
             self._s3.delete_objects(**self._bucket, Delete={"Objects": objects, "Quiet": True})
+
+
+def _run_in_threads(call: Callable[[int], int], numbers: Iterable[int]) -> Iterator[int]:
+    """Yield the results of *call* as they come, in any order; the first exception is raised.
+
+    The threads are daemons: after Ctrl-C neither this function nor the end of the process waits for them.
+    """
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    results: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
+    for number in numbers:
+        todo.put(number)
+    count, is_over = todo.qsize(), threading.Event()
+
+    def work() -> None:
+        while not is_over.is_set():
+            try:
+                number = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                results.put(call(number))
+            except Exception as error:  # raised in the calling thread
+                results.put(error)
+
+    for _ in range(min(_UPLOAD_THREADS, count)):
+        threading.Thread(target=work, name="bridge upload", daemon=True).start()
+    try:
+        for _ in range(count):
+            result = results.get()
+            if isinstance(result, Exception):
+                raise result
+            yield result
+    finally:
+        is_over.set()
 
 
 def _checksum(part: dict[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ NETWORK_HINT = "Check the network connection, --region and --endpoint-url."
 LOGIN_HINT = "Run `aws sso login`."
 POLICY_HINT = "`bridge deploy --print-policy` prints the policy with all permissions that a deployment needs."
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
-_MAX_ATTEMPTS = 8  # with exponential backoff, for throttled calls as well
+_MAX_ATTEMPTS = 5  # with exponential backoff, for throttled calls as well
 _INVALID_CREDENTIALS = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure",
     "SignatureDoesNotMatch", "InvalidSignatureException"}  # fmt: skip
 _EXPIRED_CREDENTIALS = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -97,9 +97,9 @@ class AwsClients:
         self.target = target
         with aws_errors():
             # boto3 reads AWS_DEFAULT_REGION only, the AWS CLI reads both.
-            region = target.region or os.environ.get("AWS_REGION")
+            region = target.region or os.environ.get("AWS_REGION") or None
             self._session = boto3.Session(region_name=region, profile_name=target.profile)
-            if self._session.region_name is None:
+            if not self._session.region_name:
                 raise NoRegionError
         self.region: str = self._session.region_name
         self.client = cache(self._make_client)
@@ -151,6 +151,9 @@ def aws_errors(context: str = "") -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError, Boto3Error) as error:
         prefix = f"{context}: " if context else ""
+        cause = error.__context__  # of an upload by boto3's transfer, whose own error is less precise
+        if isinstance(error, Boto3Error) and isinstance(cause, BotoCoreError | ClientError):
+            error = cause
         raise AwsError(f"{prefix}{describe_error(error)}") from error
 
 

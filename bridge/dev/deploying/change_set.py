@@ -104,6 +104,8 @@ class ChangeSet:
                 **names, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
             )
         except WaiterError as error:
+            if "Error" in error.last_response:
+                raise ClientError(error.last_response, "DescribeChangeSet") from error
             reason = error.last_response.get("StatusReason", str(error))
             if any(text in reason for text in _NO_CHANGES):
                 return

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def deployed_url(clients: AwsClients, state: StackState) -> str:
     """Return the URL; empty if the stack has none.
 
-    That of a load balancer without a domain is read from its listener. An emulator on this machine is reached by names
-    below ``localhost``; a stack's URL with AWS's names is changed to those.
+    That of a load balancer without a domain is read from its listener. AWS's own host names are changed to those under
+    which an emulator answers.
     """
     url, listener = state.outputs.get("Url", ""), state.outputs.get("ListenerArn")
     if not url and listener:
@@ -28,19 +28,14 @@ def deployed_url(clients: AwsClients, state: StackState) -> str:
 
 
 def _at_emulator(url: str, endpoint_url: str) -> str:
-    """Return *url* with the endpoint's scheme and port, and below ``localhost`` if the endpoint is on this machine."""
+    """Return *url* with the endpoint's scheme and port, and with a host that is the endpoint's machine."""
     parts, endpoint = urlsplit(url), urlsplit(endpoint_url)
-    host = parts.hostname or ""
-    if endpoint.hostname in ("localhost", "127.0.0.1", "::1") and not host.endswith("localhost"):
-        service = next((name for name in ("lambda-url", "execute-api") if f".{name}." in host), None)
-        if service == "lambda-url":
-            host = f"{host.partition('.lambda-url.')[0]}.lambda-url.{clients_region(host)}.localhost"
-        elif service == "execute-api":
-            host = f"{host.partition('.execute-api.')[0]}.execute-api.localhost"
+    host, path = parts.hostname or "", parts.path or "/"
+    name, api, domain = host.partition(".execute-api.")
+    if api and parts.port is None:  # not from the emulator, but of the template of a REST API
+        return f"{endpoint_url.rstrip('/')}/_aws/execute-api/{name}{path}"
+    name, lambda_url, domain = host.partition(".lambda-url.")
+    if lambda_url and endpoint.hostname in ("localhost", "127.0.0.1", "::1"):
+        host = f"{name}.lambda-url.{domain.partition('.')[0]}.localhost"
     port = f":{endpoint.port}" if endpoint.port else ""
-    return f"{endpoint.scheme}://{host}{port}{parts.path or '/'}"
-
-
-def clients_region(host: str) -> str:
-    """Return the region in the host of a Function URL."""
-    return host.partition(".lambda-url.")[2].partition(".")[0]
+    return f"{endpoint.scheme}://{host}{port}{path}"

@@ -36,7 +36,7 @@ class DeploymentProgress(Protocol):
         """Begin an upload of *size* bytes."""
 
     def uploaded(self, size: int) -> None:
-        """Add *size* bytes to those that have arrived; called from several threads."""
+        """Add *size* bytes to those that have arrived."""
 
     def resource(self, event: StackEvent) -> None:
         """Display the event of a resource."""

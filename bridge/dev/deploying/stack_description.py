@@ -139,8 +139,9 @@ class StackDescription:
         wait = _WAITS.get(self.front_door)
         if wait is None or self.function.streaming or self.function.seconds <= wait:
             return []
+        place = FRONT_DOORS[self.front_door]
         return [
-            f"{FRONT_DOORS[self.front_door].capitalize()} waits for {wait} seconds, and the function may take "
+            f"{place[0].upper()}{place[1:]} waits for {wait} seconds, and the function may take "
             f"{self.function.seconds}. A request that takes longer is answered 503 or 504."
         ]
 

@@ -1,0 +1,64 @@
+"""Messages for the errors of AWS's APIs."""
+
+from __future__ import annotations
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+
+from bridge.dev.deploying.aws import AwsError, aws_errors, describe_error
+from bridge.dev.deploying.change_set import ResourceChange, url_effect
+
+DENIED = "User: arn:aws:iam::1:user/dev is not authorized to perform: cloudformation:CreateChangeSet on resource: x"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "operation", "expected"),
+    [
+        ("AccessDenied", DENIED, "CreateChangeSet", "The permission cloudformation:CreateChangeSet is missing: User: "),
+        ("AccessDenied", "Access Denied", "PutObject", "The permission s3:PutObject is missing: Access Denied. "),
+        ("403", "Forbidden", "HeadObject", "The permission s3:GetObject is missing: Forbidden. "),
+        ("ExpiredToken", "old", "DescribeStacks", "The credentials have expired (ExpiredToken): run `aws configure`"),
+        ("InvalidClientTokenId", "bad", "DescribeStacks", "The credentials are invalid (InvalidClientTokenId): run "),
+        ("Throttling", "Rate exceeded", "DescribeStacks", "AWS throttles DescribeStacks: Rate exceeded. Try again in "),
+        ("ValidationError", "No.", "CreateChangeSet", "CreateChangeSet: No (ValidationError)."),
+    ],
+)
+def test_an_error_of_an_api_names_the_reason_and_what_to_do(
+    code: str, message: str, operation: str, expected: str
+) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    assert describe_error(error).startswith(expected)
+    assert ("bridge deploy --print-policy" in describe_error(error)) == ("permission" in expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (exceptions.NoCredentialsError(), "Unable to locate credentials. To set credentials, run `aws configure` or "),
+        (exceptions.EndpointConnectionError(endpoint_url="http://tea"), "Check the network connection, --region and "),
+        (exceptions.ProfileNotFound(profile="tea"), "Name another one with --profile, or add it with `aws configure "),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="old"), "Run `aws sso login`."),
+    ],
+)
+def test_an_error_without_an_answer_has_a_hint(error: Exception, message: str) -> None:
+    with pytest.raises(AwsError) as raised, aws_errors("The upload"):
+        raise error
+    assert str(raised.value).startswith("The upload: ")
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "front_door", "effect"),
+    [
+        ([("add", "FunctionUrl")], "function-url", "new"),
+        ([("modify", "Function")], "function-url", "kept"),
+        ([("modify", "FunctionUrl")], "function-url", "kept"),
+        ([("replace", "FunctionUrl")], "function-url", "changes"),
+        ([("replace?", "RestApi")], "rest-api", "may change"),
+        ([("add", "HttpApi"), ("remove", "FunctionUrl")], "http-api", "changes"),
+        ([("replace", "ListenerRule")], "alb", "changes"),
+    ],
+)
+def test_the_changes_tell_what_happens_to_the_url(changes: list[tuple[str, str]], front_door: str, effect: str) -> None:
+    assert url_effect([ResourceChange(action, name, "") for action, name in changes], front_door) == effect
