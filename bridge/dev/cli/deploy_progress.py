@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ class PlainProgress:
     """Prints a line for each step, to standard error."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._total = self._sent = 0
         self._next_share = _PLAIN_UPLOAD_STEP
 
@@ -50,12 +48,11 @@ class PlainProgress:
 
     def uploaded(self, size: int) -> None:
         """Print a line for each quarter of a large upload."""
-        with self._lock:
-            self._sent += size
-            share = self._sent / self._total
-            if share >= self._next_share and self._sent < self._total and self._total >= _LARGE_UPLOAD:
-                self._next_share = share + _PLAIN_UPLOAD_STEP
-                print_message(f"  {format_size(self._sent)} of {format_size(self._total)}")
+        self._sent += size
+        share = self._sent / self._total
+        if share >= self._next_share and self._sent < self._total and self._total >= _LARGE_UPLOAD:
+            self._next_share = share + _PLAIN_UPLOAD_STEP
+            print_message(f"  {format_size(self._sent)} of {format_size(self._total)}")
 
     def resource(self, event: StackEvent) -> None:
         """Print a resource that is done or has failed, with the reason."""

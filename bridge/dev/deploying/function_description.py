@@ -131,7 +131,8 @@ class FunctionDescription:
     def _check_variables(self) -> None:
         for name in self.variables:
             if not _VARIABLE.fullmatch(name) or name in _RESERVED_VARIABLES:
-                why = "Lambda sets it itself" if name in _RESERVED_VARIABLES else "it is not a valid name"
+                rule = "a name has two or more letters, digits and _, and begins with a letter"
+                why = "Lambda sets it itself" if name in _RESERVED_VARIABLES else rule
                 raise UsageError(f"The environment variable {name} cannot be set: {why}. Give it another name.")
         if both := sorted(self.environment.keys() & self.secrets.keys()):
             raise UsageError(f"{both[0]} is set twice: as an environment variable and as a secret. Remove one of them.")

@@ -29,7 +29,7 @@ def stack(function: dict[str, Any] | None = None, **options: Any) -> StackDescri
         ({"subnets": ["subnet-1"]}, "--vpc: the id of a security group"),
         ({"security_groups": ["sg-1"]}, "--vpc: the id of a subnet"),
         ({"environment": {"AWS_REGION": "x"}}, "AWS_REGION cannot be set: Lambda sets it itself."),
-        ({"environment": {"1A": "x"}}, "1A cannot be set: it is not a valid name."),
+        ({"environment": {"1A": "x"}}, "1A cannot be set: a name has two or more letters,"),
         ({"environment": {"KEY": "x"}, "secrets": {"KEY": "y"}}, "KEY is set twice"),
         ({"environment": {"TEA": "x" * 5000}}, "have 5003 bytes: Lambda takes 4096."),
     ],

@@ -60,6 +60,19 @@ def event(folder: Path, *arguments: str) -> Any:
         ('slim = "yes"', "slim is 'yes'; it must be true or false."),
         ("text-types = 'a/b'", "text-types is 'a/b'; it must be a list of strings"),
         ('binary-media-types = "a/b"', 'it must be a list of strings, as in binary-media-types = ["image/*"].'),
+        ('front-door = "cdn"', "front-door is 'cdn'; it must be one of function-url, http-api, rest-api, alb."),
+        ("env = ['A=b']", "env is ['A=b']; it must be a table of strings, as in env = "),
+        ("env = { A = 1 }", "env is {'A': 1}; it must be a table of strings, as in env = "),
+        ("reserved-concurrency = -1", "reserved-concurrency is -1; it must be a whole number of at least 0."),
+        ("log-retention = 2", "log-retention is 2; it must be one of 1, 3, 5, "),
+        ("stages = 1", "tool.bridge.stages is 1; it must have a table for each stage, such as "),
+        ("stages = { prod = 1 }", "it must have a table for each stage, such as [tool.bridge.stages.prod]."),
+        ("stages.prod.memmory = 1", "[tool.bridge.stages.prod] has no key 'memmory'; did you mean 'memory'?"),
+        (
+            "stages.prod.memory = 'a'",
+            "[tool.bridge.stages.prod] memory is 'a'; it must be a whole number of at least 1.",
+        ),
+        ("stages.prod.app = 'a:b'", "[tool.bridge.stages.prod] has no key 'app'; "),
     ],
 )
 def test_an_invalid_key_or_value_is_one_message_and_exit_status_2(
@@ -170,3 +183,22 @@ def test_an_option_that_the_projects_front_door_does_not_have_is_an_error(tmp_pa
     status, out, err = run(tmp_path, "invoke", "/", "--binary-media-types", "*/*")
     assert (status, out) == (2, "")
     assert "--binary-media-types */* does not apply to http-api" in err
+
+
+def test_the_table_of_a_stage_wins_and_its_variables_are_added(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        'memory = 1\nport = 7\nenv = { A = "1", B = "1" }\n[tool.bridge.stages.prod]\nmemory = 2\nenv = { B = "2" }',
+    )
+    assert pyproject.options(tmp_path) == {"memory": 1, "port": 7, "env": {"A": "1", "B": "1"}}
+    assert pyproject.options(tmp_path, "test") == pyproject.options(tmp_path)
+    assert pyproject.options(tmp_path, "prod") == {"memory": 2, "port": 7, "env": {"A": "1", "B": "2"}}
+    assert pyproject.read_stage(tmp_path, "prod") == {"memory": 2, "env": {"B": "2"}}
+    assert pyproject.read_stage(tmp_path, "test") == {}
+
+
+def test_the_table_of_a_stage_applies_to_every_command_that_has_one(tmp_path: Path) -> None:
+    write(tmp_path, 'source = "rest-api"\n[tool.bridge.stages.prod]\nbinary-media-types = ["text/*"]')
+    data = ("--data-binary", "x", "-H", "Content-Type: text/plain")
+    assert event(tmp_path, "/prod/tea", *data, "--stage", "prod")["isBase64Encoded"]
+    assert not event(tmp_path, "/test/tea", *data, "--stage", "test")["isBase64Encoded"]
