@@ -55,9 +55,11 @@ def sam_functions(folder: str) -> dict[str, dict[str, Any]]:
     """Return the functions of a SAM template by name, with the template's globals in their properties."""
     content = load(DEPLOY / folder, ("template.yaml",))
     assert content is not None
-    for function in content["Resources"].values():
+    functions: dict[str, dict[str, Any]] = {
+        name: each for name, each in content["Resources"].items() if each["Type"] == "AWS::Serverless::Function"
+    }
+    for function in functions.values():
         function["Properties"] = {**content["Globals"]["Function"], **function["Properties"]}
-    functions: dict[str, dict[str, Any]] = content["Resources"]
     return functions
 
 
@@ -110,7 +112,7 @@ def test_the_linter_finds_nothing_in_the_templates_and_policies(tmp_path: Path) 
 
 def test_sam_has_a_buffered_function_behind_an_http_api_and_a_streaming_one_behind_a_function_url() -> None:
     functions = sam_functions("sam")
-    buffered, streaming = (functions[name]["Properties"] for name in ("Buffered", "Streaming"))
+    buffered, streaming = (functions[name]["Properties"] for name in ("ApiFunction", "StreamingFunction"))
     for function in (buffered, streaming):
         assert function["Handler"] == HANDLER
         assert (DEPLOY / "sam" / function["CodeUri"]).resolve() == DEPLOY / "build/function.zip"
@@ -125,12 +127,12 @@ def test_terraform_has_a_buffered_function_behind_an_http_api_and_a_streaming_on
     functions = resources["aws_lambda_function"]
     for function in functions.values():
         assert function["handler"] == HANDLER
-        assert function["filename"] == "${local.artifact}"
+        assert function["s3_key"] == "${aws_s3_object.artifact.key}"
         assert "local.artifact" in function["source_code_hash"]
-    assert functions["buffered"]["timeout"] < HTTP_API_TIMEOUT
+    assert functions["api"]["timeout"] < HTTP_API_TIMEOUT
     assert functions["streaming"]["environment"][0]["variables"] == STREAM
-    integration = resources["aws_apigatewayv2_integration"]["buffered"]
-    assert integration["integration_uri"] == "${aws_lambda_function.buffered.invoke_arn}"
+    integration = resources["aws_apigatewayv2_integration"]["api"]
+    assert integration["integration_uri"] == "${aws_lambda_function.api.invoke_arn}"
     url = resources["aws_lambda_function_url"]["streaming"]
     assert (url["function_name"], url["invoke_mode"]) == (
         "${aws_lambda_function.streaming.function_name}",
@@ -203,7 +205,7 @@ def test_the_image_has_a_buffered_and_a_streaming_target_that_the_template_build
         assert (context / metadata["Dockerfile"]).samefile(DEPLOY / "image/Dockerfile")
         assert metadata["DockerBuildTarget"] in stages
         assert function["Properties"]["PackageType"] == "Image"
-    assert dict(stages["buffered"]) == {"FROM": "code", "CMD": json.dumps([HANDLER])}
+    assert dict(stages["api"]) == {"FROM": "code", "CMD": json.dumps([HANDLER])}
     streaming = dict(stages["streaming"])
     assert streaming["ENV"] == "BRIDGE_RESPONSE_MODE=stream"
     assert json.loads(streaming["ENTRYPOINT"]) == ["python", "-m", "bridge.runtime"]
@@ -220,7 +222,7 @@ def test_serverless_has_a_buffered_function_behind_an_http_api_and_a_streaming_o
     assert content is not None
     assert content["plugins"] == ["serverless-bridge"]
     assert content["provider"]["runtime"] == "python3.13"
-    buffered, streaming = (content["functions"][name] for name in ("buffered", "streaming"))
+    buffered, streaming = (content["functions"][name] for name in ("api", "streaming"))
     assert (buffered["handler"], streaming["handler"]) == (HANDLER, HANDLER)
     assert buffered["events"] == [{"httpApi": "*"}]
     assert buffered["timeout"] < HTTP_API_TIMEOUT

@@ -16,6 +16,7 @@ from bridge.dev.deploying.function_description import (
     HANDLER,
     STREAMING_VARIABLES,
 )
+from bridge.dev.deploying.stack_description import DEFAULT_RETENTION
 from bridge.dev.errors import UsageError
 
 # The Python versions of Lambda's runtimes that this package supports:
@@ -49,14 +50,13 @@ _PACKAGE = "bridge package @APP@ --python @PYTHON@ --arch @ARCH@ --exclude /@FOL
 TOOLS = {
     "serverless": DeploymentTool(
         "the Serverless Framework, with the plugin serverless-bridge",
-        ('npm install --save-dev osls "$(bridge plugin)"',),
+        ("npm install --save-dev osls", "bridge plugin --vendor"),
         "npx osls deploy",
     ),
     "sam": DeploymentTool(
         "AWS SAM",
         (),
-        f"{_PACKAGE} &&\n  sam deploy --template-file @FOLDER@/template.yaml --stack-name @NAME@ --resolve-s3 "
-        "--capabilities CAPABILITY_IAM",
+        f"{_PACKAGE} &&\n  (cd @FOLDER@ && sam deploy)",
     ),
     "cdk": DeploymentTool(
         "the AWS CDK, in Python",
@@ -71,8 +71,7 @@ TOOLS = {
     "image": DeploymentTool(
         "a container image, deployed by AWS SAM",
         (),
-        f"{_PACKAGE} -o @FOLDER@/function.zip &&\n  (cd @FOLDER@ && sam build &&\n    sam deploy --stack-name "
-        "@NAME@-image --resolve-s3 --resolve-image-repos --capabilities CAPABILITY_IAM)",
+        f"{_PACKAGE} -o @FOLDER@/function.zip &&\n  (cd @FOLDER@ && sam build && sam deploy)",
     ),
 }
 
@@ -101,7 +100,7 @@ class Deployment:
     arch: str
     folder: str
     buffered: bool = True
-    streaming: bool = True
+    streaming: bool = False
     memory: int = DEFAULT_MEMORY
     timeout: int | None = None
 
@@ -134,14 +133,15 @@ class Deployment:
             "ARCH": self.arch,
             "HANDLER": HANDLER,
             "MEMORY": str(self.memory),
-            "TIMEOUT": str(self.timeout or DEFAULT_TIMEOUT),
+            "TIMEOUT": str(min(self.timeout or DEFAULT_TIMEOUT, DEFAULT_TIMEOUT)),
             "STREAMING_TIMEOUT": str(self.timeout or DEFAULT_STREAMING_TIMEOUT),
             "WRAPPER": STREAMING_VARIABLES["AWS_LAMBDA_EXEC_WRAPPER"],
             "CDK_ARCH": {"x86_64": "X86_64", "arm64": "ARM_64"}[self.arch],
             "DOCKER_ARCH": {"x86_64": "amd64"}.get(self.arch, self.arch),
             "FOLDER": self.folder,
             "UP": "/".join(".." for _ in PurePosixPath(self.folder).parts),
-            "A_TARGET": "streaming" if self.streaming else "buffered",
+            "A_TARGET": "streaming" if self.streaming else "api",
+            "RETENTION": str(DEFAULT_RETENTION),
         }
 
 

@@ -32,6 +32,13 @@ _REPOSITORY = """
     DeleteRepositoryPolicy DescribeImages DescribeRepositories GetDownloadUrlForLayer GetRepositoryPolicy
     InitiateLayerUpload ListImages ListTagsForResource PutImage SetRepositoryPolicy TagResource UploadLayerPart
 """
+# Terraform reads every property of a bucket.
+_TERRAFORM_BUCKET = """
+    CreateBucket DeleteBucket GetAccelerateConfiguration GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging
+    GetBucketObjectLockConfiguration GetBucketPolicy GetBucketRequestPayment GetBucketTagging GetBucketVersioning
+    GetBucketWebsite GetEncryptionConfiguration GetLifecycleConfiguration GetReplicationConfiguration ListBucket
+    ListBucketVersions PutBucketTagging
+"""
 _LOAD_BALANCER = """
     AddListenerCertificates AddTags CreateRule CreateTargetGroup DeleteRule DeleteTargetGroup DeregisterTargets
     DescribeListenerCertificates DescribeListeners DescribeLoadBalancers DescribeRules DescribeTags
@@ -80,9 +87,11 @@ def _statements(deployment: Deployment) -> Iterator[dict[str, Any]]:
         )
         # CloudFormation shortens the name of the stack in the name of its bucket.
         yield from _bucket_statements(f"{name[:20]}*", actions)
-        logs = "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource"
-        yield _statement("Logs", "logs", logs, f"arn:aws:logs:*:*:log-group:/aws/lambda/{name}*")
-        yield _statement("LogGroups", "logs", "DescribeLogGroups", "*")
+    if kind == "terraform":
+        yield from _bucket_statements(f"{name}-*", _TERRAFORM_BUCKET, "DeleteObjectVersion GetObjectTagging")
+    logs = "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource"
+    yield _statement("Logs", "logs", logs, f"arn:aws:logs:*:*:log-group:/aws/lambda/{name}*")
+    yield _statement("LogGroups", "logs", "DescribeLogGroups", "*")
     if kind == "image":
         # SAM names the repositories after the stack, without its dashes.
         repositories = f"arn:aws:ecr:*:*:repository/{name.replace('-', '')}*"
@@ -163,9 +172,10 @@ def _more_actions(kind: str, sid: str) -> str:
     return f" {_MORE_ACTIONS.get((kind, sid), '')}"
 
 
-def _bucket_statements(name: str, actions: str) -> Iterator[dict[str, Any]]:
+def _bucket_statements(name: str, actions: str, object_actions: str = "") -> Iterator[dict[str, Any]]:
     yield _statement("Bucket", "s3", actions, f"arn:aws:s3:::{name}")
-    yield _statement("Artifacts", "s3", "DeleteObject GetObject PutObject", f"arn:aws:s3:::{name}/*")
+    object_actions += " DeleteObject GetObject PutObject"
+    yield _statement("Artifacts", "s3", object_actions, f"arn:aws:s3:::{name}/*")
 
 
 def _statement(sid: str, service: str, actions: str, resource: Any, condition: Any = None) -> dict[str, Any]:

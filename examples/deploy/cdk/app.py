@@ -5,6 +5,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 
 ARTIFACT = Path(__file__).parent / "../build/function.zip"
@@ -21,26 +22,36 @@ class Deployment(cdk.Stack):
             "memory_size": 512,
         }
 
-        # An HTTP API waits for 30 seconds.
-        buffered = lambda_.Function(self, "Buffered", **settings, timeout=cdk.Duration.seconds(29))
-        api = apigateway.HttpApi(self, "Api", default_integration=HttpLambdaIntegration("Everything", buffered))
-        cdk.CfnOutput(self, "BufferedUrl", value=api.api_endpoint)
-
-        streaming = lambda_.Function(
+        api_function = lambda_.Function(
             self,
-            "Streaming",
+            "ApiFunction",
+            **settings,
+            timeout=cdk.Duration.seconds(29),  # an HTTP API waits for 30
+            log_group=self.log_group("ApiLogGroup"),
+        )
+        api = apigateway.HttpApi(self, "Api", default_integration=HttpLambdaIntegration("AnyRequest", api_function))
+        cdk.CfnOutput(self, "ApiUrl", value=api.api_endpoint)
+
+        streaming_function = lambda_.Function(
+            self,
+            "StreamingFunction",
             **settings,
             timeout=cdk.Duration.seconds(300),
+            log_group=self.log_group("StreamingLogGroup"),
             environment={
                 "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap",
                 "BRIDGE_RESPONSE_MODE": "stream",
             },
         )
         # Public; the CDK adds the permissions.
-        url = streaming.add_function_url(
+        url = streaming_function.add_function_url(
             auth_type=lambda_.FunctionUrlAuthType.NONE, invoke_mode=lambda_.InvokeMode.RESPONSE_STREAM
         )
         cdk.CfnOutput(self, "StreamingUrl", value=url.url)
+
+    def log_group(self, name):
+        retention = logs.RetentionDays.ONE_MONTH
+        return logs.LogGroup(self, name, retention=retention, removal_policy=cdk.RemovalPolicy.DESTROY)
 
 
 app = cdk.App()

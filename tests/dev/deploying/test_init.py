@@ -78,7 +78,7 @@ def test_it_prints_the_files_the_commands_and_the_policy(kind: str, init: Init, 
     assert commands
     assert [line for line in readme.splitlines() if line.startswith("    ")] == commands
     assert f"{kind}/policy.json" in out
-    assert "Both functions are open to the public." in out
+    assert "The function is open to the public." in out
 
 
 def test_an_application_that_its_module_does_not_define_is_an_error(init: Init, project: Path) -> None:
@@ -89,12 +89,23 @@ def test_an_application_that_its_module_does_not_define_is_an_error(init: Init, 
     assert not (project / "sam").exists()
 
 
-@pytest.mark.parametrize("only", ["buffered", "streaming"])
-def test_one_function_is_written_if_it_is_named(only: str, init: Init, project: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "outputs"),
+    [
+        ((), ["ApiUrl"]),
+        (("--buffered",), ["ApiUrl"]),
+        (("--streaming",), ["StreamingUrl"]),
+        (("--buffered", "--streaming"), ["ApiUrl", "StreamingUrl"]),
+    ],
+)
+def test_one_function_is_written_unless_both_are_named(
+    options: tuple[str, ...], outputs: list[str], init: Init, project: Path
+) -> None:
     write_files(project, FILES)
-    status, out, _ = init("sam", f"--{only}")
-    assert (status, "The function is open to the public." in out) == (0, True)
-    assert list(template_of(project)["Outputs"]) == [f"{only.capitalize()}Url"]
+    status, out, _ = init("sam", *options)
+    functions = "Both functions are" if len(outputs) == 2 else "The function is"
+    assert (status, f"{functions} open to the public." in out) == (0, True)
+    assert list(template_of(project)["Outputs"]) == outputs
 
 
 def test_the_target_is_that_of_the_command_line_then_of_pyproject_then_this_python(init: Init, project: Path) -> None:
@@ -104,14 +115,14 @@ def test_the_target_is_that_of_the_command_line_then_of_pyproject_then_this_pyth
 
     write_files(project, FILES)
     assert init("sam")[0] == 0
-    assert target() == (f"python{PYTHON}", "x86_64")
-    write_files(project, {"pyproject.toml": '[tool.bridge]\npython = "3.14"\narch = "arm64"\n'})
+    assert target() == (f"python{PYTHON}", "arm64")
+    write_files(project, {"pyproject.toml": '[tool.bridge]\npython = "3.14"\narch = "x86_64"\n'})
     status, out, _ = init("sam", "--force")
-    assert (status, target()) == (0, ("python3.14", "arm64"))
-    assert "bridge package app:app --python 3.14 --arch arm64 " in out
-    status, out, _ = init("sam", "--force", "--python", "3.12", "--arch", "x86_64")
-    assert (status, target()) == (0, ("python3.12", "x86_64"))
-    assert "bridge package app:app --python 3.12 --arch x86_64 " in out
+    assert (status, target()) == (0, ("python3.14", "x86_64"))
+    assert "bridge package app:app --python 3.14 --arch x86_64 " in out
+    status, out, _ = init("sam", "--force", "--python", "3.12", "--arch", "arm64")
+    assert (status, target()) == (0, ("python3.12", "arm64"))
+    assert "bridge package app:app --python 3.12 --arch arm64 " in out
 
 
 def test_without_requirements_a_message_says_so(init: Init, project: Path) -> None:
@@ -186,7 +197,6 @@ def test_an_installed_application_need_not_be_in_the_project(init: Init, project
         (("sam", "--folder", "../out"), 2, "--folder ../out: write a folder in the project"),
         (("sam", "--folder", "/tmp"), 2, "--folder /tmp: write a folder in the project"),
         (("sam", "--folder", "a b"), 2, "--folder a b: write a folder in the project"),
-        (("sam", "--buffered", "--streaming"), 2, "not allowed with"),
     ],
 )  # fmt: skip
 def test_an_invalid_option_is_one_message_and_writes_nothing(

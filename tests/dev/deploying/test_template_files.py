@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 EXAMPLE = EXAMPLES / "deploy"
 GENERATED = ("__pycache__", "cdk.out", ".terraform", ".aws-sam", "function.zip")
 FUNCTIONS: dict[str, dict[str, bool]] = {
-    "both": {},
-    "buffered": {"streaming": False},
-    "streaming": {"buffered": False},
+    "both": {"streaming": True},
+    "buffered": {},
+    "streaming": {"buffered": False, "streaming": True},
 }
 
 
@@ -44,7 +44,7 @@ def test_the_files_of_the_example_are_those_that_init_writes(kind: str) -> None:
     example += EXAMPLE.glob(f"{kind}.yml")
     names = {path.relative_to(EXAMPLE).as_posix(): path for path in example}
     expected = {name: path.read_text() for name, path in names.items() if not any(part in name for part in GENERATED)}
-    assert render_files(deployment(kind, name="bridge-example")) == expected
+    assert render_files(deployment(kind, name="bridge-example", streaming=True)) == expected
 
 
 @pytest.mark.parametrize("kind", TOOLS)
@@ -57,16 +57,16 @@ def test_the_readme_has_the_commands(kind: str) -> None:
 @pytest.mark.parametrize("kind", TOOLS)
 def test_the_stack_has_the_name_of_the_deployment(kind: str) -> None:
     text = "".join(render_files(deployment(kind)).values())
-    assert re.search(r"(service: |--stack-name |name += \"|Deployment\(app, \")shop\b", text)
+    assert re.search(r"(service: |stack_name = \"|name += \"|Deployment\(app, \")shop\b", text)
 
 
 @pytest.mark.parametrize("kind", TOOLS)
-@pytest.mark.parametrize(("only", "other"), [("buffered", "streaming"), ("streaming", "buffered")])
+@pytest.mark.parametrize(("only", "other"), [("buffered", "streaming"), ("streaming", "api")])
 def test_one_function_comes_without_what_the_other_needs(kind: str, only: str, other: str) -> None:
     files = render_files(deployment(kind, arch="arm64", **FUNCTIONS[only]))
     for name, text in files.items():
         words = re.sub(r"invoke_mode|InvokeMode|serverless-bridge.*|--target \w+", "", text)
-        assert not re.search(rf"\b{other}\b|{other.capitalize()}", words), name
+        assert not re.search(rf"\b{other}\b|{other.capitalize()}(Function|LogGroup|Url)", words), name
         assert "\n\n\n\n" not in text
         assert "@" not in re.sub(r"aws-cdk@2", "", text), name
     policy = json.loads(files[f"{kind}/policy.json"])
@@ -85,7 +85,8 @@ def test_every_file_is_valid_in_its_language(functions: str, tmp_path: Path) -> 
     hcl2.loads((tmp_path / "terraform/main.tf").read_text())
     for kind in ("sam", "image"):
         template = template_of(tmp_path / kind)
-        assert len(template["Resources"]) == len(template["Outputs"]) == count
+        assert len(template["Resources"]) == 2 * count  # a function and its log group
+        assert len(template["Outputs"]) == count
     assert len((load(tmp_path, ("serverless.yml",)) or {})["functions"]) == count
     terraform = shutil.which("terraform")
     if terraform:
@@ -103,11 +104,19 @@ def test_the_linter_of_aws_finds_nothing_in_one_function_on_arm64(only: str, tmp
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("kind", TOOLS)
+def test_every_function_has_a_log_group_with_a_retention(kind: str) -> None:
+    text = "".join(render_files(deployment(kind, streaming=True)).values())
+    retention = {"cdk": "retention = logs.RetentionDays.ONE_MONTH", "serverless": "logRetentionInDays: 30"}
+    found = re.findall(retention.get(kind, r"(?:RetentionInDays:|retention_in_days =) 30"), text)
+    assert len(found) == (1 if kind in retention else 2)
+
+
 def test_a_folder_of_another_name_or_depth_finds_the_artifact(tmp_path: Path) -> None:
     sam = deployment("sam", folder="deploy/to.aws")
     assert render_commands(sam)[1].startswith(
         "bridge package app:app --python 3.13 --arch x86_64 --exclude /deploy/to.aws/ &&\n"
-        "  sam deploy --template-file deploy/to.aws/template.yaml "
+        "  (cd deploy/to.aws && sam deploy)"
     )
     write_files(tmp_path, render_files(sam))
     code = template_of(tmp_path / "deploy/to.aws")["Globals"]["Function"]["CodeUri"]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.cli.commands.package import application_name
-from bridge.dev.cli.options import add_serverless_options, serverless_options
+from bridge.dev.cli.options import add_serverless_options, positive_integer, serverless_options
 from bridge.dev.cli.output import print_message
 from bridge.dev.deploying.deployment import TOOLS, Deployment, check_folder, check_name, check_python, default_name
+from bridge.dev.deploying.function_description import DEFAULT_MEMORY, FunctionDescription
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
@@ -39,11 +40,15 @@ def add_parser(subparsers: Any) -> None:
     add("app", nargs="?", metavar="APP", help=f"the application, as for `bridge serve`; {where}")
     add("--name", help="the name of the stack, of which other names are made; default: the name of the folder")
     add("--python", metavar="3.12", help="the Python version of the functions; default: that of this Python")
-    add("--arch", default="x86_64", choices=list(MACHINES), help="the processor of the functions; default: x86_64")
+    add("--arch", default="arm64", choices=list(MACHINES), help="the processor of the functions; default: arm64")
+    add("--memory", type=positive_integer, default=DEFAULT_MEMORY, metavar="MB",
+        help=f"the memory of the functions; default: {DEFAULT_MEMORY}")  # fmt: skip
+    add("--timeout", type=positive_integer, metavar="SECONDS",
+        help="the timeout of the functions; default: 29, and 300 for the one that streams")  # fmt: skip
     add("--folder", metavar="FOLDER", help="the folder for the files; default: the name of the tool")
-    only = parser.add_mutually_exclusive_group().add_argument
-    only("--buffered", action="store_true", help="deploy only the function behind an HTTP API")
-    only("--streaming", action="store_true", help="deploy only the function that streams behind a Function URL")
+    add("--buffered", action="store_true", help="deploy a function behind an HTTP API; the default")
+    add("--streaming", action="store_true",
+        help="deploy a function that streams behind a Function URL; with --buffered, deploy both")  # fmt: skip
     add("--force", action="store_true", help="replace existing files")
     add_serverless_options(parser)
     parser.set_defaults(run=run)
@@ -75,14 +80,19 @@ def _deployment(options: argparse.Namespace, folder: Path) -> Deployment:
     if options.kind not in TOOLS:
         problem = "Name a tool." if options.kind is None else f"There is no tool {options.kind!r}."
         raise UsageError(f"{problem} Write `bridge init TOOL` with one of these:{_tools()}")
+    timeout = None if options.timeout is None else int(options.timeout)
+    python = check_python(options.python or f"3.{sys.version_info.minor}")
+    FunctionDescription(python, options.arch, memory=options.memory, timeout=timeout).check()
     return Deployment(
         kind=options.kind,
         name=default_name(folder.name) if options.name is None else check_name(options.name),
-        python=check_python(options.python or f"3.{sys.version_info.minor}"),
+        python=python,
         arch=options.arch,
+        memory=options.memory,
+        timeout=timeout,
         folder=options.kind if options.folder is None else check_folder(options.folder),
-        buffered=not options.streaming,
-        streaming=not options.buffered,
+        buffered=options.buffered or not options.streaming,
+        streaming=options.streaming,
         app=_application(options, folder),
     )
 
