@@ -39,7 +39,7 @@ def stack_template(stack: StackDescription, artifact: str, *, key: str | None = 
         ``LogGroup``, ``Version`` and, except for a load balancer without a domain, ``Url``.
     """
     function = _function(stack)
-    version = f"Version{digest([artifact, function])}"
+    version = f"Version{digest([artifact, _published_properties(function)])}"
     front_door, outputs = front_door_resources(stack)
     resources = {
         "LogGroup": {
@@ -91,6 +91,11 @@ def _function(stack: StackDescription) -> dict[str, Any]:
             "Code": {"S3Bucket": {"Ref": "ArtifactBucket"}, "S3Key": {"Ref": "ArtifactKey"}},
         },
     }
+
+
+def _published_properties(function: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties that are part of a version: without a change of one, Lambda publishes no other version."""
+    return {name: value for name, value in function["Properties"].items() if name != "ReservedConcurrentExecutions"}
 
 
 def _log_group_name(stack: StackDescription) -> dict[str, Any]:

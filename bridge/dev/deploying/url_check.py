@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 _TIMEOUT_SECONDS = 35.0
+_ATTEMPTS_OF_A_NEW_URL = 6
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,22 @@ class CheckedResponse:
 class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(self, *_args: object) -> None:
         return None
+
+
+def check_url(url: str, endpoint_url: str | None = None, *, is_new: bool = False) -> list[CheckedResponse]:
+    """Send two GET requests, and return the responses: of a new process of the function, and of the same one again.
+
+    Args:
+        url: the URL.
+        endpoint_url: the endpoint of an emulator; None for AWS.
+        is_new: whether the URL has just been created. AWS may answer it after some seconds only.
+    """
+    cold = call_url(url, endpoint_url)
+    attempts = _ATTEMPTS_OF_A_NEW_URL if is_new else 1
+    while cold.status in (None, 403) and (attempts := attempts - 1) > 0:
+        time.sleep(1)
+        cold = call_url(url, endpoint_url)
+    return [cold, call_url(url, endpoint_url)]
 
 
 def call_url(url: str, endpoint_url: str | None = None) -> CheckedResponse:

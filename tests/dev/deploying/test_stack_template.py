@@ -177,6 +177,7 @@ def test_another_artifact_or_option_publishes_another_version_and_the_same_does_
         return next(name for name in resources if name.startswith("Version"))
 
     assert version("a") == version("a", retention=7) == version("a", front_door="http-api")
+    assert version("a") == version("a", reserved_concurrency=1)  # Lambda publishes no equal version
     assert len({version("a"), version("b"), version("a", memory=1024), version("a", environment={"A": "b"})}) == 4
 
 

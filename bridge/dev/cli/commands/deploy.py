@@ -121,7 +121,9 @@ def _deploy(
     if result.outcome != "declined":
         remember_deployment(Path.cwd(), selection.stage, last_deployment(selection))
     url = deployed_url(clients, result.state)
-    checks = _check_url(url, clients) if options.check and url and result.outcome in ("created", "updated") else []
+    checks = []
+    if options.check and url and result.outcome in ("created", "updated"):
+        checks = _check_url(url, clients, is_new=result.outcome == "created")
     _print_result(options, stack, result, url, checks)
     return 0 if result.outcome != "declined" or options.dry_run else 1
 
@@ -180,10 +182,10 @@ def _ask(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _check_url(url: str, clients: AwsClients) -> list[CheckedResponse]:
-    from bridge.dev.deploying.url_check import call_url
+def _check_url(url: str, clients: AwsClients, *, is_new: bool) -> list[CheckedResponse]:
+    from bridge.dev.deploying.url_check import check_url
 
-    checks = [call_url(url, clients.endpoint_url), call_url(url, clients.endpoint_url)]
+    checks = check_url(url, clients.endpoint_url, is_new=is_new)
     for name, check in zip(("cold", "warm"), checks, strict=True):
         answer = f"{check.status} in {check.milliseconds} ms" if check.status else f"no response: {check.error}"
         print_message(f"GET {url} ({name}): {answer}")
