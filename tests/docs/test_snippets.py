@@ -16,13 +16,19 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.dev.cli.packages import uv_cache
+from tests.dev.cli.packages import HOST, uv_cache
 from tests.dev.cli.serve_process import environment
 from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.end_to_end.front_doors import FrontDoor
+from tests.end_to_end.ministack import CREDENTIALS
+from tests.end_to_end.ministack import ministack as ministack
+from tests.remote.fake_lambda import NO_AWS_CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.end_to_end.ministack import Ministack
 
 RUN = {page: found for page in [*PAGES, ROOT / "README.md"] if (found := blocks(page))}
 _TIMEOUT_SECONDS = 120.0
@@ -35,12 +41,23 @@ _LOCKED = {
 }
 
 
-class Reader:
-    """Somebody who follows a page: an empty folder, and a virtual environment with what the page installs."""
+# ministack runs functions by this Python, on this machine's C library.
+_TARGET = f"--python 3.{sys.version_info.minor} --platform manylinux_2_17"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "project"
+
+class Reader:
+    """Follows a page in an empty folder, with a virtual environment that has what the page installs.
+
+    Args:
+        folder: a temporary folder.
+        name: the name of the project's folder.
+        find_cloud: starts ministack, for the first command that needs AWS.
+    """
+
+    def __init__(self, folder: Path, name: str, find_cloud: Callable[[], Ministack]) -> None:
+        self.folder = folder / name
         self.folder.mkdir()
+        self._find_cloud = find_cloud
         self.venv = folder / "venv"
         self._port = _free_port()
         self._server: subprocess.Popen[str] | None = None
@@ -98,7 +115,15 @@ class Reader:
         assert done.returncode == int(block.argument or 0), f"{script}\n{self._output}\n{self._log()}"
 
     def _follow_aws(self, block: Block) -> None:
-        self._output = ""
+        cloud = self._find_cloud()
+        commands = block.text.replace("bridge deploy", f"bridge deploy {_TARGET}")
+        commands = re.sub(r"(bridge \w+)", rf"\1 --endpoint-url {cloud.url}", commands)
+        state = {"XDG_STATE_HOME": str(self.folder.parent / "state")}
+        self._follow_run(block._replace(text=commands), **CREDENTIALS, **NO_AWS_CONFIG, **state)
+        if "bridge deploy" in commands:
+            url = self._output.splitlines()[-1]
+            with FrontDoor(url.rstrip("/")).client(cloud) as client:
+                assert client.get("").status_code < 500
 
     def _follow_python(self, block: Block) -> None:
         done = subprocess.run(
@@ -139,17 +164,18 @@ class Reader:
         assert re.search(pattern, actual, re.DOTALL), f"{block.text}\nis not in\n{actual}"
 
 
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    with contextlib.closing(Reader(tmp_path)) as reader:
-        yield reader
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_do_what_it_says(page: Path, reader: Reader) -> None:
-    for block in RUN[page]:
-        reader.follow(block)
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    def find_cloud() -> Ministack:
+        if HOST is None:
+            pytest.skip("Lambda has no processors of this architecture")
+        cloud: Ministack = request.getfixturevalue("ministack")
+        return cloud
+
+    with contextlib.closing(Reader(tmp_path, page.stem.lower(), find_cloud)) as reader:
+        for block in RUN[page]:
+            reader.follow(block)
 
 
 def _free_port() -> int:
