@@ -39,6 +39,7 @@ html_title = "bridge"
 html_baseurl = "https://serverless-bridge.github.io/serverless-bridge/"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["accessible.js"]
 html_theme_options = {
     "source_repository": REPOSITORY,
     "source_branch": "main",
