@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from bridge.dev.cli.options import positive_integer
 from bridge.dev.cli.output import missing_package
 from bridge.dev.deploying.aws import AwsClients, AwsTarget
 from bridge.dev.deploying.deployment import check_name, check_python, default_name
-from bridge.dev.deploying.function_description import DEFAULT_MEMORY, FunctionDescription
+from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
 from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment
 from bridge.dev.deploying.secret_references import dynamic_reference
 from bridge.dev.deploying.stack_description import (
@@ -181,7 +182,7 @@ def stack_description(options: argparse.Namespace, selection: DeploymentSelectio
         stage=selection.stage,
         function=FunctionDescription(
             python=check_python(options.python or f"3.{sys.version_info.minor}"),
-            arch=options.arch,
+            arch=options.arch or _default_arch(selection.target),
             streaming=options.stream,
             memory=options.memory,
             timeout=None if options.timeout is None else int(options.timeout),
@@ -202,6 +203,13 @@ def stack_description(options: argparse.Namespace, selection: DeploymentSelectio
     )
     stack.check()
     return stack
+
+
+def _default_arch(target: AwsTarget) -> str:
+    """Return the processor of a function whose options name none; an emulator runs functions on this machine's own."""
+    if not target.is_emulator:
+        return DEFAULT_ARCH
+    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
 
 
 def _environment(options: argparse.Namespace, stage: str) -> Mapping[str, str]:

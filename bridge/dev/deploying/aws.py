@@ -65,6 +65,16 @@ class AwsTarget:
     profile: str | None = None
     endpoint_url: str | None = None
 
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint of the APIs, which the environment may name; None for AWS's."""
+        return self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether the APIs have another endpoint than AWS's."""
+        return self.endpoint is not None
+
 
 @dataclass(frozen=True)
 class CallerIdentity:
@@ -106,14 +116,9 @@ class AwsClients:
         self.identity = cache(self._read_identity)
 
     @property
-    def is_emulator(self) -> bool:
-        """Whether the APIs have another endpoint than AWS's."""
-        return self.endpoint_url is not None
-
-    @property
     def endpoint_url(self) -> str | None:
         """The endpoint of the APIs; None for AWS's."""
-        return self.target.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
+        return self.target.endpoint
 
     def _make_client(self, service: str) -> Any:
         from botocore.config import Config
@@ -123,7 +128,7 @@ class AwsClients:
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": _MAX_ATTEMPTS},
             # A bucket may not exist as the host name of an emulator.
-            s3={"addressing_style": "path"} if self.is_emulator else None,
+            s3={"addressing_style": "path"} if self.target.is_emulator else None,
             user_agent_extra="serverless-bridge",
         )
         make_client: Any = self._session.client  # its stubs take only literal names

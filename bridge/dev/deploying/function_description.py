@@ -17,6 +17,8 @@ STREAMING_VARIABLES = {
     "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap",
     "BRIDGE_RESPONSE_MODE": "stream",
 }
+# The cheaper of Lambda's processors: https://aws.amazon.com/lambda/pricing/
+DEFAULT_ARCH = "arm64"
 DEFAULT_MEMORY = 512
 # HTTP APIs and REST APIs wait for 30 and 29 seconds: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 DEFAULT_TIMEOUT, DEFAULT_STREAMING_TIMEOUT = 29, 300

@@ -198,6 +198,24 @@ def test_init_writes_the_memory_and_the_timeout_that_deploy_deploys(bridge: Brid
     assert "Timeout: 20" in text
 
 
+@pytest.mark.parametrize(("machine", "arch"), [("x86_64", "x86_64"), ("aarch64", "arm64"), ("arm64", "arm64")])
+def test_the_processor_is_arm64_and_before_an_emulator_that_of_this_machine(
+    machine: str, arch: str, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+
+    def architectures(*words: str) -> list[str]:
+        template = json.loads(bridge("template", "--output", "json", *words)[1])
+        found: list[str] = template["Resources"]["Function"]["Properties"]["Architectures"]
+        return found
+
+    assert architectures() == ["arm64"]
+    assert architectures("--endpoint-url", "http://localhost:4566") == [arch]
+    assert architectures("--endpoint-url", "http://localhost:4566", "--arch", "x86_64") == ["x86_64"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
+    assert architectures() == [arch]
+
+
 # Where it was deployed to
 
 

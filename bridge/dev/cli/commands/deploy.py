@@ -22,7 +22,9 @@ from bridge.dev.cli.deploy_options import (
 from bridge.dev.cli.deploy_progress import PlainProgress, RichProgress, deployment_progress, paused, print_changes
 from bridge.dev.cli.options import serverless_options
 from bridge.dev.cli.output import missing_package, print_message, to_json
+from bridge.dev.deploying.function_description import DEFAULT_ARCH
 from bridge.dev.errors import CommandError, UsageError
+from bridge.dev.packaging.target import MACHINES
 
 if TYPE_CHECKING:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
@@ -55,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
     add("app", nargs="?", metavar="APP", help="the application, as in `bridge serve`; default: that of the project")
     add_target_options(parser)
     add_stack_options(parser)
-    add_artifact_options(parser)
+    add_artifact_options(parser, arch=DEFAULT_ARCH)
     add("--bucket", help="the bucket for the artifact; default: one for the account and region, which is created")
     add("-y", "--yes", action="store_true", help="do not ask before the changes")
     add("--dry-run", action="store_true", help="show the changes, and change nothing")
@@ -63,7 +65,7 @@ def add_parser(subparsers: Any) -> None:
     add("--check", action=argparse.BooleanOptionalAction, default=True,
         help="call the URL after the deployment; default: on")  # fmt: skip
     add_output_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, arch=None)  # an emulator has another default
 
     summary = "print the CloudFormation template that `bridge deploy` deploys"
     parser = subparsers.add_parser("template", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -71,7 +73,7 @@ def add_parser(subparsers: Any) -> None:
     add_stack_options(parser)
     add = parser.add_argument
     add("--python", metavar="3.12", help="the function's Python version; default: that of the running Python")
-    add("--arch", default="x86_64", choices=["x86_64", "arm64"], help="the function's processor; default: x86_64")
+    add("--arch", choices=list(MACHINES), help=f"the function's processor; default: {DEFAULT_ARCH}")
     add("--artifact", metavar="FILE", default=_ARTIFACT, help=f"the zip of `bridge package`; default: {_ARTIFACT}")
     add("--output", choices=("yaml", "json"), default="yaml", help="the format; default: yaml")
     parser.set_defaults(run=run_template)
@@ -108,7 +110,7 @@ def _deploy(
     for warning in stack.warnings:
         print_message(warning)
     account = clients.identity().account  # fails before the packaging, without credentials
-    place = f" at {clients.endpoint_url}" if clients.is_emulator else ""
+    place = f" at {clients.endpoint_url}" if clients.endpoint_url else ""
     print_message(f"Deploying {stack.stack_name} to {clients.region} in the account {account}{place}.")
     stack = find_certificate(clients, stack)
     bucket = ArtifactBucket(clients, options.bucket)

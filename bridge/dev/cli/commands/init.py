@@ -13,7 +13,7 @@ from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.options import add_serverless_options, positive_integer, serverless_options
 from bridge.dev.cli.output import print_message
 from bridge.dev.deploying.deployment import TOOLS, Deployment, check_folder, check_name, check_python, default_name
-from bridge.dev.deploying.function_description import DEFAULT_MEMORY, FunctionDescription
+from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
@@ -40,7 +40,8 @@ def add_parser(subparsers: Any) -> None:
     add("app", nargs="?", metavar="APP", help=f"the application, as for `bridge serve`; {where}")
     add("--name", help="the name of the stack, of which other names are made; default: the name of the folder")
     add("--python", metavar="3.12", help="the Python version of the functions; default: that of this Python")
-    add("--arch", default="arm64", choices=list(MACHINES), help="the processor of the functions; default: arm64")
+    add("--arch", default=DEFAULT_ARCH, choices=list(MACHINES),
+        help=f"the processor of the functions; default: {DEFAULT_ARCH}")  # fmt: skip
     add("--memory", type=positive_integer, default=DEFAULT_MEMORY, metavar="MB",
         help=f"the memory of the functions; default: {DEFAULT_MEMORY}")  # fmt: skip
     add("--timeout", type=positive_integer, metavar="SECONDS",

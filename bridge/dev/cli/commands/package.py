@@ -60,11 +60,16 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_artifact_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of what is in an artifact, which ``bridge deploy`` has as well."""
+def add_artifact_options(parser: argparse.ArgumentParser, *, arch: str = "x86_64") -> None:
+    """Add the options of what is in an artifact, which ``bridge deploy`` has as well.
+
+    Args:
+        parser: the parser.
+        arch: the default of ``--arch``.
+    """
     add = parser.add_argument
     add("--python", metavar="3.12", help="the function's Python version; default: that of the running Python")
-    add("--arch", default="x86_64", choices=list(MACHINES), help="the function's processor; default: x86_64")
+    add("--arch", default=arch, choices=list(MACHINES), help=f"the function's processor; default: {arch}")
     add("--platform", metavar="TAG",
         help="the C library as in the names of wheels, such as manylinux_2_28; default: that of Lambda")  # fmt: skip
     add("-r", "--requirements", action=_AppendFile, default=[], metavar="FILE",
