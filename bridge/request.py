@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 
+from bridge.logs import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -71,7 +73,7 @@ class Scope(CurrentRequest):
         client: the client's address by the source's rule of trust; ``""`` where it is unknown.
         http_version: ``"1.1"``, ``"2"`` …
         authorizer: the result of the source's authorizer; None without one.
-        user: the principal that the authorizer named; ``""`` without one.
+        user: the principal that the authorizer or IAM named; ``""`` without one.
         refusal: a response to give without calling the application; None for most requests.
     """
 
@@ -99,9 +101,7 @@ class Scope(CurrentRequest):
         self.limit = limit
 
     def __str__(self) -> str:
-        # The text appears in logs, where a client must not be able to start lines.
-        text = f"{self.method} {self.root_path}{self.path}"
-        return text if text.isprintable() else ascii(text)[1:-1]
+        return printable(f"{self.method} {self.root_path}{self.path}")
 
     def __repr__(self) -> str:
         return f"<Scope {self.source}: {self}>"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 
 from asgiref.sync import sync_to_async
 from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
@@ -48,7 +49,19 @@ class WsgiOnEventLoop(WsgiToAsgi):
             ValueError: the scope is of another type; a WSGI application has no lifespan.
             BaseException: the application's own.
         """
-        await _Request(self.wsgi_application, self._executor)(scope, receive, send)
+
+        async def receive_body() -> Any:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _DisconnectedError
+            return message
+
+        with suppress(_DisconnectedError):  # the client has left in the middle of its body
+            await _Request(self.wsgi_application, self._executor)(scope, receive_body, send)
+
+
+class _DisconnectedError(Exception):
+    pass
 
 
 class _Request(WsgiToAsgiInstance):

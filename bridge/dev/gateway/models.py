@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.logs import logger
+from bridge.logs import logger, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -106,9 +106,11 @@ class Answer:
         """Log the explanation or the note, if there is one."""
         if self.explanation:
             message = "%s %s: %s answered %d by itself: %s"
-            logger.warning(message, request.method, request.path, source, self.status, self.explanation)
+            logger.warning(
+                message, printable(request.method), printable(request.path), source, self.status, self.explanation
+            )
         elif self.note:
-            logger.warning("%s %s: %s %s", request.method, request.path, source, self.note)
+            logger.warning("%s %s: %s %s", printable(request.method), printable(request.path), source, self.note)
 
 
 class RefusedError(Exception):

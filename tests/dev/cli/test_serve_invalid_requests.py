@@ -79,3 +79,51 @@ def test_plain_serves_websockets(serve: Serve, tmp_path: Path) -> None:
     headers = "".join(f"{name}: {value}\r\n" for name, value in _HANDSHAKE.items())
     answer = exchange(server, f"GET /chat HTTP/1.1\r\nhost: x\r\n{headers}\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 101 ")
+
+
+def raw_exchange(server: ServeProcess, request: bytes) -> None:
+    """Send *request* unchanged, and close the connection without waiting for a response."""
+    url = urlsplit(server.url)
+    with socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=20) as connection:
+        connection.sendall(request)
+
+
+@pytest.mark.parametrize("options", [[], ["--no-debugger"], ["--plain"], ["--plain", "--no-debugger"]])
+@pytest.mark.parametrize("app", [WSGI, ASGI])
+def test_a_path_cannot_write_lines_or_escape_codes_into_the_log(serve: Serve, app: str, options: list[str]) -> None:
+    server = serve(app, "--no-reload", *options)
+    for path in ("/%0AINJECTED%1B[31m/error", "/%0AINJECTED%1B[31m"):
+        server.client.get(path)
+        server.client.get(path, headers=_HANDSHAKE)
+    server.press_ctrl_c()
+    server.wait()
+    assert "INJECTED" in server.stderr + server.stdout
+    for output in (server.stderr, server.stdout):
+        assert "\nINJECTED" not in output
+        assert "\x1b" not in output
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /tea HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /tea HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nab",
+    ],
+    ids=["chunk", "incomplete"],
+)
+def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_traceback(serve: Serve, request_: bytes) -> None:
+    server = serve(WSGI, "--plain", "--no-reload")
+    raw_exchange(server, request_)
+    assert server.client.get("/tea").status_code == 200
+    server.press_ctrl_c()
+    assert server.wait() == 0
+    assert "Traceback" not in server.stderr
+
+
+@pytest.mark.parametrize(("options", "is_warned"), [([], True), (["--no-debugger"], False)])
+def test_a_host_that_others_can_reach_is_served_with_a_warning_about_the_debugger(
+    serve: Serve, options: list[str], is_warned: bool
+) -> None:
+    server = serve(ASGI, "--no-reload", "--host", "0.0.0.0", *options)
+    assert ("sees the tracebacks" in server.stderr) is is_warned
+    assert ("--no-debugger" in server.stderr) is is_warned

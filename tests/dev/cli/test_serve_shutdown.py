@@ -142,3 +142,18 @@ def test_a_function_that_suppresses_its_cancellation_does_not_delay_the_shutdown
     server.press_ctrl_c()
     assert server.wait() == 0
     assert "in flight" not in server.stderr
+
+
+@pytest.mark.parametrize("app", [WSGI, ASGI])
+@pytest.mark.parametrize("options", [[], ["--no-debugger"]])
+def test_a_plain_request_that_ctrl_c_cancels_leaves_no_traceback(serve: Serve, app: str, options: list[str]) -> None:
+    server = serve(app, "--plain", "--no-reload", *options)
+    hanging = threading.Thread(target=_get_error, args=(server.url + "/hang",))
+    hanging.start()
+    hanging.join(0.5)
+    server.press_ctrl_c()
+    hanging.join(0.5)
+    server.press_ctrl_c()
+    assert server.process.wait(8) == 0
+    hanging.join()
+    assert "Traceback" not in server.stderr

@@ -20,7 +20,7 @@ from bridge.dev.cli.options import (
     add_runtime_options,
     positive_integer,
 )
-from bridge.dev.cli.output import missing_package
+from bridge.dev.cli.output import missing_package, print_message
 from bridge.dev.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ def run(options: argparse.Namespace) -> int:
     options = argparse.Namespace(**{name: value for name, value in vars(options).items() if name != "run"})
     if options.debugger is None:
         options.debugger = not options.runtime
+    if options.debugger and not _is_local(options.host):
+        print_message(
+            f"The debugger is on: everyone who can reach {options.host} sees the tracebacks of the application; "
+            "--no-debugger turns it off."
+        )
     with contextlib.ExitStack() as cleanup:
         if options.ssl_adhoc:
             options.ssl_certfile, options.ssl_keyfile = cleanup.enter_context(_temporary_certificate(options.host))
@@ -86,6 +91,10 @@ def run(options: argparse.Namespace) -> int:
 def _host(text: str) -> str:
     """Return *text* without the brackets that an IPv6 address has in a URL."""
     return text[1:-1] if text.startswith("[") and text.endswith("]") else text
+
+
+def _is_local(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.cli.output import to_json
+from bridge.logs import printable
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.gateway import AccessRecord
@@ -59,7 +60,8 @@ class AccessLogMiddleware:
 
 
 def _print_line(method: str, target: str, status: int, seconds: float, size: int, encoding: str) -> None:
-    line = f"{method} {_cut(target, _MAX_PATH_LENGTH)} {status} {seconds * 1000:.0f} ms {size} B {encoding}\n"
+    request = printable(f"{method} {_cut(target, _MAX_PATH_LENGTH)}")
+    line = f"{request} {status} {seconds * 1000:.0f} ms {size} B {encoding}\n"
     sys.stdout.write(line)  # one write, so that lines of several processes do not mix
     sys.stdout.flush()
 

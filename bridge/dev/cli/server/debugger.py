@@ -9,7 +9,7 @@ import traceback
 from typing import Any
 
 from bridge.dev.cli.server.error_page import html_response
-from bridge.logs import logger
+from bridge.logs import logger, printable
 from bridge.wsgi.call import call
 
 _NOTE = "bridge serve shows this page because its debugger is on. On Lambda the client gets a plain 500."
@@ -59,8 +59,8 @@ def _with_log(app: Any) -> Any:
             return app(environ, start_response)
         except Exception as error:
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
-            path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-            logger.exception("The application failed at %s %s", environ["REQUEST_METHOD"], path, exc_info=error)
+            request = f"{environ['REQUEST_METHOD']} {environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+            logger.exception("The application failed at %s", printable(request), exc_info=error)
             environ["wsgi.errors"] = io.StringIO()
             raise
 
@@ -116,7 +116,8 @@ class TracebackMiddleware:
             if is_sent:
                 raise
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
-            logger.exception("The application failed at %s %s", scope["method"], scope["path"], exc_info=error)
+            request = printable(f"{scope['method']} {scope['path']}")
+            logger.exception("The application failed at %s", request, exc_info=error)
             has_own_page = held and _is_last(held[-1]) and _is_html(held[0])
             if not has_own_page:
                 trace = "".join(traceback.format_exception(error))

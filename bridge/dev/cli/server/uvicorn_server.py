@@ -17,7 +17,7 @@ from bridge.asgi.loop import create_task
 from bridge.dev.cli.output import print_message
 from bridge.dev.cli.process_exit import APPLICATION_THREADS, exit_if_threads_hang, exit_now
 from bridge.dev.cli.server.error_page import text_response
-from bridge.logs import logger
+from bridge.logs import logger, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -109,8 +109,27 @@ class DevelopmentServer(uvicorn.Server):
             except asyncio.CancelledError:
                 if not self.force_exit:  # after a second Ctrl-C uvicorn would print the traceback of this
                     raise
+        elif scope["type"] == "http" and self._is_plain:
+            await self._call_plain(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _call_plain(self, scope: Any, receive: Any, send: Any) -> None:
+        """Call the application, and respond 503 if the shutdown cancels it; uvicorn would print a traceback."""
+        is_started = False
+
+        async def send_noted(message: Any) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except asyncio.CancelledError:
+            if not self.should_exit:
+                raise
+            for message in () if is_started else text_response(503, "The server has shut down.\n"):
+                await send(message)
 
     async def _send_lifespan(self, send: Any, message: Any) -> None:
         """Store the reason of a failed startup, and send the message without it, so that uvicorn does not log it."""
@@ -203,7 +222,7 @@ def _is_websocket_handshake(scope: Any) -> bool:
 
 async def _refuse_websocket(scope: Any, send: Any) -> None:
     """Respond as an ASGI server does to a handshake that the application rejects, with the reason."""
-    logger.warning("%s %s was answered 403: %s", scope["method"], scope["path"], _WEBSOCKET_REFUSED)
+    logger.warning("%s was answered 403: %s", printable(f"{scope['method']} {scope['path']}"), _WEBSOCKET_REFUSED)
     for message in text_response(403, f"{_WEBSOCKET_REFUSED}\n"):
         await send(message)
 
