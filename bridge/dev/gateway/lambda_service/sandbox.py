@@ -112,6 +112,7 @@ class Sandbox:
     Attributes:
         observe: called with a :class:`ProcessEvent` after each change; None for nothing.
         start_error: why the process does not start; None if it has started, or still may.
+        was_killed: whether a signal has ended it.
         is_up: whether it has requested an invocation.
         is_over: whether it takes no more invocations.
     """
@@ -135,18 +136,29 @@ class Sandbox:
         self._init_timeout: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.start_error: FunctionError | None = None
+        self.was_killed = False
         self.is_up = False
         self.is_over = False
 
     @property
     def can_take(self) -> bool:
         """Whether the process waits for an invocation."""
-        return bool(self._api.waiting) and not self.is_over
+        return bool(self._api.waiting) and not self.is_over and not self._has_exited
 
     @property
     def capacity(self) -> int:
         """How many invocations the process takes before it completes one."""
         return 0 if self.is_over else self._function.concurrency - len(self._timeouts)
+
+    @property
+    def _has_exited(self) -> bool:
+        """Whether the process is gone, of which asyncio may not have been notified yet."""
+        if self._process is None or not hasattr(os, "waitid"):
+            return False
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     @property
     def is_about_to_be_free(self) -> bool:
@@ -256,6 +268,7 @@ class Sandbox:
         if self.is_over:
             return
         cause = f"exit status {status}" if status >= 0 else f"signal: {signal.Signals(-status).name}"
+        self.was_killed = status < 0
         in_flight = len(self._api.invocations)
         if not self.is_up:
             when = "ended before it requested an invocation"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A process that has answered requests the next invocation within this time, which is shorter than a start.
 _REUSE_SECONDS = 0.1
+# How many processes in a row may be killed before they are up, until the waiting invocations fail.
+_MAX_FAILED_STARTS = 3
 
 
 class LambdaService:
@@ -64,6 +66,7 @@ class LambdaService:
         self.observe: Callable[[ProcessEvent], None] | None = None
         self._max_sandboxes = sandboxes
         self._started = 0
+        self._failed_starts = 0  # in a row
         self._sandboxes: list[Sandbox] = []
         self._queue: deque[PendingInvocation] = deque()
         self._ending: set[asyncio.Task[None]] = set()
@@ -175,8 +178,13 @@ class LambdaService:
             ending = asyncio.get_running_loop().create_task(sandbox.wait())
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
-            if sandbox.start_error is not None:  # another process would not start either
-                self._fail_queue(sandbox.start_error)
+            if sandbox.start_error is not None:
+                self._failed_starts += 1
+                # Where a process does not start another one does not either, unless something has killed it.
+                if not sandbox.was_killed or self._failed_starts >= _MAX_FAILED_STARTS:
+                    self._fail_queue(sandbox.start_error)
+        if sandbox.is_up:
+            self._failed_starts = 0
         self._dispatch()
 
     def _fail_queue(self, error: FunctionError) -> None:

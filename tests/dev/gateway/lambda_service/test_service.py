@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +211,48 @@ async def test_a_process_that_ends_between_two_requests_is_replaced() -> None:
     async with scripted_function(sandboxes=1) as function:
         first = await function.invoke("respond(os.getpid()); os._exit(1)")
         assert await function.invoke(PROCESS) != first
+
+
+async def kill_and_forget(function: LambdaService, pid: int) -> None:
+    """Kill a process, and return before asyncio has noticed its end."""
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):  # a thread of asyncio has waited for it
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.001)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_requests_that_a_killed_process_has_not_begun_go_to_another(concurrency: int) -> None:
+    async with scripted_function(concurrency=concurrency, sandboxes=1) as function:
+        first = await function.invoke(PROCESS)
+        await asyncio.sleep(0.2)  # it requests the next invocation
+        await kill_and_forget(function, first)
+        answers = await asyncio.gather(*[function.invoke(PROCESS) for _ in range(40)])
+    assert first not in answers
+
+
+async def test_requests_wait_for_another_process_if_one_is_killed_before_it_is_up(tmp_path: Path) -> None:
+    mark = tmp_path / "killed"
+    code = f"""
+import os, pathlib
+mark = pathlib.Path({str(mark)!r})
+if not mark.exists():
+    mark.touch()
+    os.kill(os.getpid(), 9)
+"""
+    async with scripted_function(sandboxes=1) as function:
+        config = function._function
+        run = [config.command[0], "-c", f"{code}\nos.execv({config.command[0]!r}, {list(config.command)!r})"]
+        function._function = replace(config, command=tuple(run))
+        answers = await asyncio.gather(*[function.invoke(PROCESS) for _ in range(40)])
+    assert mark.exists()
+    assert len(answers) == 40
+
+
+async def test_processes_that_are_killed_again_and_again_fail_the_waiting_requests() -> None:
+    async with LambdaService((sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"), sandboxes=1) as function:
+        with pytest.raises(FunctionError, match="signal: SIGKILL"):
+            await function.invoke(1)
 
 
 async def test_a_process_that_ends_while_it_streams_cuts_the_stream_off() -> None:
