@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+import bridge
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
 
 if TYPE_CHECKING:
@@ -38,6 +40,20 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_marker_stands_before_a_block(page: Path) -> None:
     blocks(page)
+
+
+def test_the_page_of_the_python_api_has_every_public_name() -> None:
+    text = (DOCS / "python-api.md").read_text(encoding="utf-8")
+    assert [name for name in bridge.__all__ if f":: {name}\n" not in text] == []
+
+
+def test_every_message_that_troubleshooting_explains_is_in_the_code() -> None:
+    headings = re.findall(r"^### (.*)$", (DOCS / "troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
+    messages = headings[: headings.index("502 Bad Gateway, or {\"message\": \"Internal Server Error\"}")]
+    code = " ".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "bridge").rglob("*.py")))
+    code = re.sub(r'"\s+f?"', "", code)  # the parts of a message on several lines
+    parts = [part.strip() for message in messages for part in re.split(r"…|, |\. |5000|localhost", message)]
+    assert [part for part in parts if part and part not in code] == []
 
 
 def test_the_page_of_the_command_line_is_up_to_date() -> None:
