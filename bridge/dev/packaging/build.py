@@ -133,7 +133,8 @@ class _Build:
         requirements = prepare_requirements(requirements, self._temporary)
         if requirements.origin is None:
             self._warnings.append(
-                f"No requirements are installed, because the project has no {', '.join(file_names())} that lists them."
+                f"No requirements are installed, because the project has none of {', '.join(file_names())} that lists "
+                f"them.{self._hint_about_locks_above()}"
             )
         elif not options.requirements and (ignored := ignored_files(requirements, folders)):
             self._warnings.append(
@@ -151,6 +152,13 @@ class _Build:
         with self._install(requirements, adds_bridge=True) as root:
             self._explain(requirements, root, adds_bridge=True)
             yield root
+
+    def _hint_about_locks_above(self) -> str:
+        """Return a sentence that names a lock file above the project; ``""`` without one."""
+        names = [name for name in file_names() if name.endswith((".lock", ".txt")) or name == "pylock.toml"]
+        files = (folder / name for folder in self._options.project.resolve().parents for name in names)
+        found = next((file for file in files if file.is_file()), None)
+        return "" if found is None else f" To install those above the project: --requirements {shlex.quote(str(found))}"
 
     def _explain(self, requirements: Requirements, root: Path, *, adds_bridge: bool) -> None:
         if self._options.explain:

@@ -106,12 +106,14 @@ def _reason(name: str, requirements: Requirements, packages: dict[str, Message],
         if folder is not None and _is_name_of(folder, name):
             return f"{requirements.places.get(line, requirements.origin)}: built from {folder}"
     parents = [
-        f"{parent} ({_without_hashes(required)})"
+        (parent, required)
         for parent, info in packages.items()
         for required in info.get_all("Requires-Dist", [])
-        if normalized_name(required) == name and "extra ==" not in required
+        if normalized_name(required) == name
     ]
-    return f"not pinned: the newest that fits {', '.join(sorted(parents)) or requirements.origin}"
+    without_extras = [pair for pair in parents if "extra ==" not in pair[1]]
+    fitting = sorted(f"{parent} ({required})" for parent, required in without_extras or parents)
+    return f"not pinned: the newest that fits {', '.join(fitting) or requirements.origin}"
 
 
 def _is_name_of(folder: Path, name: str) -> bool:

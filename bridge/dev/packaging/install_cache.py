@@ -110,7 +110,8 @@ def _key(requirements: Requirements, target: Target, args: Sequence[str]) -> str
     variables = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
     settings_files = [requirements.folder / "uv.toml", requirements.folder / "pyproject.toml"]
     settings = [file.read_text(errors="replace") for file in settings_files if file.is_file()]
-    settings += uv_index_options(requirements.folder)
+    # Passwords in the URLs of indexes, such as the tokens of CodeArtifact, change more often than what is installed.
+    settings += [re.sub(r"//[^/@]*@", "//", option) for option in uv_index_options(requirements.folder)]
     parts = [_FORMAT_VERSION, str(target), requirements.texts(), list(args), variables, settings, installer_identity()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

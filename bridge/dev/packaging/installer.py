@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
-from bridge.dev.packaging.local_projects import build_command, build_local_project
+from bridge.dev.packaging.local_projects import build_command, build_local_project, setuptools_variables
 from bridge.dev.packaging.pylock import Pylock, read_pylock
 from bridge.dev.packaging.requirements_txt import local_folder, with_location
 from bridge.dev.packaging.uv_installer import UvInstaller
+from bridge.dev.packaging.uv_workspace import missing_in_uv_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,12 +170,25 @@ def _export_uv_lock(uv: str | None, requirements: Requirements, temporary: Path)
     file = temporary / "uv" / "pylock.toml"
     file.parent.mkdir(exist_ok=True)
     selection = requirements.selection
-    options = ["--frozen", "--no-default-groups", "--no-emit-project", "--no-editable", "--no-header"]
+    options = ["--no-default-groups", "--no-emit-project", "--no-editable", "--no-header"]
     options += [arg for group in selection.groups for arg in ("--group", group)]
     options += [arg for extra in selection.extras for arg in ("--extra", extra)]
     command = [uv, "export", "--quiet", "--format", "pylock.toml", *options, "--output-file", str(file)]
-    done = run_command([*command, "--project", str(requirements.uv_project)], requirements.uv_project)
+    command += ["--project", str(requirements.uv_project)]
+    lock = requirements.uv_root / "uv.lock"
+    # uv builds the metadata of projects that have dynamic metadata.
+    variables = setuptools_variables(file.parent)
+    done = run_command([*command, "--locked"], requirements.uv_project, variables)
+    if "needs to be updated" in done.stderr:
+        raise PackagingError(f"{lock} is older than pyproject.toml. Update it with `uv lock`.")
+    if done.returncode:
+        # The check needs what the lock does not: an interpreter that the project allows, sometimes the network.
+        done = run_command([*command, "--frozen"], requirements.uv_project, variables)
+        if not done.returncode and (missing := missing_in_uv_lock(requirements.uv_project, lock)):
+            raise PackagingError(
+                f"{lock} is older than pyproject.toml: it does not have {missing[0]}. Update it with `uv lock`."
+            )
     if done.returncode:
         hint = "Correct --group or --extra." if selection else "Create the file again with `uv lock`."
-        raise PackagingError(f"uv cannot read {requirements.uv_root / 'uv.lock'}:\n{uv_error(done.stderr)}\n{hint}")
+        raise PackagingError(f"uv cannot read {lock}:\n{uv_error(done.stderr)}\n{hint}")
     return read_pylock(file)

@@ -37,7 +37,7 @@ def project_metadata(project: Path, temporary: Path, warnings: list[str]) -> dic
         return {}
     if not _is_package(content):
         return {}
-    table: dict[str, Any] = content.get("project", {})
+    table: dict[str, Any] = content.get("project") or _poetry_table(content.get("tool", {}).get("poetry", {}))
     dynamic = {*table.get("dynamic", [])}
     if "name" not in table or "version" not in table or dynamic & {"scripts", "gui-scripts", "entry-points"}:
         return _built_metadata(project, temporary, warnings)
@@ -53,6 +53,13 @@ def _is_package(content: dict[str, Any]) -> bool:
     if tool.get("poetry", {}).get("package-mode") is False:
         return False
     return bool(tool.get("uv", {}).get("package", "build-system" in content))
+
+
+def _poetry_table(poetry: dict[str, Any]) -> dict[str, Any]:
+    """Return the table ``[tool.poetry]`` as ``[project]``, without requirements."""
+    table: dict[str, Any] = {key: poetry[key] for key in ("name", "version", "description") if key in poetry}
+    scripts = {name: value for name, value in poetry.get("scripts", {}).items() if isinstance(value, str)}
+    return {**table, "scripts": scripts, "entry-points": poetry.get("plugins", {})}
 
 
 def _metadata_lines(table: dict[str, Any]) -> Iterator[str]:

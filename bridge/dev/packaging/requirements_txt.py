@@ -92,7 +92,10 @@ def absolute_requirement(line: str, folders: Sequence[Path], place: str) -> str:
             f"{place}: {found} is not a Python project, because it has neither pyproject.toml nor setup.py. Correct "
             "the path, or add a pyproject.toml."
         )
-    return f"{match['name'] or ''}{found.as_uri()}{match['extras'] or ''}{_spaced(match['rest'])}"
+    # The fragment has the digest of an archive, or the folder of the project in it.
+    _, hash_sign, fragment = match["location"].strip().partition("#")
+    location = f"{found.as_uri()}{hash_sign}{fragment}"
+    return f"{match['name'] or ''}{location}{match['extras'] or ''}{_spaced(match['rest'])}"
 
 
 def local_folder(line: str) -> Path | None:
@@ -100,7 +103,10 @@ def local_folder(line: str) -> Path | None:
     match = _REQUIREMENT.fullmatch(line)
     if match is None or not match["location"].startswith("file:"):
         return None
-    path = _local_path(match["location"].strip())
+    location, _, fragment = match["location"].strip().partition("#")
+    path = _local_path(location)
+    if path is not None and fragment.startswith("subdirectory="):
+        path /= fragment.removeprefix("subdirectory=")
     return path if path is not None and path.is_dir() else None
 
 
@@ -129,6 +135,7 @@ def _local_path(location: str) -> Path | None:
         return Path(unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", location).partition("#")[0]))
     if "://" in location or re.match(r"(git|hg|svn|bzr)\+", location):
         return None
+    location = location.partition("#")[0]
     has_separator = "/" in location or os.sep in location
     return Path(location) if has_separator or location.startswith(".") or location.endswith(_ARCHIVES) else None
 

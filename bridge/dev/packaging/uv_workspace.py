@@ -8,6 +8,8 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.packaging.pylock import normalized_name
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,6 +47,13 @@ def sources(project: Path) -> dict[str, Any]:
         _table(folder / "pyproject.toml", "tool", "uv", "sources") for folder in (workspace_root(project), project)
     ]
     return {name: source for table in tables for name, source in (table or {}).items()}
+
+
+def missing_in_uv_lock(project: Path, lock: Path) -> list[str]:
+    """Return the names of the packages that a project requires and that a uv.lock does not have."""
+    table = _table(project / "pyproject.toml", "project") or {}
+    locked = {package["name"] for package in tomllib.loads(lock.read_text(encoding="utf-8")).get("package", [])}
+    return [name for name in map(normalized_name, table.get("dependencies", [])) if name not in locked]
 
 
 def _is_member(project: Path, root: Path, workspace: dict[str, Any]) -> bool:

@@ -199,11 +199,9 @@ def test_an_interpreter_of_the_targets_version_compiles(version: str, plain: Pat
     assert compiled[:4].hex() == magic.strip()
 
 
-def test_without_an_interpreter_of_the_targets_version_there_is_a_warning(
-    plain: Path, cache: Path, tmp_path: Path
-) -> None:
+def test_without_an_interpreter_of_the_targets_version_there_is_a_warning(plain: Path, tmp_path: Path) -> None:
     version, env = other_python(tmp_path / "machine")
-    status, _, err = run_package(plain, cache, "app:app", "--python", version, **env)
+    status, _, err = run_package(plain, tmp_path / "empty-cache", "app:app", "--python", version, **env)
     assert status == 0
     assert f"There is no Python {version} on this machine to compile bytecode with" in err
     assert not [name for name in zip_names(plain / "build" / "function.zip") if name.endswith(".pyc")]
@@ -222,9 +220,9 @@ def test_the_size_of_each_package_is_printed(plain: Path, cache: Path) -> None:
     status, out, _ = run_package(plain, cache, "app:app")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()[1:3]] == ["serverless-bridge", "asgiref"]
-    assert re.search(r"^your code +\d+\.\d KB +\d+\.\d KB$", out, re.MULTILINE)
-    assert re.search(r"^total +\d+\.\d KB +\d+\.\d KB$", out, re.MULTILINE)
-    assert re.search(r"^build/function\.zip \(\d+\.\d KB\)$", out, re.MULTILINE)
+    assert re.search(r"^your code +\d+\.\d KiB +\d+\.\d KiB$", out, re.MULTILINE)
+    assert re.search(r"^total +\d+\.\d KiB +\d+\.\d KiB$", out, re.MULTILINE)
+    assert re.search(r"^build/function\.zip \(\d+\.\d KiB\)$", out, re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -567,7 +565,7 @@ def test_an_invalid_python_file_is_packaged_with_a_warning(plain: Path, cache: P
 
 def test_an_error_names_the_file_that_cannot_be_read(plain: Path, cache: Path) -> None:
     (plain / "closed.txt").symlink_to("/proc/self/mem")  # reading it at position 0 fails, even for root
-    status, out, err = run_package(plain, cache, "app:app")
+    status, out, err = run_package(plain, cache, "app:app", "--include", "closed.txt")
     assert (status, out) == (1, "")
     assert err == (
         "bridge: closed.txt cannot be read: Input/output error. Make it readable, or leave it out: "

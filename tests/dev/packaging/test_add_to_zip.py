@@ -45,12 +45,11 @@ def test_the_bridge_and_the_applications_name_are_added_and_other_files_stay(cac
     assert settings == {"app": "web/app.app", "base_path": "/x", "text_mime_types": ["a/b"]}
 
 
-def test_without_an_interpreter_for_the_target_there_is_a_warning(cache: Path, tmp_path: Path) -> None:
+def test_without_an_interpreter_for_the_target_there_is_a_warning(tmp_path: Path) -> None:
     create_zip(tmp_path / "shop", {"app.py": PLAIN})
     version, env = other_python(tmp_path / "machine")
-    status, _, err = run_package(
-        tmp_path / "shop", cache, "app:app", "--add-to", "made.zip", "--python", version, **env
-    )
+    arguments = ("app:app", "--add-to", "made.zip", "--python", version)
+    status, _, err = run_package(tmp_path / "shop", tmp_path / "empty-cache", *arguments, **env)
     assert status == 0
     assert f"There is no Python {version} on this machine to compile bytecode with" in err
 

@@ -86,6 +86,15 @@ def test_the_metadata_has_requirements_and_entry_points(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_metadata_of_a_poetry_project_is_that_of_its_own_table(tmp_path: Path) -> None:
+    poetry = '[tool.poetry]\nname = "my-shop"\nversion = "2"\n[tool.poetry.plugins."shop.teas"]\ngreen = "a:b"\n'
+    text = BUILD.format("poetry-core", "x") + poetry
+    assert project_metadata(write_files(tmp_path, {"pyproject.toml": text}), tmp_path, []) == {
+        "my_shop-2.dist-info/METADATA": "Metadata-Version: 2.1\nName: my-shop\nVersion: 2\n",
+        "my_shop-2.dist-info/entry_points.txt": "[shop.teas]\ngreen = a:b\n",
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -80,6 +82,19 @@ def test_an_application_outside_of_the_members_of_a_workspace_without_a_project_
     assert "members: lib, web. Name an application in one of them" in err
 
 
+def test_a_member_with_a_dynamic_version_stays_unchanged(cache: Path, tmp_path: Path) -> None:
+    root = shop(tmp_path / "shop")
+    file = root / "lib/pyproject.toml"
+    file.write_text(file.read_text().replace('version = "0.1.0"', 'dynamic = ["version"]'))
+    write_files(root, {"lib/setup.py": "from setuptools import setup\nsetup(version='0.1.0')\n"})
+    lock(root)
+    for path in root.glob("lib/*.egg-info"):
+        shutil.rmtree(path)
+    before = set(file_digests(root / "lib"))
+    build_zip(root / "web", cache, "app:app", UV_CACHE_DIR=str(tmp_path / "uv-cache"))
+    assert set(file_digests(root / "lib")) == before
+
+
 def test_the_root_of_a_workspace_may_be_a_project(cache: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "shop", {
         "app.py": PLAIN,
@@ -130,6 +145,58 @@ def test_a_member_that_is_not_declared_as_a_source_is_an_error(cache: Path, tmp_
     status, out, err = run_package(root / "web", cache, "app:app")
     assert (status, out) == (1, "")
     assert "The requirements in pyproject.toml cannot be installed" in err
+
+
+def test_a_repository_is_at_the_commit_in_the_lock(cache: Path, tmp_path: Path) -> None:
+    tea = write_files(tmp_path / "tea", {"pyproject.toml": project("tealib", build=True), "tealib.py": "A = 1\n"})
+    commit(tea, "init", "-q", "-b", "main")
+    sources = f'[tool.uv.sources]\ntealib = {{ git = "{tea.as_uri()}", branch = "main" }}\n'
+    shop = write_files(tmp_path / "shop", {
+        "app.py": PLAIN, "pyproject.toml": project("shop", "tealib", more=sources)
+    })  # fmt: skip
+    lock(shop)
+    (tea / "tealib.py").write_text("A = 2\n")
+    commit(tea)
+    with ZipFile(build_zip(shop, cache, "app:app")) as archive:
+        assert archive.read("tealib.py") == b"A = 1\n"
+
+
+def commit(folder: Path, *first: str) -> None:
+    identity = {f"GIT_{role}_{key}": "a@example.com" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    for words in (list(first), ["add", "-A"], ["commit", "-qm", "a"]):
+        if words:
+            subprocess.run(["git", *words], cwd=folder, check=True, env={**os.environ, **identity})
+
+
+@pytest.mark.parametrize("variables", [{}, {"UV_OFFLINE": "1", "UV_CACHE_DIR": "empty"}], ids=["online", "offline"])
+def test_a_lock_that_is_older_than_pyproject_is_an_error(
+    variables: dict[str, str], cache: Path, tmp_path: Path
+) -> None:
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "pyproject.toml": project("shop", "six")})
+    lock(shop)
+    write_files(shop, {"pyproject.toml": project("shop", "six", "itsdangerous")})
+    status, out, err = run_package(shop, cache, "app:app", **variables)
+    assert (status, out) == (1, "")
+    assert f"{shop / 'uv.lock'} is older than pyproject.toml" in err
+    assert "`uv lock`" in err
+
+
+def test_a_lock_for_another_python_is_an_error(cache: Path, tmp_path: Path) -> None:
+    text = project("shop", "six").replace(">=3.11", ">=3.11,<3.13")
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "pyproject.toml": text})
+    lock(shop)
+    status, out, err = run_package(shop, cache, "app:app", "--python", "3.13", "--no-bytecode")
+    assert (status, out) == (1, "")
+    assert "The requirements in uv.lock are for Python" in err
+    build_zip(shop, cache, "app:app", "--python", "3.12", "--no-bytecode")
+
+
+def test_a_lock_above_a_folder_that_is_no_project_is_named(cache: Path, tmp_path: Path) -> None:
+    root = shop(tmp_path / "shop")
+    write_files(root, {"other/app.py": PLAIN})
+    status, _, err = run_package(root / "other", cache, "app:app")
+    assert status == 0
+    assert f"To install those above the project: --requirements {root / 'uv.lock'}" in err
 
 
 @pytest.mark.parametrize("has_lock", [True, False])
