@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,8 +74,6 @@ def test_find_links_are_relative_to_the_requirements_file(cache: Path, tmp_path:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder; no variable configures pip or uv."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(("PIP_", "UV_", "XDG_")) or name == "VIRTUAL_ENV":
             monkeypatch.delenv(name)
@@ -122,3 +123,24 @@ def test_indexes_of_uv_take_precedence_over_those_of_pip(
         monkeypatch.setenv(name, value)
     options = uv_index_options(write_files(tmp_path / "shop", {**files, "x": ""}))
     assert ("https://pip.example" in options) != is_ignored
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["shop", "shop/web"])
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_the_credentials_of_an_index_of_uv_are_in_variables(
+    place: str, has_lock: bool, own: Index, cache: Path, tmp_path: Path
+) -> None:
+    index = f'[[tool.uv.index]]\nname = "own"\nurl = "{own.url()}"\nexplicit = true\n'
+    sources = '[tool.uv.sources]\ntea-leaves = { index = "own" }\n'
+    project = '[project]\nname = "{}"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tea-leaves"]\n'
+    write_files(tmp_path / "shop", {
+        "app.py": PLAIN, "web/app.py": PLAIN, "web/pyproject.toml": project.format("web") + '[tool.uv]\npackage = false\n',
+        "pyproject.toml": f'{project.format("shop")}{sources}{index}[tool.uv.workspace]\nmembers = ["web"]\n',
+    })  # fmt: skip
+    env = {"UV_INDEX_OWN_USERNAME": "me", "UV_INDEX_OWN_PASSWORD": "a/b"}
+    if has_lock:
+        words = ["uv", "lock", "-q", "--python", sys.executable]
+        subprocess.run(words, cwd=tmp_path / "shop", check=True, env={**os.environ, **env})
+    names = zip_names(build_zip(tmp_path / place, cache, "app:app", **env, UV_CACHE_DIR=str(tmp_path / "uv-cache")))
+    assert "tea_leaves.py" in names
