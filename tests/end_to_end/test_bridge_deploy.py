@@ -251,6 +251,30 @@ def test_the_options_of_the_function_are_those_of_the_table_and_of_its_stage(
     assert content["logGroup"] in statement["Resource"]
 
 
+def test_a_secret_that_has_changed_is_deployed_and_one_that_is_missing_is_named(
+    make_project: MakeProject, ministack: Ministack
+) -> None:
+    project = make_project("secrets")
+    ssm, manager = ministack.client("ssm"), ministack.client("secretsmanager")
+    ssm.put_parameter(Name="/secrets/key", Value="first", Type="String")
+    ssm.put_parameter(Name="/secrets/secure", Value="first", Type="SecureString")
+    manager.create_secret(Name="secrets/db", SecretString="first")
+    options = ("--secret", "KEY=ssm:/secrets/key", "--secret", "DB=secretsmanager:secrets/db", "--no-check")
+    project.deploy_successfully(*options)
+    assert "Nothing has changed." in project.deploy(*options)[2]
+    ssm.put_parameter(Name="/secrets/key", Value="second", Type="String", Overwrite=True)
+    manager.put_secret_value(SecretId="secrets/db", SecretString="second")
+    assert "is deployed: version 2." in project.deploy(*options)[2]
+    function = ministack.client("lambda").get_function(FunctionName="secrets-dev")["Configuration"]
+    assert function["Environment"]["Variables"] == {"KEY": "second", "DB": "second"}
+    status, _, err = project.deploy("--secret", "KEY=ssm:/secrets/none")
+    assert (status, "--secret KEY: us-east-1 has no value /secrets/none." in err) == (1, True)
+    status, _, err = project.deploy("--secret", "KEY=secretsmanager:secrets/none")
+    assert (status, "--secret KEY: us-east-1 has no value secrets/none" in err) == (1, True)
+    status, _, err = project.deploy("--secret", "KEY=ssm:/secrets/secure")
+    assert (status, "is a SecureString, which CloudFormation does not put into" in err) == (1, True)
+
+
 # Front doors
 
 

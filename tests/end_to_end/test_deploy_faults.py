@@ -185,7 +185,7 @@ def test_a_resource_that_is_denied_is_named_with_awss_reason(project: DeployProj
 def test_after_a_failed_creation_the_next_deployment_replaces_what_is_left(
     project: DeployProject, ministack: Ministack
 ) -> None:
-    status, out, err = project.deploy("--secret", "KEY=ssm:/missing")
+    status, out, err = project.deploy("--secret", "KEY=ssm:/missing:1")
     assert (status, out) == (1, "")
     assert "Function (AWS::Lambda::Function) failed (CREATE_FAILED): " in err
     assert "/missing" in err
@@ -216,7 +216,7 @@ def test_a_name_that_is_taken_is_named(project: DeployProject, ministack: Minist
 def test_a_failed_update_leaves_the_version_before_serving(project: DeployProject, ministack: Ministack) -> None:
     url = project.deploy_successfully("--env", "TEA=sencha")
     project.edit("one", "two")
-    status, out, err = project.deploy("--secret", "KEY=ssm:/missing")
+    status, out, err = project.deploy("--secret", "KEY=ssm:/missing:1")
     assert (status, out) == (1, "")
     assert "Function (AWS::Lambda::Function) failed (UPDATE_FAILED): " in err
     assert "All changes were rolled back, and version 1 serves as before." in err

@@ -165,7 +165,7 @@ def _deployer_statements(stack: StackDescription, bucket: str | None) -> Iterato
     if "{{resolve:ssm:" in references:
         yield _statement("Parameters", "ssm", "GetParameter GetParameters", "*")
     if "{{resolve:secretsmanager:" in references:
-        yield _statement("Secrets", "secretsmanager", "GetSecretValue", "*")
+        yield _statement("Secrets", "secretsmanager", "DescribeSecret GetSecretValue", "*")
 
 
 def _more_actions(kind: str, sid: str) -> str:

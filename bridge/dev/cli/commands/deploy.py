@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,7 @@ def _deploy(
     from bridge.dev.deploying.deployed_url import deployed_url
     from bridge.dev.deploying.deployer import Deployer
     from bridge.dev.deploying.last_deployments import remember_deployment
+    from bridge.dev.deploying.secret_references import pin_secrets
 
     for warning in stack.warnings:
         print_message(warning)
@@ -113,6 +115,8 @@ def _deploy(
     place = f" at {clients.endpoint_url}" if clients.endpoint_url else ""
     print_message(f"Deploying {stack.stack_name} to {clients.region} in the account {account}{place}.")
     stack = find_certificate(clients, stack)
+    function = replace(stack.function, secrets=pin_secrets(clients, stack.function.secrets))
+    stack = replace(stack, function=function)
     bucket = ArtifactBucket(clients, options.bucket)
     app = application_name(options.app, Path.cwd(), serverless_options(options), command="bridge deploy")
     with deployment_progress() as progress:
@@ -203,8 +207,6 @@ def _print_result(
     url: str,
     checks: list[CheckedResponse],
 ) -> None:
-    from dataclasses import asdict
-
     messages = {
         "created": f"{stack.stack_name} is deployed: version {result.version}.",
         "updated": f"{stack.stack_name} is deployed: version {result.version}.",
