@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.remote.fake_lambda import NO_AWS_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Bridge = Callable[..., tuple[int, str, str]]
 
@@ -143,6 +143,11 @@ def test_the_policy_has_what_the_options_need(bridge: Bridge) -> None:
     words = ("--front-door", "alb", "--listener", LISTENER, "--vpc", "subnet-1,sg-1", "--secret", "KEY=ssm:key")
     _, with_more, _ = bridge("deploy", "--print-policy", *words)
     assert {"elasticloadbalancing:CreateRule", "ec2:DescribeSubnets", "ssm:GetParameters"} <= actions(with_more)
+
+
+def test_the_policy_in_the_documentation_is_the_one_that_is_printed(bridge: Bridge) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "deploying.md").read_text(encoding="utf-8")
+    assert f"```json\n{bridge('deploy', '--print-policy')[1]}```\n" in text
 
 
 def test_the_template_is_yaml_or_json(bridge: Bridge, project: Path) -> None:
