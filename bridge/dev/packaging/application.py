@@ -54,6 +54,19 @@ def application_folder(app: str | None) -> str:
     return "" if app is None else parse_name(app)[3]
 
 
+def module_folder(app: str | None, project: Path) -> str:
+    """Return the folder of an application's module: ``web`` for ``web/app:app``, and for ``web.app:app``."""
+    if app is None:
+        return ""
+    module, _, _, folder = parse_name(app)
+    for name in module.split(".")[:-1]:
+        inner = f"{folder}/{name}" if folder else name
+        if not (project / inner).is_dir():
+            break
+        folder = inner
+    return folder
+
+
 def check_application(app: str, files: Mapping[str, Path], modules: Collection[str], python: str) -> None:
     """Check that the application's module will be found in the artifact, has no syntax error, and defines its name.
 

@@ -13,8 +13,8 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application import (
     SETTINGS_FILE,
-    application_folder,
     check_application,
+    module_folder,
     relative_name,
     settings_content,
 )
@@ -128,7 +128,7 @@ class _Build:
     @contextlib.contextmanager
     def _installed_requirements(self) -> Iterator[Path]:
         options = self._options
-        folders = list(dict.fromkeys([options.project, options.project / application_folder(self._app)]))
+        folders = list(dict.fromkeys([options.project, options.project / module_folder(self._app, options.project)]))
         requirements = find_requirements(folders, options.requirements, options.selection)
         requirements = prepare_requirements(requirements, self._temporary)
         if requirements.origin is None:
@@ -215,7 +215,7 @@ class _Build:
     def _project_metadata(self, requirement_files: RequirementFiles) -> dict[str, str]:
         """Return the files of the project's metadata, unless a requirement is the project itself."""
         project = self._options.project.resolve()
-        folder = project_around(project / application_folder(self._app), project) or project
+        folder = project_around(project / module_folder(self._app, project), project) or project
         files = project_metadata(folder, self._temporary, self._warnings)
         packages = set(requirement_files.packages.values())
         return {path: text for path, text in files.items() if normalized_name(path.rpartition("-")[0]) not in packages}

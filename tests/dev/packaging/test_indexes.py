@@ -135,7 +135,7 @@ def test_the_credentials_of_an_index_of_uv_are_in_variables(
     sources = '[tool.uv.sources]\ntea-leaves = { index = "own" }\n'
     project = '[project]\nname = "{}"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tea-leaves"]\n'
     write_files(tmp_path / "shop", {
-        "app.py": PLAIN, "web/app.py": PLAIN, "web/pyproject.toml": project.format("web") + '[tool.uv]\npackage = false\n',
+        "app.py": PLAIN, "web/app.py": PLAIN, "web/pyproject.toml": project.format("web"),
         "pyproject.toml": f'{project.format("shop")}{sources}{index}[tool.uv.workspace]\nmembers = ["web"]\n',
     })  # fmt: skip
     env = {"UV_INDEX_OWN_USERNAME": "me", "UV_INDEX_OWN_PASSWORD": "a/b"}

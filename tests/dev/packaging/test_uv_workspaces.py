@@ -49,7 +49,7 @@ def lock(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("library", ["shoplib", "colorama"])  # colorama is a package of PyPI as well
-@pytest.mark.parametrize(("place", "app"), [("web", "app:app"), (".", "web/app.app")])
+@pytest.mark.parametrize(("place", "app"), [("web", "app:app"), (".", "web/app.app"), (".", "web.app:app")])
 def test_the_member_of_the_application_is_installed_with_the_members_that_it_requires(
     place: str, app: str, library: str, cache: Path, tmp_path: Path
 ) -> None:
