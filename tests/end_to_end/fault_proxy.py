@@ -35,6 +35,7 @@ _LAMBDA_CALLS = [
     ("GET", r".*/aliases/.*", "GetAlias"),
     ("PUT", r".*/aliases/.*", "UpdateAlias"),
     ("GET", r".*/versions.*", "ListVersionsByFunction"),
+    ("GET", r".*/configuration", "GetFunctionConfiguration"),
     ("DELETE", r".*", "DeleteFunction"),
     ("POST", r".*/invocations.*", "Invoke"),
 ]

@@ -192,14 +192,18 @@ def test_a_bucket_may_be_named(make_project: MakeProject, ministack: Ministack) 
     assert s3.list_objects_v2(Bucket="mine")["KeyCount"] == 0
 
 
-def test_old_versions_are_removed(make_project: MakeProject) -> None:
+def test_old_versions_are_removed(make_project: MakeProject, ministack: Ministack) -> None:
     project = make_project("versions")
-    for number in range(12):
-        write_files(project.folder, {"word.txt": str(number)})
-        project.deploy_successfully("--no-check")
-    assert [number for number, _ in versions(project)] == list(range(12, 2, -1))
+    project.deploy_successfully("--no-check")
+    functions = ministack.client("lambda")
+    for number in range(2, 13):
+        functions.update_function_configuration(FunctionName="versions-dev", Description=str(number))
+        functions.publish_version(FunctionName="versions-dev")
+    project.edit("one", "two")
+    project.deploy_successfully("--no-check")
+    assert [number for number, _ in versions(project)] == list(range(13, 3, -1))
     status, _, err = project.run("rollback", "2")
-    assert (status, "has no version 2. The published versions are: 12, 11," in err) == (2, True)
+    assert (status, "has no version 2. The published versions are: 13, 12," in err) == (2, True)
     assert project.run("rollback", "5")[0] == 0
     assert dict(versions(project))[5]
 

@@ -6,6 +6,7 @@ throttles them, or not at all.
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -107,6 +108,7 @@ def test_an_endpoint_that_does_not_answer_is_named(project: DeployProject) -> No
 DENIED = {
     "sts:GetCallerIdentity": "sts:GetCallerIdentity",
     "cloudformation:DescribeStacks": "cloudformation:DescribeStacks",
+    "lambda:GetFunctionConfiguration": "lambda:GetFunctionConfiguration",
     "cloudformation:CreateChangeSet": "cloudformation:CreateChangeSet",
     "cloudformation:DescribeChangeSet": "cloudformation:DescribeChangeSet",
     "s3:HeadBucket": "s3:ListBucket",
@@ -146,6 +148,10 @@ def test_the_calls_of_a_deployment_are_those_that_are_denied_above(
     project.deploy_successfully("--no-check")
     optional = {"lambda:ListVersionsByFunction", "s3:ListObjectsV2"}  # of old versions and artifacts
     assert set(proxy.calls) - optional == DENIED.keys()
+    status, policy, _ = project.run("deploy", "--print-policy")
+    assert status == 0
+    allowed = {action for statement in json.loads(policy)["Statement"] for action in statement["Action"]}
+    assert {*DENIED.values(), *optional} - allowed <= {"sts:GetCallerIdentity", "s3:ListObjectsV2"}
 
 
 @pytest.mark.parametrize("call", ["lambda:ListVersionsByFunction", "s3:ListObjectsV2"])
@@ -211,6 +217,21 @@ def test_a_name_that_is_taken_is_named(project: DeployProject, ministack: Minist
     status, _, err = project.run("destroy", "--yes", "--endpoint-url", project.url)
     assert (status, "so it is not deleted." in err) == (1, True)
     assert project.deploy_successfully("--name", f"{project.folder.name}b")
+
+
+def test_the_name_of_another_function_is_taken(project: DeployProject, ministack: Ministack) -> None:
+    project.deploy_successfully("--no-check")
+    name = f"{project.folder.name}-prod"
+    ministack.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/function",
+        Handler="app.app",
+        Code={"ZipFile": (project.folder / "build" / "function.zip").read_bytes()},
+    )
+    status, out, err = project.deploy("--stage", "prod")
+    assert (status, out) == (1, "")
+    assert f"The function {name} exists, and `bridge deploy` has not made it. Choose another name with --name" in err
 
 
 def test_a_failed_update_leaves_the_version_before_serving(project: DeployProject, ministack: Ministack) -> None:
@@ -331,7 +352,11 @@ def test_an_artifact_above_250_mb_is_refused_before_the_upload(project: DeployPr
     status, out, err = project.deploy()
     assert (status, out) == (1, "")
     assert "Lambda takes up to 250.0 MiB. Leave files out with --slim and --exclude" in err.splitlines()[-1]
-    assert [call for call in proxy.calls if not call.startswith(("sts:", "cloudformation:DescribeStacks"))] == []
+    assert set(proxy.calls) == {
+        "sts:GetCallerIdentity",
+        "cloudformation:DescribeStacks",
+        "lambda:GetFunctionConfiguration",
+    }
 
 
 # Ctrl-C

@@ -103,13 +103,18 @@ class Deployer:
         An update whose rollback failed is rolled back to its end.
 
         Raises:
-            CommandError: another tool has made the stack.
+            CommandError: another tool has made the stack, or a function of its name.
         """
         state = self._stack.wait_until_free(self._report_wait)
         if state.exists and not state.is_own:
             raise CommandError(
                 f"The stack {state.name} exists, and `bridge deploy` has not made it. Choose another name with --name "
                 "or another stage with --stage."
+            )
+        if not state.exists and self._versions.function_exists():
+            raise CommandError(
+                f"The function {state.name} exists, and `bridge deploy` has not made it. Choose another name with "
+                "--name or another stage with --stage."
             )
         if state.status == "UPDATE_ROLLBACK_FAILED":
             self._progress.note(f"The last update of {state.name} was not rolled back completely. Rolling it back …")

@@ -50,6 +50,18 @@ class FunctionVersions:
     def _api(self) -> Any:
         return self._clients.client("lambda")
 
+    def function_exists(self) -> bool:
+        """Return whether there is a function of this name."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._api.get_function_configuration(FunctionName=self._function)
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return False
+            raise
+        return True
+
     def live(self) -> int | None:
         """Return the version that the alias serves; None if there is no such function or alias."""
         from botocore.exceptions import ClientError

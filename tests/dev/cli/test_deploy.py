@@ -15,6 +15,7 @@ from bridge.dev.deploying.change_set import ResourceChange
 from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment, remember_deployment
 from bridge.dev.deploying.stack_state import StackEvent
 from tests.dev.cli.packages import write_files
+from tests.dev.cli.serve_process import run
 from tests.remote.fake_lambda import NO_AWS_CONFIG
 
 if TYPE_CHECKING:
@@ -278,3 +279,13 @@ def test_without_a_terminal_the_progress_is_plain_lines(capsys: pytest.CaptureFi
     assert lines[:2] == ["Packaging …", "Uploading 32.0 MiB …"]
     assert lines[2:-1] == ["  8.0 MiB of 32.0 MiB", "  16.0 MiB of 32.0 MiB", "  24.0 MiB of 32.0 MiB"]
     assert lines[-1] == "  Role (AWS::IAM::Role) create failed: no"
+
+
+def test_without_boto3_the_message_names_the_extra(project: Path) -> None:
+    write_files(project, {"boto3.py": "raise ModuleNotFoundError(\"No module named 'boto3'\", name='boto3')\n"})
+    for command in COMMANDS:
+        yes = ("--yes",) if command in ("deploy", "destroy") else ()
+        status, out, err = run(project, command, *yes, "--region", "eu-west-1", PYTHONPATH=str(project))
+        assert (status, out) == (1, "")
+        assert err.startswith(f"bridge: bridge {command} needs the package boto3, which is not installed.")
+        assert err.endswith("pip install 'serverless-bridge[deploy]'\n")
