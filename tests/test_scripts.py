@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,3 +154,22 @@ def test_a_python_without_recorded_ratios_is_compared_with_the_smallest_of_the_o
     record.write_text('{"3.11": {"a": 4.0, "b": 2.0}, "3.12": {"a": 3.0, "b": 5.0}}')
     assert check.recorded_ratios("3.12") == {"a": 3.0, "b": 5.0}
     assert check.recorded_ratios("3.99") == {"a": 3.0, "b": 2.0}
+
+
+def test_the_extras_allow_no_versions_with_known_holes() -> None:
+    """Of h11 before 0.16 (CVE-2025-43859) and werkzeug before 3.0.3 (CVE-2024-34069), which lacks trusted_hosts."""
+    project = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    serve = project["optional-dependencies"]["serve"]
+    floors = {
+        name: tuple(map(int, version.split("."))) for name, _, version in (item.partition(">=") for item in serve)
+    }
+    assert floors["h11"] >= (0, 16)
+    assert floors["werkzeug"] >= (3, 0, 3)
+
+
+def test_ci_tests_the_lowest_versions_of_all_extras() -> None:
+    extras = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    script = (SCRIPTS / "floors").read_text("utf-8")
+    assert f".[{','.join(sorted(extras))}]" in script
+    assert "--resolution lowest-direct" in script
+    assert "scripts/floors" in (SCRIPTS.parent / ".ci" / "run").read_text("utf-8")

@@ -62,11 +62,6 @@ def run(options: argparse.Namespace) -> int:
     options = argparse.Namespace(**{name: value for name, value in vars(options).items() if name != "run"})
     if options.debugger is None:
         options.debugger = not options.runtime
-    if options.debugger and not _is_local(options.host):
-        print_message(
-            f"The debugger is on: everyone who can reach {options.host} sees the tracebacks of the application; "
-            "--no-debugger turns it off."
-        )
     with contextlib.ExitStack() as cleanup:
         if options.ssl_adhoc:
             options.ssl_certfile, options.ssl_keyfile = cleanup.enter_context(_temporary_certificate(options.host))
@@ -79,6 +74,11 @@ def run(options: argparse.Namespace) -> int:
 
             options.inspector_listener = cleanup.enter_context(listen_for_inspector(options.port)).fileno()
         options.port = listener.getsockname()[1]
+        if options.debugger and not _is_local(options.host):
+            print_message(
+                f"The debugger is on: everyone who can reach {options.host} sees the tracebacks of the application; "
+                "--no-debugger turns it off."
+            )
         if options.reload:
             from bridge.dev.cli.server.reloader import run_with_reloader
 
