@@ -39,7 +39,7 @@ def page() -> str:
         parts.append(f"\n## bridge {name}\n\n{sentence(summary or HELP[name])}\n")
         rows = [row(action) for action in parser._actions if action.dest != "help" and action.help != argparse.SUPPRESS]
         if rows:
-            parts.append("\n| argument | |\n|---|---|\n" + "\n".join(rows) + "\n")
+            parts.append("\n| argument | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
     return "".join(parts)
 
 

@@ -32,7 +32,7 @@ def test_the_demo_prints_its_help(option: str) -> None:
 
 
 def test_the_demo_fits_a_screen() -> None:
-    command = [sys.executable, SCRIPTS / "demo.py"]
+    command = [sys.executable, str(SCRIPTS / "demo.py")]
     lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 105

@@ -21,15 +21,17 @@ _FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 
 def set_up_logging(level: int = logging.INFO, *, full_tracebacks: bool = False) -> None:
-    """Let the root logger print to standard error.
+    """Let the root logger print to standard error, unless it has a handler already.
 
     Args:
         level: the lowest level that is printed.
         full_tracebacks: whether tracebacks keep the lines of libraries.
     """
+    root = logging.getLogger()
+    if root.handlers:
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(_FORMAT))
-    root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
     adapt_handler(handler, full_tracebacks=full_tracebacks)

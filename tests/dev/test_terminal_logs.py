@@ -79,6 +79,7 @@ def test_a_record_that_another_handler_prints_is_skipped(monkeypatch: pytest.Mon
     handler.setFormatter(logging.Formatter("%(message)s"))
     adapt_handler(handler)
     logger, child = logging.getLogger("tea"), logging.getLogger("tea.shop")
+    monkeypatch.setattr(logger, "propagate", False)
     logger.addHandler(other)
     logger.addHandler(handler)
     try:
