@@ -9,6 +9,8 @@ A block that a test uses has an HTML comment before it, which readers do not see
 - ``<!-- output -->`` lines of the output of the last commands, in order; ``…`` stands for any text;
 - ``<!-- aws -->`` commands that need AWS, run with an emulator;
 - ``<!-- python -->`` a Python program.
+
+``<!-- example: NAME -->`` stands alone, and copies an application of ``examples/``.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-KINDS = ("file", "install", "run", "serve", "output", "aws", "python")
+KINDS = ("example", "file", "install", "run", "serve", "output", "aws", "python")
 
-_BLOCK = re.compile(r"^<!-- (\w+)(?:: (.*?))? -->\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"^<!-- (?:(example): (\w+) -->|(\w+)(?:: ([^\n]*?))? -->\n```\w*\n(.*?)^```$)", re.MULTILINE | re.DOTALL
+)
 _MARKER = re.compile(r"^<!-- (\w+)(?::.*?)? -->$", re.MULTILINE)
 _FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 
@@ -42,11 +46,19 @@ def blocks(page: Path) -> list[Block]:
         ValueError: a marker has no block, or is of an unknown kind.
     """
     text = page.read_text(encoding="utf-8")
-    found = [Block(kind, argument or "", content) for kind, argument, content in _BLOCK.findall(text)]
+    found = [
+        Block(example or kind, name or argument, content)
+        for example, name, kind, argument, content in _BLOCK.findall(text)
+    ]
     markers = _MARKER.findall(text)
     if [block.kind for block in found] != markers or not set(markers) <= set(KINDS):
         raise ValueError(f"{page.name}: a marker stands before no block, or is unknown: {markers}")
     return found
+
+
+def code(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def prose(page: Path) -> str:

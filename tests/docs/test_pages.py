@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 import bridge
-from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
+from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, code, links
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +46,18 @@ def test_every_marker_stands_before_a_block(page: Path) -> None:
     blocks(page)
 
 
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_is_valid_in_its_language(page: Path) -> None:
+    for text in code(page, "python"):
+        compile(text, page.name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for text in code(page, "toml"):
+        tomllib.loads(text)
+    for text in code(page, "json"):
+        json.loads(text)
+    for text in code(page, "yaml"):
+        yaml.safe_load(text)
+
+
 def test_the_page_of_the_python_api_has_every_public_name() -> None:
     text = (DOCS / "python-api.md").read_text(encoding="utf-8")
     assert [name for name in bridge.__all__ if f":: {name}\n" not in text] == []
@@ -49,7 +65,7 @@ def test_the_page_of_the_python_api_has_every_public_name() -> None:
 
 def test_every_message_that_troubleshooting_explains_is_in_the_code() -> None:
     headings = re.findall(r"^### (.*)$", (DOCS / "troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
-    messages = headings[: headings.index("502 Bad Gateway, or {\"message\": \"Internal Server Error\"}")]
+    messages = headings[: headings.index('502 Bad Gateway, or {"message": "Internal Server Error"}')]
     code = " ".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "bridge").rglob("*.py")))
     code = re.sub(r'"\s+f?"', "", code)  # the parts of a message on several lines
     parts = [part.strip() for message in messages for part in re.split(r"…|, |\. |5000|localhost", message)]

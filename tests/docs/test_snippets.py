@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks
 from tests.end_to_end.front_doors import FrontDoor
 from tests.end_to_end.ministack import CREDENTIALS
 from tests.end_to_end.ministack import ministack as ministack
+from tests.examples.applications import EXAMPLES
 from tests.remote.fake_lambda import NO_AWS_CONFIG
 
 if TYPE_CHECKING:
@@ -79,6 +81,9 @@ class Reader:
                 os.killpg(self._server.pid, signal.SIGTERM)
             self._server.wait(_TIMEOUT_SECONDS)
             self._server = None
+
+    def _follow_example(self, block: Block) -> None:
+        shutil.copytree(EXAMPLES / block.argument, self.folder, dirs_exist_ok=True)
 
     def _follow_file(self, block: Block) -> None:
         file = self.folder / block.argument
