@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
 from bridge.dev.packaging.local_projects import build_command, build_local_project, setuptools_variables
-from bridge.dev.packaging.pylock import Pylock, read_pylock
+from bridge.dev.packaging.pylock import Pylock, read_pylock, supports_python
 from bridge.dev.packaging.requirements_txt import local_folder, with_location
 from bridge.dev.packaging.uv_installer import UvInstaller
 from bridge.dev.packaging.uv_workspace import missing_in_uv_lock
@@ -90,6 +90,11 @@ def install_requirements(
     """
     folder.mkdir(exist_ok=True)
     requirements = prepare_requirements(requirements, temporary)
+    if not supports_python(requirements.requires_python, target.python):
+        raise PackagingError(
+            f"{subject(requirements)} are for Python {requirements.requires_python}, and the target is {target}. "
+            "Change the target with --python."
+        )
     if (uv := find_uv()) is not None:
         UvInstaller(uv, requirements, target, folder, temporary, pip_args, build).install(wheels)
     elif (pip := find_pip()) is not None:

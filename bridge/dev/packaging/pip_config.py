@@ -34,6 +34,8 @@ def uv_index_options(folder: Path) -> list[str]:
         options += ["--index", url]
     for location in settings.get("find-links", "").split():
         options += ["--find-links", location]
+    for host in settings.get("trusted-host", "").split():
+        options += ["--allow-insecure-host", host]
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         options.append("--no-index")
     return [*options, "--index-strategy", "unsafe-best-match"] if options else []

@@ -101,16 +101,25 @@ def keep_hashes(lock: Pylock, lines: list[str]) -> None:
             )
 
 
-def supports_python(lock: Pylock, python: str) -> bool:
-    """Return whether the ``requires-python`` of a lock allows a version such as ``"3.12"``."""
+def supports_python(specifier: str, python: str) -> bool:
+    """Return whether a range of Python versions has a version such as ``"3.12"``.
+
+    Args:
+        specifier: the range as in PEP 440, or as Poetry writes it: ``^3.11 || ~3.14``.
+        python: the version.
+    """
     version = tuple(map(int, python.split(".")))
-    for operator, text in re.findall(r"(>=|<=|<|>|==)\s*(\d+(?:\.\d+)?)", lock.content.get("requires-python", "")):
+
+    def allows(operator: str, text: str) -> bool:
         bound = (*map(int, text.split(".")), 0)[:2]
-        if (operator == ">=" and version < bound) or (operator == "<" and version >= bound):
-            return False
-        if (operator == "<=" and version > bound) or (operator == "==" and "." in text and version != bound):
-            return False
-    return True
+        is_allowed = {
+            ">=": version >= bound, "^": version >= bound, "<": version < bound, "<=": version <= bound,
+            "==": version == bound, "~": version == bound,
+        }  # fmt: skip
+        return is_allowed[operator] or (operator in ("==", "~") and "." not in text)
+
+    clauses = [re.findall(r"(>=|<=|<|==|\^|~)\s*(\d+(?:\.\d+)?)", part) for part in specifier.split("||")]
+    return any(all(allows(*clause) for clause in part) for part in clauses)
 
 
 def sha256(file: Path) -> str:

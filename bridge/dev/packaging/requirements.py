@@ -64,6 +64,7 @@ class Requirements:
         pylock: a lock file, which takes the place of the lines.
         selection: the groups and extras that uv reads.
         overrides: requirements that take the place of all others for the same package.
+        locked_python: the versions of Python that a poetry.lock is for.
         replaced_wheel: the URL of a wheel in the lines, whose content is part of its path.
     """
 
@@ -81,7 +82,13 @@ class Requirements:
     pylock: Pylock | None = None
     selection: Selection = NOTHING_SELECTED
     overrides: list[str] = field(default_factory=list)
+    locked_python: str = ""
     replaced_wheel: str | None = None
+
+    @property
+    def requires_python(self) -> str:
+        """The versions of Python that a lock is for; ``""`` for all."""
+        return self.pylock.content.get("requires-python", "") if self.pylock is not None else self.locked_python
 
     @property
     def all_lines(self) -> list[str]:
@@ -281,14 +288,19 @@ def _from_uv_project(folder: Path, selection: Selection) -> Requirements | None:
 def _from_poetry_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
     pyproject, lock = _read_toml(_pyproject_beside(file)), _read_toml(file)
     _check_poetry_lock(file, pyproject, lock)
+    python = lock.get("metadata", {}).get("python-versions", "")
     if is_complete_poetry_lock(lock):
         by_index = locked_poetry_packages(lock, pyproject, selection.groups, selection.extras)
         by_index = {index: _absolute(lines, file) for index, lines in by_index.items()}
-        return Requirements(file.parent, file.name, by_index.pop(None, []), by_index, is_complete=True)
+        return Requirements(
+            file.parent, file.name, by_index.pop(None, []), by_index, is_complete=True, locked_python=python
+        )
     lines = poetry_requirements(pyproject, lock, selection.groups, selection.extras)
     constraints, indexes = poetry_constraints(lock), poetry_indexes(lock)
     lines = _absolute(lines, file)
-    return Requirements(file.parent, file.name, lines, constraints=constraints, extra_indexes=indexes)
+    return Requirements(
+        file.parent, file.name, lines, constraints=constraints, extra_indexes=indexes, locked_python=python
+    )
 
 
 def _check_poetry_lock(file: Path, pyproject: dict[str, Any], lock: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
 from bridge.dev.packaging.local_projects import build_command, build_local_project, setuptools_variables
 from bridge.dev.packaging.pip_config import uv_index_options
-from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256, supports_python
+from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256
 from bridge.dev.packaging.wheels import fits, missing_wheel_message
 
 if TYPE_CHECKING:
@@ -161,11 +161,6 @@ class UvInstaller:
             lock: the lock.
             is_universal: whether the lock has the wheels of all targets, and not only those that fit this one.
         """
-        if not supports_python(lock, self._target.python):
-            raise PackagingError(
-                f"{subject(self._requirements)} are for Python {lock.content['requires-python']}, and the target is "
-                f"{self._target}. Change the target with --python."
-            )
         built = [self._with_wheel(lock, package) for package in lock.packages]
         if not built:
             return

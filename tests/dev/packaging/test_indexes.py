@@ -92,11 +92,11 @@ def test_settings_of_pip_become_options_of_uv(home: Path, tmp_path: Path, monkey
         pytest.skip("/etc/pip.conf configures an index")
     write_files(home, {
         ".config/pip/pip.conf": "[global]\nindex-url = https://a.example\nextra_index_url =\n  https://b.example\n"
-        "  https://c.example\n[install]\nfind-links = /wheels\n",
+        "  https://c.example\n[install]\nfind-links = /wheels\ntrusted-host = d.example\n",
     })  # fmt: skip
     assert uv_index_options(tmp_path) == [
         "--default-index", "https://a.example", "--index", "https://b.example", "--index", "https://c.example",
-        "--find-links", "/wheels", *STRATEGY,
+        "--find-links", "/wheels", "--allow-insecure-host", "d.example", *STRATEGY,
     ]  # fmt: skip
     monkeypatch.setenv("PIP_INDEX_URL", "https://d.example")
     assert uv_index_options(tmp_path)[:2] == ["--default-index", "https://d.example"]

@@ -148,6 +148,20 @@ def test_alternatives_of_versions_are_settled_by_the_lock(
     assert "cups-1.5.dist-info/METADATA" in zip_names(build_zip(shop, cache, "app:app"))
 
 
+def test_a_lock_for_another_python_is_an_error(poetry: str, index: Index, cache: Path, tmp_path: Path) -> None:
+    index.add("cups", "1.0")
+    shop = write_files(tmp_path / "shop", {
+        "app.py": PLAIN,
+        "pyproject.toml": PROJECT.replace(">=3.11", ">=3.11,<3.13") + f'dependencies = ["cups"]\n{POETRY}'
+        + source("main", index.url()),
+    })  # fmt: skip
+    lock(poetry, shop)
+    status, out, err = run_package(shop, cache, "app:app", "--python", "3.13", "--no-bytecode")
+    assert (status, out) == (1, "")
+    assert "The requirements in poetry.lock are for Python >=3.11,<3.13, and the target is Python 3.13" in err
+    build_zip(shop, cache, "app:app", "--python", "3.12", "--no-bytecode")
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

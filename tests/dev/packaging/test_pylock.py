@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.pylock import Pylock, keep_hashes, read_pylock
+from bridge.dev.packaging.pylock import Pylock, keep_hashes, read_pylock, supports_python
 from tests.dev.cli.packages import PLAIN, build_zip, run_package, write_files, zip_names
 
 if TYPE_CHECKING:
@@ -99,6 +99,16 @@ def test_a_lock_is_written_with_absolute_paths(tmp_path: Path) -> None:
     assert written.packages[0].pop("archive") == {"path": str(tmp_path / "a.whl"), "size": 1}
     lock.packages[0].pop("archive")
     assert written.content == lock.content
+
+
+@pytest.mark.parametrize(
+    ("specifier", "is_supported"),
+    [("", True), ("*", True), (">=3.12", True), (">=3.13", False), (">=3.11,<3.12", False), ("<4.0,>=3.11.2", True),
+     ("^3.11", True), ("^3.13", False), ("~3.12", True), ("~3.11", False), ("~3.11 || ^3.12", True), ("==3.12.*", True),
+     ("==3.*", True), ("<=3.11", False)],
+)  # fmt: skip
+def test_a_range_of_versions_has_the_target_or_not(specifier: str, is_supported: bool) -> None:
+    assert supports_python(specifier, "3.12") == is_supported
 
 
 def test_files_with_other_hashes_than_those_of_the_requirement_are_removed(tmp_path: Path) -> None:
