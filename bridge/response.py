@@ -53,9 +53,7 @@ class Response:
         """
         single = dict(self.headers)
         names = tuple(single)
-        # An application may take names from its clients, so what is cached is limited in length as well.
-        layout = _layout if len("".join(names)) <= _LONGEST_CACHED else _layout.__wrapped__
-        content_type, cookie, is_regular, size = layout(names)
+        content_type, cookie, is_regular, size = _layouts.get(names) or _layout(names)
         # All values together: are they printable ASCII, without space at either end?
         values = "|".join(single.values())
         self.header_size = size + len(values)
@@ -145,12 +143,13 @@ class Fields:
         return lists
 
 
-_LONGEST_CACHED = 2048
+# _layout() of names. An application has few combinations, but may take names from its clients.
+_layouts: dict[tuple[str, ...], tuple[str, str, bool, int]] = {}
+_MOST_LAYOUTS, _LONGEST_LAYOUT = 256, 2048
 
 
-@lru_cache(256)
 def _layout(names: tuple[str, ...]) -> tuple[str, str, bool, int]:
-    """Properties of a response that depend on its headers' names; an application has few combinations of names.
+    """Properties of a response that depend on its headers' names.
 
     Returns:
         The spelling of Content-Type and of Set-Cookie (``""`` without one), whether all names differ and none is
@@ -158,7 +157,13 @@ def _layout(names: tuple[str, ...]) -> tuple[str, str, bool, int]:
     """
     spellings = {lower_name(name): name for name in names}
     is_regular = len(spellings) == len(names) and "content-encoding" not in spellings
-    return spellings.get("content-type", ""), spellings.get("set-cookie", ""), is_regular, sum(map(len, names))
+    size = sum(map(len, names))
+    layout = spellings.get("content-type", ""), spellings.get("set-cookie", ""), is_regular, size
+    if size <= _LONGEST_LAYOUT:
+        if len(_layouts) >= _MOST_LAYOUTS:
+            _layouts.clear()
+        _layouts[names] = layout
+    return layout
 
 
 def lower_name(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import bridge
+from bridge import response
 from bridge.asgi import cycle
 from bridge.wsgi import environ
 
@@ -35,6 +36,7 @@ def empty_caches() -> None:
                     value.cache_clear()
     environ._keys.clear()
     cycle._names.clear()
+    response._layouts.clear()
 
 
 @pytest.fixture

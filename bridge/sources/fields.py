@@ -112,20 +112,19 @@ def pairs_of_lists(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
 
 
 def _with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
-    """*headers* with the cookies of the list and of the header in the header ``cookie``."""
+    """*headers* with the cookies of the list, and those that only the header has, in the header ``cookie``."""
     try:
         joined = "; ".join(cookies)
-        if headers.get("cookie", joined) == joined and "".join(headers).islower():  # then there is no Cookie or COOKIE
+        if headers.get("cookie", joined) == joined and "Cookie" not in headers:
             return {**headers, "cookie": joined}
     except TypeError:
         pass  # a cookie is null
     texts = [as_text(cookie) for cookie in cookies if cookie]
     listed = {part.strip() for text in texts for part in text.split(";")}
-    others = {name: value for name, value in headers.items() if not _is_cookie(name)}
-    for name in headers.keys() - others.keys():
-        parts = [part.strip() for value in _each(headers[name]) for part in as_text(value).split(";")]
+    for header in ("cookie", "Cookie"):
+        parts = [part.strip() for value in _each(headers.get(header)) for part in as_text(value).split(";")]
         texts += [part for part in parts if part and part not in listed]
-    return {**others, "cookie": "; ".join(texts)}
+    return {**{name: value for name, value in headers.items() if name != "Cookie"}, "cookie": "; ".join(texts)}
 
 
 def _is_cookie(name: str) -> bool:
@@ -146,6 +145,18 @@ def merged(lists: Any, single: Any, fold: Callable[[str], str] = str.lower) -> M
         return lists or single or {}
     names = set(map(fold, lists))
     return {**lists, **{name: value for name, value in single.items() if fold(name) not in names}}
+
+
+def pairs_of_both(lists: Mapping[str, Any], single: Any) -> tuple[Collection[tuple[str, str]], Mapping[str, Any]]:
+    """The header pairs of a Scope from an event's two maps, and the maps in one (see :func:`merged`)."""
+    try:
+        flat = {name: value for name, (value,) in lists.items()}
+        if flat == single and "".join(single.values()).isascii() and not ("cookie" in single and "Cookie" in single):
+            return single.items(), single
+    except (TypeError, ValueError):
+        pass  # several values, or what is no list of strings
+    headers = merged(lists, single)
+    return pairs_of_lists(headers), headers
 
 
 def _tidy(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, str]]:
@@ -290,6 +301,8 @@ def _is_port(text: str) -> bool:
 
 def client_of(address: Any) -> str:
     """The address in a field of the event, without the port and the brackets that it has behind some proxies."""
+    if type(address) is str and ":" not in address:
+        return address
     text = as_text(address)
     if text.startswith("["):
         return text[1:].partition("]")[0]
@@ -307,9 +320,7 @@ def last_hop(forwarded_for: str) -> str:
 
 def caller(identity: Any) -> str:
     """The IAM user or role that signed a request, from ``requestContext.identity`` of a REST API or VPC Lattice."""
-    if not identity:
-        return ""
-    user = identity.get("user") or identity.get("userArn") or identity.get("principal")
+    user = (identity.get("user") or identity.get("userArn") or identity.get("principal")) if identity else ""
     return native(user) if isinstance(user, str) else ""
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_PATH_MARKS = "/:@!$&'()*+,;="
+_PATH = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~" + _PATH_MARKS)
+
+
 def unquote(text: str) -> str:
     """*text* percent-decoded exactly once, as a native string; a ``%`` without two hex digits stays."""
     return unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("latin-1")
@@ -23,7 +27,7 @@ def unquote(text: str) -> str:
 
 def encode_path(path: str) -> str:
     """A native string percent-encoded as a path (RFC 3986, 3.3)."""
-    return quote_from_bytes(path.encode("latin-1"), "/:@!$&'()*+,;=")
+    return path if _PATH.issuperset(path) else quote_from_bytes(path.encode("latin-1"), _PATH_MARKS)
 
 
 def split_path(root: str, path: str, base_path: str = "") -> tuple[str, str, str]:

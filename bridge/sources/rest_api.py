@@ -31,7 +31,7 @@ from bridge.sources.fields import (
     merged,
     native,
     pairs_of,
-    pairs_of_lists,
+    pairs_of_both,
     principal,
     query_of,
     server_of,
@@ -58,23 +58,29 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     lists = event.get("multiValueHeaders")
     if lists and not isinstance(lists, dict):
         raise TypeError(lists)
-    headers = merged(lists, event.get("headers"))
+    headers = event.get("headers") or {}
 
     is_payload_v1 = event.get("version") == "1.0"
     scope = Scope("http-api-v1" if is_payload_v1 else "rest-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or request_context.get("httpMethod") or "GET"
-    scope.headers = pairs_of_lists(headers) if lists else pairs_of(headers)
+    if lists:
+        scope.headers, headers = pairs_of_both(lists, headers)
+    else:
+        scope.headers = pairs_of(headers)
     scope.has_multi_value_headers = bool(lists)
     scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
     domain = request_context.get("domainName") or ""
     scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
     identity = request_context.get("identity")
-    scope.client = client_of(identity.get("sourceIp")) if identity else ""
+    scope.client = ""
+    if identity:
+        scope.client = client_of(identity.get("sourceIp"))
+        if identity.get("user") or identity.get("userArn"):
+            scope.user = caller(identity)
     authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
-        scope.user = principal(authorizer)
-    scope.user = scope.user or caller(identity)
+        scope.user = principal(authorizer) or scope.user
 
     path, _, query_in_path = as_text(event.get("path")).partition("?")
     root, path, _ = _split_stage(event, request_context, path, headers, settings)
