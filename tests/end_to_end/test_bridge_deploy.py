@@ -103,6 +103,9 @@ def test_an_example_is_deployed_changed_rolled_back_and_destroyed(
     assert time.monotonic() - start < 5
     assert "Tee, thé" in fetch(url, ministack)
     assert "1 (rolled back from 2)" in project.run("status")[1]
+    status, _, err = project.deploy("--dry-run", *arguments)
+    assert (status, "  modify  Alias  AWS::Lambda::Alias  FunctionVersion\n" in err) == (0, True)
+    assert "Tee, thé" in fetch(url, ministack)
     status, _, err = project.deploy(*arguments)
     assert (status, "Version 2 serves again, in place of version 1." in err) == (0, True)
     assert "Kaffee, thé" in fetch(url, ministack)

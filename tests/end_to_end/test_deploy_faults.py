@@ -261,6 +261,22 @@ def test_a_deployment_waits_for_another_one(project: DeployProject, proxy: Fault
     assert "is deployed: version 2." in err
 
 
+def test_a_status_from_before_the_change_is_not_taken_for_its_end(
+    project: DeployProject, proxy: FaultProxy, ministack: Ministack
+) -> None:
+    project.deploy_successfully("--no-check")
+    project.edit("one", "two")
+    proxy.faults = [Fault("cloudformation:DescribeStackEvents", rewrite=without_events, times=3, after=1)]
+    status, _, err = project.deploy("--no-check")
+    assert status == 0, err
+    assert "is deployed: version 2." in err
+    assert proxy.calls.count("cloudformation:DescribeStackEvents") > 4
+
+
+def without_events(body: bytes) -> bytes:
+    return re.sub(rb"<StackEvents>.*</StackEvents>", b"<StackEvents></StackEvents>", body, flags=re.DOTALL)
+
+
 @pytest.mark.parametrize(
     ("call", "code"),
     [
@@ -383,6 +399,7 @@ def test_after_ctrl_c_the_next_deployment_works(
     assert "Traceback" not in err
     if phase == "resources":
         assert "Interrupted. CloudFormation goes on with " in err
+        assert project.run("status")[0] == 0
     else:
         assert stack_status(ministack, project) == ""
     proxy.clear()

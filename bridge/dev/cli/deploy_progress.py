@@ -56,7 +56,7 @@ class PlainProgress:
 
     def resource(self, event: StackEvent) -> None:
         """Print a resource that is done or has failed, with the reason."""
-        if event.kind != "AWS::CloudFormation::Stack" and not event.status.endswith("_IN_PROGRESS"):
+        if not event.status.endswith("_IN_PROGRESS"):
             print_message(f"  {_event_text(event)}")
 
 
@@ -93,8 +93,6 @@ class RichProgress:
 
     def resource(self, event: StackEvent) -> None:
         """Print a resource that is done or has failed above the bar, and the others in it."""
-        if event.kind == "AWS::CloudFormation::Stack":
-            return
         if event.status.endswith("_IN_PROGRESS"):
             self._progress.update(self._task, description=f"{event.resource}: {_status_text(event)}", total=None)
             return

@@ -51,12 +51,14 @@ class DeploymentPlan:
         url: what they mean for the URL; see :func:`bridge.dev.deploying.change_set.url_effect`.
         creates: whether the stack is created.
         replaces_failed: whether the remains of a failed creation are removed first.
+        ends_rollback: whether nothing changes but the version that the alias serves, after ``bridge rollback``.
     """
 
     changes: list[ResourceChange]
     url: str
     creates: bool
     replaces_failed: bool = False
+    ends_rollback: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,10 +147,13 @@ class Deployer:
                 plan = self._plan(state, change_set)
                 if not plan.changes:
                     self._discard(change_set)
-                    return self._finish("unchanged", state, plan, artifact)
+                    return DeploymentResult("unchanged", state, version=self._versions.live())
                 if not confirm(plan):
                     self._discard(change_set)
                     return DeploymentResult("declined", state, plan.changes)
+                if plan.ends_rollback:
+                    self._discard(change_set)
+                    return self._finish("updated", state, plan, artifact)
                 self._upload(artifact)
                 if plan.replaces_failed:
                     self._progress.step("Removing the remains of the failed creation")
@@ -185,7 +190,11 @@ class Deployer:
             return DeploymentPlan(changes, url_effect(changes, front_door), creates=True, replaces_failed=True)
         self._progress.step("Computing the changes")
         change_set.create()
-        return DeploymentPlan(change_set.changes, url_effect(change_set.changes, front_door), change_set.creates)
+        changes = change_set.changes
+        if not changes and self._versions.live() != _deployed_version(state):
+            alias = ResourceChange("modify", "Alias", "AWS::Lambda::Alias", ("FunctionVersion",))
+            return DeploymentPlan([alias], "kept", creates=False, ends_rollback=True)
+        return DeploymentPlan(changes, url_effect(changes, front_door), change_set.creates)
 
     def _upload(self, artifact: ArtifactFile) -> None:
         self._bucket.ensure(lambda name: self._progress.note(f"Creating the bucket {name} for artifacts …"))
@@ -227,18 +236,17 @@ class Deployer:
         self, outcome: str, state: StackState, plan: DeploymentPlan, artifact: ArtifactFile
     ) -> DeploymentResult:
         """Make the alias serve the stack's version, which ``bridge rollback`` may have changed, and tidy up."""
-        live, deployed = self._versions.live(), int(state.outputs.get("Version", 0)) or None
+        live, deployed = self._versions.live(), _deployed_version(state)
         if deployed is not None and live != deployed:
             self._versions.serve(deployed)
             self._progress.note(f"Version {deployed} serves again, in place of version {live}.")
-            outcome, live = ("updated" if outcome == "unchanged" else outcome), deployed
-        if plan.changes:
-            try:
-                with aws_errors():
-                    self._versions.prune()
-                    self._bucket.prune(state.name, artifact.key(state.name))
-            except CommandError as error:
-                self._progress.note(f"Old versions and artifacts were not removed. {error}")
+            live = deployed
+        try:
+            with aws_errors():
+                self._versions.prune()
+                self._bucket.prune(state.name, artifact.key(state.name))
+        except CommandError as error:
+            self._progress.note(f"Old versions and artifacts were not removed. {error}")
         return DeploymentResult(outcome, state, plan.changes, live)
 
     def _report_wait(self, state: StackState) -> None:
@@ -250,3 +258,9 @@ class Deployer:
         """Delete a change set, whatever its state is; the error of the deployment matters more."""
         with contextlib.suppress(CommandError), aws_errors():
             change_set.discard()
+
+
+def _deployed_version(state: StackState) -> int | None:
+    """Return the version that the stack has published; None if the stack is not complete."""
+    version = state.outputs.get("Version")
+    return int(version) if version else None

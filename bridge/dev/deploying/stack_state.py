@@ -92,6 +92,7 @@ class StackEvent:
         kind: the type of the resource.
         status: the status of the resource, such as ``CREATE_FAILED``.
         reason: AWS's reason; may be empty.
+        is_of_stack: whether the event is that of the stack itself.
     """
 
     event_id: str
@@ -99,11 +100,17 @@ class StackEvent:
     kind: str
     status: str
     reason: str
+    is_of_stack: bool = False
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the stack has reached the end of a change."""
+        return self.is_of_stack and not self.status.endswith("_IN_PROGRESS")
 
     @property
     def is_failure(self) -> bool:
         """Whether the resource failed by itself, and not because of another one."""
-        return self.status.endswith("_FAILED") and not self.reason.startswith(_CONSEQUENCES)
+        return not self.is_of_stack and self.status.endswith("_FAILED") and not self.reason.startswith(_CONSEQUENCES)
 
 
 class DeployedStack:
@@ -188,18 +195,20 @@ class DeployedStack:
             StackFailedError: the change failed, and was rolled back.
         """
         stack_id = state.stack_id or self.read().stack_id
-        seen, failure = {since}, None
+        seen, failure, is_over = {since}, None, False
         for _ in _polls():
-            new = self.read(stack_id)  # before the events, so that no event of the end is missed
             for event in self._new_events(stack_id, seen):
-                on_event(event)
+                if not event.is_of_stack:
+                    on_event(event)
                 if failure is None and event.is_failure:
                     failure = event
-            if new.status and not new.is_changing and new.status != "REVIEW_IN_PROGRESS":
+                is_over = is_over or event.is_end
+            # The status alone may still be that before the change.
+            if is_over and not (new := self.read(stack_id)).is_changing:
                 if new.is_successful:
                     return new
                 raise _failure(new, failure)
-        raise self._still_changing(new)
+        raise self._still_changing(self.read(stack_id))
 
     def delete(self, on_event: Callable[[StackEvent], None]) -> None:
         """Delete the stack and wait for the end.
@@ -226,6 +235,7 @@ class DeployedStack:
                     event.get("ResourceType", ""),
                     event.get("ResourceStatus", ""),
                     event.get("ResourceStatusReason", ""),
+                    event.get("PhysicalResourceId") == event["StackId"],
                 )
 
     def _new_events(self, stack_id: str, seen: set[str]) -> list[StackEvent]:

@@ -119,12 +119,19 @@ def _deploy(
     stack = replace(stack, function=function)
     bucket = ArtifactBucket(clients, options.bucket)
     app = application_name(options.app, Path.cwd(), serverless_options(options), command="bridge deploy")
+
+    def confirm(plan: DeploymentPlan) -> bool:
+        with paused(progress):
+            is_confirmed = _confirm(options, stack, plan)
+        if is_confirmed:  # so that the other commands find it, whatever happens next
+            remember_deployment(Path.cwd(), selection.stage, last_deployment(selection))
+        return is_confirmed
+
     with deployment_progress() as progress:
         deployer = Deployer(clients, stack, bucket, progress)
         state = deployer.prepare()
-        artifact = _package(options, app, stack, progress)
-        result = deployer.deploy(state, artifact, lambda plan: _confirm(options, stack, plan, progress))
-    if result.outcome != "declined":
+        result = deployer.deploy(state, _package(options, app, stack, progress), confirm)
+    if result.outcome == "unchanged":
         remember_deployment(Path.cwd(), selection.stage, last_deployment(selection))
     url = deployed_url(clients, result.state)
     checks = []
@@ -150,9 +157,9 @@ def _package(options: argparse.Namespace, app: str, stack: StackDescription, pro
     progress.step(f"Packaging {app}")
     own = {"app": app, "output": _ARTIFACT, "python": stack.function.python, "arch": stack.function.arch}
     others = {"no_app": False, "add_to": None, "files": None, "layer": False, "image": False}
+    chosen = package_options(argparse.Namespace(**{**vars(options), **own, **others}))
     try:
-        built = build_artifact(package_options(argparse.Namespace(**{**vars(options), **own, **others})),
-            progress.packaging)  # fmt: skip
+        built = build_artifact(chosen, progress.packaging)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"The artifact cannot be built: {place}{error.strerror or error}.") from None
@@ -172,15 +179,16 @@ def _package(options: argparse.Namespace, app: str, stack: StackDescription, pro
     return ArtifactFile.of(built.files[0])
 
 
-def _confirm(options: argparse.Namespace, stack: StackDescription, plan: DeploymentPlan, progress: Progress) -> bool:
-    with paused(progress):
-        if plan.replaces_failed:
-            print_message("The last creation failed. What is left of it is removed first.")
-        print_changes(plan.changes, stack.stack_name)
-        print_message(_EFFECTS_ON_URL[plan.url])
-        if options.dry_run:
-            return False
-        return options.yes or _ask("Deploy these changes?")
+def _confirm(options: argparse.Namespace, stack: StackDescription, plan: DeploymentPlan) -> bool:
+    if plan.replaces_failed:
+        print_message("The last creation failed. What is left of it is removed first.")
+    if plan.ends_rollback:
+        print_message("Nothing has changed since the last deployment, whose version does not serve after a rollback.")
+    print_changes(plan.changes, stack.stack_name)
+    print_message(_EFFECTS_ON_URL[plan.url])
+    if options.dry_run:
+        return False
+    return options.yes or _ask("Deploy these changes?")
 
 
 def _ask(question: str) -> bool:
