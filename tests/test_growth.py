@@ -5,10 +5,13 @@ These tests count, so they do not depend on how busy the machine is; ``scripts/b
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import sys
 import time
 import tracemalloc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,3 +162,43 @@ def test_time_grows_linearly_with_repeated_headers(handler: Handler, part: str) 
         return {**EVENTS["alb-multi"], "multiValueHeaders": headers}
 
     assert seconds_of(handler, event(40_000)) < 30 * seconds_of(handler, event(4_000)) + 0.05
+
+
+class Resource:
+    """Something that an application holds while it answers."""
+
+
+@pytest.mark.parametrize("way", ["wsgi", "asgi", "awaited"])
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+def test_a_request_that_fails_is_freed_at_once_and_not_by_the_cyclic_collector(
+    way: str, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.handlers.logger.exception", lambda *_: None)  # pytest keeps the records of logs
+    resources: list[weakref.ref[Resource]] = []
+
+    def fail() -> None:
+        resource = Resource()
+        resources.append(weakref.ref(resource))
+        raise error
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        fail()
+        return []
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        fail()
+
+    handler = bridge.wsgi_handler(wsgi) if way == "wsgi" else bridge.asgi_handler(asgi, lifespan="off")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            if way == "awaited":
+                with contextlib.suppress(asyncio.CancelledError):
+                    asyncio.run(bridge.asgi_handler(asgi, lifespan="off").answer(EVENTS["http-api"]))
+            else:
+                assert handler(EVENTS["http-api"])["statusCode"] == 500
+        assert [resource() for resource in resources] == [None] * 3
+    finally:
+        gc.enable()
+        handler.close()

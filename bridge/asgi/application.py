@@ -123,6 +123,7 @@ class AsgiApplication:
         finally:
             watcher.end(scope)
             del self._cycles[scope]
+            cycle.task = None  # it refers to its exception, whose traceback refers to the cycle
             request_answered()
         return response
 

@@ -111,7 +111,10 @@ class LoopRunner:
             self._lock.release()
         if not task.done():
             raise TimeoutError
-        return task.result()
+        try:
+            return task.result()
+        finally:
+            del task  # an exception refers to this frame, and the task to the exception
 
     def abandon(self, task: asyncio.Task[Any] | None) -> None:
         """Have :meth:`run` return although *task*, which it runs, has not ended. To be called on the loop."""
