@@ -121,6 +121,21 @@ async def test_a_server_that_cancels_a_request_gets_its_cancellation() -> None:
         await task
 
 
+@pytest.mark.parametrize("work", [*WORKS, cancel_and_return])
+async def test_a_server_that_cancels_no_request_gets_the_response_to_one_that_cancels_itself(work: Work) -> None:
+    for app, status in ((application(before=work), 500), (application(after=work), 200)):
+        handler = bridge.asgi_handler(app, lifespan="off")
+        assert handler.asgi is not None
+        handler.asgi.host_cancels = False
+        if work is not cancel_and_return or status == 200:
+            assert (await handler.answer(event("/cancelled"), None))["statusCode"] == status
+            task = asyncio.current_task()
+            assert task is not None
+            assert task.cancelling() == 0
+            async with asyncio.timeout(5):  # the task goes on
+                assert (await handler.answer(event("/fine"), None))["statusCode"] == 200
+
+
 @pytest.mark.parametrize("function", [bridge.wsgi_handler, bridge.asgi_handler])
 def test_a_wsgi_application_that_raises_cancelled_error_is_answered_500(
     make_handler: MakeHandler, function: Any, caplog: pytest.LogCaptureFixture

@@ -40,6 +40,8 @@ class AsgiApplication:
     Attributes:
         app: the application.
         find_loop: returns an event loop to use in place of a new one, or None; the loop is not closed.
+        host_cancels: whether the server that calls :meth:`serve` may cancel requests. A server sets it to False while
+            it cancels none; then a cancelled request has cancelled itself, and is answered 500.
     """
 
     def __init__(self, app: Any, settings: Settings) -> None:
@@ -53,6 +55,7 @@ class AsgiApplication:
         self._starting: Lifespan | None = None
         self._lifespan: Lifespan | None = None
         self._cycles: dict[Scope, RequestCycle] = {}
+        self.host_cancels = True
         self.find_loop: Callable[[], asyncio.AbstractEventLoop | None] | None = None
 
     def check_thread(self) -> None:
@@ -255,6 +258,7 @@ class AsgiApplication:
             except asyncio.CancelledError as error:
                 if self._may_be_cancelled(cycle):
                     raise
+                _uncancel(cycle.task)
                 if not cycle.is_complete:
                     raise InterfaceError("The application cancelled its own task, or raised CancelledError.") from error
             response = cycle.result()
@@ -263,6 +267,7 @@ class AsgiApplication:
             except asyncio.CancelledError:
                 if self._may_be_cancelled(cycle):
                     raise
+                _uncancel(cycle.task)
                 await _settle(cycle)
             return response
         except BaseException as error:
@@ -278,9 +283,9 @@ class AsgiApplication:
     def _may_be_cancelled(self, cycle: RequestCycle) -> bool:
         """Whether a cancellation of the request may come from outside of the application.
 
-        A server's task may be cancelled by the server. On the application's own loop only the deadline cancels.
+        On the application's own loop only the deadline cancels.
         """
-        return self._runner is None or cycle.is_timed_out
+        return cycle.is_timed_out or (self._runner is None and self.host_cancels)
 
     def _on_deadline(self, scope: Scope) -> None:
         """Cancel a request, or the startup that it waits for. Called in the deadline watcher's thread."""
@@ -314,6 +319,12 @@ class _OwnLoopCycle(RequestCycle):
 
     def abandon(self) -> None:
         self._application.abandon(self)
+
+
+def _uncancel(task: asyncio.Task[Any] | None) -> None:
+    """Take back the cancellations of a task that goes on."""
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 async def _settle(cycle: RequestCycle) -> None:
