@@ -25,9 +25,10 @@ PARTS = {
     "runtime": (31, 7),
     "stages": (401, 51),
     "packaging": (3, 1),
+    "deployment": (3, 1),
 }
 # Run by --only alone.
-ON_REQUEST = ("stages", "packaging")
+ON_REQUEST = ("stages", "packaging", "deployment")
 
 
 def main() -> None:
