@@ -245,6 +245,11 @@ def test_a_failed_update_leaves_the_version_before_serving(project: DeployProjec
     assert fetch(url, ministack) == "one sencha"
     assert project.deploy_successfully("--env", "TEA=sencha") == url
     assert fetch(url, ministack) == "two sencha"
+    assert project.run("rollback", "1")[0] == 0
+    project.edit("two", "three")
+    status, _, err = project.deploy("--secret", "KEY=ssm:/missing:1")
+    assert (status, "and version 1 serves as before." in err) == (1, True)
+    assert fetch(url, ministack) == "one sencha"
 
 
 def test_a_deployment_waits_for_another_one(project: DeployProject, proxy: FaultProxy) -> None:

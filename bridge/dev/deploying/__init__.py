@@ -1,6 +1,17 @@
-"""What ``bridge init`` writes: the files that deploy an application, one set for each tool.
+"""Deploying an application: ``bridge deploy`` and the commands beside it, and the files that ``bridge init`` writes.
 
-:mod:`~bridge.dev.deploying.deployment` has the tools and the settings of a deployment, with which
-:mod:`~bridge.dev.deploying.template_files` fills the folder ``templates``; :mod:`~bridge.dev.deploying.iam_policy`
-makes ``policy.json``.
+:mod:`~bridge.dev.deploying.function_description` describes the function of both.
+
+``bridge deploy``: :mod:`~bridge.dev.deploying.deployer` has the steps of a deployment.
+:mod:`~bridge.dev.deploying.stack_description` has its options, of which :mod:`~bridge.dev.deploying.stack_template`
+makes a CloudFormation template, with :mod:`~bridge.dev.deploying.front_doors`.
+:mod:`~bridge.dev.deploying.artifact_bucket` uploads the artifact. :mod:`~bridge.dev.deploying.change_set` computes and
+starts the changes, and :mod:`~bridge.dev.deploying.stack_state` waits for their end.
+:mod:`~bridge.dev.deploying.function_versions` and :mod:`~bridge.dev.deploying.function_logs` read what is deployed.
+:mod:`~bridge.dev.deploying.aws` makes the clients of AWS's APIs, and describes their errors.
+
+``bridge init``: :mod:`~bridge.dev.deploying.deployment` has the tools and the settings of a deployment, with which
+:mod:`~bridge.dev.deploying.template_files` fills the folder ``templates``.
+
+:mod:`~bridge.dev.deploying.iam_policy` has the permissions of those who deploy, for both.
 """

@@ -162,7 +162,7 @@ class Deployer:
                     change_set = self._change_set(state, artifact)
                     change_set.create()
                 self._progress.step("Changing resources")
-                since = self._stack.last_event()
+                live, since = self._versions.live(), self._stack.last_event()
                 change_set.execute()
             except OutdatedChangeSetError:
                 self._discard(change_set)
@@ -171,7 +171,7 @@ class Deployer:
             except BaseException:
                 self._discard(change_set)
                 raise
-            new = self._wait(state, since)
+            new = self._wait(state, since, live)
             return self._finish("created" if plan.creates else "updated", new, plan, artifact)
 
     def _change_set(self, state: StackState, artifact: ArtifactFile) -> ChangeSet:
@@ -205,7 +205,7 @@ class Deployer:
         with aws_errors("The artifact cannot be uploaded"):
             self._bucket.upload(artifact, key, self._progress.uploaded)
 
-    def _wait(self, state: StackState, since: str) -> StackState:
+    def _wait(self, state: StackState, since: str, live: int | None) -> StackState:
         try:
             return self._stack.wait_for_change(state, since, self._progress.resource)
         except KeyboardInterrupt:
@@ -215,9 +215,10 @@ class Deployer:
             )
             raise
         except StackFailedError as error:
-            raise StackFailedError(f"{error}\n{self._after_failure(state)}") from error
+            raise StackFailedError(f"{error}\n{self._after_failure(state, live)}") from error
 
-    def _after_failure(self, before: StackState) -> str:
+    def _after_failure(self, before: StackState, live: int | None) -> str:
+        """Return what has become of the deployment, and make the alias serve the version *live* again."""
         status = self._stack.read().status
         if not before.exists or before.is_failed_creation:
             return (
@@ -229,8 +230,9 @@ class Deployer:
                 f"The rollback failed, too ({status}): the resources may be changed in part. The next `bridge deploy` "
                 "continues the rollback."
             )
-        version = self._versions.live()
-        return f"All changes were rolled back, and version {version} serves as before."
+        if live is not None and self._versions.live() != live:  # CloudFormation restores the stack's own version
+            self._versions.serve(live)
+        return f"All changes were rolled back, and version {live} serves as before."
 
     def _finish(
         self, outcome: str, state: StackState, plan: DeploymentPlan, artifact: ArtifactFile
