@@ -90,12 +90,17 @@ def _last_of_each(cookies: list[str]) -> list[str]:
     """The last cookie of each name, path and domain: a load balancer promises no order of repeated headers."""
     last: dict[tuple[str, ...], str] = {}
     for cookie in cookies:
-        pair, *attributes = cookie.split(";")
-        found = {name.strip().lower(): value.strip() for name, _, value in (item.partition("=") for item in attributes)}
-        key = pair.partition("=")[0].strip(), found.get("path", ""), found.get("domain", "").lstrip(".").lower()
+        (name, _), *attributes = [_name_and_value(item) for item in cookie.split(";")]
+        found = {attribute.lower(): value for attribute, value in attributes}
+        key = name, found.get("path", ""), found.get("domain", "").lstrip(".").lower()
         last.pop(key, None)
         last[key] = cookie
     return list(last.values())
+
+
+def _name_and_value(item: str) -> tuple[str, str]:
+    name, _, value = item.partition("=")
+    return name.strip(" \t"), value.strip(" \t")
 
 
 def _spellings(name: str) -> Iterator[str]:

@@ -206,9 +206,10 @@ def _last_cookies(name: str, values: list[bytes]) -> list[bytes]:
         return values
     last: dict[Any, bytes] = {}
     for value in values:
-        pair, *attributes = [part.strip() for part in value.decode("latin-1").split(";")]
-        scope = dict(part.lower().split("=", 1) for part in attributes if "=" in part)
-        key = pair.split("=")[0], scope.get("path"), scope.get("domain")
+        pair, *attributes = [part.strip(" \t") for part in value.decode("latin-1").split(";")]
+        scope = {name.strip(" \t").lower(): of.strip(" \t") for name, _, of in (a.partition("=") for a in attributes)}
+        domain = scope.get("domain", "").lstrip(".").lower()
+        key = pair.partition("=")[0].strip(" \t"), scope.get("path", ""), domain
         last.pop(key, None)
         last[key] = value
     return list(last.values())
