@@ -21,7 +21,8 @@ from django.conf import settings
 settings.configure(
     DEBUG={debug}, SECRET_KEY="x", ROOT_URLCONF="urls", ALLOWED_HOSTS=["*"], ADMINS=[("Ada", "ada@shop.example")],
     EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
-    LOGGING={{"version": 1, "disable_existing_loggers": False, "handlers": {{"mail": {{"class": "django.utils.log.AdminEmailHandler",
+    LOGGING={{"version": 1, "disable_existing_loggers": False,
+        "handlers": {{"mail": {{"class": "django.utils.log.AdminEmailHandler",
         "include_html": True}}}}, "root": {{"handlers": ["mail"], "level": "ERROR"}}}},
     {option}
 )
