@@ -385,7 +385,9 @@ def test_an_artifact_above_250_mb_is_refused_before_the_upload(project: DeployPr
 # The call that hangs in each phase.
 PHASES = {
     "changes": "cloudformation:DescribeChangeSet",
+    "bucket": "s3:PutPublicAccessBlock",
     "upload": "s3:PutObject",
+    "upload in parts": "s3:UploadPart",
     "resources": "cloudformation:DescribeStackEvents",
 }
 
@@ -394,8 +396,12 @@ PHASES = {
 def test_after_ctrl_c_the_next_deployment_works(
     phase: str, project: DeployProject, proxy: FaultProxy, ministack: Ministack
 ) -> None:
+    if phase == "bucket":
+        delete_bucket(ministack)
+    if phase == "upload in parts":
+        (project.folder / "blob.bin").write_bytes(os.urandom(20 * 1024 * 1024))
     skipped = 1 if phase == "resources" else 0  # the events before the change
-    proxy.faults = [Fault(PHASES[phase], is_hanging=True, times=1, after=skipped)]
+    proxy.faults = [Fault(PHASES[phase], is_hanging=True, after=skipped)]
     process = project.start("deploy", "--yes", "--endpoint-url", project.url, *TARGET, "--no-check")
     assert proxy.hanging.wait(30)
     process.send_signal(signal.SIGINT)

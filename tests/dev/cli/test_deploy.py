@@ -204,6 +204,17 @@ def test_init_writes_the_memory_and_the_timeout_that_deploy_deploys(bridge: Brid
     assert "Timeout: 20" in text
 
 
+def test_init_writes_the_function_that_streams_and_names_what_its_files_do_not_have(
+    bridge: Bridge, project: Path
+) -> None:
+    table = '[tool.bridge]\nstream = true\nenv = { TEA = "sencha" }\nvpc = ["subnet-1", "sg-1"]\n'
+    write_files(project, {"pyproject.toml": table})
+    status, _, err = bridge("init", "sam")
+    assert status == 0
+    assert "RESPONSE_STREAM" in (project / "sam" / "template.yaml").read_text()
+    assert "The files do not have what pyproject.toml sets for `bridge deploy`: env, vpc. Add it to them." in err
+
+
 @pytest.mark.parametrize(("machine", "arch"), [("x86_64", "x86_64"), ("aarch64", "arm64"), ("arm64", "arm64")])
 def test_the_processor_is_arm64_and_before_an_emulator_that_of_this_machine(
     machine: str, arch: str, bridge: Bridge, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,8 @@ from bridge.dev.packaging.target import MACHINES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Options of `bridge deploy` in pyproject.toml that the files of the tools do not have.
+_ONLY_OF_DEPLOY = ("env", "secret", "vpc", "reserved_concurrency", "snap_start", "front_door", "domain", "tag")
 # The other names that the Serverless Framework reads its file from.
 _ALTERNATIVE_NAMES = {"serverless.yml": ("serverless.yaml", "serverless.json", "serverless.js", "serverless.ts")}
 
@@ -74,6 +76,9 @@ def run(options: argparse.Namespace) -> int:
         place = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"No file was written: {place}{error.strerror or error}.") from None
     _print(deployment, folder, files)
+    if ignored := [name for name in _ONLY_OF_DEPLOY if getattr(options, name, None)]:
+        names = ", ".join(name.replace("_", "-") for name in ignored)
+        print_message(f"\nThe files do not have what pyproject.toml sets for `bridge deploy`: {names}. Add it to them.")
     return 0
 
 
@@ -84,6 +89,7 @@ def _deployment(options: argparse.Namespace, folder: Path) -> Deployment:
     timeout = None if options.timeout is None else int(options.timeout)
     python = check_python(options.python or f"3.{sys.version_info.minor}")
     FunctionDescription(python, options.arch, memory=options.memory, timeout=timeout).check()
+    streaming = options.streaming or (not options.buffered and getattr(options, "stream", False))
     return Deployment(
         kind=options.kind,
         name=default_name(folder.name) if options.name is None else check_name(options.name),
@@ -92,8 +98,8 @@ def _deployment(options: argparse.Namespace, folder: Path) -> Deployment:
         memory=options.memory,
         timeout=timeout,
         folder=options.kind if options.folder is None else check_folder(options.folder),
-        buffered=options.buffered or not options.streaming,
-        streaming=options.streaming,
+        buffered=options.buffered or not streaming,
+        streaming=streaming,
         app=_application(options, folder),
     )
 
