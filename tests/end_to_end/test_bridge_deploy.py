@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dev.cli.packages import HOST, write_files
-from tests.end_to_end.deploy_projects import DeployProject
+from tests.end_to_end.deploy_projects import TARGET, DeployProject
 from tests.end_to_end.front_doors import FrontDoor
 from tests.end_to_end.ministack import ministack as ministack
 from tests.examples.applications import EXAMPLES
@@ -162,6 +162,18 @@ def leftovers(ministack: Ministack, name: str) -> list[str]:
     keys = [each["Key"] for bucket in buckets
             for each in ministack.client("s3").list_objects_v2(Bucket=bucket).get("Contents", ())]  # fmt: skip
     return [each for each in (*functions, *roles, *keys) if each.startswith(name)]
+
+
+def test_a_deployment_of_one_line_takes_three_seconds_more_than_packaging(make_project: MakeProject) -> None:
+    project = make_project("quick")
+    project.deploy_successfully()
+    project.edit("one", "two")
+    start = time.monotonic()
+    assert project.run("package", *TARGET)[0] == 0
+    packaged = time.monotonic()
+    project.edit("two", "three")
+    project.deploy_successfully()
+    assert time.monotonic() - packaged < packaged - start + 3
 
 
 # The bucket and the resources
