@@ -14,8 +14,8 @@ from flask import Flask, current_app
 
 import bridge
 from bridge.remote import command_event
-from tests.helpers import Context
 from tests.examples.applications import ALL_EXAMPLES, load
+from tests.helpers import Context
 from tests.remote.helpers import Function, wsgi
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from bridge.dev.gateway import Request, compose
 from bridge.handlers import handler as handler_of
 from bridge.runtime.function import Function
 from bridge.runtime.runtime import Runtime
-from bridge.wsgi.on_event_loop import WsgiApplication
+from bridge.wsgi.on_event_loop import WsgiOnEventLoop
 from tests.runtime.scripted import OK, Asked, invocation, read_body, read_head, refusal
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ async def running(
     service.address = f"{host}:{port}"
     if not is_handler:
         made = handler_of(target, **options)
-        target = handler_of(WsgiApplication(target), lifespan="off", **options) if stream and not made.hosted else made
+        target = handler_of(WsgiOnEventLoop(target), lifespan="off", **options) if stream and not made.asgi else made
     runtime = Runtime(Function(target, concurrency, stream=stream), service.address, concurrency)
     running = asyncio.create_task(runtime.run())
     service.runtime, service.running = runtime, running
