@@ -35,12 +35,15 @@ _REQUEST = (
 
 UVICORN = "uvicorn alone"
 BRIDGE = "bridge serve --source http-api"
+WITHOUT_INSPECTOR = "bridge serve --source http-api --no-inspector"
+_SERVE = ("bridge", "serve", _APP, "--no-reload", "--no-debugger", "--port", "0")
 # All of them use h11, as `bridge serve` does, without a reloader or a debugger.
 SERVERS = {
     UVICORN: ("uvicorn", _APP, "--http", "h11", "--no-access-log", "--port", "0"),
     "uvicorn with its access log": ("uvicorn", _APP, "--http", "h11", "--port", "0"),
-    "bridge serve --plain": ("bridge", "serve", _APP, "--plain", "--no-reload", "--no-debugger", "--port", "0"),
-    BRIDGE: ("bridge", "serve", _APP, "--source", "http-api", "--no-reload", "--no-debugger", "--port", "0"),
+    "bridge serve --plain": (*_SERVE, "--plain"),
+    WITHOUT_INSPECTOR: (*_SERVE, "--source", "http-api", "--no-inspector"),
+    BRIDGE: (*_SERVE, "--source", "http-api"),
 }
 
 
@@ -76,9 +79,11 @@ def measure(rounds: int) -> dict[str, float]:
 def report(results: dict[str, float]) -> list[str]:
     """Return the table."""
     rows = [[name, f"{time:.0f}", f"{time / results[UVICORN]:.2f}"] for name, time in results.items()]
+    cost = results[BRIDGE] / results[WITHOUT_INSPECTOR]
     return [
         "### The local gateway: µs of the server's time per request",
         table(["", "µs", "times uvicorn's"], rows),
+        f"With the inspector, and no page open: {cost:.2f} times without it.",
     ]
 
 
