@@ -7,10 +7,12 @@ of the plugin serverless-wsgi: https://github.com/logandk/serverless-wsgi
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
 from bridge.dev.projects.config_values import mapping, variables
+from bridge.loading import parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +77,19 @@ class ServerlessService:
                 return app
         is_project_module = handler != HANDLER and (self.folder / f"{handler.removesuffix('.handler')}.py").is_file()
         return None if is_project_module else ""
+
+    def local_application(self, key: str) -> str | None:
+        """Return the application of a function relative to the service, where the function runs without an artifact.
+
+        The folder that ``module`` names is the root of the artifact, and the application may be relative to it.
+        """
+        app, module = self.application(key), self.functions[key].get("module")
+        if not app or not isinstance(module, str) or "/" in app:
+            return app
+        folder = posixpath.normpath(module)
+        name = parse_name(app)[0].partition(".")[0]
+        places = [self.folder / folder / f"{name}.py", self.folder / folder / name]
+        return f"{folder}/{app}" if folder != "." and any(place.exists() for place in places) else app
 
     def text_types(self, key: str) -> list[str]:
         """Return the media types that are text in a function's responses, besides those that always are.
@@ -145,7 +160,7 @@ def describe_applications(service: ServerlessService) -> dict[str, Any]:
             "text_types": service.text_types(key),
             "has_own_artifact": service.has_own_artifact(key),
             "environment": _deployed_environment(service, key, shared if shared and key in sharing else key, apps),
-            "local_environment": service.text_types_variable(key) | {"BRIDGE_APP": app},
+            "local_environment": service.text_types_variable(key) | {"BRIDGE_APP": service.local_application(key)},
         }
         for key, app in apps.items()
     }

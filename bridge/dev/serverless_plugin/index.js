@@ -178,7 +178,7 @@ class ServerlessBridge {
     if (!application) {
       throw this.error(`Function "${name}" serves no application, so there is no process to run commands in.`);
     }
-    const words = [command, `--local=${application.app}`, code];
+    const words = [command, `--local=${application.local_environment.BRIDGE_APP}`, code];
     await this.runWithConfiguration(words, { [name]: this.functions.all[name] });
   }
 

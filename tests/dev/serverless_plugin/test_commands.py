@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.dev.serverless_plugin.framework import Framework, ServerlessProject
+    from tests.dev.serverless_plugin.framework import CommandResult, Framework, ServerlessProject
 
 pytestmark = pytest.mark.slow
 
@@ -195,6 +195,14 @@ def test_artifacts_are_made_and_removed_without_a_deployment(project: Serverless
 
 
 def test_invoke_local_runs_the_function(project: ServerlessProject) -> None:
+    result = invoke_local(project)
+    assert result.status == 0, result.out + result.err
+    answer = json.loads(result.out)
+    assert (answer["statusCode"], answer["body"]) == (200, "green None /")
+
+
+def invoke_local(project: ServerlessProject) -> CommandResult:
+    """Run ``sls invoke local`` for a request to the function ``shop``."""
     if "serverless-3" in project.framework.home.name and sys.version_info >= (3, 12):
         pytest.skip("Serverless 3.40 runs Python 3.12 and later in Docker only")
     event = {
@@ -205,25 +213,102 @@ def test_invoke_local_runs_the_function(project: ServerlessProject) -> None:
         "requestContext": {"http": {"method": "GET", "path": "/"}, "stage": "$default"},
         "isBase64Encoded": False,
     }
-    result = project.sls("invoke", "local", "--function", "shop", "--data", json.dumps(event))
+    return project.sls("invoke", "local", "--function", "shop", "--data", json.dumps(event))
+
+
+MODULE_APP = """
+from flask import Flask
+from words import WORD
+
+app = Flask(__name__)
+
+
+@app.get("/")
+def index():
+    return WORD
+
+
+@app.cli.command("tea")
+def tea():
+    print(WORD)
+"""
+MODULE_CONFIG: dict[str, Any] = {
+    "package": {"individually": True},
+    "functions": {
+        "shop": {
+            "handler": "wsgi_handler.handler",
+            "module": "my_module",
+            "wsgi": {"app": "api.app"},
+            "events": [{"httpApi": "GET /"}],
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def module_project(framework: Framework, tmp_path_factory: pytest.TempPathFactory) -> ServerlessProject:
+    """A service whose function has its code in the folder that ``module`` names."""
+    files = {"my_module/api.py": MODULE_APP, "my_module/words.py": "WORD = 'assam'\n"}
+    config = {**MODULE_CONFIG, "plugins": ["serverless-offline"]}
+    return framework.project(tmp_path_factory.mktemp("module") / "shop", files, config)
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (("exec", "local", "--command", "import words; print(words.WORD)"), "assam\n"),
+        (("command", "local", "--command", "echo tea"), "tea\n"),
+        (("flask", "local", "--command", "tea"), "assam\n"),
+    ],
+    ids=["exec", "command", "flask"],
+)
+def test_commands_find_an_application_in_the_folder_of_module(
+    words: tuple[str, ...], out: str, module_project: ServerlessProject
+) -> None:
+    result = module_project.sls("wsgi", *words)
+    assert (result.status, result.out) == (0, out), result.err
+
+
+def test_manage_finds_a_django_application_in_the_folder_of_module(framework: Framework, tmp_path: Path) -> None:
+    files = {"my_module/site_wsgi.py": WSGI, "my_module/site_settings.py": SETTINGS}
+    function = {"handler": "wsgi_handler.handler", "module": "my_module", "wsgi": {"app": "site_wsgi:application"}}
+    config = {"package": {"individually": True}, "functions": {"shop": function}}
+    project = framework.project(tmp_path / "shop", files, config)
+    result = project.sls("wsgi", "manage", "local", "--command", "diffsettings --output unified")
+    assert (result.status, "+ SECRET_KEY" in result.out) == (0, True), result.err
+
+
+def test_invoke_local_finds_an_application_in_the_folder_of_module(module_project: ServerlessProject) -> None:
+    result = invoke_local(module_project)
     assert result.status == 0, result.out + result.err
-    answer = json.loads(result.out)
-    assert (answer["statusCode"], answer["body"]) == (200, "green None /")
+    assert json.loads(result.out)["body"] == "assam"
+
+
+def test_serverless_offline_finds_an_application_in_the_folder_of_module(module_project: ServerlessProject) -> None:
+    with offline(module_project) as client:
+        assert client.get("/").text == "assam"
 
 
 def test_the_function_runs_in_serverless_offline(framework: Framework, tmp_path: Path) -> None:
     config = {**CONFIG, "plugins": ["serverless-offline"], "functions": {"shop": CONFIG["functions"]["shop"]}}
     project = framework.project(tmp_path / "shop", {"web/app.py": APP}, config)
     before = file_digests(project.folder)
+    with offline(project) as client:
+        assert client.get("/").text == "green true /"
+    after = {name: digest for name, digest in file_digests(project.folder).items() if "__pycache__" not in name}
+    assert after == before
+
+
+@contextlib.contextmanager
+def offline(project: ServerlessProject) -> Iterator[httpx.Client]:
+    """Run serverless-offline until the block ends, and yield a client of it."""
     with contextlib.ExitStack() as stack:
         ports = [str(stack.enter_context(_held_port())) for _ in range(3)]
         options = ["--httpPort", ports[0], "--lambdaPort", ports[1], "--albPort", ports[2], "--noPrependStageInUrl"]
         log = stack.enter_context(_started(project, "offline", "start", *options))
         _wait_for(log, r"Server ready: (http://\S+)")
         with httpx.Client(base_url=f"http://localhost:{ports[0]}", trust_env=False, timeout=60) as client:
-            assert client.get("/").text == "green true /"
-    after = {name: digest for name, digest in file_digests(project.folder).items() if "__pycache__" not in name}
-    assert after == before
+            yield client
 
 
 @contextlib.contextmanager
