@@ -59,7 +59,7 @@ async def test_requests_in_flight_are_answered_before_the_lifespan_ends(
 
 def test_without_requests_the_shutdown_prints_nothing(serve: Serve) -> None:
     for options in (["--no-reload"], ["--reload"]):
-        server = serve(ASGI, *options)
+        server = serve(ASGI, "--no-inspector", *options)
         server.press_ctrl_c()
         assert server.wait() == 0
         assert server.stdout == "lifespan.startup\nlifespan.shutdown\n"
