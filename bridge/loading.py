@@ -11,7 +11,6 @@ from importlib import import_module
 
 from bridge.errors import ApplicationNotFoundError, SettingError
 from bridge.interface import interface_of
-from bridge.settings import boolean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,9 +65,12 @@ def collections_paused() -> Iterator[None]:
     Imports make many objects, almost none of which are garbage, and each collection traverses all of them. A threshold
     that is set inside, ``gc.disable()`` and ``gc.freeze()`` stand. ``BRIDGE_GC_FREEZE=off`` turns this off.
     """
-    if not boolean("environment variable BRIDGE_GC_FREEZE", os.environ.get("BRIDGE_GC_FREEZE"), default=True):
-        yield
-        return
+    if value := os.environ.get("BRIDGE_GC_FREEZE"):
+        from bridge.settings import boolean  # imports modules that a plain function does not need
+
+        if not boolean("environment variable BRIDGE_GC_FREEZE", value, default=True):
+            yield
+            return
     threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.set_threshold(0)
     try:

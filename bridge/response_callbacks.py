@@ -57,6 +57,11 @@ def run() -> None:
             logger.exception("The callback %r of bridge.after_response() failed.", callback)
 
 
+def has_callbacks() -> bool:
+    """Whether there are any callbacks."""
+    return bool(_callbacks)
+
+
 def answered() -> None:
     """Call the callbacks for a payload that is about to be returned, unless :func:`defer` was called."""
     if _callbacks and not _is_deferred:

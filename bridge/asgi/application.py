@@ -16,7 +16,7 @@ from bridge.shutdown import at_shutdown, cancel, request_answered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from bridge.request import Scope
@@ -100,15 +100,19 @@ class AsgiApplication:
                 self._own_runner().run(self._start())
                 at_shutdown(self.close, self._is_busy)
 
-    def respond(self, scope: Scope) -> Response:
+    def respond(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
         """Answer one request on the application's own loop, in a thread that :meth:`check_thread` accepts.
+
+        Args:
+            scope: the request.
+            cycle: handles the application's messages, and calls :meth:`abandon` in its own; a new one if None.
 
         Raises:
             LifespanError: the startup failed.
             InterfaceError: the application violated ASGI.
             BaseException: the application's own, raised before its response was complete.
         """
-        cycle = _OwnLoopCycle(scope.body, self)
+        cycle = cycle or _OwnLoopCycle(scope.body, self)
         self._cycles[scope] = cycle
         watcher.begin(scope, self._on_deadline)
         try:
@@ -129,6 +133,10 @@ class AsgiApplication:
             cycle.task = None  # it refers to its exception, whose traceback refers to the cycle
             request_answered()
         return response
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the application's own loop, see :meth:`LoopRunner.run`."""
+        return self._own_runner().run(coroutine)
 
     async def serve(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
         """Answer one request in the calling task; its loop becomes the application's.
