@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from bridge.dev.terminal_logs import adapt_handler
-from bridge.runtime import logs
-from bridge.runtime.__main__ import main
-from bridge.runtime.runtime import fail_init
+from bridge.runtime.__main__ import main, report_init_error
+from bridge.runtime.logs import set_up_logging
 
-_set_up = logs.set_up
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def set_up_for_terminal() -> None:
+def set_up_logging_for_terminal(environ: Mapping[str, str]) -> None:
     """Add the handler of Lambda's runtime to the root logger, adapted to a terminal."""
-    _set_up()
+    set_up_logging(environ)
     for handler in logging.getLogger().handlers:
         adapt_handler(handler)
         # The gateway prints the error of a function that does not start, with its stack.
-        handler.addFilter(lambda record: record.funcName != fail_init.__name__ or record.exc_info is None)
+        handler.addFilter(lambda record: record.funcName != report_init_error.__name__ or record.exc_info is None)
 
 
 if __name__ == "__main__":
-    logs.set_up = set_up_for_terminal  # type: ignore[assignment]
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], set_up_logging_for_terminal))

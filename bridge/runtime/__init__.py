@@ -1,6 +1,5 @@
-"""A Lambda Runtime API client on one event loop: streaming, many requests at once, work after the answer.
+"""A client of the Lambda Runtime API: response streaming, concurrent invocations, and work after the response.
 
-``python -m bridge.runtime [APP]`` runs it. The protocol:
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html and, for streams,
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+``python -m bridge.runtime [APP]`` runs it. ``runtime`` answers one invocation at a time and waits in the main thread,
+``concurrent`` answers several on an event loop; both use the messages of ``protocol``, which does no I/O.
 """

@@ -1,123 +1,131 @@
 """``python -m bridge.runtime [APP]``: the process of a Lambda function.
 
-APP is an application or handler as ``BRIDGE_APP`` names it; without it ``BRIDGE_APP`` counts, then ``_HANDLER``, then a
-``.serverless-wsgi`` file beside the code.
+APP is an application or handler, written like BRIDGE_APP. Without it the process uses BRIDGE_APP, then _HANDLER, then a
+.serverless-wsgi file beside the code. AWS_LAMBDA_RUNTIME_API must be set, as it is in a Lambda function. On your own
+machine, use: bridge serve --runtime APP
 """
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from bridge.errors import SettingError
-from bridge.handlers import Handler, find_handler, make_threaded_handler
-from bridge.runtime import logs
+from bridge.interface import interface_of, is_lambda_handler
+from bridge.loading import find_deployed
+from bridge.logs import logger
 from bridge.runtime.api import RuntimeApi
-from bridge.runtime.function import Function
-from bridge.runtime.runtime import Runtime, fail_init
+from bridge.runtime.connection import ApiError, run
+from bridge.runtime.error_report import ErrorReport
+from bridge.runtime.logs import set_up_logging
+from bridge.runtime.runtime import Runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-# Handlers that stand for the application that is named elsewhere; the second is what serverless-wsgi's plugin sets.
-_STAND_INS = ("bridge.entrypoint.handler", "wsgi_handler.handler", "wsgi.handler")
-_SPARE_THREADS = 32
-_MODES = ("buffer", "stream")
+# Handlers that stand for the application that is named elsewhere: the bridge's, and that of serverless-wsgi's plugin,
+# which was once called wsgi.handler.
+_ENTRY_POINTS = ("bridge.entrypoint.handler", "wsgi_handler.handler", "wsgi.handler")
 
 
-def main(arguments: list[str]) -> int:
-    """Run the function until Lambda ends it.
+def main(arguments: list[str], set_up_logging: Callable[[Mapping[str, str]], None] = set_up_logging) -> int:
+    """Run the function until Lambda ends the process, and return the exit status.
 
     Args:
-        arguments: those of the command line.
-
-    Returns:
-        The exit status.
+        arguments: of the command line.
+        set_up_logging: is called with the environment variables.
     """
     address = os.environ.get("AWS_LAMBDA_RUNTIME_API")
     if not address or len(arguments) > 1 or arguments[:1] in (["-h"], ["--help"]):
         print(__doc__, file=sys.stderr)
-        if not address:
-            print(
-                "AWS_LAMBDA_RUNTIME_API is not set: this process runs inside Lambda. On your own machine, "
-                "bridge serve --runtime APP starts it.",
-                file=sys.stderr,
-            )
         return 2
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what is in a buffer when Lambda freezes the process is not seen
-    logs.set_up()
+        sys.stdout.reconfigure(line_buffering=True)  # a frozen process writes no buffers
+    set_up_logging(os.environ)
     _extend_path()
+    api = RuntimeApi(address)
     try:
-        concurrency = _concurrency()
-        stream = _is_streaming()
-        function = Function(_target(arguments, concurrency, stream=stream), concurrency, stream=stream)
+        runtime = _make_runtime(arguments, address)
+        runtime.start()
     except BaseException as error:
-        asyncio.run(fail_init(RuntimeApi(address), error))
+        report_init_error(api, error)
         return 1
-    runtime = Runtime(function, address, concurrency)
     try:
-        return asyncio.run(_run(runtime))
-    except SystemExit as error:  # a task's, which ends the loop
-        if runtime.has_started:
-            raise
-        asyncio.run(fail_init(RuntimeApi(address), error))
+        if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            from bridge.runtime.snapshot import take_snapshot
+
+            status = take_snapshot(api, runtime.run_awaitable)
+            if status:
+                return status
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: runtime.stop())
+        return runtime.run()
+    except ApiError as error:
+        logger.critical("This process ends: %s", error)
         return 1
-
-
-async def _run(runtime: Runtime) -> int:
-    # What asyncio.get_event_loop() gives a plain handler, as it does where no loop runs: one that it can run.
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        return await runtime.run()
     finally:
-        loop.close()
+        runtime.close()
 
 
-def _target(arguments: list[str], concurrency: int, *, stream: bool) -> Any:
-    named = arguments[0] if arguments else os.environ.get("BRIDGE_APP") or os.environ.get("_HANDLER", "")
-    # Lambda takes slashes in a handler's name for dots; here a folder may be meant, which is tried as such.
-    handler = find_handler("" if _is_stand_in(named) else named)
-    if stream and isinstance(handler, Handler) and handler.asgi is None:
-        # Some more than there are requests at once: a thread that goes on after its time keeps its place.
-        threads = ThreadPoolExecutor(concurrency + _SPARE_THREADS, "bridge function")
-        return make_threaded_handler(handler.app, handler.settings, threads)
-    return handler
+def _make_runtime(arguments: list[str], address: str) -> Runtime:
+    concurrency = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY") or "1"
+    if not concurrency.isdigit() or int(concurrency) < 1:
+        raise SettingError(f"AWS_LAMBDA_MAX_CONCURRENCY is {concurrency!r}; it must be a number, at least 1.")
+    mode = os.environ.get("BRIDGE_RESPONSE_MODE") or "buffer"
+    if mode not in ("buffer", "stream"):
+        raise SettingError(f"The environment variable BRIDGE_RESPONSE_MODE is {mode!r}; allowed is stream or buffer.")
+    name = arguments[0] if arguments else os.environ.get("BRIDGE_APP") or os.environ.get("_HANDLER", "")
+    handler = _find_handler("" if _is_entry_point(name) else name)
+    if concurrency == "1":
+        return Runtime(handler, address, stream=mode == "stream")
+    from bridge.runtime.concurrent import ConcurrentRuntime
+
+    return ConcurrentRuntime(handler, address, stream=mode == "stream", concurrency=int(concurrency))
 
 
-def _is_stand_in(name: str) -> bool:
+def _find_handler(name: str) -> Any:
+    """Return the handler of the function as :func:`bridge.handlers.find_handler`, which a plain one need not import."""
+    if any(variable.startswith("BRIDGE_") for variable in os.environ):
+        from bridge.settings import warn_of_unknown_variables
+
+        warn_of_unknown_variables()
+    target, options = find_deployed(name)
+    if is_lambda_handler(target):
+        return target
+    from bridge.handlers import make_handler
+    from bridge.settings import Settings
+
+    return make_handler(target, interface_of(target), Settings(file=options))
+
+
+def report_init_error(api: RuntimeApi, error: BaseException) -> None:
+    """Log the exception that ends the init phase, and post it to Lambda."""
+    logger.critical("The function cannot start.", exc_info=error)
+    try:
+        run(api.fail_phase("init", ErrorReport.of_init(error)))
+    except ApiError as api_error:
+        logger.critical("%s", api_error)
+
+
+def _is_entry_point(name: str) -> bool:
+    if name != "wsgi.handler":
+        return name in _ENTRY_POINTS
     from importlib.util import find_spec
 
-    # What serverless-wsgi once called its module, many call theirs.
-    return name in _STAND_INS and (name != "wsgi.handler" or find_spec("wsgi") is None)
-
-
-def _is_streaming() -> bool:
-    mode = os.environ.get("BRIDGE_RESPONSE_MODE") or _MODES[0]
-    if mode not in _MODES:
-        raise SettingError(f"The environment variable BRIDGE_RESPONSE_MODE is {mode!r}; allowed is stream or buffer.")
-    return mode == "stream"
-
-
-def _concurrency() -> int:
-    told = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY") or "1"
-    if not told.isdigit() or int(told) < 1:
-        raise SettingError(f"AWS_LAMBDA_MAX_CONCURRENCY is {told!r}; it must be a number, at least 1.")
-    return int(told)
+    return find_spec("wsgi") is None  # many applications have a module of this name
 
 
 def _extend_path() -> None:
-    """Find the code and the layers' packages, as AWS's own runtime does."""
+    """Add the folders of the code and of layers to the import path, as Lambda's managed runtimes do."""
     root = os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for place in (f"/opt/python/lib/{version}/site-packages", "/opt/python"):
-        if os.path.isdir(place) and place not in sys.path:
-            sys.path.append(place)
+    for path in (f"/opt/python/lib/{version}/site-packages", "/opt/python"):
+        if os.path.isdir(path) and path not in sys.path:
+            sys.path.append(path)
     if root not in sys.path:
         sys.path.insert(0, root)
 

@@ -1,180 +1,276 @@
-"""HTTP/1.1 to the Runtime API: one connection, one request after the other.
+"""A connection to the Runtime API, which waits in the calling thread or on an event loop.
 
-Written for this one peer, which is on this machine: h11 in its place takes as long as all the rest of an invocation
-(``scripts/bench --only runtime`` has the figures), and a function would pay for its import at each cold start.
+HTTP is written by hand: for one server on the same machine, h11 takes as long as the rest of an invocation
+(``scripts/bench --only runtime``), and every cold start would import it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import select
+import time
+from contextlib import suppress
+from socket import IPPROTO_TCP, MSG_DONTWAIT, SHUT_RDWR, TCP_NODELAY, create_connection
 
-from bridge.runtime.protocol import LostError, Reply, take_reply
+from bridge.errors import BridgeError
+from bridge.runtime.protocol import take_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import asyncio
+    from collections.abc import Awaitable, Callable, Coroutine
+    from socket import socket
+    from typing import Any, TypeVar
 
-    Headers = Iterable[tuple[str, str]]
+    from bridge.runtime.protocol import Reply
 
-_CLOSED = "The Runtime API closed the connection."
+    T = TypeVar("T")
+
+# The API is on the same machine, so this many failures with pauses between them are no accident.
+_ATTEMPTS = 5
+_PAUSE_SECONDS = 0.05  # doubles with each attempt
+_RECEIVE_SIZE = 65_536
+_CLOSED = "the Runtime API closed the connection"
 
 
-# asyncio's plain protocols make a buffer of 256 KB for each read, which takes as long as the read itself.
-_BUFFER = 65_536
+class LostError(BridgeError):
+    """The connection to the Runtime API is closed, or what it sent is not HTTP."""
 
 
-class Connection(asyncio.BufferedProtocol):
-    """One connection; made by :meth:`open`.
+class ApiError(BridgeError):
+    """The Runtime API cannot be reached, or reports an error: the process has to end."""
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that waits in the calling thread, so that it runs to its end at once."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError(f"{coroutine!r} waits for an event loop.")
+
+
+class Connection:
+    """A connection for one request at a time, which is opened again when it breaks.
+
+    The coroutines wait in the calling thread (see :func:`run`), and between :meth:`attach` and :meth:`detach` on an
+    event loop. If one is cancelled there, the next one sends what is left and discards the reply.
+
+    Args:
+        address: ``host:port``.
 
     Attributes:
-        is_lost: whether it can be used no more.
-        on_lost: called, while a request is being sent in chunks, when nobody takes them any more.
+        is_polling: set while :meth:`stop` ends a request.
+        is_stopped: whether :meth:`stop` was called.
     """
 
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._transport: asyncio.Transport
-        self._buffer = memoryview(bytearray(_BUFFER))
+    def __init__(self, address: str) -> None:
+        self._address = address
+        host, _, port = address.rpartition(":")
+        # For a text as host, Python would import the codec for international domain names.
+        self._host_port: Any = (host.encode(), int(port)) if host and port.isdigit() else (address.encode(), 80)
+        self._socket: socket | None = None
+        self._unsent: list[memoryview] = []
         self._received = bytearray()
-        self._waiting: asyncio.Future[Reply] | None = None
-        self._unwanted = 0  # answers that are to come and that nobody waits for any more
-        self._writable: asyncio.Future[None] | None = None
-        self._is_streaming = False
-        self.is_lost = False
-        self.on_lost: Callable[[], None] | None = None
+        self._missing_replies = 0
+        self._on_lost: Callable[[], object] | None = None  # set while a stream is sent
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self.is_polling = False
+        self.is_stopped = False
 
-    @classmethod
-    async def open(cls, host: str, port: int) -> Connection:
-        """A connection to the Runtime API.
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait on *loop* from now on, and notice at once when the server closes the connection."""
+        if self._loop is None:
+            self._loop = loop
+            if self._socket is not None:
+                loop.add_reader(self._socket, self._receive)
 
-        Raises:
-            OSError: there is nobody.
-        """
-        _, connection = await asyncio.get_running_loop().create_connection(lambda: cls(f"{host}:{port}"), host, port)
-        return connection
+    def detach(self) -> None:
+        """Wait in the calling thread from now on."""
+        if self._loop is not None:
+            self._stop_watching()
+            self._loop = None
+            self._wake()
 
-    async def ask(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Reply:
-        """Send a request and wait for its answer.
-
-        Raises:
-            LostError: the connection is gone; whether the request was taken is not known.
-        """
-        own = [] if method == "GET" else [("Content-Length", str(len(body)))]
-        head = self._head(method, path, [*headers, *own])
-        # An empty part would stay in the transport of Python 3.12 and later, which then never ends.
-        self._transport.writelines([head, body] if body else [head])
-        return await self._reply()
-
-    def begin(self, path: str, headers: Headers) -> None:
-        """Begin a request whose body comes in chunks: :meth:`send`, then :meth:`end`."""
-        self._is_streaming = not self.is_lost
-        self._transport.write(self._head("POST", path, [*headers, ("Transfer-Encoding", "chunked")]))
-
-    async def send(self, chunk: bytes) -> None:
-        """Send a chunk; returns when the API takes as fast as it is given.
-
-        Raises:
-            LostError: nobody takes it: the connection is gone, or the API has answered already.
-        """
-        if not self._is_streaming:
-            raise LostError(_CLOSED)
-        if chunk:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        if self._writable is not None:
-            await asyncio.shield(self._writable)  # others may wait for it when this one is cancelled
-
-    async def end(self, trailers: Headers = ()) -> Reply:
-        """End the body, with trailers if there are any, and wait for the answer.
-
-        Raises:
-            LostError: the connection is gone.
-        """
-        if self._is_streaming:
-            self._is_streaming = False
-            lines = "".join([f"{name}: {value}\r\n" for name, value in trailers])
-            self._transport.write(f"0\r\n{lines}\r\n".encode("latin-1"))
-        return await self._reply()
+    def stop(self) -> None:
+        """Let requests that poll raise ApiError from now on. May be called by a signal handler or another thread."""
+        self.is_stopped = True
+        connection = self._socket
+        if self.is_polling and connection is not None:
+            with suppress(OSError):  # it may be closed already
+                connection.shutdown(SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up; a body in chunks that has not ended is cut off."""
-        self._is_streaming = False
-        self.is_lost = True
-        self._transport.abort()
+        """Close the connection; a stream that has not ended is cut off."""
+        self._stop_watching()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._stop_stream()
+        self._wake()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The asyncio protocol: it is open."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+    async def request(self, request: bytes) -> Reply:
+        """Send a request, again after a lost connection, and return the reply; raises ApiError."""
+        return await self._try(self._request, request)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's
-        """The asyncio protocol: where to put what comes."""
-        return self._buffer
+    async def start_stream(self, start: bytes, on_lost: Callable[[], object]) -> None:
+        """Send the head of a request, and the first part of its body, which is a stream; raises ApiError.
 
-    def buffer_updated(self, nbytes: int) -> None:
-        """The asyncio protocol: something came."""
-        self._received += self._buffer[:nbytes]
-        self._look()
-        if self._is_streaming and self._received and not self._unwanted:  # an answer to half a request: it is refused
-            self._stop_streaming()
+        *on_lost* is called if the server closes the connection, or replies, before the body has ended.
+        """
+        await self._try(self._start_stream, start, on_lost)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
-        """The asyncio protocol: it is closed."""
-        self.is_lost = True
-        self._look()
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(LostError(_CLOSED))
-        self._stop_streaming()
+    async def send(self, part: bytes) -> None:
+        """Send a part of a stream, and wait until the server accepts more; raises LostError if it does not."""
+        if self._loop is None:
+            self._receive()
+        if self._on_lost is not None:
+            await self._send(part)
+        if self._on_lost is None:
+            raise LostError(_CLOSED)
 
-    def pause_writing(self) -> None:
-        """The asyncio protocol: the API takes more slowly than it is given."""
-        self._writable = asyncio.get_running_loop().create_future()
+    async def end_stream(self, part: bytes) -> Reply:
+        """Send the last part of a stream, unless the server has replied, and return the reply; raises LostError."""
+        if self._on_lost is not None:
+            self._on_lost = None
+            return await self._request(part)
+        self._missing_replies += 1
+        reply = await self._reply()
+        self.close()  # it is unknown where the server has stopped reading
+        return reply
 
-    def resume_writing(self) -> None:
-        """The asyncio protocol: it has caught up, or is gone."""
-        writable, self._writable = self._writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
+    async def _start_stream(self, start: bytes, on_lost: Callable[[], object]) -> None:
+        self._receive()
+        if self._socket is None:
+            raise LostError(_CLOSED)
+        self._on_lost = on_lost
+        await self._send(start)
 
-    def _stop_streaming(self) -> None:
-        was_streaming, self._is_streaming = self._is_streaming, False
-        self.resume_writing()
-        if was_streaming and self.on_lost is not None:
-            self.on_lost()
+    async def _try(self, action: Callable[..., Awaitable[T]], *args: Any) -> T:
+        reason, pause = "", 0.0
+        for _ in range(_ATTEMPTS):
+            if pause and self._loop is None:
+                time.sleep(pause)
+            elif pause:
+                import asyncio
 
-    def _head(self, method: str, path: str, headers: Headers) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        return f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{lines}\r\n".encode("latin-1")
+                await asyncio.sleep(pause)
+            pause = pause * 2 or _PAUSE_SECONDS
+            try:
+                self._open()
+                return await action(*args)
+            except (OSError, LostError) as error:
+                reason = str(error)
+            if self.is_polling and self.is_stopped:
+                break
+        raise ApiError(
+            f"The Runtime API at {self._address} cannot be reached: {reason}. This process runs as a Lambda function; "
+            "on your own machine, bridge serve --runtime starts it."
+        )
+
+    def _open(self) -> None:
+        if self._socket is None:
+            self._received.clear()
+            self._unsent.clear()
+            self._missing_replies = 0
+            self._socket = create_connection(self._host_port)
+            self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # parts of a stream are small
+            if self._loop is not None:
+                self._loop.add_reader(self._socket, self._receive)
+        if self.is_polling and self.is_stopped:  # stop() may have been called before there was a socket
+            raise LostError("the process is ending")
+
+    async def _request(self, data: bytes) -> Reply:
+        self._missing_replies += 1
+        await self._send(data)
+        return await self._reply()
+
+    async def _send(self, data: bytes) -> None:
+        """Send *data*, as far as the server accepts it; its reply shows the rest."""
+        self._unsent.append(memoryview(data))
+        while self._unsent and self._socket is not None:
+            part = self._unsent[0]
+            try:
+                size = self._socket.send(part, MSG_DONTWAIT)
+            except BlockingIOError:
+                await self._wait(to_send=True)
+            except OSError:
+                self._receive()  # the server may have replied before it closed the connection
+                self.close()
+            else:
+                self._unsent[:1] = [part[size:]] if size < len(part) else []
 
     async def _reply(self) -> Reply:
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting = waiting
-        self._look()
-        if self.is_lost and not waiting.done():
-            waiting.set_exception(LostError(_CLOSED))
-        try:
-            return await waiting
-        except asyncio.CancelledError:  # an application's timeout, say: what was sent is answered all the same
-            self._unwanted += waiting.cancelled()
-            raise
-        finally:
-            self._waiting = None
-
-    def _look(self) -> None:
-        """Give the answer that has come to who waits for it."""
-        while self._unwanted or (self._waiting is not None and not self._waiting.done()):
+        while True:
             try:
-                reply = take_reply(self._received, is_over=self.is_lost)
-            except LostError as error:
+                reply = take_reply(self._received, is_over=self._socket is None)
+            except ValueError as error:
                 self.close()
-                if self._waiting is not None and not self._waiting.done():
-                    self._waiting.set_exception(error)
-                return
-            if reply is None:
-                return
-            if reply.is_last:
-                self.is_lost = True
-                self._transport.close()
-            if self._unwanted:
-                self._unwanted -= 1
-            elif self._waiting is not None:
-                self._waiting.set_result(reply)
+                raise LostError(f"the Runtime API sent something that is not HTTP: {error}") from None
+            if reply is not None:
+                self._missing_replies -= 1
+                if reply.is_last:
+                    self.close()
+                if not self._missing_replies:
+                    return reply
+            elif self._socket is None:
+                raise LostError(_CLOSED)
+            else:
+                await self._wait()
+
+    async def _wait(self, *, to_send: bool = False) -> None:
+        """Wait until the server has sent something, or if *to_send* accepts something."""
+        assert self._socket is not None
+        if self._loop is not None:
+            if to_send:
+                self._loop.add_writer(self._socket, self._on_writable)
+            future = self._loop.create_future()
+            self._waiting.append(future)
+            await future
+        elif to_send:
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN | select.POLLOUT)
+            poll.poll()
+            self._receive()
+        else:
+            self._receive(0)
+
+    def _receive(self, flags: int = MSG_DONTWAIT) -> None:
+        if self._socket is None:
+            return
+        try:
+            data = self._socket.recv(_RECEIVE_SIZE, flags)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._received += data
+        if not data:
+            self.close()
+        elif self._on_lost is not None:  # a reply to half a request refuses the rest
+            self._stop_stream()
+        self._wake()
+
+    def _on_writable(self) -> None:
+        if self._loop is not None and self._socket is not None:
+            self._loop.remove_writer(self._socket)
+        self._wake()
+
+    def _stop_stream(self) -> None:
+        self._unsent.clear()
+        on_lost, self._on_lost = self._on_lost, None
+        if on_lost is not None:
+            on_lost()
+
+    def _stop_watching(self) -> None:
+        if self._loop is not None and self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():  # it may be cancelled
+                future.set_result(None)

@@ -1,8 +1,12 @@
-"""One invocation, as the Runtime API hands it over."""
+"""An invocation, and Lambda's context object for it."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
+from time import time
+from types import SimpleNamespace
 
 from bridge.logs import logger
 
@@ -10,69 +14,113 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.runtime.protocol import Reply
+_W3C_HEADERS = ("traceparent", "tracestate", "baggage")
+_CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
 class Invocation:
-    """One invocation.
+    """One invocation, as the Runtime API sends it.
+
+    Args:
+        headers: the headers of the API's reply, by lower-case name.
+        body: its body, which is the event.
 
     Attributes:
-        request_id: Lambda's id for it.
-        id: what is echoed in the answer where many are in flight; ``""`` where the API sends none.
-        deadline: when Lambda ends it, in milliseconds since 1970.
-        arn: the function that was invoked, with version or alias.
-        trace_id: X-Ray's header, ``""`` without one.
-        client_context, identity: from the SDK of the caller, JSON values or None.
-        tenant_id: the tenant, or None.
-        content_type, body: the event.
+        headers, body: the arguments.
+        request_id: Lambda's request ID.
+        id: is sent back with the response where many invocations are in flight; ``""`` elsewhere.
+        trace_id: X-Ray's trace header, ``""`` without one.
     """
 
-    __slots__ = (
-        "arn",
-        "body",
-        "client_context",
-        "content_type",
-        "deadline",
-        "id",
-        "identity",
-        "request_id",
-        "tenant_id",
-        "trace_id",
-    )
-
-    def __init__(self, reply: Reply) -> None:
-        get = reply.headers.get
-        self.request_id = get("lambda-runtime-aws-request-id", "")
-        self.id = get("lambda-runtime-invocation-id", "")
-        deadline = get("lambda-runtime-deadline-ms", "")
-        self.deadline = int(deadline) if deadline.isdigit() else 0
-        self.arn = get("lambda-runtime-invoked-function-arn", "")
-        self.trace_id = get("lambda-runtime-trace-id", "")
-        self.client_context = _json(get("lambda-runtime-client-context"))
-        self.identity = _json(get("lambda-runtime-cognito-identity"))
-        self.tenant_id = get("lambda-runtime-aws-tenant-id")
-        self.content_type = get("content-type", "application/json")
-        self.body = reply.body
+    def __init__(self, headers: dict[str, str], body: bytes) -> None:
+        self.headers = headers
+        self.body = body
+        self.request_id = headers.get("lambda-runtime-aws-request-id", "")
+        self.id = headers.get("lambda-runtime-invocation-id", "")
+        self.trace_id = headers.get("lambda-runtime-trace-id", "")
 
     def event(self) -> Any:
-        """The event: JSON, or the bytes where the caller says that it is none.
-
-        Raises:
-            ValueError: it is not the JSON that it is said to be.
-        """
-        if (
-            self.content_type == "application/json"
-            or self.content_type.partition(";")[0].strip().lower() == "application/json"
-        ):
+        """Return the event: parsed from JSON, or as bytes if its Content-Type is another one."""
+        content_type = self.headers.get("content-type", "application/json")
+        if content_type.partition(";")[0].strip().lower() == "application/json":
             return json.loads(self.body.decode())
         return self.body
 
 
-def _json(text: str | None) -> Any:
-    if not text:
-        return None
+class Context:
+    """Lambda's context object, with the attributes that AWS's own runtime client gives it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+
+    Attributes:
+        function_name, function_version, memory_limit_in_mb, log_group_name, log_stream_name: texts; None outside of
+            Lambda.
+        aws_request_id, invoked_function_arn: of this invocation.
+        client_context: what a mobile SDK sent: ``client``, ``custom`` and ``env``; None without one.
+        identity: ``cognito_identity_id`` and ``cognito_identity_pool_id``.
+        tenant_id: the tenant of a function with tenant isolation, or None.
+        trace_id: X-Ray's trace header, ``""`` without one. AWS's client has it in the environment only.
+    """
+
+    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+    identity = SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
+    client_context: SimpleNamespace | None = None
+    _w3c: Any = None
+
+    def __init__(self, invocation: Invocation) -> None:
+        get = invocation.headers.get
+        self.aws_request_id = invocation.request_id
+        self.invoked_function_arn = get("lambda-runtime-invoked-function-arn", "")
+        self.tenant_id = get("lambda-runtime-aws-tenant-id")
+        self.trace_id = invocation.trace_id
+        deadline = get("lambda-runtime-deadline-ms", "")
+        self._deadline = int(deadline) if deadline.isdigit() else 0
+        if "lambda-runtime-cognito-identity" in invocation.headers:
+            identity = _json_object(get("lambda-runtime-cognito-identity")) or {}
+            self.identity = SimpleNamespace(
+                cognito_identity_id=identity.get("cognitoIdentityId"),
+                cognito_identity_pool_id=identity.get("cognitoIdentityPoolId"),
+            )
+        if "lambda-runtime-client-context" in invocation.headers:
+            content = _json_object(get("lambda-runtime-client-context"))
+            self.client_context = None if content is None else _client_context(content)
+            self._w3c = (content or {}).get("w3c")
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda ends the invocation, at least 0."""
+        return max(0, self._deadline - int(time() * 1000))
+
+    def w3c(self) -> dict[str, str]:
+        """Return the W3C trace context of the invocation."""
+        headers = self._w3c if isinstance(self._w3c, dict) else {}
+        return {name: headers[name] for name in _W3C_HEADERS if isinstance(headers.get(name), str)}
+
+    def log(self, message: object) -> None:
+        """Write *message* to the log without a prefix or a line break."""
+        sys.stdout.write(str(message))
+
+    def __repr__(self) -> str:
+        return f"<Context {self.aws_request_id}>"
+
+
+def _client_context(content: dict[str, Any]) -> SimpleNamespace:
+    client = content.get("client")
+    return SimpleNamespace(
+        custom=content.get("custom"),
+        env=content.get("env"),
+        client=SimpleNamespace(**{name: client.get(name) for name in _CLIENT}) if isinstance(client, dict) else None,
+    )
+
+
+def _json_object(text: str | None) -> dict[str, Any] | None:
+    """Return the JSON object in a header that the caller of the function has set; None if it is none."""
     try:
-        return json.loads(text)
-    except ValueError:  # the caller's word
-        logger.warning("An invocation's client context or identity is no JSON and left out: %.200r", text)
+        content = json.loads(text or "null")
+    except ValueError:
+        logger.warning("The client context or identity of an invocation is not valid JSON and is ignored: %.200r", text)
         return None
+    return content if isinstance(content, dict) else None

@@ -1,29 +1,105 @@
-"""Reading the Runtime API's answers: HTTP/1.1 (RFC 9112), as much of it as a client needs that gives one at a time."""
+"""The messages of the Lambda Runtime API, without I/O: requests as bytes, and replies from bytes.
+
+- https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+- streams: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+- HTTP/1.1: RFC 9112, as much of it as a client needs that sends one request at a time to one server
+"""
 
 from __future__ import annotations
 
-from bridge.errors import BridgeError
+import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import Any
 
-_LONGEST_HEAD = 1 << 20
+    from bridge.runtime.error_report import ErrorReport
+    from bridge.runtime.invocation import Invocation
+
+    Headers = list[tuple[str, str]]
+
+_ERROR_TYPE, _ERROR_BODY = "Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"
+# Lambda's side is written in Go, whose HTTP server accepts 4096 bytes of trailers, names included. Base64 makes four
+# bytes of three.
+_MAX_TRAILER_REPORT, _MAX_ERROR_TYPE = 2_800, 100
+_MAX_REPLY_HEAD = 1 << 20
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class LostError(BridgeError):
-    """The connection to the Runtime API is gone, or what came over it is no HTTP."""
+class Requests:
+    """The requests to a *host*: ``next`` waits for an invocation, ``restore`` for that of a snapshot (SnapStart)."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self.next = self._head("GET", "/invocation/next", [])
+        self.restore = self._head("GET", "/restore/next", [])
+
+    def response(self, invocation: Invocation, payload: bytes, content_type: str) -> bytes:
+        """Return the request that posts the payload of an invocation."""
+        headers = [("Content-Type", content_type), *_echo(invocation)]
+        return self._post(f"/invocation/{invocation.request_id}/response", headers, payload)
+
+    def stream(self, invocation: Invocation) -> bytes:
+        """Return the head of a request with a streamed response; :func:`chunk` and :func:`last_chunk` make its body."""
+        headers = [
+            ("Content-Type", "application/vnd.awslambda.http-integration-response"),
+            ("Lambda-Runtime-Function-Response-Mode", "streaming"),
+            ("Transfer-Encoding", "chunked"),
+            ("Trailer", f"{_ERROR_TYPE}, {_ERROR_BODY}"),
+            *_echo(invocation),
+        ]
+        return self._head("POST", f"/invocation/{invocation.request_id}/response", headers)
+
+    def error(self, report: ErrorReport, invocation: Invocation) -> bytes:
+        """Return the request that posts the error of an invocation."""
+        cause = report.to_xray()
+        headers = [("Lambda-Runtime-Function-XRay-Error-Cause", cause)] if cause else []
+        return self._error(f"/invocation/{invocation.request_id}/error", report, headers + _echo(invocation))
+
+    def phase_error(self, report: ErrorReport, phase: str) -> bytes:
+        """Return the request that posts the error of a phase, ``"init"`` or ``"restore"``."""
+        return self._error(f"/{phase}/error", report, [])
+
+    def _error(self, path: str, report: ErrorReport, headers: Headers) -> bytes:
+        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _error_type(report)), *headers]
+        return self._post(path, headers, report.to_json())
+
+    def _post(self, path: str, headers: Headers, body: bytes) -> bytes:
+        return self._head("POST", path, [*headers, ("Content-Length", str(len(body)))]) + body
+
+    def _head(self, method: str, path: str, headers: Headers) -> bytes:
+        line = f"{method} /2018-06-01/runtime{path} HTTP/1.1\r\nHost: {self._host}\r\n"
+        return (line + _lines(headers)).encode("latin-1")
+
+
+def encode(payload: Any) -> tuple[bytes, str]:
+    """Return a handler's payload as JSON, or unchanged if it is bytes, and its Content-Type."""
+    if isinstance(payload, bytes):
+        return payload, "application/unknown"  # the type that AWS's own client sends
+    try:
+        return _to_json(payload).encode(), "application/json"
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(payload).encode(), "application/json"
+
+
+def chunk(data: bytes) -> bytes:
+    """Return a part of a stream's body (RFC 9112, 7.1). Empty *data* would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(report: ErrorReport | None = None) -> bytes:
+    """Return the end of a stream's body: with Lambda's error trailers if there is a *report*."""
+    trailers = []
+    if report is not None:
+        from binascii import b2a_base64
+
+        body = b2a_base64(report.to_json(_MAX_TRAILER_REPORT), newline=False).decode()
+        trailers = [(_ERROR_TYPE, _error_type(report)), (_ERROR_BODY, body)]
+    return f"0\r\n{_lines(trailers)}".encode("latin-1")
 
 
 class Reply:
-    """An answer.
-
-    Attributes:
-        status: the status code.
-        headers: the values by lower-case name.
-        body: the whole body.
-        is_last: whether the connection ends with it.
-    """
+    """A reply: its status, its headers by lower-case name, its body, and whether the connection ends with it."""
 
     __slots__ = ("body", "headers", "is_last", "status")
 
@@ -33,79 +109,70 @@ class Reply:
         self.body = body
         self.is_last = is_last
 
+    def __str__(self) -> str:
+        return f"{self.status}: {self.body[:500].decode('utf-8', 'replace')}"
+
 
 def take_reply(received: bytearray, *, is_over: bool = False) -> Reply | None:
-    """Take an answer from the beginning of what was received; None if it is not all there.
+    """Remove a reply from the beginning of *received* and return it; None if it is not complete.
 
-    Args:
-        received: what came; the answer is removed from it.
-        is_over: whether nothing more can come.
-
-    Raises:
-        LostError: it is no HTTP.
+    A reply may end with the connection, if *is_over*. Raises ValueError if the bytes are not HTTP.
     """
-    try:
-        return _take(received, is_over=is_over)
-    except ValueError as error:
-        raise LostError(f"What came from the Runtime API is no HTTP: {error}") from None
-
-
-def _take(received: bytearray, *, is_over: bool) -> Reply | None:
-    end = received.find(b"\r\n\r\n")
-    if end < 0:
-        if len(received) > _LONGEST_HEAD:
-            raise ValueError("its head has no end")
+    start = received.find(b"\r\n\r\n") + 4
+    if start < 4:
+        if len(received) > _MAX_REPLY_HEAD:
+            raise ValueError("the head has no end")
         return None
-    first, *lines = received[:end].decode("latin-1").split("\r\n")
-    version, _, rest = first.partition(" ")
+    status_line, *lines = received[: start - 4].decode("latin-1").split("\r\n")
+    version, _, rest = status_line.partition(" ")
     status = rest[:3]
     if not version.startswith("HTTP/1.") or not status.isdigit():
-        raise ValueError(repr(first))
-    if status.startswith("1"):  # 100 Continue and its like announce an answer
-        del received[: end + 4]
-        return _take(received, is_over=is_over)
+        raise ValueError(repr(status_line))
+    if status < "200":  # an interim response, such as 100 Continue, precedes the final one
+        del received[:start]
+        return take_reply(received, is_over=is_over)
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip(" \t")
-    begin = end + 4
     is_last = version == "HTTP/1.0" or headers.get("connection", "").lower() == "close"
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        chunks = list(_chunks(received, begin))
-        if chunks[-1] is None:
-            return None
-        *places, (_, over) = [place for place in chunks if place is not None]
-        body = b"".join([received[start:stop] for start, stop in places])
+        places, end = _chunks(received, start)
     else:
-        length = headers.get("content-length")
-        is_last = is_last or (length is None and status != "204")
-        if length is None and status != "204" and not is_over:
-            return None  # its body ends with the connection
-        over = len(received) if is_last and length is None else begin + int(length or 0)
-        if len(received) < over:
-            return None
-        body = bytes(received[begin:over])
-    del received[:over]
+        length = headers.get("content-length") or ("0" if status == "204" else "")
+        if not length:  # the body ends with the connection
+            is_last = True
+        end = start + int(length) if length else len(received) if is_over else -1
+        places = [(start, end)]
+    if not 0 <= end <= len(received):
+        return None
+    body = b"".join([received[begin:stop] for begin, stop in places])
+    del received[:end]
     return Reply(int(status), headers, body, is_last=is_last)
 
 
-def _chunks(received: bytearray, begin: int) -> Iterator[tuple[int, int] | None]:
-    """Where the chunks begin and end; at last where the body's end is, or None if it is not there."""
-    while True:
-        line = received.find(b"\r\n", begin)
-        if line < 0:
-            break
-        size = int(received[begin:line].partition(b";")[0], 16)
+def _chunks(received: bytearray, position: int) -> tuple[list[tuple[int, int]], int]:
+    """Return the positions of a body's chunks, and that of its end after the trailers; -1 if that is not there yet."""
+    places: list[tuple[int, int]] = []
+    while (line_end := received.find(b"\r\n", position)) >= 0:
+        size = int(received[position:line_end].partition(b";")[0], 16)
         if size == 0:
-            # Trailers, if any, and an empty line.
-            over = received.find(b"\r\n\r\n", line)
-            if over >= 0:
-                yield over + 4, over + 4
-                return
-            break
-        begin = line + 2
-        if len(received) < begin + size + 2:
-            break
-        yield begin, begin + size
-        begin += size + 2
-    yield None
+            end = received.find(b"\r\n\r\n", line_end)
+            return places, end + 4 if end >= 0 else -1
+        places.append((line_end + 2, line_end + 2 + size))
+        position = line_end + 2 + size + 2
+    return places, -1
+
+
+def _lines(headers: Headers) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]) + "\r\n"
+
+
+def _echo(invocation: Invocation) -> Headers:
+    return [("Lambda-Runtime-Invocation-Id", invocation.id)] if invocation.id else []
+
+
+def _error_type(report: ErrorReport) -> str:
+    """Return the error type as a header: AWS takes one without the prefix for an unknown error of the runtime."""
+    kind = "".join(character if " " <= character <= "~" else "?" for character in report.kind[:_MAX_ERROR_TYPE])
+    return kind if kind.startswith(("Function.", "Runtime.")) else f"Function.{kind}"

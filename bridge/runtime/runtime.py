@@ -1,172 +1,193 @@
-"""The life of the process: init, as many pollers as Lambda asks for, the end."""
+"""The runtime: answers one invocation at a time, and waits in the calling thread.
+
+A function without ASGI needs no event loop here. An ASGI application runs on the loop of its handler, which stands
+still between requests.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import os
-import signal
+import sys
+from contextvars import copy_context
 
-from bridge.asgi.loop import create_task
-from bridge.errors import ApplicationNotFoundError
 from bridge.logs import logger
-from bridge.runtime.api import ApiError, RuntimeApi
-from bridge.runtime.error_report import Fault
-from bridge.runtime.snapshot import take_snapshot
+from bridge.request import CurrentRequest, current
+from bridge.response_callbacks import defer, has_callbacks
+from bridge.response_callbacks import run as run_callbacks
+from bridge.runtime.api import RuntimeApi
+from bridge.runtime.connection import ApiError, run
+from bridge.runtime.error_report import ErrorReport
+from bridge.runtime.invocation import Context
+from bridge.runtime.protocol import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
-    from bridge.runtime.function import Function
+    from bridge.asgi.application import AsgiApplication
+    from bridge.asgi.loop import LoopRunner
+    from bridge.handlers import Handler
+    from bridge.request import Scope
+    from bridge.response import Response
     from bridge.runtime.invocation import Invocation
+    from bridge.runtime.responses import SentResponse
+    from bridge.sources import Source
 
-# The exit statuses: the API is gone, or the application does not start up.
-_FAILED = 1
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Left of an invocation's time when the wait for its background tasks ends.
+_MARGIN_SECONDS = 0.1
 
 
 class Runtime:
-    """One process of the function.
+    """Answers the invocations of a function.
 
     Args:
-        function: what answers.
-        address: the Runtime API's ``host:port``.
-        concurrency: how many invocations are in flight at most.
-
-    Attributes:
-        has_started: whether the application has started up.
+        handler: an application's handler, or another ``(event, context) -> payload``, which may be async.
+        address: ``host:port`` of the Runtime API.
+        stream: whether responses are streamed where the source accepts it.
     """
 
-    def __init__(self, function: Function, address: str, concurrency: int) -> None:
-        self._function = function
-        self._address = address
-        self._concurrency = concurrency
-        self._waiting: set[asyncio.Task[Any]] = set()
-        self._turns: dict[RuntimeApi, asyncio.Task[None]] = {}  # asyncio itself holds them only weakly
-        self._is_stopping = False
+    def __init__(self, handler: Callable[[Any, Any], Any], address: str, *, stream: bool = False) -> None:
+        self._handler = handler
+        # A plain function does not need bridge.handlers, so the class is not imported here.
+        is_application = hasattr(handler, "source_of")
+        self._application: Handler | None = handler if is_application else None  # type: ignore[assignment]
+        self._asgi = self._application.asgi if self._application is not None else None
+        self._stream = stream
+        self._apis = [RuntimeApi(address)]
+        self._loop_runner: LoopRunner | None = None
+        self._event_loop: AbstractEventLoop | None = None
         self._status = 0
-        self.has_started = False
+        self._is_ending = False  # an event loop cancels the invocations that are left
 
-    async def run(self) -> int:
-        """Answer invocations until SIGTERM, or until there can be no more.
+    def start(self) -> None:
+        """Start the application; raises its exception, or a LifespanError."""
+        defer()
+        if self._application is not None:
+            self._application.startup()
+        elif (asyncio := sys.modules.get("asyncio")) is not None:  # the function may call asyncio.get_event_loop()
+            self._event_loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._event_loop)
 
-        Returns:
-            The exit status of the process.
-        """
-        loop = asyncio.get_running_loop()
-        if self._function.hosted is not None:
-            loop.set_task_factory(create_task)  # to know what its requests leave behind
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.stop)
-        api = RuntimeApi(self._address)
-        try:
-            await self._function.startup()
-        except Exception as error:
-            await fail_init(api, error)
-            return _FAILED
-        self.has_started = True
-        try:
-            self._status = await take_snapshot(api)
-            if self._status:
-                return self._status
-            # One poller goes on with the connection that is there.
-            apis = [api, *(RuntimeApi(self._address) for _ in range(self._concurrency - 1))]
-            await asyncio.gather(*(self._poll(each) for each in apis))
-        except ApiError as error:
-            logger.critical("%s This process ends.", error)
-            self._status = _FAILED
-        finally:
-            await self._function.close()
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+    def run(self) -> int:
+        """Answer invocations until :meth:`stop` is called, and return the exit status; raises ApiError."""
+        (api,) = self._apis
+        while (invocation := run(api.next())) is not None:
+            os.environ["_X_AMZN_TRACE_ID"] = invocation.trace_id  # read by X-Ray's SDK
+            copy_context().run(run, self._answer(invocation, api))
         return self._status
 
     def stop(self, status: int = 0) -> None:
-        """Ask for no more invocations; those in flight come to their end."""
-        self._is_stopping = True
-        self._status = self._status or status
-        for waiting in list(self._waiting):
-            waiting.cancel()
+        """Let :meth:`run` return *status* when the current invocations are answered.
 
-    async def _poll(self, api: RuntimeApi) -> None:
-        """Answer one invocation after the other, each in a task and a context of its own.
-
-        Each task waits for the invocation of the one after it, and ends: a task that stays and waits for the others
-        would cost every invocation a round of the loop.
-
-        Raises:
-            ApiError: the Runtime API is gone.
+        May be called by a signal handler or another thread.
         """
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        over = loop.create_future()
+        self._status = self._status or status
+        for api in self._apis:
+            api.stop()
 
-        async def turn(invocation: Invocation | None) -> None:
-            try:
-                if invocation is not None:
-                    await self._answer(invocation, api)
-                following = await self._next(api)
-                if following is not None:
-                    go_on(following)
-                elif not over.done():
-                    over.set_result(None)
-            except BaseException as error:
-                if not over.done():  # the process may be ending
-                    over.set_exception(error)
-
-        def go_on(invocation: Invocation | None) -> None:
-            self._turns[api] = loop.create_task(turn(invocation), context=context.copy())
-
-        go_on(None)
-        try:
-            await over
-        finally:
-            del self._turns[api]
+    def close(self) -> None:
+        """Shut the application down."""
+        defer(is_deferred=False)
+        if self._application is not None:
+            self._application.close()
+        if self._loop_runner is not None:
+            self._loop_runner.close()
+        if self._event_loop is not None:
+            self._event_loop.close()
+        for api in self._apis:
             api.close()
 
-    async def _next(self, api: RuntimeApi) -> Invocation | None:
-        """The next invocation; None if there is to be none."""
-        if self._is_stopping:
-            return None
-        task = asyncio.current_task()
-        assert task is not None
-        self._waiting.add(task)
-        try:
-            return await api.next()
-        except asyncio.CancelledError:
-            return None
-        finally:
-            self._waiting.discard(task)
+    def run_awaitable(self, awaitable: Any) -> Any:
+        """Return the result of an awaitable, on the function's event loop."""
+        if self._asgi is not None:
+            return self._asgi.run(awaitable)
+        if self._loop_runner is None:
+            from bridge.asgi.loop import new_loop_runner
+
+            self._loop_runner = new_loop_runner()
+        return self._loop_runner.run(awaitable)
 
     async def _answer(self, invocation: Invocation, api: RuntimeApi) -> None:
-        if self._concurrency == 1:  # X-Ray's SDK looks there; with several in flight it would be another's
-            os.environ["_X_AMZN_TRACE_ID"] = invocation.trace_id
+        """Answer one invocation, in a context of its own, and call the function's callbacks for each response."""
+        handler, source = self._application, None
         try:
-            await self._function.answer(invocation, api)
-        except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-            logger.critical("The function called sys.exit(%r): this process ends.", error.code)
-            self.stop(code or _FAILED)
+            event, context = invocation.event(), Context(invocation)
+            current.set(CurrentRequest(event, context))
+            if handler is not None:
+                source = handler.source_of(event, context)
+            if handler is not None and source is not None:
+                scope = handler.read(source, event, context)
+                current.set(scope)
+                await self._answer_request(handler, source, scope, invocation, api)
+            else:
+                payload = await self._call(self._handler, event, context)
+                if hasattr(payload, "__await__"):
+                    payload = await self._await(payload)
+                body, content_type = encode(payload)
+                await api.respond(invocation, body, content_type)
         except ApiError:
             raise
-        except Exception:
-            logger.exception("An invocation could not be answered.")
+        except SystemExit as error:
+            logger.critical("The function called sys.exit(%r): this process ends.", error.code, exc_info=error)
+            if source is None:
+                message = f"The function called sys.exit({error.code!r})."
+                await api.fail(invocation, ErrorReport("Runtime.ExitError", message))
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+            self.stop(status or 1)
+        except BaseException as error:
+            if self._is_ending:
+                raise
+            logger.exception("The invocation failed.")
+            await api.fail(invocation, ErrorReport.of(error))
+        if has_callbacks():
+            await self._call(run_callbacks)
 
+    async def _answer_request(
+        self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi
+    ) -> None:
+        from bridge.runtime.responses import SentResponse
 
-async def fail_init(api: RuntimeApi, error: BaseException) -> None:
-    """Tell Lambda, and the log, why the function cannot be used."""
-    logger.critical("The function cannot start.", exc_info=error)
-    try:
-        await api.fail_init(Fault.of(error, _kind_of(error)))
-    except ApiError as lost:
-        logger.critical("%s", lost)
+        sent = SentResponse(handler, source, scope, invocation, api, stream=self._stream)
+        try:
+            if scope.refusal is not None:
+                response = scope.refusal
+            elif handler.asgi is not None:
+                response = await self._respond_asgi(handler.asgi, sent)
+            elif sent.is_streamed:
+                from bridge.runtime.wsgi_stream import stream
 
+                response = stream(handler.app, sent)
+            else:
+                response = await self._call(handler.respond, scope)
+        except BaseException as error:
+            if self._is_ending:
+                raise
+            await sent.fail(error)
+            if isinstance(error, SystemExit):
+                raise
+        else:
+            await sent.conclude(response)
+        await sent.finish()
+        if sent.tasks:
+            from bridge.asgi.loop import settle
 
-def _kind_of(error: BaseException) -> str:
-    """The type of an init error, as AWS's own runtime client calls it."""
-    if isinstance(error, ApplicationNotFoundError) and not isinstance(error.__cause__, ImportError):
-        return "Runtime.HandlerNotFound"
-    if isinstance(error, ImportError):
-        return "Runtime.ImportModuleError"
-    return "Runtime.UserCodeSyntaxError" if isinstance(error, SyntaxError) else type(error).__name__
+            seconds = scope.context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
+            await self._await(settle(sent.tasks, max(0.0, seconds)))
+
+    # ConcurrentRuntime replaces these as well.
+
+    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+    async def _respond_asgi(self, asgi: AsgiApplication, sent: SentResponse) -> Response:
+        from bridge.runtime.asgi_cycle import RuntimeCycle
+
+        try:
+            return asgi.respond(sent.scope, RuntimeCycle(sent, asgi))
+        finally:
+            sent.api.detach()
+
+    async def _await(self, awaitable: Awaitable[Any]) -> Any:
+        return self.run_awaitable(awaitable)

@@ -5,13 +5,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 
 from __future__ import annotations
 
-import os
-from functools import partial
-from inspect import isawaitable
-
 from bridge.logs import logger
-from bridge.runtime.call import call_outside
-from bridge.runtime.error_report import Fault
+from bridge.runtime.connection import run
+from bridge.runtime.error_report import ErrorReport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,50 +16,33 @@ if TYPE_CHECKING:
 
     from bridge.runtime.api import RuntimeApi
 
-# Types and exit statuses are those of AWS's own runtime client.
-_BEFORE, _AFTER = ("Runtime.BeforeSnapshotError", 64), ("Runtime.AfterRestoreError", 65)
 
+def take_snapshot(api: RuntimeApi, run_awaitable: Callable[[Any], Any]) -> int:
+    """Run the hooks before the snapshot, and after the restore, from which on this function runs in the new sandbox.
 
-async def take_snapshot(api: RuntimeApi) -> int:
-    """Where Lambda makes a snapshot, run the hooks around it; returns in the restored sandbox.
-
-    Hooks may be async. Those before the snapshot run in reverse order.
-
-    Returns:
-        0 if the function may go on; else the exit status of the process, and Lambda was told why.
-
-    Raises:
-        ApiError: the Runtime API is gone.
+    Async hooks are passed to *run_awaitable*. Returns 0, or the exit status if a hook has failed, which is reported.
     """
-    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
-        return 0
     try:
         import snapshot_restore_py as registry
-    except ImportError:  # no hooks then
+    except ImportError:  # then there are no hooks
         before, after = [], []
     else:
-        before, after = registry.get_before_snapshot(), registry.get_after_restore()
-    try:
-        while before:
-            await _run(*before.pop())
-    except Exception as error:
-        logger.critical("A hook before the snapshot failed.", exc_info=error)
-        kind, status = _BEFORE
-        await api.fail_init(Fault.of(error, kind))
-        return status
-    await api.restore()
-    try:
-        for hook in after:
-            await _run(*hook)
-    except Exception as error:
-        logger.critical("A hook after the restore failed.", exc_info=error)
-        kind, status = _AFTER
-        await api.fail_restore(Fault.of(error, kind))
-        return status
-    return 0
+        before, after = registry.get_before_snapshot()[::-1], registry.get_after_restore()
 
+    def has_failed(hooks: Any, phase: str, kind: str) -> bool:
+        for function, args, options in hooks:
+            try:
+                result = function(*args, **options)
+                if hasattr(result, "__await__"):
+                    run_awaitable(result)
+            except Exception as error:
+                logger.critical("A SnapStart hook failed in the phase %s.", phase, exc_info=error)
+                run(api.fail_phase(phase, ErrorReport.of(error, kind)))
+                return True
+        return False
 
-async def _run(hook: Callable[..., Any], args: tuple[object, ...], options: dict[str, object]) -> None:
-    result = call_outside(partial(hook, *args, **options))
-    if isawaitable(result):
-        await result
+    # The error types and exit statuses are those of AWS's own client.
+    if has_failed(before, "init", "Runtime.BeforeSnapshotError"):
+        return 64
+    run(api.restore())
+    return 65 if has_failed(after, "restore", "Runtime.AfterRestoreError") else 0

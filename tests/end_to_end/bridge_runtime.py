@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.dev.gateway import Answer, Request, compose, interpret
 from bridge.limits import PRELUDE_DELIMITER
+from tests.end_to_end.emulator import BRIDGE_CLIENT
+from tests.runtime.commands import ON_EVENT_LOOP
 
 if TYPE_CHECKING:
     from tests.end_to_end.emulator import Emulator
@@ -23,6 +25,8 @@ APPS = {
     "FastAPI": "fastapi_app:app",
     "Quart": "quart_app:app",
 }
+# The commands of the runtime that waits in the main thread, and of the one that waits on an event loop.
+RUNTIMES = {"thread": BRIDGE_CLIENT, "event loop": ON_EVENT_LOOP}
 STREAMING_SOURCES = ("function-url", "rest-api")
 
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.gateway import SOURCES, Answer, Request, compose
-from tests.end_to_end.bridge_runtime import APPS, FRAMEWORKS, STREAMING_SOURCES, parse_stream, request_stream
-from tests.end_to_end.emulator import BRIDGE_CLIENT, InvocationError
+from tests.end_to_end.bridge_runtime import (
+    APPS,
+    FRAMEWORKS,
+    RUNTIMES,
+    STREAMING_SOURCES,
+    parse_stream,
+    request_stream,
+)
+from tests.end_to_end.emulator import InvocationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +26,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.aws, pytest.mark.slow]
 
+FUNCTIONS = {
+    **{app: (APPS[app], RUNTIMES["thread"]) for app in APPS},
+    **{f"{app} on an event loop": (APPS[app], RUNTIMES["event loop"]) for app in ("WSGI", "Django ASGI", "FastAPI")},
+}
 EVERY_BYTE = bytes(range(256))
 HOST = ("host", "example.com")
 each_source = pytest.mark.parametrize("source", SOURCES)
@@ -34,17 +45,18 @@ each_bodiless_response = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module", params=APPS)
+@pytest.fixture(scope="module", params=FUNCTIONS)
 def buffered(request: pytest.FixtureRequest, start_for_module: Start) -> Emulator:
     """A function that sends buffered responses."""
-    return start_for_module(FRAMEWORKS, APPS[request.param], command=BRIDGE_CLIENT)
+    app, command = FUNCTIONS[request.param]
+    return start_for_module(FRAMEWORKS, app, command=command)
 
 
-@pytest.fixture(scope="module", params=APPS)
+@pytest.fixture(scope="module", params=FUNCTIONS)
 def streaming(request: pytest.FixtureRequest, start_for_module: Start) -> Emulator:
     """A function that streams responses to the sources that accept streams."""
-    variables = {"BRIDGE_RESPONSE_MODE": "stream"}
-    return start_for_module(FRAMEWORKS, APPS[request.param], command=BRIDGE_CLIENT, variables=variables)
+    app, command = FUNCTIONS[request.param]
+    return start_for_module(FRAMEWORKS, app, command=command, variables={"BRIDGE_RESPONSE_MODE": "stream"})
 
 
 def about(send: Callable[[Request], Answer]) -> dict[str, str]:

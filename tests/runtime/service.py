@@ -1,4 +1,4 @@
-"""The Lambda service as a test needs it: hands out events, sees every chunk of every answer as it comes."""
+"""A Lambda service that sends events to a runtime in this process, and sees each part of the responses as it comes."""
 
 from __future__ import annotations
 
@@ -6,220 +6,268 @@ import asyncio
 import base64
 import contextlib
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway import Request, compose
-from bridge.handlers import handler as handler_of
-from bridge.runtime.function import Function
+from bridge.handlers import handler as make_handler
+from bridge.runtime.concurrent import ConcurrentRuntime
+from bridge.runtime.connection import ApiError
 from bridge.runtime.runtime import Runtime
-from bridge.wsgi.on_event_loop import WsgiOnEventLoop
-from tests.runtime.scripted import OK, Asked, invocation, read_body, read_head, refusal
+from tests.runtime.scripted import (
+    ACCEPTED,
+    ReceivedRequest,
+    invocation,
+    listening,
+    read_body,
+    read_chunk,
+    read_head,
+    read_trailers,
+    reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_SECONDS = 30.0
+TIMEOUT = 30.0  # seconds
 
 
-class Answer:
-    """What came back for one event.
+class Gate:
+    """An event that the test and a function in another thread, or on another loop, can wait for and set."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def open(self) -> None:
+        self._event.set()
+
+    def close(self) -> None:
+        self._event.clear()
+
+    @property
+    def is_open(self) -> bool:
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while not self._event.is_set():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.002)
+
+    def wait_in_thread(self) -> None:
+        assert self._event.wait(TIMEOUT)
+
+
+class Outcome:
+    """What the service has received for one event.
 
     Attributes:
-        kind: ``"response"`` or ``"error"``; ``""`` as long as nothing came.
-        asked: the head of the request that brought it, and the body once it is whole.
-        chunks: the parts of a streamed body as they come; None is their end, cut or not.
+        kind: ``"response"`` or ``"error"``; ``""`` before the request has come.
+        request: the request, with the body when it is complete.
+        is_complete: whether the body has ended, and was not cut off.
+        is_reading: cleared while the service does not read the stream.
     """
 
     def __init__(self) -> None:
         self.kind = ""
-        self.asked: Asked
-        self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.begun = asyncio.Event()
-        self.over = asyncio.Event()
-        self.is_whole = False
-        self.is_read = asyncio.Event()  # who reads slowly clears it for a while
-        self.is_read.set()
-        self.reader: asyncio.StreamReader
-        self.writer: asyncio.StreamWriter
+        self.request: ReceivedRequest
+        self.is_complete = False
+        self.started = asyncio.Event()
+        self.is_reading = asyncio.Event()
+        self.is_reading.set()
+        self._parts: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._ended = asyncio.Event()
+        self._writer: asyncio.StreamWriter
+
+    async def receive(
+        self, kind: str, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Read the request of which the head has come."""
+        self.kind, self.request, self._writer = kind, request, writer
+        self.started.set()
+        try:
+            if request.headers.get("transfer-encoding") == "chunked":
+                while (part := await read_chunk(reader)) is not None:
+                    await self.is_reading.wait()
+                    request.body += part
+                    self._parts.put_nowait(part)
+                request.trailers = await read_trailers(reader)
+            else:
+                await read_body(reader, request)
+            self.is_complete = True
+        finally:
+            self._parts.put_nowait(None)
+            self._ended.set()
+
+    def disconnect(self) -> None:
+        """Close the connection in the middle of a stream."""
+        self._writer.transport.abort()
 
     async def body(self) -> bytes:
-        """The whole body."""
-        await asyncio.wait_for(self.over.wait(), _SECONDS)
-        assert self.is_whole
-        return self.asked.body
+        """Return the complete body."""
+        await asyncio.wait_for(self._ended.wait(), TIMEOUT)
+        assert self.is_complete
+        return self.request.body
 
     async def payload(self) -> Any:
-        """The payload, from JSON."""
+        """Return the payload."""
         body = await self.body()
         assert self.kind == "response", body
         return json.loads(body)
 
     async def error(self) -> Any:
-        """The error, from JSON."""
+        """Return the reported error."""
         body = await self.body()
         assert self.kind == "error", body
         return json.loads(body)
 
     async def prelude(self) -> Any:
-        """What a stream begins with."""
-        chunk = await asyncio.wait_for(self.chunks.get(), _SECONDS)
-        assert chunk is not None
-        assert chunk.endswith(b"\0" * 8)
-        return json.loads(chunk[:-8])
+        """Return the prelude, which has to be a part by itself."""
+        part = await self.part()
+        assert part is not None
+        assert part.endswith(b"\0" * 8)
+        return json.loads(part[:-8])
 
-    async def chunk(self) -> bytes | None:
-        """The next part of a stream."""
-        return await asyncio.wait_for(self.chunks.get(), _SECONDS)
+    async def part(self) -> bytes | None:
+        """Return the next part of a stream; None at its end, also if it is cut off."""
+        return await asyncio.wait_for(self._parts.get(), TIMEOUT)
 
     async def rest(self) -> bytes:
-        """All that is left of a stream."""
-        found = []
-        while (chunk := await self.chunk()) is not None:
-            found.append(chunk)
-        return b"".join(found)
+        """Return all other parts of a stream."""
+        parts = []
+        while (part := await self.part()) is not None:
+            parts.append(part)
+        return b"".join(parts)
 
-    def trailer(self) -> tuple[str, Any]:
-        """Type and JSON of the error at the end of a stream."""
-        kind = self.asked.trailers["lambda-runtime-function-error-type"]
-        return kind, json.loads(base64.b64decode(self.asked.trailers["lambda-runtime-function-error-body"]))
+    async def trailers(self) -> tuple[str, Any]:
+        """Return type and report of the error at the end of a stream; None without one."""
+        await self.body()
+        trailers = self.request.trailers
+        report = json.loads(base64.b64decode(trailers.get("lambda-runtime-function-error-body", "bnVsbA==")))
+        return trailers.get("lambda-runtime-function-error-type", ""), report
 
 
 class Service:
     """The service.
 
     Attributes:
-        address: where the Runtime API is.
-        most_waiting: how many asked for work at the same time, at most.
+        address: the Runtime API's.
         seconds: how long an invocation may take.
-        breaks: whether the API answers every response with its own failure.
+        most_polling: how many requests for the next invocation there were at once, at most.
+        is_broken: whether the API replies to every response with an error of its own.
+        runtime: the runtime.
+        thread: the identifier of its thread.
+        running: its exit status.
     """
 
     def __init__(self) -> None:
         self.address = ""
         self.seconds = 60.0
-        self.most_waiting = 0
-        self.init_error: Any = None
-        self.breaks = False
+        self.most_polling = 0
+        self.is_broken = False
         self.runtime: Runtime
+        self.thread = 0
         self.running: asyncio.Task[int]
         self._events: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-        self._answers: dict[str, Answer] = {}
-        self._waiting = 0
+        self._outcomes: dict[str, Outcome] = {}
+        self._polling = 0
         self._count = 0
         self._writers: list[asyncio.StreamWriter] = []
 
-    def invoke(self, event: Any) -> Answer:
-        """Hand *event* out to whoever asks next."""
+    def invoke(self, event: Any) -> Outcome:
+        """Send an event: bytes as they are, or else as JSON."""
         request_id = f"r-{self._count}"
         self._count += 1
-        answer = self._answers[request_id] = Answer()
+        outcome = self._outcomes[request_id] = Outcome()
         self._events.put_nowait((request_id, event if isinstance(event, bytes) else json.dumps(event).encode()))
-        return answer
+        return outcome
 
-    def ask(self, path: str = "/", source: str = "http-api", method: str = "GET", body: bytes = b"") -> Answer:
-        """Hand an HTTP request out."""
+    def request(self, path: str = "/", source: str = "http-api", method: str = "GET", body: bytes = b"") -> Outcome:
+        """Send an HTTP request."""
         headers = [("host", "shop.example"), ("content-type", "text/plain")]
         return self.invoke(compose(Request(method, path, headers=headers, body=body), source))
 
-    def hang_up(self) -> None:
-        """Close all connections."""
+    def close_connections(self) -> None:
+        """Close all connections of the runtime."""
         for writer in self._writers:
             writer.transport.abort()
 
     def forget(self) -> None:
-        """Keep no answers of before."""
-        self._answers.clear()
+        """Drop the outcomes so far."""
+        self._outcomes.clear()
+
+    async def exit_status(self) -> int:
+        """Wait until the runtime ends."""
+        return await asyncio.wait_for(asyncio.shield(self.running), TIMEOUT)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve a connection."""
         self._writers.append(writer)
-        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError), contextlib.closing(writer):
-            while True:
-                asked = await read_head(reader)
-                path = asked.line.split(" ")[1].removeprefix("/2018-06-01/runtime/")
-                if path == "invocation/next":
-                    writer.write(await self._next())
-                elif path == "init/error":
-                    await read_body(reader, asked)
-                    self.init_error = json.loads(asked.body)
-                    writer.write(OK)
-                else:
-                    _, request_id, kind = path.split("/")
-                    writer.write(await self._take(self._answers[request_id], kind, asked, reader, writer))
+        while True:
+            request = await read_head(reader)
+            _, _, request_id, *kind = request.path.split("/")
+            if request_id == "next":
+                writer.write(await self._next())
+                continue
+            outcome = self._outcomes[request_id]
+            if outcome.kind:
+                writer.write(reply(400, "answered twice"))
+            elif self.is_broken:
+                writer.write(reply(500, "State.Broken"))
+            else:
+                await outcome.receive(kind[0], request, reader, writer)
+                writer.write(ACCEPTED)
 
     async def _next(self) -> bytes:
-        self._waiting += 1
-        self.most_waiting = max(self.most_waiting, self._waiting)
+        self._polling += 1
+        self.most_polling = max(self.most_polling, self._polling)
         try:
             request_id, event = await self._events.get()
         finally:
-            self._waiting -= 1
+            self._polling -= 1
         deadline = int((time.time() + self.seconds) * 1000)
         return invocation(event, request_id, deadline, Lambda_Runtime_Trace_Id=f"Root={request_id}")
-
-    async def _take(
-        self, answer: Answer, kind: str, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bytes:
-        if answer.kind:
-            return refusal(400, "answered twice")
-        if self.breaks:
-            return refusal(500, "State.Broken")
-        answer.kind, answer.asked, answer.reader, answer.writer = kind, asked, reader, writer
-        answer.begun.set()
-        try:
-            if asked.headers.get("transfer-encoding") == "chunked":
-                await self._take_chunks(answer, reader)
-            else:
-                await read_body(reader, asked)
-            answer.is_whole = True
-        finally:
-            answer.chunks.put_nowait(None)
-            answer.over.set()
-        return OK
-
-    async def _take_chunks(self, answer: Answer, reader: asyncio.StreamReader) -> None:
-        chunks = []
-        while size := int(await reader.readuntil(b"\r\n"), 16):
-            await answer.is_read.wait()
-            chunk = await reader.readexactly(size)
-            await reader.readexactly(2)
-            chunks.append(chunk)
-            answer.chunks.put_nowait(chunk)
-        answer.asked.body = b"".join(chunks)
-        while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
-            name, _, value = line.decode("latin-1").strip().partition(": ")
-            answer.asked.trailers[name.lower()] = value
 
 
 @contextlib.asynccontextmanager
 async def running(
-    target: Any, *, concurrency: int = 1, stream: bool = False, is_handler: bool = False, **options: Any
+    target: Any, *, concurrency: int = 0, stream: bool = False, is_handler: bool = False, **options: Any
 ) -> AsyncIterator[Service]:
-    """A function under the runtime, in this process: an application, or a handler if *is_handler*."""
+    """Run a function under the runtime, in a thread.
+
+    Args:
+        target: an application, or a Lambda handler if *is_handler*.
+        concurrency: the number of invocations at once on an event loop; 0 for one in the thread.
+        stream: whether responses are streamed.
+        is_handler: whether *target* is a Lambda handler.
+        options: of the application's handler.
+    """
     service = Service()
-    tasks: set[asyncio.Task[None]] = set()
+    handler = target if is_handler else make_handler(target, **options)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task: Any = asyncio.current_task()
-        tasks.add(task)
-        await service.serve(reader, writer)
+    def run() -> int:
+        service.thread = threading.get_ident()
+        runtime = service.runtime = (
+            ConcurrentRuntime(handler, service.address, stream=stream, concurrency=concurrency)
+            if concurrency
+            else Runtime(handler, service.address, stream=stream)
+        )
+        try:
+            runtime.start()
+            started.open()
+            return runtime.run()
+        finally:
+            started.open()
+            runtime.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 16)
-    host, port = server.sockets[0].getsockname()
-    service.address = f"{host}:{port}"
-    if not is_handler:
-        made = handler_of(target, **options)
-        target = handler_of(WsgiOnEventLoop(target), lifespan="off", **options) if stream and not made.asgi else made
-    runtime = Runtime(Function(target, concurrency, stream=stream), service.address, concurrency)
-    running = asyncio.create_task(runtime.run())
-    service.runtime, service.running = runtime, running
-    try:
-        yield service
-    finally:
-        runtime.stop()
-        await asyncio.wait_for(running, _SECONDS)
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    started = Gate()
+    async with listening(service.serve) as service.address:
+        service.running = asyncio.create_task(asyncio.to_thread(run))
+        await started.wait()
+        try:
+            yield service
+        finally:
+            service.runtime.stop()
+            with contextlib.suppress(ApiError):
+                await asyncio.wait_for(service.running, TIMEOUT)

@@ -1,87 +1,84 @@
-"""The Runtime API's client, against an API that does what the test says."""
+"""The client of the Runtime API, which waits in a thread or on an event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.runtime import api as api_module
-from bridge.runtime.api import ApiError, RuntimeApi
-from bridge.runtime.error_report import Fault
-from bridge.runtime.protocol import LostError
-from tests.runtime.scripted import OK, Asked, invocation, listening, refusal, scripted
+from bridge.runtime import connection
+from bridge.runtime.api import RuntimeApi
+from bridge.runtime.connection import ApiError, LostError, run
+from bridge.runtime.error_report import ErrorReport
+from tests.runtime.scripted import ACCEPTED, ReceivedRequest, invocation, listening, reply, scripted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
-    Reach = Callable[[str], RuntimeApi]
+    Connect = Callable[[str], "Client"]
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_module, "_PAUSE_SECONDS", 0.001)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_PAUSE_SECONDS", 0.001)
+
+
+class Client:
+    """A RuntimeApi whose coroutines run in a thread or on the test's loop."""
+
+    def __init__(self, address: str, *, is_on_loop: bool) -> None:
+        self.api = RuntimeApi(address)
+        self._is_on_loop = is_on_loop
+        if is_on_loop:
+            self.api.attach(asyncio.get_running_loop())
+
+    async def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return await asyncio.wait_for(coroutine if self._is_on_loop else asyncio.to_thread(run, coroutine), 30)
+
+    async def next(self) -> Any:
+        return await self.wait_for(self.api.next())
+
+    async def respond(self, invocation: Any, payload: bytes) -> None:
+        await self.wait_for(self.api.respond(invocation, payload, "application/json"))
+
+    async def start_stream(self, part: bytes, on_lost: Callable[[], object] = lambda: None) -> Any:
+        """Wait for an invocation and start its response."""
+        found = await self.next()
+        await self.wait_for(self.api.stream(found, part, on_lost))
+        return found
+
+    async def send(self, part: bytes) -> None:
+        await self.wait_for(self.api.stream_part(part))
+
+    async def end_stream(self, invocation: Any, report: ErrorReport | None = None) -> None:
+        await self.wait_for(self.api.complete_stream(invocation, report))
 
 
 @pytest.fixture
-async def reach() -> AsyncIterator[Callable[[str], RuntimeApi]]:
-    """Clients that hang up at the end."""
-    made: list[RuntimeApi] = []
+async def connect(is_on_loop: bool) -> AsyncIterator[Connect]:
+    """Makes clients, and closes them at the end of the test."""
+    clients: list[Client] = []
 
-    def make(address: str) -> RuntimeApi:
-        made.append(RuntimeApi(address))
-        return made[-1]
+    def connect(address: str) -> Client:
+        clients.append(Client(address, is_on_loop=is_on_loop))
+        return clients[-1]
 
-    yield make
-    for api in made:
-        api.close()
-    await asyncio.sleep(0)
-
-
-async def test_an_invocation_has_what_the_headers_say(reach: Reach) -> None:
-    told = {
-        "Lambda_Runtime_Trace_Id": "Root=1-2-3;Sampled=1",
-        "Lambda_Runtime_Client_Context": '{"custom": {"a": "b"}}',
-        "Lambda_Runtime_Cognito_Identity": '{"cognitoIdentityId": "me"}',
-        "Lambda_Runtime_Aws_Tenant_Id": "blue",
-        "Lambda_Runtime_Invocation_Id": "i-7",
-    }
-    async with scripted(invocation(b'{"a": 1}', "r-9", 5000, **told)) as server:
-        found = await reach(server.address).next()
-    assert server.asked[0].line == "GET /2018-06-01/runtime/invocation/next HTTP/1.1"
-    assert server.asked[0].headers["host"] == server.address
-    assert found.event() == {"a": 1}
-    assert (found.request_id, found.id, found.deadline, found.tenant_id) == ("r-9", "i-7", 5000, "blue")
-    assert found.arn.endswith(":function:shop")
-    assert found.trace_id == "Root=1-2-3;Sampled=1"
-    assert found.client_context == {"custom": {"a": "b"}}
-    assert found.identity == {"cognitoIdentityId": "me"}
+    yield connect
+    for client in clients:
+        client.api.close()
 
 
-async def test_an_invocation_that_is_no_json_is_its_bytes(reach: Reach) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\n\xff\x00\x01"
-    async with scripted(answer) as server:
-        assert (await reach(server.address).next()).event() == b"\xff\x00\x01"
+async def test_all_requests_are_sent_over_one_connection_and_the_invocation_id_is_sent_back(connect: Connect) -> None:
+    async with scripted(invocation(Lambda_Runtime_Invocation_Id="i-1"), ACCEPTED, invocation(), ACCEPTED) as server:
+        client = connect(server.address)
+        for payload in (b'"one"', b'"two"'):
+            await client.respond(await client.next(), payload)
 
-
-async def test_a_client_context_that_is_no_json_is_left_out_and_logged(
-    reach: Reach, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with scripted(invocation(Lambda_Runtime_Client_Context="{broken")) as server:
-        assert (await reach(server.address).next()).client_context is None
-    assert "{broken" in caplog.text
-
-
-async def test_all_of_one_poller_goes_over_one_connection_and_the_invocation_id_is_echoed(reach: Reach) -> None:
-    async with scripted(invocation(Lambda_Runtime_Invocation_Id="i-1"), OK, invocation(), OK) as server:
-        api = reach(server.address)
-        for body in (b'"one"', b'"two"'):
-            await api.respond(await api.next(), body)
-    _, first, _, second = server.asked
+    _, first, _, second = server.requests
     assert server.connections == 1
     assert first.line == "POST /2018-06-01/runtime/invocation/r-1/response HTTP/1.1"
     assert (first.body, first.headers["lambda-runtime-invocation-id"]) == (b'"one"', "i-1")
@@ -89,228 +86,331 @@ async def test_all_of_one_poller_goes_over_one_connection_and_the_invocation_id_
     assert "lambda-runtime-invocation-id" not in second.headers
 
 
-async def test_an_error_has_type_message_and_stack_and_the_cause_for_x_ray(reach: Reach) -> None:
-    async with scripted(invocation(), OK) as server:
-        api = reach(server.address)
-        found = await api.next()
+async def test_an_error_has_type_message_and_stack_and_the_cause_for_x_ray(connect: Connect) -> None:
+    async with scripted(invocation(), ACCEPTED) as server:
+        client = connect(server.address)
+        found = await client.next()
         try:
             raise LookupError("no sé\n")
         except LookupError as error:
-            await api.fail(found, Fault.of(error))
-    asked = server.asked[1]
-    assert asked.line.endswith("/invocation/r-1/error HTTP/1.1")
-    assert asked.headers["lambda-runtime-function-error-type"] == "Function.LookupError"
-    told = json.loads(asked.body)
-    assert (told["errorType"], told["errorMessage"]) == ("LookupError", "no sé\n")
-    assert "raise LookupError" in "".join(told["stackTrace"])
-    cause = json.loads(asked.headers["lambda-runtime-function-xray-error-cause"])
+            await client.wait_for(client.api.fail(found, ErrorReport.of(error)))
+
+    request = server.requests[1]
+    assert request.path == "/invocation/r-1/error"
+    assert request.headers["lambda-runtime-function-error-type"] == "Function.LookupError"
+    report = json.loads(request.body)
+    assert (report["errorType"], report["errorMessage"]) == ("LookupError", "no sé\n")
+    assert "raise LookupError" in "".join(report["stackTrace"])
+    cause = json.loads(request.headers["lambda-runtime-function-xray-error-cause"])
     assert cause["exceptions"][0]["type"] == "LookupError"
     assert cause["paths"] == [__file__]
 
 
-async def test_a_stream_goes_out_in_chunks_with_its_end(reach: Reach) -> None:
-    async with scripted(invocation(), OK, invocation()) as server:
-        api = reach(server.address)
-        stream = await api.stream(await api.next(), lambda: None)
-        await stream.send(b"one")
-        await stream.send(b"")
-        await stream.send(b"two")
-        await stream.end()
-        await api.next()
-    asked = server.asked[1]
-    assert asked.headers["lambda-runtime-function-response-mode"] == "streaming"
-    assert asked.headers["content-type"] == "application/vnd.awslambda.http-integration-response"
-    assert (asked.body, asked.trailers) == (b"onetwo", {})
+async def test_a_stream_is_sent_in_chunks_and_the_connection_is_kept(connect: Connect) -> None:
+    async with scripted(invocation(), ACCEPTED, invocation()) as server:
+        client = connect(server.address)
+        found = await client.start_stream(b"one")
+        await client.send(b"two")
+        await client.end_stream(found)
+        await client.next()
+
+    request = server.requests[1]
+    assert request.headers["lambda-runtime-function-response-mode"] == "streaming"
+    assert request.headers["content-type"] == "application/vnd.awslambda.http-integration-response"
+    assert (request.body, request.trailers) == (b"onetwo", {})
     assert server.connections == 1
 
 
-async def test_a_stream_that_breaks_off_has_the_error_in_its_trailers(reach: Reach) -> None:
-    async with scripted(invocation(), OK) as server:
-        api = reach(server.address)
-        stream = await api.stream(await api.next(), lambda: None)
-        await stream.send(b"half")
-        await stream.end(Fault("ValueError", "böse\r\n"))
-    asked = server.asked[1]
-    assert set(asked.headers["trailer"].lower().split(", ")) == set(asked.trailers)
-    assert asked.trailers["lambda-runtime-function-error-type"] == "Function.ValueError"
-    told = json.loads(base64.b64decode(asked.trailers["lambda-runtime-function-error-body"]))
-    assert told["errorMessage"] == "böse\r\n"
+async def test_the_error_of_a_stream_is_in_its_trailers(connect: Connect) -> None:
+    async with scripted(invocation(), ACCEPTED) as server:
+        client = connect(server.address)
+        found = await client.start_stream(b"half")
+        await client.end_stream(found, ErrorReport("ValueError", "böse\r\n"))
+
+    request = server.requests[1]
+    assert set(request.headers["trailer"].lower().split(", ")) == set(request.trailers)
+    assert request.trailers["lambda-runtime-function-error-type"] == "Function.ValueError"
+    report = json.loads(base64.b64decode(request.trailers["lambda-runtime-function-error-body"]))
+    assert report["errorMessage"] == "böse\r\n"
 
 
-async def test_who_streams_learns_that_nobody_listens(reach: Reach) -> None:
-    gone = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(invocation())
-        await reader.readuntil(b"half\r\n")
-        writer.transport.abort()
-
-    async with listening(serve) as address:
-        api = reach(address)
-        stream = await api.stream(await api.next(), gone.set)
-        await stream.send(b"half")
-        await gone.wait()
-        with pytest.raises(LostError):
-            await stream.send(b"more")
-        await stream.end()
-
-
-async def test_a_stream_that_is_refused_in_its_middle_is_known_to_be(
-    reach: Reach, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_stream_that_the_api_refuses_or_cuts_off_raises_and_the_next_request_has_a_new_connection(
+    connect: Connect, is_refused: bool, is_on_loop: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gone = asyncio.Event()
+    connections: list[str] = []
+    lost = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append("opened")
         await reader.readuntil(b"\r\n\r\n")
         writer.write(invocation())
-        await reader.readuntil(b"half\r\n")
-        writer.write(refusal(413, "too much"))
+        if len(connections) == 1:
+            await reader.readuntil(b"half\r\n")
+            if is_refused:
+                writer.write(reply(413, "too much"))
+            else:
+                writer.transport.abort()
         await reader.read()
-        writer.close()
 
     async with listening(serve) as address:
-        api = reach(address)
-        stream = await api.stream(await api.next(), gone.set)
-        await stream.send(b"half")
-        await gone.wait()
+        client = connect(address)
+        found = await client.start_stream(b"half", lost.set)
+        if is_on_loop:  # without a send
+            await asyncio.wait_for(lost.wait(), 30)
+        while not lost.is_set():
+            with contextlib.suppress(LostError):
+                await client.send(b"more")
         with pytest.raises(LostError):
-            await stream.send(b"more")
-        await stream.end()
-        api.close()
-    assert "413" in caplog.text
-    assert "too much" in caplog.text
+            await client.send(b"more")
+        await client.end_stream(found)
+        assert (await client.next()).request_id == "r-1"
+        client.api.close()
+    assert len(connections) == 2
+    assert ("413: too much" in caplog.text) == is_refused
+    assert ("The client disconnected" in caplog.text) == (not is_refused)
 
 
-async def test_who_takes_slowly_holds_the_sender_up(reach: Reach) -> None:
-    go_on = asyncio.Event()
-    read = 0
+async def test_send_waits_while_the_api_does_not_read(connect: Connect) -> None:
+    may_read = asyncio.Event()
+    received = sent = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal read
+        nonlocal received
         await reader.readuntil(b"\r\n\r\n")
         writer.write(invocation())
-        await go_on.wait()
+        await may_read.wait()
         while data := await reader.read(1 << 20):
-            read += len(data)
+            received += len(data)
             if data.endswith(b"0\r\n\r\n"):
-                writer.write(OK)
-        writer.close()
+                writer.write(ACCEPTED)
+
+    async def send_all() -> None:
+        nonlocal sent
+        found = await client.start_stream(b"start")
+        for _ in range(400):
+            await client.send(bytes(100_000))
+            sent += 100_000
+        await client.end_stream(found)
 
     async with listening(serve, limit=1024) as address:
-        api = reach(address)
-        stream = await api.stream(await api.next(), lambda: None)
-        sent = 0
-
-        async def send_all() -> None:
-            nonlocal sent
-            for _ in range(400):
-                await stream.send(bytes(100_000))
-                sent += 100_000
-            await stream.end()
-
+        client = connect(address)
         sending = asyncio.create_task(send_all())
         before = -1
-        while sent != before:  # until it stands still
+        while sent != before:
             before = sent
             await asyncio.sleep(0.1)
         assert sent < 40_000_000
-        go_on.set()
+        may_read.set()
         await sending
-        api.close()
-    assert read > 40_000_000
+        client.api.close()
+    assert received > 40_000_000
 
 
 @pytest.mark.parametrize("times", [1, 4])
-async def test_a_connection_that_breaks_while_it_waits_for_work_is_made_again(reach: Reach, times: int) -> None:
+async def test_a_connection_that_breaks_while_the_client_waits_is_replaced(connect: Connect, times: int) -> None:
     async with scripted(*[None] * times, invocation()) as server:
-        assert (await reach(server.address).next()).request_id == "r-1"
+        assert (await connect(server.address).next()).request_id == "r-1"
     assert server.connections == times + 1
 
 
-async def test_a_response_that_a_broken_connection_may_have_lost_is_posted_again(reach: Reach) -> None:
-    async with scripted(invocation(), None, OK) as server:
-        api = reach(server.address)
-        await api.respond(await api.next(), b'"once"')
-    assert [asked.body for asked in server.asked[1:]] == [b'"once"'] * 2
+async def test_a_response_is_posted_again_after_a_broken_connection(connect: Connect) -> None:
+    async with scripted(invocation(), None, ACCEPTED) as server:
+        client = connect(server.address)
+        await client.respond(await client.next(), b'"once"')
+    assert [request.body for request in server.requests[1:]] == [b'"once"'] * 2
 
 
-async def test_a_second_try_that_the_first_made_needless_is_no_error(
-    reach: Reach, caplog: pytest.LogCaptureFixture
+async def test_the_refusal_of_a_repeated_response_is_logged_and_no_error(
+    connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with scripted(invocation(), None, refusal(400, "InvalidRequestID"), invocation()) as server:
-        api = reach(server.address)
-        await api.respond(await api.next(), b"1")
-        await api.next()
+    async with scripted(invocation(), None, reply(400, "InvalidRequestID"), invocation()) as server:
+        client = connect(server.address)
+        await client.respond(await client.next(), b"1")
+        await client.next()
     assert "InvalidRequestID" in caplog.text
 
 
-async def test_an_api_that_is_gone_is_the_end(reach: Reach, unused_tcp_port: int) -> None:
+async def test_a_refused_connection_is_an_error_that_names_the_address_and_the_local_command(
+    connect: Connect, unused_tcp_port: int
+) -> None:
     with pytest.raises(ApiError, match=rf"127.0.0.1:{unused_tcp_port} cannot be reached.*bridge serve --runtime"):
-        await reach(f"127.0.0.1:{unused_tcp_port}").next()
+        await connect(f"127.0.0.1:{unused_tcp_port}").next()
 
 
-async def test_an_api_that_hangs_up_again_and_again_is_the_end(reach: Reach) -> None:
+async def test_an_api_that_closes_five_connections_is_an_error(connect: Connect) -> None:
     async with scripted(*[None] * 9) as server:
-        with pytest.raises(ApiError, match="is gone"):
-            await reach(server.address).next()
+        with pytest.raises(ApiError, match="closed the connection"):
+            await connect(server.address).next()
     assert server.connections == 5
 
 
 @pytest.mark.parametrize("status", [403, 500])
-async def test_an_api_that_refuses_to_give_work_is_the_end(reach: Reach, status: int) -> None:
-    async with scripted(refusal(status, "because")) as server:
-        with pytest.raises(ApiError, match=f"{status}.*because"):
-            await reach(server.address).next()
+async def test_an_api_that_sends_no_invocation_is_an_error(connect: Connect, status: int) -> None:
+    async with scripted(reply(status, "because")) as server:
+        with pytest.raises(ApiError, match=f"{status}: because"):
+            await connect(server.address).next()
 
 
-async def test_an_api_that_breaks_when_answered_is_the_end(reach: Reach) -> None:
-    async with scripted(invocation(), refusal(500, "State.Broken")) as server:
-        api = reach(server.address)
-        with pytest.raises(ApiError, match=r"500.*State.Broken"):
-            await api.respond(await api.next(), b"1")
+async def test_an_api_that_fails_to_take_a_response_is_an_error(connect: Connect) -> None:
+    async with scripted(invocation(), reply(500, "State.Broken")) as server:
+        client = connect(server.address)
+        found = await client.next()
+        with pytest.raises(ApiError, match=r"500: State\.Broken"):
+            await client.respond(found, b"1")
 
 
 async def test_a_payload_that_the_api_finds_too_large_is_posted_as_an_error(
-    reach: Reach, caplog: pytest.LogCaptureFixture
+    connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with scripted(invocation(), refusal(413), OK) as server:
-        api = reach(server.address)
-        await api.respond(await api.next(), b'"much"')
-    assert json.loads(server.asked[2].body)["errorType"] == "Function.ResponseSizeTooLarge"
+    async with scripted(invocation(), reply(413), ACCEPTED) as server:
+        client = connect(server.address)
+        await client.respond(await client.next(), b'"much"')
+    assert json.loads(server.requests[2].body)["errorType"] == "Function.ResponseSizeTooLarge"
     assert "6 bytes" in caplog.text
 
 
-async def test_the_errors_of_init_and_restore_go_to_their_own_places(reach: Reach) -> None:
-    async with scripted(OK, refusal(200), OK) as server:
-        api = reach(server.address)
-        await api.fail_init(Fault("Runtime.ImportModuleError", "no such module"))
-        await api.restore()
-        await api.fail_restore(Fault("Runtime.AfterRestoreError", "no"))
-    lines = [asked.line.split(" ")[1].removeprefix("/2018-06-01/runtime") for asked in server.asked]
-    assert lines == ["/init/error", "/restore/next", "/restore/error"]
-    assert server.asked[0].headers["lambda-runtime-function-error-type"] == "Runtime.ImportModuleError"
-    assert server.connections == 2  # a restored sandbox has none of the old one's
-
-
-async def test_a_restore_that_is_refused_is_the_end(reach: Reach) -> None:
-    async with scripted(refusal(403)) as server:
-        with pytest.raises(ApiError, match="restore"):
-            await reach(server.address).restore()
-
-
-async def test_what_is_no_http_ends_the_connection(reach: Reach, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    async with scripted(b"hello, who is there?\r\n\r\n", invocation()) as server:
-        assert (await reach(server.address).next()).request_id == "r-1"
+async def test_the_errors_of_init_and_restore_have_paths_and_a_restored_sandbox_has_a_new_connection(
+    connect: Connect,
+) -> None:
+    async with scripted(ACCEPTED, reply(200), ACCEPTED) as server:
+        client = connect(server.address)
+        await client.wait_for(client.api.fail_phase("init", ErrorReport("Runtime.ImportModuleError", "no such module")))
+        await client.wait_for(client.api.restore())
+        await client.wait_for(client.api.fail_phase("restore", ErrorReport("Runtime.AfterRestoreError", "no")))
+    assert [request.path for request in server.requests] == ["/init/error", "/restore/next", "/restore/error"]
+    assert server.requests[0].headers["lambda-runtime-function-error-type"] == "Runtime.ImportModuleError"
     assert server.connections == 2
 
 
-async def test_an_answer_may_come_late_and_in_pieces(reach: Reach) -> None:
-    async def slowly(asked: Asked) -> bytes:
+async def test_a_restore_that_the_api_refuses_is_an_error(connect: Connect) -> None:
+    async with scripted(reply(403)) as server:
+        client = connect(server.address)
+        with pytest.raises(ApiError, match="403"):
+            await client.wait_for(client.api.restore())
+
+
+async def test_a_reply_that_is_not_http_ends_the_connection(connect: Connect) -> None:
+    async with scripted(b"hello, who is there?\r\n\r\n", invocation()) as server:
+        assert (await connect(server.address).next()).request_id == "r-1"
+    assert server.connections == 2
+
+
+async def test_the_client_waits_for_a_late_reply(connect: Connect) -> None:
+    async def later(request: ReceivedRequest) -> bytes:
         await asyncio.sleep(0.02)
         return invocation(b'{"is": "here"}')
 
-    async with scripted(slowly) as server:
-        found: Any = (await reach(server.address).next()).event()
-    assert found == {"is": "here"}
+    async with scripted(later) as server:
+        assert (await connect(server.address).next()).event() == {"is": "here"}
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+async def test_after_stop_there_is_no_next_invocation(connect: Connect, is_waiting: bool) -> None:
+    async with scripted() as server:
+        client = connect(server.address)
+        if not is_waiting:
+            client.api.stop()
+        waiting = asyncio.create_task(client.next())
+        if is_waiting:
+            while not server.requests:
+                await asyncio.sleep(0.001)
+            client.api.stop()
+        assert await waiting is None
+
+
+async def test_stop_does_not_interrupt_a_response(connect: Connect) -> None:
+    async def stop(request: ReceivedRequest) -> bytes:
+        client.api.stop()
+        return ACCEPTED
+
+    async with scripted(invocation(), stop) as server:
+        client = connect(server.address)
+        await client.respond(await client.next(), b"1")
+    assert server.requests[1].body == b"1"
+    assert server.connections == 1
+
+
+class TestCancelled:
+    """Cancellation on an event loop, such as by an application's own timeout."""
+
+    async def test_the_reply_to_a_cancelled_response_is_discarded(self) -> None:
+        received, may_reply = asyncio.Event(), asyncio.Event()
+
+        async def reply_later(request: ReceivedRequest) -> bytes:
+            received.set()
+            await may_reply.wait()
+            return ACCEPTED
+
+        async with scripted(
+            invocation(request_id="r-1"), reply_later, invocation(request_id="r-2"), ACCEPTED
+        ) as server:
+            client = Client(server.address, is_on_loop=True)
+            posting = asyncio.create_task(client.respond(await client.next(), b'"tea"'))
+            await received.wait()
+            posting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await posting
+            polling = asyncio.create_task(client.next())
+            may_reply.set()
+            second = await polling
+            await client.respond(second, b'"milk"')
+            client.api.close()
+
+        assert second.request_id == "r-2"
+        assert [request.body for request in server.requests] == [b"", b'"tea"', b"", b'"milk"']
+        assert server.connections == 1
+
+    async def test_the_reply_to_the_cancelled_end_of_a_stream_is_discarded(self) -> None:
+        lost: list[str] = []
+        received, may_reply = asyncio.Event(), asyncio.Event()
+
+        async def reply_later(request: ReceivedRequest) -> bytes:
+            received.set()
+            await may_reply.wait()
+            return ACCEPTED
+
+        async with scripted(invocation(), reply_later, invocation(request_id="r-2"), ACCEPTED) as server:
+            client = Client(server.address, is_on_loop=True)
+            first = await client.start_stream(b"tea", lambda: lost.append("first"))
+            ending = asyncio.create_task(client.end_stream(first))
+            await received.wait()
+            ending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await ending
+            may_reply.set()
+            second = await client.start_stream(b"milk", lambda: lost.append("second"))
+            await client.end_stream(second)
+            client.api.close()
+
+        assert [request.body for request in server.requests] == [b"", b"tea", b"", b"milk"]
+        assert lost == []
+        assert server.connections == 1
+
+    async def test_a_part_whose_send_is_cancelled_is_sent_before_the_next(self) -> None:
+        may_read = asyncio.Event()
+        received = bytearray()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(invocation())
+            await may_read.wait()
+            while not received.endswith(b"\r\n0\r\n\r\n"):
+                received.extend(await reader.read(1 << 20))
+            writer.write(ACCEPTED)
+            await reader.read()
+
+        async with listening(serve, limit=1024) as address:
+            client = Client(address, is_on_loop=True)
+            found = await client.start_stream(b"start")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.send(b"x" * 30_000_000), 0.1)
+            may_read.set()
+            await client.end_stream(found)
+            client.api.close()
+        assert received.count(b"x") == 30_000_000
+
+
+async def test_a_coroutine_that_waits_for_a_loop_does_not_run_in_a_thread() -> None:
+    with pytest.raises(RuntimeError, match="waits for an event loop"):
+        await asyncio.to_thread(run, asyncio.sleep(0))

@@ -1,4 +1,4 @@
-"""Log records as Lambda wants them."""
+"""Log records as Lambda expects them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.request import CurrentRequest, current
-from bridge.runtime import logs
+from bridge.runtime.logs import set_up_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def _request() -> Iterator[None]:
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, which is afterwards as it was."""
+    """The root logger without handlers; it is restored after the test."""
     logger = logging.getLogger()
     handlers, level = [*logger.handlers], logger.level
     logger.handlers[:] = []
@@ -42,18 +42,20 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_text_has_level_time_request_id_and_message(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up({})
+    set_up_logging({})
     logging.getLogger("shop").warning("sold %d", 3)
     (line,) = lines_of(capsys)
     assert re.fullmatch(r"\[WARNING\]\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\tr-1\tsold 3", line)
 
 
-def test_json_has_the_keys_of_aws_s_client(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+def test_json_has_the_keys_of_aws_s_client_and_extra_fields(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
     logging.getLogger("shop").info("sold %d", 3, extra={"color": "red", "size": {1}})
-    found = json.loads(lines_of(capsys)[0])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found.pop("timestamp"))
-    assert found == {
+    record = json.loads(lines_of(capsys)[0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record.pop("timestamp"))
+    assert record == {
         "level": "INFO",
         "message": "sold 3",
         "logger": "shop",
@@ -65,25 +67,25 @@ def test_json_has_the_keys_of_aws_s_client(root: logging.Logger, capsys: pytest.
 
 
 def test_json_has_an_exception_in_one_line(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+    set_up_logging({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
     try:
         raise LookupError("not there")
     except LookupError:
         logging.getLogger("shop").exception("lost")
-    found = json.loads(lines_of(capsys)[0])
-    assert (found["errorType"], found["errorMessage"], found["message"]) == ("LookupError", "not there", "lost")
-    assert "test_logs.py" in found["stackTrace"][0]
-    assert re.search(r"test_logs\.py:test_json_has_an_exception_in_one_line:\d+$", found["location"])
+    record = json.loads(lines_of(capsys)[0])
+    assert (record["errorType"], record["errorMessage"], record["message"]) == ("LookupError", "not there", "lost")
+    assert "test_logs.py" in record["stackTrace"][0]
+    assert re.search(r"test_logs\.py:test_json_has_an_exception_in_one_line:\d+$", record["location"])
 
 
-def test_a_message_that_is_an_object_stays_one(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+def test_a_dictionary_as_message_is_an_object(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
     logging.getLogger("shop").info({"sold": 3})
     assert json.loads(lines_of(capsys)[0])["message"] == {"sold": 3}
 
 
 @pytest.mark.parametrize(
-    ("environ", "seen"),
+    ("environ", "levels"),
     [
         ({}, ["WARNING", "ERROR"]),
         ({"AWS_LAMBDA_LOG_FORMAT": "JSON"}, ["INFO", "WARNING", "ERROR"]),
@@ -94,31 +96,33 @@ def test_a_message_that_is_an_object_stays_one(root: logging.Logger, capsys: pyt
         ({"AWS_LAMBDA_LOG_LEVEL": "loud"}, ["WARNING", "ERROR"]),
     ],
 )
-def test_the_level_is_lambda_s(
-    root: logging.Logger, capsys: pytest.CaptureFixture[str], environ: dict[str, str], seen: list[str]
+def test_lambda_sets_the_level(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], environ: dict[str, str], levels: list[str]
 ) -> None:
-    logs.set_up(environ)
+    set_up_logging(environ)
     for level in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        logging.getLogger("shop").log(getattr(logging, level), "said")
-    assert [name for line in lines_of(capsys) for name in re.findall("DEBUG|INFO|WARNING|ERROR", line)] == seen
+        logging.getLogger("shop").log(getattr(logging, level), "logged")
+    assert [name for line in lines_of(capsys) for name in re.findall("DEBUG|INFO|WARNING|ERROR", line)] == levels
 
 
-def test_outside_of_a_request_there_is_no_id(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up({})
+def test_outside_of_an_invocation_there_is_no_request_id(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging({})
     token = current.set(None)
     logging.getLogger("shop").warning("init")
     current.reset(token)
     assert lines_of(capsys)[0].split("\t")[2:] == ["", "init"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Lambda's descriptor is a pipe of its own, on Linux")
+@pytest.mark.skipif(sys.platform == "win32", reason="Lambda passes the descriptor of a pipe, on Linux")
 @pytest.mark.parametrize(("environ", "kind"), [({}, 0xA55A0017), ({"AWS_LAMBDA_LOG_FORMAT": "JSON"}, 0xA55A0016)])
-def test_a_record_is_one_frame_on_lambda_s_own_descriptor(
+def test_a_record_is_one_frame_on_lambda_s_file_descriptor(
     root: logging.Logger, environ: dict[str, str], kind: int
 ) -> None:
     reader, writer = os.pipe()
     try:
-        logs.set_up({**environ, "_LAMBDA_TELEMETRY_LOG_FD": str(writer)})
+        set_up_logging({**environ, "_LAMBDA_TELEMETRY_LOG_FD": str(writer)})
         logging.getLogger("shop").error("two\nlines é")
         frame: Any = os.read(reader, 65_536)
     finally:

@@ -1,4 +1,4 @@
-"""One process of a function: what it answers with, how many at once, how it ends."""
+"""A function under the runtime: payloads, failures, context, work after the response, and the end of the process."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import sys
 import threading
 import time
 import tracemalloc
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import bridge
-from bridge.runtime import logs
-from bridge.runtime.function import Function
-from bridge.runtime.runtime import Runtime
-from tests.runtime.service import running
+from bridge.runtime.logs import TextFormatter
+from tests.runtime import service as services
+from tests.runtime.service import TIMEOUT, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Run = Callable[..., Any]
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 END = {"type": "http.response.body", "body": b"done"}
@@ -39,17 +42,14 @@ def wsgi_hello(environ: Any, start_response: Any) -> list[bytes]:
     return [b"done"]
 
 
-class TestHandlers:
-    async def test_a_plain_function_is_given_event_and_context(self) -> None:
+class TestPayloads:
+    async def test_a_function_receives_event_and_context(self, running: Run) -> None:
         def handler(event: Any, context: Any) -> Any:
             return {
                 "event": event,
                 "id": context.aws_request_id,
                 "arn": context.invoked_function_arn,
                 "has_time": 0 < context.get_remaining_time_in_millis() <= 60_000,
-                "client": context.client_context,
-                "identity": context.identity.cognito_identity_id,
-                "w3c": context.w3c(),
             }
 
         async with running(handler, is_handler=True) as service:
@@ -58,116 +58,137 @@ class TestHandlers:
                 "id": "r-0",
                 "arn": "arn:aws:lambda:us-east-1:123456789012:function:shop",
                 "has_time": True,
-                "client": None,
-                "identity": None,
-                "w3c": {},
             }
 
-    async def test_an_async_function_is_awaited(self) -> None:
+    async def test_an_async_function_is_awaited(self, running: Run) -> None:
         async def handler(event: Any, context: Any) -> Any:
             await asyncio.sleep(0)
             return [event]
 
-        async with running(handler, is_handler=True) as service:
-            assert await service.invoke("x").payload() == ["x"]
+        class Handler:
+            async def __call__(self, event: Any, context: Any) -> Any:
+                return await handler(event, context)
 
-    async def test_a_plain_function_in_a_thread_may_run_the_event_loop_that_asyncio_gives_it(self) -> None:
+        for each in (handler, Handler(), lambda event, context: handler(event, context)):
+            async with running(each, is_handler=True) as service:
+                assert [await service.invoke(event).payload() for event in "xy"] == [["x"], ["y"]]
+
+    async def test_a_plain_function_may_run_an_event_loop(self, running: Run) -> None:
         async def answer(event: Any) -> Any:
             return [event]
 
         def handler(event: Any, context: Any) -> Any:
-            return asyncio.get_event_loop().run_until_complete(answer(event))
+            assert asyncio.get_event_loop().run_until_complete(answer(event)) == [event]
+            return asyncio.run(answer(event))
 
-        async with running(handler, concurrency=2, is_handler=True) as service:
+        async with running(handler, is_handler=True) as service:
             assert await service.invoke("x").payload() == ["x"]
 
-    async def test_bytes_are_posted_as_they_are(self) -> None:
+    async def test_bytes_are_posted_unchanged(self, running: Run) -> None:
         async with running(lambda event, context: b"\xff\x00", is_handler=True) as service:
-            answer = service.invoke({})
-            assert await answer.body() == b"\xff\x00"
-            assert answer.asked.headers["content-type"] == "application/unknown"
+            outcome = service.invoke({})
+            assert await outcome.body() == b"\xff\x00"
+            assert outcome.request.headers["content-type"] == "application/unknown"
 
     @pytest.mark.parametrize("result", [object(), {"a": {1, 2}}])
-    async def test_what_json_cannot_write_is_an_error_and_not_the_end(self, result: Any) -> None:
+    async def test_a_payload_that_is_not_json_is_an_error_and_the_process_continues(
+        self, running: Run, result: Any
+    ) -> None:
         results = [result, "fine"]
         async with running(lambda event, context: results.pop(0), is_handler=True) as service:
             assert (await service.invoke({}).error())["errorType"] == "TypeError"
             assert await service.invoke({}).payload() == "fine"
 
-    async def test_text_that_utf_8_cannot_write_is_escaped(self) -> None:
+    async def test_text_that_is_not_utf_8_is_escaped(self, running: Run) -> None:
         async with running(lambda event, context: "\ud800 é", is_handler=True) as service:
             assert await service.invoke({}).payload() == "\ud800 é"
 
-    async def test_what_a_function_raises_is_its_error(self, caplog: pytest.LogCaptureFixture) -> None:
-        def handler(event: Any, context: Any) -> Any:
-            raise LookupError("not there")
-
-        async with running(handler, is_handler=True) as service:
-            told = await service.invoke({}).error()
-        assert (told["errorType"], told["errorMessage"]) == ("LookupError", "not there")
-        assert len(told["stackTrace"]) == 1
-        assert "not there" in caplog.text
-
-    async def test_an_event_that_is_no_json_is_an_error(self) -> None:
+    async def test_an_event_that_is_not_json_is_an_error(self, running: Run) -> None:
         async with running(lambda event, context: event, is_handler=True) as service:
             assert (await service.invoke(b"{half").error())["errorType"] == "JSONDecodeError"
 
     @pytest.mark.parametrize("app", [hello, wsgi_hello])
-    async def test_an_application_answers_requests(self, app: Any) -> None:
+    async def test_an_application_answers_requests_and_warm_up_events(self, running: Run, app: Any) -> None:
         async with running(app) as service:
-            payload = await service.ask().payload()
-        assert (payload["statusCode"], payload["body"]) == (200, "done")
-
-    @pytest.mark.parametrize("app", [hello, wsgi_hello])
-    async def test_a_warm_up_event_is_answered_and_another_one_is_an_error(self, app: Any) -> None:
-        async with running(app) as service:
+            payload = await service.request().payload()
+            assert (payload["statusCode"], payload["body"]) == (200, "done")
             assert await service.invoke({"source": "aws.events"}).payload() == {}
             assert (await service.invoke({"Records": []}).error())["errorType"] == "EventError"
 
-    @pytest.mark.parametrize("concurrency", [1, 3])
-    async def test_other_events_may_be_taken_by_an_async_function(self, concurrency: int) -> None:
-        async def others(event: Any, context: Any) -> Any:
+    @pytest.mark.parametrize("app", [hello, wsgi_hello])
+    async def test_the_callback_for_other_events_may_be_async_or_run_an_event_loop(
+        self, running: Run, app: Any
+    ) -> None:
+        async def later(event: Any, context: Any) -> Any:
             return {"seen": event}
 
-        async with running(hello, concurrency=concurrency, other_events=others) as service:
-            assert await service.invoke({"a": 1}).payload() == {"seen": {"a": 1}}
+        def with_loop(event: Any, context: Any) -> Any:
+            return asyncio.run(later(event, context))
 
-    async def test_a_payload_that_is_too_large_is_answered_and_not_sent(self) -> None:
+        for callback in (later, with_loop):
+            async with running(app, other_events=callback) as service:
+                assert await service.invoke({"a": 1}).payload() == {"seen": {"a": 1}}
+
+    async def test_a_request_that_is_refused_does_not_reach_the_application(self, running: Run) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            raise AssertionError
+
+        event = json.loads((Path(__file__).parents[1] / "events" / "edge_origin_request_truncated.json").read_text())
+        async with running(app, lifespan="off") as service:
+            assert (await service.invoke(event).payload())["status"] == "413"
+
+    async def test_a_payload_that_is_too_large_becomes_a_500(self, running: Run) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
             await send({"type": "http.response.body", "body": bytes(7_000_000)})
 
         async with running(app) as service:
-            assert (await service.ask().payload())["statusCode"] == 500
+            assert (await service.request().payload())["statusCode"] == 500
 
 
-class Odd(BaseException):
-    """Neither an Exception nor a wish to exit."""
+class OtherError(BaseException):
+    """An exception that is no Exception."""
 
 
-async def cancelled() -> None:
+async def be_cancelled() -> None:
     task = asyncio.create_task(asyncio.sleep(10))
     task.cancel()
     await task
 
 
 class TestFailures:
-    @pytest.mark.parametrize("error", [Odd(), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), None])
-    @pytest.mark.parametrize("kind", ["asgi", "streamed", "begun", "plain", "async"])
-    async def test_whatever_is_raised_is_one_request_s_failure(self, kind: str, error: BaseException | None) -> None:
+    async def test_an_exception_is_reported_with_its_stack_and_logged(
+        self, running: Run, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def handler(event: Any, context: Any) -> Any:
+            raise LookupError("not there")
+
+        async with running(handler, is_handler=True) as service:
+            report = await service.invoke({}).error()
+        assert (report["errorType"], report["errorMessage"]) == ("LookupError", "not there")
+        assert len(report["stackTrace"]) == 1
+        assert "not there" in caplog.text
+
+    @pytest.mark.parametrize(
+        "error", [OtherError(), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), None]
+    )
+    @pytest.mark.parametrize("kind", ["asgi", "streamed", "started", "plain", "async"])
+    async def test_every_exception_fails_one_invocation_and_the_process_continues(
+        self, running: Run, kind: str, error: BaseException | None
+    ) -> None:
         async def fail() -> None:
             if error is None:
-                await cancelled()
+                await be_cancelled()
             else:
                 raise error
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            if kind == "begun":
+            if kind == "started":
                 await send(START)
                 await send({"type": "http.response.body", "body": b"half", "more_body": True})
             if scope["path"] == "/fails":
                 await fail()
-            await hello(scope, receive, send) if kind != "begun" else await send(END)
+            await hello(scope, receive, send) if kind != "started" else await send(END)
 
         def plain(event: Any, context: Any) -> Any:
             if event["rawPath"] == "/fails":
@@ -180,35 +201,35 @@ class TestFailures:
             return {"statusCode": 200}
 
         target = {"plain": plain, "async": awaited}.get(kind, app)
-        stream = kind in ("streamed", "begun")
+        stream = kind in ("streamed", "started")
         async with running(target, is_handler=target is not app, stream=stream, lifespan="off") as service:
-            answer = service.ask("/fails", "function-url")
+            outcome = service.request("/fails", "function-url")
             if kind == "asgi":
-                assert (await answer.payload())["statusCode"] == 500
+                assert (await outcome.payload())["statusCode"] == 500
             elif kind == "streamed":
-                assert (await answer.prelude())["statusCode"] == 500
-            elif kind == "begun":
-                assert (await answer.body()).endswith(b"half")
-                assert answer.asked.trailers
+                assert (await outcome.prelude())["statusCode"] == 500
+            elif kind == "started":
+                assert (await outcome.body()).endswith(b"half")
+                assert outcome.request.trailers
             else:
-                assert (await answer.error())["errorType"] == type(error or asyncio.CancelledError()).__name__
-            following = service.ask("/", "function-url")
-            status = (await following.prelude() if stream else await following.payload())["statusCode"]
-            assert status == 200
+                assert (await outcome.error())["errorType"] == type(error or asyncio.CancelledError()).__name__
+            following = service.request("/", "function-url")
+            assert (await following.prelude() if stream else await following.payload())["statusCode"] == 200
             assert not service.running.done()
 
-    async def test_an_exit_of_a_wsgi_application_is_a_500_as_an_asgi_one_s(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        def app(environ: Any, start_response: Any) -> list[bytes]:
-            raise SystemExit(5)
+    async def test_an_application_that_cancels_its_own_task_fails_one_request(self, running: Run) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/fails":
+                task: Any = asyncio.current_task()
+                task.cancel()
+                await asyncio.sleep(1)
+            await hello(scope, receive, send)
 
-        async with running(app) as service:
-            assert (await service.ask().payload())["statusCode"] == 500
-            assert await asyncio.wait_for(service.running, 20) == 5
-        assert "raise SystemExit(5)" in caplog.text
+        async with running(app, lifespan="off") as service:
+            assert (await service.request("/fails").payload())["statusCode"] == 500
+            assert (await service.request("/").payload())["statusCode"] == 200
 
-    async def test_a_status_that_api_gateway_maps_without_a_proxy_is_an_error(self) -> None:
+    async def test_a_failed_integration_without_proxy_is_an_error(self, running: Run) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 404, "headers": []})
             await send(END)
@@ -218,115 +239,148 @@ class TestFailures:
             assert (await service.invoke(event).error())["errorType"] == "FailedIntegrationError"
 
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_an_api_that_breaks_ends_the_process_and_is_no_failure_of_the_application(
-        self, stream: bool, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize("app", [hello, wsgi_hello])
+    async def test_an_api_that_fails_ends_the_process_and_is_no_failure_of_the_application(
+        self, running: Run, stream: bool, app: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with running(hello, stream=stream, lifespan="off") as service:
-            service.breaks = True
-            service.ask(source="function-url")
-            assert await asyncio.wait_for(service.running, 20) == 1
-        assert "The Runtime API answered 500" in caplog.text
+        async with running(app, stream=stream, lifespan="off") as service:
+            service.is_broken = True
+            service.request(source="function-url")
+            with pytest.raises(bridge.BridgeError, match=r"500: State\.Broken"):
+                await service.exit_status()
         assert "The application failed" not in caplog.text
 
-    async def test_a_busy_request_is_not_ended_for_one_that_is_out_of_time(self) -> None:
-        busy = threading.Event()
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            if scope["path"] == "/hangs":
-                await asyncio.Event().wait()
-            until = time.monotonic() + 0.6
-            while time.monotonic() < until:  # as it might render a long page
-                busy.set()
+class TestContext:
+    async def test_a_function_runs_in_the_thread_of_the_runtime(self) -> None:
+        async with services.running(lambda event, context: threading.get_ident(), is_handler=True) as service:
+            assert await service.invoke({}).payload() == service.thread
+
+    @pytest.mark.parametrize("app", [hello, wsgi_hello])
+    async def test_the_current_request_is_the_scope(self, running: Run, app: Any) -> None:
+        seen = []
+
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            seen.append(bridge.current_request())
             await hello(scope, receive, send)
 
-        async with running(app, concurrency=2, lifespan="off") as service:
-            service.seconds = 0.5
-            hanging = service.ask("/hangs")
-            await asyncio.sleep(0.2)
-            service.seconds = 60.0
-            assert (await service.ask("/busy").payload())["statusCode"] == 200
-            assert (await hanging.payload())["statusCode"] == 504
+        def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+            seen.append(bridge.current_request())
+            return wsgi_hello(environ, start_response)
+
+        async with running(asgi if app is hello else wsgi, lifespan="off") as service:
+            await service.request("/here").payload()
+        assert str(seen) == "[<Scope http-api: GET /here>]"
+
+    async def test_context_variables_are_not_kept_for_the_next_invocation(self, running: Run) -> None:
+        variable: ContextVar[str] = ContextVar("variable", default="")
+
+        def handler(event: Any, context: Any) -> str:
+            before = variable.get()
+            variable.set("set")
+            return before
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            await send({"type": "http.response.body", "body": handler(None, None).encode()})
+
+        async with running(app) as service:
+            assert [(await service.request().payload())["body"] for _ in range(3)] == ["", "", ""]
+        async with running(handler, is_handler=True) as service:
+            assert [await service.invoke({}).payload() for _ in range(3)] == ["", "", ""]
+
+    async def test_x_ray_s_trace_header_is_in_the_environment_for_one_invocation_at_a_time(
+        self, running: Run, is_on_loop: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", "before")
+
+        def handler(event: Any, context: Any) -> Any:
+            return [context.trace_id, os.environ["_X_AMZN_TRACE_ID"]]
+
+        async with running(handler, is_handler=True) as service:
+            assert await service.invoke({}).payload() == ["Root=r-0", "before" if is_on_loop else "Root=r-0"]
 
 
-class TestManyAtOnce:
-    async def test_asgi_requests_run_concurrently_in_one_process_with_one_lifespan(self) -> None:
-        lives: list[str] = []
-        meeting = asyncio.Barrier(8)
+class TestConcurrency:
+    async def test_asgi_requests_run_on_one_loop_with_one_lifespan(self) -> None:
+        messages: list[str] = []
+        barrier = asyncio.Barrier(8)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
-                lives.append((await receive())["type"])
+                messages.append((await receive())["type"])
                 scope["state"]["pool"] = "a pool"
                 await send({"type": "lifespan.startup.complete"})
-                lives.append((await receive())["type"])
+                messages.append((await receive())["type"])
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-            await meeting.wait()  # passed by all together or by nobody
+            await barrier.wait()
             await send(START)
             await send({"type": "http.response.body", "body": scope["state"]["pool"].encode()})
 
-        async with running(app, concurrency=8) as service:
-            answers = [service.ask(f"/{number}") for number in range(16)]
-            assert {(await answer.payload())["body"] for answer in answers} == {"a pool"}
-        assert lives == ["lifespan.startup", "lifespan.shutdown"]
+        async with services.running(app, concurrency=8) as service:
+            outcomes = [service.request(f"/{number}") for number in range(16)]
+            assert {(await outcome.payload())["body"] for outcome in outcomes} == {"a pool"}
+        assert messages == ["lifespan.startup", "lifespan.shutdown"]
 
-    @pytest.mark.parametrize("kind", ["wsgi", "handler"])
-    async def test_what_blocks_runs_in_threads(self, kind: str) -> None:
-        meeting = threading.Barrier(4)
+    @pytest.mark.parametrize("kind", ["wsgi", "streamed wsgi", "handler"])
+    async def test_functions_that_block_run_in_threads(self, kind: str) -> None:
+        barrier = threading.Barrier(4)
 
         def app(environ: Any, start_response: Any) -> list[bytes]:
-            meeting.wait(20)
+            barrier.wait(TIMEOUT)
             return wsgi_hello(environ, start_response)
 
         def handler(event: Any, context: Any) -> Any:
-            meeting.wait(20)
+            barrier.wait(TIMEOUT)
             return {"statusCode": 200}
 
-        is_handler = kind == "handler"
-        async with running(handler if is_handler else app, concurrency=4, is_handler=is_handler) as service:
-            answers = [service.ask() for _ in range(4)]
-            assert [(await answer.payload())["statusCode"] for answer in answers] == [200] * 4
-
-    async def test_one_at_a_time_a_plain_function_runs_in_the_main_thread(self) -> None:
-        async with running(
-            lambda event, context: threading.current_thread() is threading.main_thread(), is_handler=True
-        ) as service:
-            assert await service.invoke({}).payload() is True
+        target, is_handler = (handler, True) if kind == "handler" else (app, False)
+        stream = kind == "streamed wsgi"
+        async with services.running(target, concurrency=4, is_handler=is_handler, stream=stream) as service:
+            outcomes = [service.request(source="function-url") for _ in range(4)]
+            for outcome in outcomes:
+                assert (await outcome.prelude() if stream else await outcome.payload())["statusCode"] == 200
 
     @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
-    async def test_each_request_knows_its_own_id_in_tasks_and_threads_and_logs(self, kind: str) -> None:
+    async def test_each_request_has_its_own_id_in_tasks_threads_and_logs(self, kind: str) -> None:
         lines: list[str] = []
-        meeting = asyncio.Barrier(4)
-        in_threads = threading.Barrier(4)
+        barrier = asyncio.Barrier(4)
+        thread_barrier = threading.Barrier(4)
         log = logging.getLogger("shop")
         recorder = logging.Handler()
-        recorder.setFormatter(logs.TextFormatter())
+        recorder.setFormatter(TextFormatter())
         recorder.emit = lambda record: lines.append(recorder.format(record))  # type: ignore[method-assign]
         log.addHandler(recorder)
 
-        def seen() -> str:
-            found = bridge.current_request()
-            assert found is not None
-            assert found.trace_id == f"Root={found.request_id}"
-            assert found.context.aws_request_id == found.request_id
-            log.warning("%s", found.event["rawPath"])
-            return found.request_id
+        def request_id() -> str:
+            request = bridge.current_request()
+            assert request is not None
+            assert request.trace_id == f"Root={request.request_id}"
+            assert request.context.aws_request_id == request.request_id
+            log.warning("%s", request.event["rawPath"])
+            return request.request_id
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            await meeting.wait()
-            ids = {seen(), await asyncio.to_thread(seen), await asyncio.create_task(asyncio.to_thread(seen))}
+            await barrier.wait()
+            ids = {
+                request_id(),
+                await asyncio.to_thread(request_id),
+                await asyncio.create_task(asyncio.to_thread(request_id)),
+            }
             await send(START)
             await send({"type": "http.response.body", "body": ",".join(ids).encode()})
 
         def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
-            in_threads.wait(20)
+            thread_barrier.wait(TIMEOUT)
             start_response("200 OK", [("Content-Type", "text/plain")])
-            return [seen().encode()]
+            return [request_id().encode()]
 
+        target = app if kind == "asgi" else wsgi_app
         try:
-            async with running(app if kind == "asgi" else wsgi_app, concurrency=4, lifespan="off") as service:
-                answers = [service.ask(f"/{number}") for number in range(4)]
-                bodies = [(await answer.payload())["body"] for answer in answers]
+            async with services.running(target, concurrency=4, lifespan="off") as service:
+                outcomes = [service.request(f"/{number}") for number in range(4)]
+                bodies = [(await outcome.payload())["body"] for outcome in outcomes]
         finally:
             log.removeHandler(recorder)
         assert bodies == ["r-0", "r-1", "r-2", "r-3"]
@@ -334,25 +388,30 @@ class TestManyAtOnce:
         assert all(line.split("\t")[2].removeprefix("r-") == line.rpartition("/")[2] for line in lines)
         assert bridge.current_request() is None
 
-    async def test_what_one_request_sets_no_other_sees(self) -> None:
-        from contextvars import ContextVar
-
-        mark: ContextVar[str] = ContextVar("mark", default="")
-
+    async def test_the_deadline_of_one_request_does_not_cancel_another_one(self) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            before = mark.get()
-            mark.set("set")
-            await send(START)
-            await send({"type": "http.response.body", "body": before.encode()})
+            if scope["path"] == "/hangs":
+                await asyncio.Event().wait()
+            end = time.monotonic() + 0.6
+            while time.monotonic() < end:  # blocks the loop, like rendering a long page
+                pass
+            await hello(scope, receive, send)
 
-        async with running(app) as service:
-            assert [(await service.ask().payload())["body"] for _ in range(3)] == ["", "", ""]
+        async with services.running(app, concurrency=2, lifespan="off") as service:
+            service.seconds = 0.5
+            hanging = service.request("/hangs")
+            await asyncio.sleep(0.2)
+            service.seconds = 60.0
+            assert (await service.request("/busy").payload())["statusCode"] == 200
+            assert (await hanging.payload())["statusCode"] == 504
 
 
-class TestAfterTheAnswer:
-    async def test_the_client_has_it_before_the_background_work_and_that_before_the_next_request(self) -> None:
+class TestAfterTheResponse:
+    async def test_the_response_is_posted_before_background_work_which_precedes_the_next_request(
+        self, running: Run
+    ) -> None:
         order: list[str] = []
-        gate = asyncio.Event()
+        gate = Gate()
 
         async def later() -> None:
             await asyncio.sleep(0.01)
@@ -368,27 +427,28 @@ class TestAfterTheAnswer:
                 order.append("after")
 
         async with running(app) as service:
-            first, second = service.ask("/first"), service.ask("/second")
+            first, second = service.request("/first"), service.request("/second")
             await first.payload()
-            assert not second.begun.is_set()
-            gate.set()
+            assert not second.started.is_set()
+            gate.open()
             await second.payload()
         assert order == ["/first", "after", "task", "/second"]
 
-    async def test_a_streamed_one_ends_before_it_as_well(self) -> None:
-        gate = asyncio.Event()
+    async def test_a_stream_ends_before_background_work(self, running: Run) -> None:
+        gate = Gate()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
             await send(END)
             await gate.wait()
 
-        async with running(app, stream=True) as service:
-            answer = service.ask(source="function-url")
-            assert (await answer.body()).endswith(b"done")
-            gate.set()
+        async with running(app, stream=True, lifespan="off") as service:
+            assert (await service.request(source="function-url").body()).endswith(b"done")
+            gate.open()
 
-    async def test_it_has_the_invocation_s_time_and_no_more(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_background_tasks_have_the_time_of_the_invocation(
+        self, running: Run, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
             await send(END)
@@ -397,62 +457,118 @@ class TestAfterTheAnswer:
 
         async with running(app) as service:
             service.seconds = 0.3
-            assert (await service.ask("/").payload())["statusCode"] == 200
+            assert (await service.request("/").payload())["statusCode"] == 200
             service.seconds = 60.0
-            assert (await service.ask("/next").payload())["statusCode"] == 200
+            assert (await service.request("/next").payload())["statusCode"] == 200
         assert "the letter" in caplog.text
 
-    async def test_what_fails_after_the_answer_is_logged_and_the_answer_stands(
-        self, caplog: pytest.LogCaptureFixture
+    async def test_an_application_that_fails_with_tasks_left_is_answered_before_they_end(self, running: Run) -> None:
+        gate = Gate()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            scope["keep"] = asyncio.create_task(gate.wait())
+            raise LookupError("no database")
+
+        async with running(app, lifespan="off") as service:
+            assert (await service.request().payload())["statusCode"] == 500
+            gate.open()
+
+    async def test_an_exception_after_the_response_is_logged(
+        self, running: Run, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
             await send(END)
-            raise LookupError("too late to matter")
+            raise LookupError("too late")
 
-        async with running(app) as service:
-            assert (await service.ask().payload())["statusCode"] == 200
-            assert (await service.ask().payload())["statusCode"] == 200
-        assert "too late to matter" in caplog.text
+        async with running(app, lifespan="off") as service:
+            assert (await service.request().payload())["statusCode"] == 200
+            assert (await service.request().payload())["statusCode"] == 200
+        assert "too late" in caplog.text
 
+    @pytest.mark.parametrize("kind", ["asgi", "wsgi", "handler", "failing"])
+    async def test_callbacks_run_after_the_response_and_the_tasks_with_the_current_request(
+        self, running: Run, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order: list[str] = []
+        gate = Gate()
 
-class TestOutOfTime:
-    async def test_an_application_that_never_answers_is_answered_for(self) -> None:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            if scope["path"] == "/hangs":
-                await asyncio.Event().wait()
+        def flush() -> None:
+            request = bridge.current_request()
+            assert request is not None
+            gate.wait_in_thread()
+            order.append(f"flushed {request.request_id}")
+
+        async def later() -> None:
+            await asyncio.sleep(0.01)
+            order.append("task")
+
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            scope["keep"] = asyncio.create_task(later())
             await hello(scope, receive, send)
 
-        async with running(app) as service:
-            service.seconds = 0.4
-            assert (await service.ask("/hangs").payload())["statusCode"] == 504
-            service.seconds = 60.0
-            assert (await service.ask("/").payload())["statusCode"] == 200
+        def handler(event: Any, context: Any) -> Any:
+            return {"statusCode": 200} if kind == "handler" else 1 / 0
 
+        monkeypatch.setattr("bridge.response_callbacks._callbacks", [flush])
+        target = {"asgi": asgi, "wsgi": wsgi_hello}.get(kind, handler)
+        async with running(target, is_handler=target is handler, lifespan="off") as service:
+            first = service.request()
+            await (first.error() if kind == "failing" else first.payload())
+            assert order in ([], ["task"])
+            gate.open()
+            await service.request().body()
+        expected = ["flushed r-0", "flushed r-1"]
+        assert order == (["task", expected[0], "task", expected[1]] if kind == "asgi" else expected)
+
+
+class TestDeadline:
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_one_that_will_not_be_cancelled_too(self, stream: bool) -> None:
-        over = asyncio.Event()
+    @pytest.mark.parametrize("ignores_cancellation", [False, True])
+    async def test_an_application_that_does_not_answer_is_answered_with_504(
+        self, running: Run, stream: bool, ignores_cancellation: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gate = Gate()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            while not over.is_set():
+            while scope["path"] == "/hangs" and not gate.is_open:
                 try:
-                    await over.wait()
+                    await gate.wait()
                 except asyncio.CancelledError:
-                    continue
+                    if not ignores_cancellation:
+                        raise
             await hello(scope, receive, send)
 
         async with running(app, stream=stream, lifespan="off") as service:
             service.seconds = 0.4
-            answer = service.ask(source="function-url")
-            status = (await answer.prelude() if stream else await answer.payload())["statusCode"]
-            assert status == 504
-            over.set()
+            outcome = service.request("/hangs", source="function-url")
+            assert (await outcome.prelude() if stream else await outcome.payload())["statusCode"] == 504
+            gate.open()
+            service.seconds = 60.0
+            outcome = service.request("/", source="function-url")
+            assert (await outcome.prelude() if stream else await outcome.payload())["statusCode"] == 200
+        assert "GET /hangs has run for " in caplog.text
+        assert "The application waits here" in caplog.text
+
+    async def test_a_wsgi_application_that_does_not_answer_has_its_stack_logged(
+        self, running: Run, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def app(environ: Any, start_response: Any) -> list[bytes]:
+            time.sleep(0.5)
+            return wsgi_hello(environ, start_response)
+
+        async with running(app) as service:
+            service.seconds = 0.4
+            assert (await service.request("/hangs").payload())["statusCode"] == 200
+        assert "GET /hangs has run for " in caplog.text
+        assert "time.sleep(0.5)" in caplog.text
 
 
 class TestTheEnd:
-    async def test_requests_in_flight_come_to_their_end_and_then_the_lifespan(self) -> None:
+    @pytest.mark.parametrize("concurrency", [0, 2])
+    async def test_requests_in_flight_are_answered_before_the_lifespan_shuts_down(self, concurrency: int) -> None:
         order: list[str] = []
-        gate = asyncio.Event()
+        gate, called = Gate(), Gate()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
@@ -462,83 +578,105 @@ class TestTheEnd:
                 order.append("shutdown")
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+            called.open()
             await gate.wait()
             await hello(scope, receive, send)
             order.append("answered")
 
-        async with running(app, concurrency=2) as service:
-            while service.most_waiting < 2:
-                await asyncio.sleep(0.01)
-            answer = service.ask()
-            await asyncio.sleep(0.05)
+        async with services.running(app, concurrency=concurrency) as service:
+            outcome = service.request()
+            await called.wait()
             service.runtime.stop()
-            not_taken = service.ask()
-            gate.set()
-            assert (await answer.payload())["statusCode"] == 200
-            assert await service.running == 0
-            assert not not_taken.begun.is_set()
+            not_sent = service.request()
+            gate.open()
+            assert (await outcome.payload())["statusCode"] == 200
+            assert await service.exit_status() == 0
+            assert not not_sent.started.is_set()
         assert order == ["answered", "shutdown"]
 
-    @pytest.mark.parametrize("kind", ["asgi", "handler"])
-    async def test_a_function_that_exits_answers_for_its_request_and_ends_the_process(
-        self, kind: str, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize("kind", ["asgi", "wsgi", "handler"])
+    @pytest.mark.parametrize(("code", "status"), [(3, 3), (0, 1), (None, 1), ("no reason", 1)])
+    async def test_a_function_that_exits_is_answered_for_and_ends_the_process(
+        self, running: Run, kind: str, code: Any, status: int, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            raise SystemExit(3)
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            sys.exit(code)
+
+        def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+            sys.exit(code)
 
         def handler(event: Any, context: Any) -> Any:
-            raise SystemExit(3)
+            sys.exit(code)
 
-        async with running(app if kind == "asgi" else handler, is_handler=kind == "handler", lifespan="off") as service:
-            answer = service.ask()
-            if kind == "asgi":
-                assert (await answer.payload())["statusCode"] == 500
+        target = {"asgi": asgi, "wsgi": wsgi, "handler": handler}[kind]
+        async with running(target, is_handler=kind == "handler", lifespan="off") as service:
+            outcome = service.request()
+            if kind == "handler":
+                assert (await outcome.error())["errorType"] == "Runtime.ExitError"
             else:
-                assert (await answer.error())["errorType"] == "Runtime.ExitError"
-            assert await asyncio.wait_for(service.running, 20) == 3
-        assert "sys.exit(3)" in caplog.text
+                assert (await outcome.payload())["statusCode"] == 500
+            assert await service.exit_status() == status
+        assert f"sys.exit({code!r})" in caplog.text
+        assert "    sys.exit(code)" in caplog.text
 
-    async def test_a_lifespan_that_fails_is_an_error_of_the_init(self) -> None:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await receive()
-            await send({"type": "lifespan.startup.failed", "message": "no database"})
 
-        async with running(app) as service:
-            assert await asyncio.wait_for(service.running, 20) == 1
-        assert service.init_error["errorType"] == "LifespanError"
-        assert "no database" in service.init_error["errorMessage"]
-
-    async def test_an_api_that_is_gone_ends_the_process_with_a_message(
-        self, unused_tcp_port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bridge.runtime.api._PAUSE_SECONDS", 0.001)
-        runtime = Runtime(Function(lambda event, context: None), f"127.0.0.1:{unused_tcp_port}", 3)
-        assert await runtime.run() == 1
-        assert f"127.0.0.1:{unused_tcp_port} cannot be reached" in caplog.text
+@pytest.fixture(params=["ASGI", "WSGI", "plain"])
+def target(request: pytest.FixtureRequest) -> tuple[Any, bool]:
+    """A function, and whether it is a Lambda handler."""
+    functions: dict[str, tuple[Any, bool]] = {
+        "ASGI": (hello, False),
+        "WSGI": (wsgi_hello, False),
+        "plain": (lambda event, context: {"statusCode": 200}, True),
+    }
+    return functions[request.param]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [lambda: hello, lambda: wsgi_hello])
-async def test_thousands_of_invocations_leave_nothing_behind(make: Callable[[], Any]) -> None:
-    async with running(make(), concurrency=4) as service:
+@pytest.mark.parametrize("concurrency", [0, 4])
+async def test_thousands_of_invocations_leave_nothing_behind(target: tuple[Any, bool], concurrency: int) -> None:
+    app, is_handler = target
+    async with services.running(app, concurrency=concurrency, is_handler=is_handler) as service:
 
-        async def ask(times: int) -> None:
+        async def invoke(times: int) -> None:
             for _ in range(times // 200):
-                for answer in [service.ask() for _ in range(200)]:
-                    await answer.payload()
+                for outcome in [service.request() for _ in range(200)]:
+                    await outcome.payload()
                 service.forget()
             gc.collect()
 
-        await ask(200)
+        await invoke(200)
         tasks, threads, blocks = len(asyncio.all_tasks()), _thread._count(), sys.getallocatedblocks()
-        await ask(2_400)
-        assert sys.getallocatedblocks() - blocks < 240  # not an object in ten invocations, whosever it is
-        tracemalloc.start()  # it is slow, but knows of objects of more than 512 bytes as well
+        await invoke(2_400)
+        assert sys.getallocatedblocks() - blocks < 240  # less than a block in ten invocations
+        tracemalloc.start()  # also counts objects of more than 512 bytes
         before = tracemalloc.take_snapshot()
-        await ask(400)
+        await invoke(400)
         after = tracemalloc.take_snapshot()
         tracemalloc.stop()
         assert len(asyncio.all_tasks()) == tasks
         assert _thread._count() == threads
         own = [stat for stat in after.compare_to(before, "filename") if "/bridge/" in stat.traceback[0].filename]
         assert sum(stat.size_diff for stat in own) < 100_000, own[:5]
+
+
+@pytest.mark.parametrize("concurrency", [0, 1])
+async def test_an_invocation_makes_no_reference_cycles(target: tuple[Any, bool], concurrency: int) -> None:
+    """Without cycles no garbage collection is needed, which would take time between invocations."""
+    app, is_handler = target
+    async with services.running(app, concurrency=concurrency, is_handler=is_handler) as service:
+        for stream in (True, False):
+            source = "function-url" if stream else "http-api"
+            await service.request(source=source).payload()
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(10):
+                    await service.request(source=source).payload()
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                kinds = {type(each).__name__ for each in gc.garbage}
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+            assert kinds & {"Invocation", "Context", "SentResponse", "RuntimeCycle", "Scope"} == set()

@@ -12,52 +12,45 @@ import snapshot_restore_py as registry
 
 from bridge.runtime.api import RuntimeApi
 from bridge.runtime.snapshot import take_snapshot
-from tests.runtime.scripted import OK, refusal, scripted
+from tests.runtime.scripted import ACCEPTED, reply, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RESTORED = refusal(200, "")
+RESTORED = reply(200, "")
 
 
 @pytest.fixture(autouse=True)
-def _hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
+def _hooks() -> Iterator[None]:
     yield
     registry.get_before_snapshot().clear()
     registry.get_after_restore().clear()
 
 
-async def taken(*answers: bytes) -> tuple[int, list[tuple[str, Any]]]:
-    """The exit status, and what the API was asked."""
-    async with scripted(*answers) as server:
+async def snapshot(*replies: bytes) -> tuple[int, list[tuple[str, Any]]]:
+    """Take a snapshot, and return the exit status and the requests with their JSON."""
+    async with scripted(*replies) as server:
         api = RuntimeApi(server.address)
         try:
-            status = await take_snapshot(api)
+            status = await asyncio.to_thread(take_snapshot, api, asyncio.run)
         finally:
             api.close()
-    asked = [(asked.line.split(" ")[1].rpartition("runtime/")[2], asked.body) for asked in server.asked]
-    return status, [(place, json.loads(body) if body else None) for place, body in asked]
+    return status, [(request.path, json.loads(request.body or b"null")) for request in server.requests]
 
 
-async def test_without_snapstart_nothing_is_asked_and_no_hook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-    registry.register_before_snapshot(lambda: pytest.fail("ran"))
-    assert await taken() == (0, [])
-
-
-async def test_hooks_run_around_the_restore_the_first_ones_backwards() -> None:
-    ran: list[str] = []
+async def test_hooks_run_before_the_snapshot_in_reverse_order_and_after_the_restore_in_order() -> None:
+    calls: list[str] = []
 
     async def later(name: str) -> None:
-        ran.append(name)
+        calls.append(name)
 
-    registry.register_before_snapshot(ran.append, "opened first, closed last")
+    registry.register_before_snapshot(calls.append, "opened first, closed last")
     registry.register_before_snapshot(later, name="closed first")
-    registry.register_after_restore(ran.append, "one")
+    registry.register_after_restore(calls.append, "one")
     registry.register_after_restore(later, "two")
-    assert await taken(RESTORED) == (0, [("restore/next", None)])
-    assert ran == ["closed first", "opened first, closed last", "one", "two"]
+
+    assert await snapshot(RESTORED) == (0, [("/restore/next", None)])
+    assert calls == ["closed first", "opened first, closed last", "one", "two"]
 
 
 async def test_a_hook_that_fails_before_the_snapshot_is_an_init_error() -> None:
@@ -65,31 +58,37 @@ async def test_a_hook_that_fails_before_the_snapshot_is_an_init_error() -> None:
         raise OSError("cannot close")
 
     registry.register_before_snapshot(fail)
-    status, ((place, told),) = await taken(OK)
-    assert (status, place, told["errorType"]) == (64, "init/error", "Runtime.BeforeSnapshotError")
-    assert "cannot close" in told["errorMessage"]
+
+    status, ((path, report),) = await snapshot(ACCEPTED)
+
+    assert (status, path, report["errorType"]) == (64, "/init/error", "Runtime.BeforeSnapshotError")
+    assert "cannot close" in report["errorMessage"]
 
 
 async def test_a_hook_that_fails_after_the_restore_is_a_restore_error() -> None:
-    def fail() -> None:
+    async def fail() -> None:
         raise OSError("cannot open")
 
     registry.register_after_restore(fail)
-    status, (_, (place, told)) = await taken(RESTORED, OK)
-    assert (status, place, told["errorType"]) == (65, "restore/error", "Runtime.AfterRestoreError")
+
+    status, (_, (path, report)) = await snapshot(RESTORED, ACCEPTED)
+
+    assert (status, path, report["errorType"]) == (65, "/restore/error", "Runtime.AfterRestoreError")
 
 
-async def test_without_the_package_of_hooks_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_package_snapshot_restore_py_there_are_no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "snapshot_restore_py", None)
-    assert await taken(RESTORED) == (0, [("restore/next", None)])
+
+    assert await snapshot(RESTORED) == (0, [("/restore/next", None)])
 
 
-async def test_a_hook_may_run_a_loop_of_its_own() -> None:
-    ran: list[str] = []
+async def test_a_hook_may_run_an_event_loop() -> None:
+    calls: list[str] = []
 
     async def later() -> None:
-        ran.append("ran")
+        calls.append("ran")
 
     registry.register_before_snapshot(lambda: asyncio.run(later()))
-    assert await taken(RESTORED) == (0, [("restore/next", None)])
-    assert ran == ["ran"]
+
+    assert await snapshot(RESTORED) == (0, [("/restore/next", None)])
+    assert calls == ["ran"]

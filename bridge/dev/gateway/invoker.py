@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bridge.dev.gateway.context import LocalContext
@@ -13,10 +12,11 @@ from bridge.dev.gateway.payloads import through_lambda
 from bridge.dev.gateway.streaming import StreamedAnswer, read_stream
 from bridge.handlers import Handler
 from bridge.logs import logger
-from bridge.runtime.call import call, give_loop
+from bridge.runtime.threads import call_in_thread, handler_threads, is_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import ThreadPoolExecutor
 
     from bridge.dev.gateway.models import FrontDoor
 
@@ -134,8 +134,10 @@ class FunctionInvoker:
         try:
             if isinstance(handler, Handler) and handler.is_async:
                 result = await handler.answer(event, context)
+            elif is_async(handler):
+                result = await handler(event, context)
             else:
-                result = await call(handler, event, context, self._threads)
+                result = await call_in_thread(self._threads, handler, event, context)
             if isinstance(result, ReceivedStream):
                 return await read_stream(result, self._front_door)
             return through_lambda(result, self._front_door.failed)
@@ -175,4 +177,4 @@ class FunctionInvoker:
             self._threads = self._new_threads()
 
     def _new_threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._thread_count, "bridge function", initializer=give_loop)
+        return handler_threads(self._thread_count)

@@ -1,0 +1,74 @@
+"""A response of a WSGI application that is streamed while its iterable yields it."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from bridge.bodies import as_bytes
+from bridge.deadline import watcher
+from bridge.errors import InterfaceError
+from bridge.response import Response
+from bridge.runtime.connection import run
+from bridge.wsgi.call import LAMBDA_HANDLER_HINT, StartResponse
+from bridge.wsgi.environ import environ_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from bridge.runtime.responses import SentResponse
+
+
+def stream(app: WSGIApplication, sent: SentResponse) -> Response:
+    """Call *app* and stream its response; shortly before Lambda's deadline it is ended without the application.
+
+    Raises:
+        BaseException: the application's own, after ``close()`` was called; OSError if the client has disconnected.
+    """
+    start_response = _StreamingStartResponse(sent)
+    watcher.begin(sent.scope, start_response.time_out)
+    try:
+        result = app(environ_of(sent.scope), start_response)
+        try:
+            for part in result:
+                start_response.write(part)
+            start_response.send(b"", is_complete=True)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+    finally:
+        watcher.end(sent.scope)
+    return start_response
+
+
+class _StreamingStartResponse(StartResponse):
+    """``start_response`` that sends the response: the headers with the first byte of the body, or with its end."""
+
+    __slots__ = ("_lock", "_sent")
+
+    def __init__(self, sent: SentResponse) -> None:
+        super().__init__()
+        self._sent = sent
+        self._lock = Lock()
+
+    def write(self, data: bytes, /) -> None:
+        if data:
+            self.send(data if type(data) is bytes else as_bytes(data))
+
+    def time_out(self, _: object) -> None:
+        """End the response, unless a part of it is just being sent. Called in the deadline watcher's thread."""
+        if self._lock.acquire(blocking=False):
+            try:
+                run(self._sent.conclude(Response.plain(504, "Gateway Timeout")))
+            finally:
+                self._lock.release()
+
+    def send(self, part: bytes, *, is_complete: bool = False) -> None:
+        if not self.status_text:
+            raise InterfaceError(
+                f"The application sent a body, or ended, before it called start_response.{LAMBDA_HANDLER_HINT}"
+            )
+        self.is_body_started = True
+        with self._lock:
+            run(self._sent.write(self, part, is_complete=is_complete))
