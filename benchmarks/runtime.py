@@ -1,9 +1,9 @@
 """Measures an invocation under the bridge's runtime, compared with AWS's own client.
 
 Both clients are processes that poll a Runtime API, which this process serves with as little code as they need. They are
-measured in turns: a few hundred invocations one after the other; then 32 invocations at once, in one process of the
-bridge and in as many processes as AWS's client forks. Two further parts measure the HTTP of one invocation, and the
-delay of a streamed response.
+measured in turns: the processor time of a few hundred invocations one after the other; then 32 invocations at once, in
+one process of the bridge and in as many processes as AWS's client forks. Two further parts measure the HTTP of one
+invocation, and the delay of a streamed response.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def report(results: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     http = [[name, f"{times['µs']:.0f}"] for name, times in results["http"].items()]
     stream = [[name, f"{times['median']:.1f}", f"{times['worst']:.1f}"] for name, times in results["stream"].items()]
     return [
-        "### The runtime: µs per invocation, one after the other",
+        "### The runtime: µs of processor time per invocation, one after the other",
         table(["", AWS, BRIDGE, "ratio"], invocations),
         f"### The runtime: {AT_ONCE} requests at once that wait 100 ms each",
         table(["", "processes", "ms", "MB"], at_once),
@@ -170,14 +170,16 @@ def report(results: dict[str, dict[str, dict[str, float]]]) -> list[str]:
 async def _one_by_one(handler: str, rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {AWS: [], BRIDGE: []}
     async with contextlib.AsyncExitStack() as functions:
-        order = [(name, (await functions.enter_async_context(_function(name, handler)))[0]) for name in (AWS, BRIDGE)]
+        order = [(name, *await functions.enter_async_context(_function(name, handler))) for name in (AWS, BRIDGE)]
         for number in range(rounds + 1):
             order.append(order.pop(0))
-            for name, api in order:
+            for name, api, pid in order:
                 await api.wait_for_pollers(1)
-                seconds = await api.run(_BATCH)
+                before = _processor_seconds(pid)
+                await api.run(_BATCH)
+                await api.wait_for_pollers(1)
                 if number:
-                    times[name].append(seconds / _BATCH * 1e6)
+                    times[name].append((_processor_seconds(pid) - before) / _BATCH * 1e6)
     return {name: median(each) for name, each in times.items()}
 
 
@@ -228,6 +230,12 @@ def _process_tree(pid: int) -> list[int]:
                 if parent == pid:
                     pids += _process_tree(int(entry.name))
     return pids
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, which the kernel counts in nanoseconds for each thread."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def _megabytes(pid: int) -> float:
