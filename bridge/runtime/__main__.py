@@ -33,12 +33,7 @@ _ENTRY_POINTS = ("bridge.entrypoint.handler", "wsgi_handler.handler", "wsgi.hand
 
 
 def main(arguments: list[str], set_up_logging: Callable[[Mapping[str, str]], None] = set_up_logging) -> int:
-    """Run the function until Lambda ends the process, and return the exit status.
-
-    Args:
-        arguments: of the command line.
-        set_up_logging: is called with the environment variables.
-    """
+    """Run the function until Lambda ends the process, and return the exit status."""
     address = os.environ.get("AWS_LAMBDA_RUNTIME_API")
     if not address or len(arguments) > 1 or arguments[:1] in (["-h"], ["--help"]):
         print(__doc__, file=sys.stderr)

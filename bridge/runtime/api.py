@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 class RuntimeApi(Connection):
-    """The Runtime API for one invocation at a time; its coroutines raise ApiError.
-
-    Args:
-        address: ``host:port``, the value of ``AWS_LAMBDA_RUNTIME_API``.
-    """
+    """The Runtime API at ``host:port``, for one invocation at a time; its coroutines raise ApiError."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)

@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 
 class RuntimeCycle(RequestCycle):
-    """The application's ``receive`` and ``send`` for a request to the runtime.
-
-    Args:
-        sent: takes the response.
-        application: the ASGI application, if it runs on its own event loop; None if it runs on the runtime's.
-    """
+    """The ``receive`` and ``send`` of an ASGI application; an *application* that runs on its own loop is passed."""
 
     __slots__ = ("_application", "_is_sent", "_sent")
 

@@ -30,12 +30,7 @@ _SPARE_THREADS = 32
 
 
 class ConcurrentRuntime(Runtime):
-    """Answers several invocations at once: ASGI applications and async handlers on one loop, the others in threads.
-
-    Args:
-        handler, address, stream: those of a :class:`Runtime`.
-        concurrency: the largest number of invocations at once.
-    """
+    """Answers several invocations at once: ASGI applications and async handlers on one loop, the others in threads."""
 
     def __init__(
         self, handler: Callable[[Any, Any], Any], address: str, *, stream: bool = False, concurrency: int

@@ -57,11 +57,8 @@ class Connection:
     The coroutines wait in the calling thread (see :func:`run`), and between :meth:`attach` and :meth:`detach` on an
     event loop. If one is cancelled there, the next one sends what is left and discards the reply.
 
-    Args:
-        address: ``host:port``.
-
     Attributes:
-        is_polling: set while :meth:`stop` ends a request.
+        is_polling: set for requests that :meth:`stop` may end.
         is_stopped: whether :meth:`stop` was called.
     """
 

@@ -21,12 +21,8 @@ _CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code
 class Invocation:
     """One invocation, as the Runtime API sends it.
 
-    Args:
-        headers: the headers of the API's reply, by lower-case name.
-        body: its body, which is the event.
-
     Attributes:
-        headers, body: the arguments.
+        headers, body: of the API's reply, the headers by lower-case name; the body is the event.
         request_id: Lambda's request ID.
         id: is sent back with the response where many invocations are in flight; ``""`` elsewhere.
         trace_id: X-Ray's trace header, ``""`` without one.

@@ -22,7 +22,6 @@ from bridge.runtime.protocol import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import Awaitable, Callable
     from typing import Any
 
@@ -57,7 +56,6 @@ class Runtime:
         self._stream = stream
         self._apis = [RuntimeApi(address)]
         self._loop_runner: LoopRunner | None = None
-        self._event_loop: AbstractEventLoop | None = None
         self._status = 0
         self._is_ending = False  # an event loop cancels the invocations that are left
 
@@ -67,8 +65,7 @@ class Runtime:
         if self._application is not None:
             self._application.startup()
         elif (asyncio := sys.modules.get("asyncio")) is not None:  # the function may call asyncio.get_event_loop()
-            self._event_loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self._event_loop)
+            asyncio.set_event_loop(self._own_loop_runner().loop)
 
     def run(self) -> int:
         """Answer invocations until :meth:`stop` is called, and return the exit status; raises ApiError."""
@@ -79,10 +76,7 @@ class Runtime:
         return self._status
 
     def stop(self, status: int = 0) -> None:
-        """Let :meth:`run` return *status* when the current invocations are answered.
-
-        May be called by a signal handler or another thread.
-        """
+        """Let :meth:`run` return *status* soon. May be called by a signal handler or another thread."""
         self._status = self._status or status
         for api in self._apis:
             api.stop()
@@ -94,8 +88,6 @@ class Runtime:
             self._application.close()
         if self._loop_runner is not None:
             self._loop_runner.close()
-        if self._event_loop is not None:
-            self._event_loop.close()
         for api in self._apis:
             api.close()
 
@@ -103,11 +95,14 @@ class Runtime:
         """Return the result of an awaitable, on the function's event loop."""
         if self._asgi is not None:
             return self._asgi.run(awaitable)
+        return self._own_loop_runner().run(awaitable)
+
+    def _own_loop_runner(self) -> LoopRunner:
         if self._loop_runner is None:
             from bridge.asgi.loop import new_loop_runner
 
             self._loop_runner = new_loop_runner()
-        return self._loop_runner.run(awaitable)
+        return self._loop_runner
 
     async def _answer(self, invocation: Invocation, api: RuntimeApi) -> None:
         """Answer one invocation, in a context of its own, and call the function's callbacks for each response."""
