@@ -644,7 +644,7 @@ async def test_thousands_of_invocations_leave_nothing_behind(target: tuple[Any, 
                 service.forget()
             gc.collect()
 
-        await invoke(200)
+        await invoke(1_000)  # caches fill
         tasks, threads, blocks = len(asyncio.all_tasks()), _thread._count(), sys.getallocatedblocks()
         await invoke(2_400)
         assert sys.getallocatedblocks() - blocks < 240  # less than a block in ten invocations
