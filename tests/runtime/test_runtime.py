@@ -647,7 +647,7 @@ async def test_thousands_of_invocations_leave_nothing_behind(target: tuple[Any, 
         await invoke(1_000)  # caches fill
         tasks, threads, blocks = len(asyncio.all_tasks()), _thread._count(), sys.getallocatedblocks()
         await invoke(2_400)
-        assert sys.getallocatedblocks() - blocks < 240  # less than a block in ten invocations
+        assert sys.getallocatedblocks() - blocks < 600  # a block in four invocations; with threads they vary by 300
         tracemalloc.start()  # also counts objects of more than 512 bytes
         before = tracemalloc.take_snapshot()
         await invoke(400)
