@@ -52,9 +52,17 @@ class LocalContext:
         self.created = time.monotonic()
         self.restart_clock(seconds)
         self.function_name = function_name
-        self.invoked_function_arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function_name}"
-        self.log_group_name = f"/aws/lambda/{function_name}"
         self.aws_request_id = str(uuid.uuid4())
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The ARN of the function."""
+        return f"arn:aws:lambda:us-east-1:123456789012:function:{self.function_name}"
+
+    @property
+    def log_group_name(self) -> str:
+        """The log group of the function."""
+        return f"/aws/lambda/{self.function_name}"
 
     def restart_clock(self, seconds: float) -> None:
         """Set the deadline to *seconds* from now, for an invocation that had to wait for a process."""

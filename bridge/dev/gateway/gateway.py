@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import traceback
 from contextlib import suppress
@@ -24,7 +25,7 @@ from bridge.dev.gateway.events import strip_prefix
 from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.invoker import FunctionInvoker
 from bridge.dev.gateway.models import Answer, Door, RefusedError, Request, json_answer
-from bridge.dev.gateway.payloads import through_json, through_lambda
+from bridge.dev.gateway.payloads import lambda_json
 from bridge.dev.gateway.routes import match
 from bridge.dev.gateway.streaming import StreamedAnswer
 from bridge.errors import SettingError
@@ -54,8 +55,9 @@ class AccessRecord:
         request: the client's request.
         source: the front door.
         answer: the answer that the client got; its status is 0 until there is one.
-        event: the event; None if the front door answered without the function.
-        payload: the payload, or a stream's prelude; None if there is none.
+        event_json: the event as JSON; ``""`` if the front door answered without the function.
+        payload_json: the payload, or a stream's prelude, as JSON; ``""`` if there is none.
+        encoding: how the payload has the body: ``"text"``, ``"base64"``, ``"stream"``; or ``"-"`` without a payload.
         seconds: how long the request took, after its body had come.
         compose_seconds, handler_seconds, interpret_seconds: how long the front door took to make the event, the
             function to answer, and the front door to make the answer.
@@ -72,8 +74,9 @@ class AccessRecord:
     request: Request
     source: str = ""
     answer: Answer = field(default_factory=lambda: Answer(0))
-    event: Any = None
-    payload: Any = None
+    event_json: str = ""
+    payload_json: str = ""
+    encoding: str = "-"
     seconds: float = 0.0
     compose_seconds: float = 0.0
     handler_seconds: float = 0.0
@@ -86,6 +89,16 @@ class AccessRecord:
     started: float = field(default_factory=time.time)
     number: int = 0
     replay_of: int = 0
+
+    @property
+    def event(self) -> Any:
+        """The event, parsed anew; None if the front door answered without the function."""
+        return json.loads(self.event_json) if self.event_json else None
+
+    @property
+    def payload(self) -> Any:
+        """The payload, or a stream's prelude, parsed anew; None if there is none."""
+        return json.loads(self.payload_json) if self.payload_json else None
 
 
 class RequestRecorder(Protocol):
@@ -205,26 +218,30 @@ class Gateway:
         streamed: StreamedAnswer | None = None
         try:
             record.door, record.function = self._route(request)
-            record.event = self._front_door.compose(request, record.door)
-            event = through_json(record.event)
+            # A record stores text: hundreds of events as objects would slow the server down.
+            record.event_json = json.dumps(self._front_door.compose(request, record.door))
+            event = json.loads(record.event_json)
             record.context = self._invoker.new_context(record.function)
             composed = time.perf_counter()
             record.compose_seconds = composed - started
             try:
-                payload = await self._invoker.invoke(record.function, event, record.context)
+                result = await self._invoker.invoke(record.function, event, record.context)
             finally:
                 handled = time.perf_counter()
                 record.handler_seconds = handled - composed
-            if isinstance(payload, StreamedAnswer):
-                streamed, payload = payload, payload.prelude
-                record.streamed = 0
-            record.payload = payload
-            answer = self._interpret(record)
+            if isinstance(result, StreamedAnswer):
+                streamed, payload = result, result.prelude
+                record.payload_json, record.encoding, record.streamed = json.dumps(payload), "stream", 0
+            else:
+                record.payload_json, payload = result, json.loads(result)
+                record.encoding = _encoding(payload)
+            answer = self._interpret(payload, record)
             record.interpret_seconds = time.perf_counter() - handled
         except RefusedError as refusal:
             if streamed is not None:
                 streamed.close()
                 streamed = record.streamed = None
+                record.encoding = "text"
             answer = refusal.answer
         except asyncio.CancelledError:
             if not self._answers_if_cancelled:
@@ -284,19 +301,20 @@ class Gateway:
         with recorded_decisions() as decisions, suppress(RefusedError):
             door, _ = self._route(record.request)
             self._front_door.compose(record.request, door)
-            if record.payload is not None:
+            if record.payload_json:
+                payload = record.payload
                 if record.streamed is None:
-                    through_lambda(record.payload, self._front_door.failed)
-                self._interpret(record)
+                    lambda_json(payload, self._front_door.failed)
+                self._interpret(payload, record)
         return decisions
 
-    def _interpret(self, record: AccessRecord) -> Answer:
-        """Return the answer for the payload of *record*, or for the prelude of its stream."""
+    def _interpret(self, payload: Any, record: AccessRecord) -> Answer:
+        """Return the answer for *payload*, which is a prelude if the response of *record* is a stream."""
         assert record.door is not None
         if record.streamed is not None and self._front_door.interpret_prelude is not None:
-            answer = self._front_door.interpret_prelude(record.payload)
+            answer = self._front_door.interpret_prelude(payload)
         else:
-            answer = self._front_door.interpret(record.payload, record.request, record.door)
+            answer = self._front_door.interpret(payload, record.request, record.door)
         return answer if self._cors is None else add_headers(self._cors, record.request, answer)
 
     def _route(self, request: Request) -> tuple[Door, str]:
@@ -344,3 +362,11 @@ class Gateway:
         for lifespan in lifespans:
             await lifespan.close_here()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _encoding(payload: Any) -> str:
+    """Return how *payload* has the body: ``text``, ``base64``, or ``-`` without a payload."""
+    if not isinstance(payload, dict):
+        return "-" if payload is None else "text"
+    is_base64 = payload.get("isBase64Encoded") or payload.get("bodyEncoding") == "base64"
+    return "base64" if is_base64 else "text"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.invocation import FunctionError, ReceivedStream
 from bridge.dev.gateway.models import RefusedError
-from bridge.dev.gateway.payloads import through_lambda
+from bridge.dev.gateway.payloads import lambda_json
 from bridge.dev.gateway.streaming import StreamedAnswer, read_stream
 from bridge.handlers import Handler
 from bridge.logs import logger
@@ -84,7 +84,7 @@ class FunctionInvoker:
             context: of :meth:`new_context`.
 
         Returns:
-            The payload, as read from JSON, or a :class:`StreamedAnswer`.
+            The payload as JSON, or a :class:`StreamedAnswer`.
 
         Raises:
             RefusedError: the function failed, exceeded Lambda's limit, or did not answer in time.
@@ -140,7 +140,7 @@ class FunctionInvoker:
                 result = await call_in_thread(self._threads, handler, event, context)
             if isinstance(result, ReceivedStream):
                 return await read_stream(result, self._front_door)
-            return through_lambda(result, self._front_door.failed)
+            return lambda_json(result, self._front_door.failed)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             return error
 

@@ -44,6 +44,15 @@ def through_lambda(result: Any, failed: Answer) -> Any:
     """Return a function's result as Lambda passes it on: converted to JSON and back, up to Lambda's limit.
 
     Raises:
+        RefusedError, TypeError, ValueError: as :func:`lambda_json`.
+    """
+    return json.loads(lambda_json(result, failed))
+
+
+def lambda_json(result: Any, failed: Answer) -> str:
+    """Return a function's result as the JSON that Lambda passes on, up to Lambda's limit.
+
+    Raises:
         RefusedError: the payload is larger than Lambda's limit.
         TypeError, ValueError: JSON cannot represent the result.
     """
@@ -55,7 +64,7 @@ def through_lambda(result: Any, failed: Answer) -> Any:
             f"the payload has {size} bytes of JSON, but Lambda accepts {LAMBDA_PAYLOAD_LIMIT}; answer with less, or "
             "redirect to S3",
         )
-    return json.loads(text)
+    return text
 
 
 def json_size(value: Any) -> int:

@@ -113,11 +113,11 @@ class StreamedAnswer:
         logger.error(message, request.method, request.path, self.size, self.cut_off)
 
 
-async def read_stream(stream: ReceivedStream, front_door: FrontDoor) -> Any:
+async def read_stream(stream: ReceivedStream, front_door: FrontDoor) -> StreamedAnswer | str:
     """Read the beginning of a streamed response, or all of it where the front door does not stream.
 
     Returns:
-        A :class:`StreamedAnswer`, or the payload.
+        A :class:`StreamedAnswer`, or the payload as JSON.
 
     Raises:
         RefusedError: the front door refuses the response.
@@ -158,7 +158,7 @@ async def _read_prelude(stream: ReceivedStream, failed: Answer) -> StreamedAnswe
     )
 
 
-async def _read_payload(stream: ReceivedStream, failed: Answer) -> Any:
+async def _read_payload(stream: ReceivedStream, failed: Answer) -> str:
     received = bytearray()
     async for chunk in stream:
         received += chunk
@@ -168,7 +168,7 @@ async def _read_payload(stream: ReceivedStream, failed: Answer) -> Any:
                 f"the response has more than {LAMBDA_PAYLOAD_LIMIT} bytes; answer with less, or redirect to S3",
             )
     try:
-        return json.loads(received)
+        return json.dumps(json.loads(received))
     except ValueError:
         raise RefusedError(
             failed,

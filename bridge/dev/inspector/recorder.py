@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.gateway.events import header_size
 from bridge.handlers import Handler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from bridge.dev.gateway.context import LocalContext
     from bridge.dev.gateway.gateway import AccessRecord
@@ -24,6 +25,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_CHUNKS = 1_000
 MAX_CHUNK_BYTES = 256 * 1024
 MAX_PROCESS_EVENTS = 2_000
+# The estimated size of a request's objects without their texts.
+_OBJECTS_SIZE = 5_000
 
 
 @dataclass(slots=True)
@@ -218,28 +221,9 @@ def _store_responses(handler: Handler) -> None:
 def _size_of(entry: Entry) -> int:
     """Return an estimate of the memory that the data of a request takes."""
     record = entry.record
-    size = 2_000 + entry.stored_chunk_bytes + 100 * len(entry.chunks)
-    size += len(record.request.body) + len(record.answer.body) + _size_of_value(record.event)
-    size += _size_of_value(record.payload) + sum(len(name) + len(value) for name, value in record.request.headers)
+    request = record.request
+    size = _OBJECTS_SIZE + entry.stored_chunk_bytes + 100 * len(entry.chunks)
+    size += len(request.body) + len(record.answer.body) + header_size(request) + len(request.target)
+    size += len(record.event_json) + getsizeof(record.payload_json)
     response = None if record.context is None else record.context.response
     return size if response is None else size + len(response.body)
-
-
-def _size_of_value(value: Any) -> int:
-    """Return an estimate of the memory of a value that was read from JSON."""
-    if isinstance(value, str):
-        return getsizeof(value)
-    return sum(map(getsizeof, _leaves(value)))
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the containers, keys and values inside *value*."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        yield item
-        if isinstance(item, dict):
-            yield from item
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)

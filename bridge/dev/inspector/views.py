@@ -51,7 +51,7 @@ def summary(entry: Entry) -> dict[str, Any]:
         "handler": record.handler_seconds,
         "interpret": record.interpret_seconds,
         "size": size,
-        "encoding": "stream" if is_streamed else payload_encoding(record.payload),
+        "encoding": record.encoding,
         "isOver": entry.is_over,
         "isOwnAnswer": bool(record.answer.explanation),
         "hasNote": bool(record.answer.note or record.cut_off),
@@ -59,14 +59,6 @@ def summary(entry: Entry) -> dict[str, Any]:
         "function": record.function,
         "process": None if process is None else process._asdict(),
     }
-
-
-def payload_encoding(payload: Any) -> str:
-    """Return how a payload carries the body: ``text``, ``base64``, or ``-`` without a payload."""
-    if not isinstance(payload, dict):
-        return "-" if payload is None else "text"
-    is_base64 = payload.get("isBase64Encoded") or payload.get("bodyEncoding") == "base64"
-    return "base64" if is_base64 else "text"
 
 
 class Views:

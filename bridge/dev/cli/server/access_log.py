@@ -23,10 +23,8 @@ def log_access(record: AccessRecord, *, verbose: bool) -> None:
         _print_json("event", record.event)
         _print_json("payload", record.payload)
     answer, request = record.answer, record.request
-    size, encoding = len(answer.body), _encoding(record.payload)
-    if record.streamed is not None:
-        size, encoding = record.streamed, "stream"
-    _print_line(request.method, request.target, answer.status, record.seconds, size, encoding)
+    size = len(answer.body) if record.streamed is None else record.streamed
+    _print_line(request.method, request.target, answer.status, record.seconds, size, record.encoding)
 
 
 class AccessLogMiddleware:
@@ -64,14 +62,6 @@ def _print_line(method: str, target: str, status: int, seconds: float, size: int
     line = f"{request} {status} {seconds * 1000:.0f} ms {size} B {encoding}\n"
     sys.stdout.write(line)  # one write, so that lines of several processes do not mix
     sys.stdout.flush()
-
-
-def _encoding(payload: Any) -> str:
-    """Return how *payload* carries the body: ``text``, ``base64``, or ``-`` without a payload."""
-    if not isinstance(payload, dict):
-        return "-" if payload is None else "text"
-    is_base64 = payload.get("isBase64Encoded") or payload.get("bodyEncoding") == "base64"
-    return "base64" if is_base64 else "text"
 
 
 def _print_json(title: str, value: Any) -> None:
