@@ -117,5 +117,6 @@ def _bridge_packages(
             bytecode,
             temporary / "compiled",
             lambda share: on_progress("Adding the bridge", 0.1 + 0.8 * share),
+            level=options.compression_level,
         )
     return packages

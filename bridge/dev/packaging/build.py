@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import is_zipfile
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application import (
@@ -23,7 +23,7 @@ from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, cached_wheel, is_loc
 from bridge.dev.packaging.bytecode import LAYER_FOLDER, TASK_FOLDER, BytecodeOptions, interpreter_finder
 from bridge.dev.packaging.compression import compress_packages
 from bridge.dev.packaging.explain import explain_files, explain_requirements
-from bridge.dev.packaging.image import check_replaceable, is_image_folder, write_image_folder
+from bridge.dev.packaging.image import check_replaceable, write_image_folder
 from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.installer import prepare_requirements
 from bridge.dev.packaging.project_files import ProjectFiles, choose_files, choose_listed_files
@@ -120,7 +120,7 @@ class _Build:
 
     def _choose_project_files(self) -> ProjectFiles:
         options = self._options
-        without = [options.output, options.layer_file, *_earlier_artifacts(options.output.parent)]
+        without = [options.output, options.layer_file]
         if options.file_list is None:
             return choose_files(options.project, options.patterns, without=without)
         return choose_listed_files(options.project, options.file_list, options.patterns, without=without)
@@ -192,6 +192,7 @@ class _Build:
             self._bytecode_options(LAYER_FOLDER if options.layer else TASK_FOLDER),
             self._temporary / "compiled-requirements",
             lambda share: self._on_progress("Packing requirements", 0.4 + 0.4 * share),
+            level=options.compression_level,
         )
         project, invalid_files = compress_packages(
             copies,
@@ -199,6 +200,7 @@ class _Build:
             self._bytecode_options(TASK_FOLDER, columns=True),
             self._temporary / "compiled-project",
             lambda share: self._on_progress("Packing your code", 0.8 + 0.15 * share),
+            level=options.compression_level,
         )
         if invalid_files:
             self._warnings.append(
@@ -265,20 +267,6 @@ def _read_chunks(path: str, source: Path) -> Iterator[bytes]:
             f"{path} cannot be read: {error.strerror}. Make it readable, or leave it out: --exclude "
             f"{shlex.quote(f'/{path}')}"
         ) from None
-
-
-def _earlier_artifacts(folder: Path) -> list[Path]:
-    """Return the artifacts in *folder*, which are left out of the next one."""
-    images = [file.parent for file in folder.glob("*/Dockerfile") if is_image_folder(file.parent)]
-    return [*images, *(file for file in folder.glob("*.zip") if _is_artifact(file))]
-
-
-def _is_artifact(file: Path) -> bool:
-    try:
-        with ZipFile(file) as archive:
-            return not {SETTINGS_FILE, "python/bridge/__init__.py"}.isdisjoint(archive.namelist())
-    except (OSError, BadZipFile):
-        return False
 
 
 def _entries(packages: dict[str, list[ZipEntry]]) -> list[ZipEntry]:

@@ -39,6 +39,8 @@ def _is_zip_of(file: Path, project: Path) -> bool:
         return False
     if not _ZIP_MARKS.isdisjoint(names):
         return True
+    if all(name.startswith("python/") for name in names) and any(".dist-info/" in name for name in names):
+        return True  # the requirements of a layer
     modules = (name for name in names if name.endswith(".py") and name != "setup.py")
     return any((project / name).is_file() for name in modules if not name.startswith(("/", "../")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.dev.packaging.archive import BEST, FAST
 from bridge.dev.packaging.requirements import NOTHING_SELECTED, Selection
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class PackageOptions:
         text_types: media types that are text in addition to the default ones.
         bytecode: whether the artifact contains bytecode.
         fetch_python: whether uv may download the Python that compiles it.
+        best_compression: whether to compress as much as possible, which takes many times as long.
         slim: whether to leave out what a function does not need.
         layer: whether the requirements are written into a zip of their own.
         image: whether the artifact is a folder for ``docker build``.
@@ -52,10 +54,16 @@ class PackageOptions:
     text_types: Sequence[str] = ()
     bytecode: bool = True
     fetch_python: bool = False
+    best_compression: bool = False
     slim: bool = False
     layer: bool = False
     image: bool = False
     explain: bool = False
+
+    @property
+    def compression_level(self) -> int:
+        """The level with which entries are compressed."""
+        return BEST if self.best_compression else FAST
 
     @property
     def layer_file(self) -> Path:

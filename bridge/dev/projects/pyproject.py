@@ -102,6 +102,7 @@ KEYS: dict[str, _Rule] = {
     "pip-args": _strings('pip-args = ["--index-url", "https://pypi.example.com/simple"]'),
     "exclude": _strings('exclude = ["/docs/"]'),
     "include": _strings('include = ["/static/"]'),
+    "best-compression": _SWITCH,
     "slim": _SWITCH,
     "text-types": _strings('text-types = ["application/x-tex"]'),
     "name": _string('name = "shop"'),

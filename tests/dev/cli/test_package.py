@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -44,7 +45,6 @@ from tests.end_to_end.conftest import rie as rie
 from tests.end_to_end.emulator import WITHOUT_ARGUMENT, Emulator
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import CodeType
 
 THIS = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -289,6 +289,29 @@ def test_earlier_artifacts_are_left_out(plain: Path, cache: Path) -> None:
     assert run_package(plain, cache, "app:app", "--image")[0] == 0
     own = {name for name in zip_names(build_zip(plain, cache, "app:app")) if name.startswith("build/")}
     assert own == {"build/index.js", "build/data.zip"}
+    (plain / "build/function.zip").rename(plain / "earlier.zip")
+    status, _, err = run_package(plain, cache, "app:app", "-o", "out/f.zip")
+    assert status == 0
+    assert "Left out, because earlier builds have made them: build/arm-layer.zip, build/arm.zip, build/image, " in err
+    assert {name for name in zip_names(plain / "out/f.zip") if name.endswith(".zip")} == {"build/data.zip"}
+
+
+@pytest.mark.slow
+def test_the_best_compression_is_used_on_request(plain: Path, cache: Path) -> None:
+    write_files(plain, {"words.txt": Path(__file__).read_text() * 3})
+    fast, best = (
+        build_zip(plain, cache, "app:app", *option).stat().st_size for option in ((), ("--best-compression",))
+    )
+    assert best < fast
+
+
+@pytest.mark.slow
+def test_an_artifact_with_too_many_files_is_refused_by_its_name(plain: Path, cache: Path) -> None:
+    (plain / "data").mkdir()
+    for number in range(65_600):
+        (plain / "data" / str(number)).touch()
+    status, _, err = run_package(plain, cache, "app:app", "--no-bytecode")
+    assert (status, err.startswith("bridge: function.zip would contain more than 65,535 files")) == (1, True), err
 
 
 def test_secrets_and_ignored_files_are_left_out_with_a_warning(plain: Path, cache: Path) -> None:

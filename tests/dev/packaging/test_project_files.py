@@ -226,6 +226,7 @@ def test_what_earlier_builds_have_made_is_left_out(tmp_path: Path) -> None:
     artifacts = {
         "out/bridge.zip": [".serverless-wsgi"],
         "out/layer.zip": ["python/bridge/entrypoint.py"],
+        "out/requirements.zip": ["python/flask/app.py", "python/flask-3.1.dist-info/METADATA"],
         "terraform/lambda.ZIP": ["shop/views.py", "other.py"],
         "data/samples.zip": ["samples.txt"],
     }

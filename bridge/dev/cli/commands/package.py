@@ -87,6 +87,8 @@ def add_artifact_options(parser: argparse.ArgumentParser, *, arch: str = "x86_64
         help="include files that .gitignore or the rules for secrets and tests leave out; repeatable")  # fmt: skip
     add("--slim", action=argparse.BooleanOptionalAction, default=False,
         help="leave out boto3, which Lambda's runtime has, and the tests and type stubs of requirements")  # fmt: skip
+    add("--best-compression", action=argparse.BooleanOptionalAction, default=False,
+        help="compress as much as possible, which takes many times as long and saves a few per cent")  # fmt: skip
     add("--bytecode", action=argparse.BooleanOptionalAction, default=True,
         help="compile Python files for the function's Python version")  # fmt: skip
     add("--fetch-python", action="store_true",
@@ -169,6 +171,7 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
         text_types=split_list(options.text_types),
         bytecode=options.bytecode,
         fetch_python=options.fetch_python,
+        best_compression=options.best_compression,
         slim=options.slim,
         layer=options.layer,
         image=options.image,
