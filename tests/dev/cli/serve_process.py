@@ -98,6 +98,11 @@ class ServeProcess:
         return (self._output / "stdout").read_text()
 
     @property
+    def inspector(self) -> str:
+        """The address of the inspector."""
+        return self.wait_for_stderr(r"^Inspector at (\S+)")[1]
+
+    @property
     def stderr(self) -> str:
         """The standard error so far: the server's messages and the log."""
         return (self._output / "stderr").read_text()
