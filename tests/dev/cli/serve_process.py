@@ -48,9 +48,10 @@ class ServeProcess:
 
     Args:
         folder: the project, in which it runs.
-        *arguments: the arguments of ``bridge serve``; ``--port 0`` is added.
+        *arguments: the arguments of ``bridge serve``; ``--port`` is added.
         command: words to add after all of them.
         waits_for_greeting: whether to wait until it serves; if not, there is no ``url``.
+        port: the port; 0 for any free one.
         **env: more environment variables.
 
     Attributes:
@@ -60,13 +61,19 @@ class ServeProcess:
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, command: Sequence[str] = (), waits_for_greeting: bool = True, **env: str
+        self,
+        folder: Path,
+        *arguments: str,
+        command: Sequence[str] = (),
+        waits_for_greeting: bool = True,
+        port: int = 0,
+        **env: str,
     ) -> None:
         self._output = folder / f"serve-{time.monotonic_ns()}"
         self._output.mkdir()
         with (self._output / "stdout").open("wb") as stdout, (self._output / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(
-                [BRIDGE, "serve", *arguments, "--port", "0", *command],
+                [BRIDGE, "serve", *arguments, "--port", str(port), *command],
                 cwd=folder,
                 env=environment(**env),
                 stdin=subprocess.DEVNULL,

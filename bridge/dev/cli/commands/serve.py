@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
             from bridge.dev.cli.server.inspector_server import listen_for_inspector
 
             options.inspector_listener = cleanup.enter_context(listen_for_inspector(options.port)).fileno()
+            options.inspector_file = cleanup.enter_context(tempfile.TemporaryFile()).fileno()
         options.port = listener.getsockname()[1]
         if options.debugger and not _is_local(options.host):
             print_message(

@@ -11,6 +11,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.dev.inspector import InspectorApplication
 
 # The inspector's port is that of the front door and this number, if it is free: a bookmark stays valid.
@@ -46,10 +48,12 @@ class InspectorServer:
     Args:
         app: the inspector.
         listener: a socket that listens on the loopback interface.
+        on_close: called when the server closes.
     """
 
-    def __init__(self, app: InspectorApplication, listener: socket.socket) -> None:
+    def __init__(self, app: InspectorApplication, listener: socket.socket, on_close: Callable[[], None]) -> None:
         self._app = app
+        self._on_close = on_close
         self._listener = listener
         self._state = ServerState()
         self._server: asyncio.Server | None = None
@@ -78,6 +82,7 @@ class InspectorServer:
             return
         self._server.close()
         self._app.close()
+        self._on_close()
         for connection in list(self._state.connections):
             transport = getattr(connection, "transport", None)
             if transport is not None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 from bridge.dev.cli.options import front_door_settings
@@ -20,7 +21,7 @@ from bridge.dev.cli.server.inspector_server import InspectorServer
 from bridge.dev.cli.server.reloader import ARGUMENTS_VARIABLE
 from bridge.dev.cli.server.uvicorn_server import DevelopmentServer
 from bridge.dev.errors import CommandError
-from bridge.dev.inspector import InspectorApplication, Recorder, Served
+from bridge.dev.inspector import InspectorApplication, Recorder, Served, handover
 from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import BridgeError
 
@@ -44,7 +45,7 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
         UsageError: an option does not apply to the project's front door.
     """
     set_up_logging(full_tracebacks=options.verbose)
-    recorder = Recorder() if options.inspector_listener is not None else None
+    recorder = _recorder(options)
     try:
         application = make_application(options, recorder)
     except Exception as error:
@@ -82,10 +83,10 @@ def serve_error(listener: socket.socket, options: argparse.Namespace, report: st
     """
     print_message("The next change of code restarts the server (press Ctrl-C to stop).")
     app = AccessLogMiddleware(ErrorPageApplication(report if options.debugger else ""))
-    inspector = None
-    if options.inspector_listener is not None:
+    inspector, recorder = None, _recorder(options)
+    if recorder is not None:
         served = Served("The application cannot be served.", _url(options, with_prefix=False))
-        inspector = _inspector(options, Recorder(), served)
+        inspector = _inspector(options, recorder, served)
     server = DevelopmentServer(app, "", argparse.Namespace(**vars(options) | {"plain": True}), inspector=inspector)
     _run(server, listener)
     return server.exit_status
@@ -132,9 +133,19 @@ def _stop_with_parent(pipe: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _recorder(options: argparse.Namespace) -> Recorder | None:
+    """Return a recorder with the requests of the process before; None without an inspector."""
+    if options.inspector_listener is None:
+        return None
+    recorder = Recorder()
+    handover.load(recorder, options.inspector_file)
+    return recorder
+
+
 def _inspector(options: argparse.Namespace, recorder: Recorder, served: Served) -> InspectorServer:
     listener = socket.socket(fileno=os.dup(options.inspector_listener))  # asyncio closes it with the server
-    return InspectorServer(InspectorApplication(recorder, served), listener)
+    save = partial(handover.save, recorder, options.inspector_file)
+    return InspectorServer(InspectorApplication(recorder, served), listener, save)
 
 
 def _url(options: argparse.Namespace, *, with_prefix: bool = True) -> str:

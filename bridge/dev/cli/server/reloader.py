@@ -114,7 +114,7 @@ class ServerProcess:
         environment = os.environ | {ARGUMENTS_VARIABLE: json.dumps(arguments)}
         descriptors = [listener.fileno(), read_end]
         if options.inspector_listener is not None:
-            descriptors.append(options.inspector_listener)
+            descriptors += [options.inspector_listener, options.inspector_file]
         self._process = subprocess.Popen(_COMMAND, pass_fds=descriptors, env=environment)  # noqa: S603 - a constant
         os.close(read_end)
 
