@@ -242,6 +242,8 @@ class Gateway:
                 streamed.close()
                 streamed = record.streamed = None
                 record.encoding = "text"
+            if record.context is None:
+                record.compose_seconds = time.perf_counter() - started
             answer = refusal.answer
         except asyncio.CancelledError:
             if not self._answers_if_cancelled:

@@ -108,7 +108,7 @@ def base_event(request: Request, door: Door, path: str, rest: str, *, version: s
     content_type = request.header("content-type")
     is_binary = any(_matches(content_type, pattern) for pattern in door.binary_media_types)
     types = ", ".join(door.binary_media_types) or "none are configured"
-    rule = f"REST APIs send what matches their binaryMediaTypes as base64, and other bodies as text ({types})"
+    rule = f"REST APIs send what matches their binaryMediaTypes ({types}) as base64, and other bodies as text"
     body, is_base64 = encode_body(request.body, is_text=not is_binary, rule=rule)
     resource, parameters = "/{proxy+}", {"proxy": rest.strip("/")}
     if door.route is not None:

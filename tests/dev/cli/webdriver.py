@@ -5,6 +5,7 @@ The protocol is JSON over HTTP: https://www.w3.org/TR/webdriver2/
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -101,6 +102,25 @@ class Chromium:
     def click(self, selector: str) -> None:
         """Click on an element."""
         self._send("POST", f"{self._find(selector)}/click")
+
+    def press(self, key: str) -> None:
+        """Press a key; the protocol has a character for each special key, such as ``"\\ue007"`` for Enter."""
+        actions = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
+        self._send("POST", f"{self._session}/actions", actions=[{"type": "key", "id": "keyboard", "actions": actions}])
+
+    def set_size(self, width: int, height: int, *, scale: float = 1) -> None:
+        """Set the size of the page's viewport in CSS pixels, and how many pixels of a screenshot each has."""
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+        )
+
+    def screenshot(self) -> bytes:
+        """Return a picture of the viewport as PNG."""
+        return base64.b64decode(self._send("GET", f"{self._session}/screenshot"))
+
+    def command(self, name: str, **parameters: Any) -> Any:
+        """Send a command of Chromium's own protocol: https://chromedevtools.github.io/devtools-protocol/."""
+        return self._send("POST", f"{self._session}/goog/cdp/execute", cmd=name, params=parameters)
 
     def delete_cookies(self) -> None:
         """Delete the cookies of the page."""

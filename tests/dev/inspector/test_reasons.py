@@ -49,7 +49,7 @@ def test_the_rule_for_the_body_of_the_payload(path: str, reason: str) -> None:
     [
         ("http-api", "application/json", "text: text/*, JSON, XML and JavaScript are sent as text"),
         ("http-api", "image/png", "base64: text/*, JSON, XML and JavaScript are sent as text"),
-        ("rest-api", "image/png", "text: REST APIs send what matches their binaryMediaTypes as base64"),
+        ("rest-api", "image/png", "text: REST APIs send what matches their binaryMediaTypes (none"),
         ("alb", "image/png", "base64: load balancers send text/*"),
         ("edge", "text/plain", "base64: CloudFront sends every body as base64"),
     ],

@@ -50,6 +50,19 @@ function milliseconds(seconds) {
   return `${value >= 100 ? Math.round(value) : value >= 10 ? value.toFixed(1) : value.toFixed(2)} ms`;
 }
 
+function count(number, name) {
+  return `${number} ${name}${number === 1 ? "" : "s"}`;
+}
+
+/** Returns the names and seconds of the parts of a request's time. */
+function timeParts(summary) {
+  const parts = ["compose", "handler", "interpret"].map((name) => [name, summary[name]]);
+  if (summary.encoding === "stream" && summary.isOver) {
+    parts.push(["stream", summary.seconds - summary.compose - summary.handler - summary.interpret]);
+  }
+  return parts;
+}
+
 function bytes(size) {
   if (size < 10000) return `${size} B`;
   return size < 1024 * 1024 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1024 / 1024).toFixed(1)} MiB`;
@@ -82,9 +95,9 @@ function statusTag(summary) {
 
 function timeBar(summary) {
   const bar = make("span", { class: "times" });
-  for (const part of ["compose", "handler", "interpret"]) {
+  for (const [part, seconds] of timeParts(summary)) {
     const piece = make("span", { class: part });
-    piece.style.flexGrow = String(Math.max(summary[part], 0) * 1e6); // the sum must be at least 1 to fill the bar
+    piece.style.flexGrow = String(Math.max(seconds, 0) * 1e6); // the sum must be at least 1 to fill the bar
     bar.append(piece);
   }
   return bar;
@@ -130,7 +143,7 @@ function updateList() {
     visible += row.hidden ? 0 : 1;
   }
   const total = requests.size;
-  byId("count").textContent = total === 0 ? "" : visible === total ? `${total} requests` : `${visible} of ${total} requests`;
+  byId("count").textContent = total === 0 ? "" : visible === total ? count(total, "request") : `${visible} of ${count(total, "request")}`;
   const empty = byId("empty");
   empty.hidden = visible > 0;
   if (total > 0) empty.textContent = "No request matches.";
@@ -250,7 +263,7 @@ function limitsSection(view) {
 function chunksSection(view) {
   const end = Math.max(view.summary.seconds, ...view.chunks.map((chunk) => chunk.seconds), 0.001);
   const largest = Math.max(...view.chunks.map((chunk) => chunk.size), 1);
-  const label = `${view.chunkCount} chunks, ${bytes(view.summary.size)} in ${milliseconds(end)}`;
+  const label = `${count(view.chunkCount, "chunk")}, ${bytes(view.summary.size)} in ${milliseconds(end)}`;
   const chart = makeSvg("svg", { class: "chart", viewBox: "0 0 1000 96", role: "img", "aria-label": label });
   chart.append(makeSvg("line", { class: "grid", x1: 0, y1: 76, x2: 1000, y2: 76 }));
   for (const chunk of view.chunks) {
@@ -264,7 +277,7 @@ function chunksSection(view) {
   view.chunks.forEach((chunk, index) => table.append(make("tr", {},
     make("td", { class: "number" }, String(index + 1)), make("td", { class: "number" }, milliseconds(chunk.seconds)),
     make("td", { class: "number" }, bytes(chunk.size)),
-    make("td", { class: "code" }, chunk.text === null ? "not stored" : chunk.text))));
+    make("td", { class: "code" }, chunk.text === null ? "not stored" : chunk.text.trimEnd()))));
   const head = make("tr", {}, ...["Chunk", "After", "Size"].map((text) => make("th", { class: "number" }, text)), make("th", {}, "Content"));
   return make("section", { class: "section", id: "chunks" },
     make("h3", {}, "Stream", make("span", { class: "quiet" }, label)),
@@ -383,8 +396,8 @@ function heading(view) {
   const line = make("p", { class: "facts" }, ...facts.map((text) => make("span", {}, text)));
   if (summary.replayOf) line.append(make("a", { href: `#${summary.replayOf}` }, `Replay of #${summary.replayOf}`));
   const keys = make("p", { class: "keys" });
-  for (const part of ["compose", "handler", "interpret"]) {
-    keys.append(make("span", { class: `key ${part}` }, `${part} `, make("b", {}, milliseconds(summary[part]))));
+  for (const [part, seconds] of timeParts(summary)) {
+    keys.append(make("span", { class: `key ${part}` }, `${part} `, make("b", {}, milliseconds(seconds))));
   }
   keys.append(make("span", {}, "total ", make("b", {}, summary.isOver ? milliseconds(summary.seconds) : "in flight")));
   const bar = timeBar(summary);
@@ -466,7 +479,8 @@ function renderProcesses() {
     const y = (count) => 130 - (count / highest) * 112;
     const colds = processes.filter((event) => event.state === "starting");
     const most = Math.max(...points.map((point) => point.inFlight));
-    const label = `${colds.length} cold starts; at most ${Math.max(...points.map((point) => point.processes))} processes and ${most} requests at once`;
+    const mostProcesses = Math.max(...points.map((point) => point.processes));
+    const label = `${count(colds.length, "cold start")}; at most ${mostProcesses} process${mostProcesses === 1 ? "" : "es"} and ${count(most, "request")} at once`;
     const chart = makeSvg("svg", { class: "chart", viewBox: "0 0 1000 156", role: "img", "aria-label": label });
     for (let count = 0; count <= highest; count += Math.max(1, Math.ceil(highest / 4))) {
       chart.append(makeSvg("line", { class: "grid", x1: 30, x2: 990, y1: y(count), y2: y(count) }),
