@@ -170,7 +170,7 @@ def test_a_lock_for_another_python_is_an_error(poetry: str, index: Index, cache:
         (["--extra", "more"], {"cups", "milk"}),
         (["--group", "web", "--extra", "more", "--no-group", "web"], {"cups", "milk"}),
     ],
-    ids=" ".join,
+    ids=["no group", "group", "extra", "extra without group"],
 )
 @pytest.mark.parametrize("has_lock", ["lock", "older lock", "no lock"])
 def test_groups_and_extras_are_installed_on_request(
