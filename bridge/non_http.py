@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # The senders of warm-up events: scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
 _WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
-# The only key of an event that requests a command (see bridge.remote).
-_COMMAND = "_serverless-wsgi"
+# The only key of an event that requests a command: bridge.remote.EVENT_KEY, without the import.
+_COMMAND_KEY = "_serverless-wsgi"
 
 
 def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: Callable[[], object]) -> Any:
@@ -33,10 +33,10 @@ def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: C
         SettingError: the callback's name leads nowhere, or to an object that cannot be called.
     """
     is_mapping = isinstance(event, dict)
-    if is_mapping and len(event) == 1 and _COMMAND in event:
-        from bridge.remote.function import answer as answer_command
+    if is_mapping and len(event) == 1 and _COMMAND_KEY in event:
+        from bridge.remote.commands import answer as run_command
 
-        return answer_command(event, context, app=app)
+        return run_command(event, context, app=app)
     if is_mapping and settings.warm_up and event.get("source") in _WARM_UP_SOURCES:
         logger.info("Warm-up event from %s: answered without calling the application.", event["source"])
         startup()

@@ -1,8 +1,7 @@
 """Remote commands: ``exec``, ``command``, ``manage`` and ``flask``, run inside a deployed function.
 
 The event is compatible with serverless-wsgi: ``{"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}``. The
-function returns ``[exit status, output]``. :mod:`bridge.remote.function` handles the event, and is imported with the
-first one; :mod:`bridge.dev.cli.lambda_client` sends it.
+function returns ``[exit status, output]``. :mod:`bridge.remote.commands` is imported with the first such event.
 """
 
 from __future__ import annotations

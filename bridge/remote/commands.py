@@ -1,34 +1,142 @@
-"""The commands, as they run in the function. Each ends like a process, with an exit status."""
+"""The function's side of remote commands: one event runs one command, which ends like a process, with an exit status.
+
+Commands are disabled unless the function's environment sets ``BRIDGE_REMOTE_COMMANDS=on``. With it, every principal
+with the permission ``lambda:InvokeFunction`` can run arbitrary code with the function's role.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import linecache
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
+from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from tempfile import TemporaryFile
 from types import ModuleType
+
+from bridge.bodies import json_size
+from bridge.errors import EventError
+from bridge.limits import LAMBDA_PAYLOAD_LIMIT
+from bridge.logs import logger
+from bridge.remote import COMMANDS, EVENT_KEY, VARIABLE
+from bridge.remote.isolation import OutputCapture, join_threads, read_output, restored_state, started_threads
+from bridge.settings import boolean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
-    from bridge.remote.isolation import OutputCapture
-
+DISABLED_MESSAGE = (
+    f"Remote commands are disabled in this function. To enable them, set its environment variable {VARIABLE}=on. "
+    "Everyone with the permission to invoke the function can then run code in it."
+)
+_OMISSION = "\n[bridge: part of the output is omitted here. It has {} bytes; a Lambda response has at most 6 MB.]\n"
+# Seconds before the function's deadline at which a command must have ended, so that its output can be returned.
+_RESERVED_SECONDS = 1.0
 _CODE_FILE = "<exec>"  # the file name of the code in tracebacks
 # Exit statuses of shells and of coreutils' timeout.
 _INTERRUPTED, _TIMED_OUT, _SIGNALLED = 130, 124, 128
 # Attributes in which wrappers keep a WSGI application: those of asgiref, of middleware, and of bound methods.
 _WRAPPED_ATTRIBUTES = ("wsgi_application", "wsgi_app", "app", "application", "__wrapped__", "__self__")
+# Only one command at a time: the captured file descriptors belong to the whole process.
+_command_lock = threading.Lock()
 
 
-def run(command: str, data: str, namespace: Mapping[str, Any], capture: OutputCapture, deadline: float) -> int:
-    """Run one command to its end.
+def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
+    """Run the command in *event*.
+
+    Args:
+        event: the event, whose only key is ``bridge.remote.EVENT_KEY``.
+        context: Lambda's context object, or None.
+        app: the WSGI or ASGI application of the handler, or None.
+
+    Returns:
+        The command's exit status and its output, which is standard output and standard error in order; for an event
+        without a valid command, 1 and the reason.
+
+    Raises:
+        EventError: commands are disabled.
+        SettingError: the variable that enables commands has an invalid value.
+    """
+    if not boolean(f"environment variable {VARIABLE}", os.environ.get(VARIABLE), default=False):
+        raise EventError(DISABLED_MESSAGE)
+    request = event[EVENT_KEY] if isinstance(event[EVENT_KEY], dict) else {}
+    command, data = request.get("command"), request.get("data", "")
+    if command not in COMMANDS or not isinstance(data, str):
+        return [
+            1,
+            f'The event has no valid command. Send {{"{EVENT_KEY}": {{"command": NAME, "data": TEXT}}}}, where NAME is '
+            f"one of {', '.join(COMMANDS)}.\n",
+        ]
+    logger.info("Running a remote command: %s.", command)
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    deadline = time.monotonic() + remaining() / 1000 - _RESERVED_SECONDS if remaining else float("inf")
+    app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref or of the bridge
+    namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
+    # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
+    variables = contextvars.copy_context()
+
+    def execute() -> list[Any]:
+        return variables.run(_run_isolated, command, data, namespace, deadline)
+
+    if not _is_loop_running():
+        return execute()
+    # asyncio.run() and Django's database layer refuse to work in a thread that runs an event loop.
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(execute).result()
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: float) -> list[Any]:
+    with _command_lock, TemporaryFile(prefix="bridge-", buffering=0) as file:
+        with OutputCapture(file) as capture, restored_state(), started_threads() as threads:
+            process_id = os.getpid()
+            status = _run(command, data, namespace, capture, deadline)
+            if os.getpid() != process_id:  # a fork of the function must not go on as a second function
+                capture.flush()
+                os._exit(status & 0xFF)
+            join_threads(threads, deadline)
+        output, size = read_output(file, LAMBDA_PAYLOAD_LIMIT)
+        return [status, _shortened(output, size, status)]
+
+
+def _shortened(output: str, size: int, status: int) -> str:
+    """Return *output*, without its middle if the payload would exceed Lambda's limit.
+
+    Args:
+        output: the output; of a very large one only the beginning and the end.
+        size: the size of the whole output in bytes.
+        status: the command's exit status.
+    """
+
+    def shorten(half: int) -> str:
+        return _OMISSION.format(size).join((output[:half], output[len(output) - half :]))
+
+    if size <= LAMBDA_PAYLOAD_LIMIT and json_size([status, output]) <= LAMBDA_PAYLOAD_LIMIT:
+        return output
+    halves = range(0, min(len(output), LAMBDA_PAYLOAD_LIMIT) // 2, 1024)
+    too_long = bisect_right(halves, LAMBDA_PAYLOAD_LIMIT, key=lambda half: json_size([status, shorten(half)]))
+    return shorten(halves[too_long - 1])
+
+
+def _run(command: str, data: str, namespace: dict[str, Any], capture: OutputCapture, deadline: float) -> int:
+    """Run one command, and return its exit status: 1 after an exception, whose traceback is appended to the output.
 
     Args:
         command: one of ``bridge.remote.COMMANDS``.
@@ -36,9 +144,6 @@ def run(command: str, data: str, namespace: Mapping[str, Any], capture: OutputCa
         namespace: the initial namespace of ``exec``; ``app`` is the application.
         capture: the active capture, for messages about the command.
         deadline: the time by which the command must have ended, in seconds of the monotonic clock.
-
-    Returns:
-        The exit status: 1 after an exception, whose traceback is appended to the output.
     """
     try:
         if command == "command":
@@ -55,14 +160,17 @@ def run(command: str, data: str, namespace: Mapping[str, Any], capture: OutputCa
         capture.write(f"{error.code}\n")
         return 1
     except BaseException as error:
-        capture.write("".join(traceback.format_exception(type(error), error, _traceback_outside_this_module(error))))
+        code = error.__traceback__
+        while code is not None and code.tb_frame.f_code.co_filename == __file__:
+            code = code.tb_next
+        capture.write("".join(traceback.format_exception(type(error), error, code)))
         return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     finally:
         linecache.cache.pop(_CODE_FILE, None)
     return 0
 
 
-def _run_code(code: str, namespace: Mapping[str, Any]) -> None:
+def _run_code(code: str, namespace: dict[str, Any]) -> None:
     """Execute Python code as ``python -c`` does: as module ``__main__``, in one namespace."""
     sys.argv = ["-c"]
     main = sys.modules["__main__"] = ModuleType("__main__")
@@ -146,11 +254,3 @@ def _type_name(app: Any) -> str:
 def _not_installed(error: ModuleNotFoundError, name: str, module: str) -> BaseException:
     """Return the end of a command whose framework is missing; *error* itself if another module is."""
     return SystemExit(f"{name} is not installed in the function.") if error.name == module else error
-
-
-def _traceback_outside_this_module(error: BaseException) -> Any:
-    """Return the traceback from the first frame on that is not in this file."""
-    part = error.__traceback__
-    while part is not None and part.tb_frame.f_code.co_filename == __file__:
-        part = part.tb_next
-    return part

@@ -71,18 +71,13 @@ def read_output(file: IO[bytes], limit: int) -> tuple[str, int]:
 
     Args:
         file: the file of an :class:`OutputCapture`.
-        limit: if the output is larger than twice this number of bytes, only so many are read from its beginning and
-            from its end.
+        limit: how many bytes are read from the beginning of a large output, and from its end.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    if size <= 2 * limit:
-        content = file.read()
-    else:
-        content = file.read(limit)
-        file.seek(size - limit)
-        content += file.read()
-    return content.decode("utf-8", "replace"), size
+    content = file.read(limit)
+    file.seek(max(limit, size - limit))
+    return (content + file.read()).decode("utf-8", "replace"), size
 
 
 @contextmanager

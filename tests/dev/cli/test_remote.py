@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.remote.function import DISABLED_MESSAGE
+from bridge.remote.commands import DISABLED_MESSAGE
 from tests.dev.cli.serve_process import ASGI, WSGI, run
 from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 

@@ -28,7 +28,7 @@ from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import EventError
 from bridge.handlers import Handler
 from bridge.remote import VARIABLE, command_event
-from bridge.remote.function import answer
+from bridge.remote.commands import answer
 
 if TYPE_CHECKING:
     import argparse
