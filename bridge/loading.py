@@ -1,4 +1,4 @@
-"""Finding and importing the application that a text, the environment or a settings file names."""
+"""Find and import the application that a text, the environment or a settings file names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from bridge.errors import ApplicationNotFoundError, SettingError
@@ -104,14 +104,15 @@ def find_application(name: str, root: str | None = None) -> Any:
     root = os.path.abspath(root or os.getcwd())
     module_name, attribute, is_factory, folder = parse_name(name)
     place = os.path.abspath(os.path.join(root, folder))
-    if folder and _names_file(name):
+    if folder and name.strip().removesuffix("()").partition(":")[0].rstrip().endswith(".py"):
         module_name, place = _module_of_file(module_name, place, root, name)
     for path in (root, place):
         if path not in sys.path:
             sys.path.insert(0, path)
     module = _import_in_package(place, module_name, name)
     if attribute and ":" not in name and hasattr(module, "__path__") and not hasattr(module, attribute):
-        module, attribute = _submodule(module, attribute, name)
+        with suppress(ApplicationNotFoundError):  # of shop.wsgi, the last word may be a module
+            module, attribute = _import(f"{module.__name__}.{attribute}", name), ""
     application = _attribute(module, attribute, name) if attribute else module
     if isinstance(application, type(sys)):
         application = _default_application(application, name)
@@ -169,10 +170,6 @@ def _read_settings_file() -> tuple[str | None, dict[str, Any]]:
     return None, {}
 
 
-def _names_file(name: str) -> bool:
-    return name.strip().removesuffix("()").partition(":")[0].rstrip().endswith(".py")
-
-
 def _module_of_file(module: str, place: str, root: str, name: str) -> tuple[str, str]:
     """The dotted module of a file, and the folder of its outermost package.
 
@@ -213,14 +210,6 @@ def _qualified(module: str, place: str, end: str) -> tuple[str, str]:
             break
         module, place = f"{package}.{module}", parent
     return module, place
-
-
-def _submodule(package: Any, attribute: str, name: str) -> tuple[Any, str]:
-    """The module *attribute* of a package, if there is one: ``shop.wsgi`` may be a module."""
-    try:
-        return _import(f"{package.__name__}.{attribute}", name), ""
-    except ApplicationNotFoundError:
-        return package, attribute
 
 
 def _import(module: str, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 
 from bridge.bodies import media_type
@@ -12,7 +13,7 @@ from bridge.response import TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Literal, TypedDict
 
     TextTypes = Iterable[str] | Callable[[str], bool]
@@ -49,6 +50,8 @@ OTHERS = ("BRIDGE_APP", "BRIDGE_GC_FREEZE", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MO
 LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG")
 _KNOWN = frozenset((*OTHERS, *LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
+# A media type, the beginning of one, or the end of one.
+_TEXT_TYPE = re.compile(r"[^*/]+/[^*]*\*?|\*/\*|\*[^*]{2,}")
 _TRUE = frozenset({"yes", "y", "true", "t", "1", "on"})
 _FALSE = frozenset({"no", "n", "false", "f", "0", "off", ""})
 
@@ -86,17 +89,6 @@ class Settings:
         Settings({"base_path": "/shop", "text_types": ["font/*"]}, environ={})
     """
 
-    __slots__ = (
-        "base_path",
-        "exclude_headers",
-        "is_text",
-        "lifespan",
-        "other_events",
-        "request_id_header",
-        "strip_stage",
-        "warm_up",
-    )
-
     def __init__(
         self,
         options: Mapping[str, Any] | None = None,
@@ -122,7 +114,8 @@ class Settings:
         self.base_path: str = _base_path(*find("base_path"))
         self.strip_stage: bool = boolean(*find("strip_stage"), default=False)
         self.is_text: Callable[[str], bool] | None = _text_types(*find("text_types"))
-        self.exclude_headers: frozenset[str] = frozenset(_header_names(*find("exclude_headers")))
+        origin, names = find("exclude_headers")
+        self.exclude_headers: frozenset[str] = frozenset(_header_name(origin, name) for name in _items(origin, names))
         self.lifespan: str = _choice(*find("lifespan"), ("auto", "on", "off"))
         origin, header = find("request_id_header")
         self.request_id_header: str = _header_name(origin, header) if header else ""
@@ -200,10 +193,6 @@ def _items(origin: str, value: Any) -> list[Any]:
         raise _not_allowed(origin, value, "a list of texts") from None
 
 
-def _header_names(origin: str, value: Any) -> Iterator[str]:
-    return (_header_name(origin, name) for name in _items(origin, value))
-
-
 def _header_name(origin: str, value: Any) -> str:
     if not isinstance(value, str) or not value or not TOKEN.issuperset(value):
         raise _not_allowed(origin, value, "the name of a header, such as 'X-Request-Id'")
@@ -213,30 +202,19 @@ def _header_name(origin: str, value: Any) -> str:
 def _text_types(origin: str, value: Any) -> Callable[[str], bool] | None:
     if callable(value):
         return value  # type: ignore[no-any-return]  # the user's own function
-    exact, prefixes, suffixes = set(), [], []
+    patterns = []
     for item in _items(origin, value):
-        media = media_type(item) if isinstance(item, str) else ""
-        stem = media.removesuffix("*")
-        if media == "*/*":
-            prefixes.append("")
-        elif "*" not in media and "/" in media.strip("/"):
-            exact.add(media)
-        elif "*" not in stem and "/" in stem[1:]:
-            prefixes.append(stem)
-        elif media.startswith("*") and "*" not in media[1:] and len(media) > 2:
-            suffixes.append(media[1:])
-        else:
+        pattern = media_type(item) if isinstance(item, str) else ""
+        if not _TEXT_TYPE.fullmatch(pattern):
             raise _not_allowed(
                 origin, item, "a media type such as 'application/x-tex', 'font/*', '*+ldif' or '*/*', or a function"
             )
-    if not (exact or prefixes or suffixes):
+        patterns.append("*" if pattern == "*/*" else f"{pattern}*" if pattern.endswith("/") else pattern)
+    if not patterns:
         return None
+    from fnmatch import fnmatchcase  # not part of an ordinary cold start
 
-    def is_text(content_type: str) -> bool:
-        media = media_type(content_type)
-        return media in exact or media.startswith(tuple(prefixes)) or media.endswith(tuple(suffixes))
-
-    return is_text
+    return lambda content_type: any(fnmatchcase(media_type(content_type), pattern) for pattern in patterns)
 
 
 def _callback(origin: str, value: Any) -> OtherEvents | str | None:
