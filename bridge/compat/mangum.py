@@ -39,8 +39,8 @@ _TEXT_MIME_TYPES = [
     "application/vnd.oai.openapi",
 ]
 
-# Started applications whose Mangum has been garbage-collected. Many functions make a Mangum for each event. The next
-# Mangum for the same application takes it from here, so that the lifespan is not started again.
+# Started applications whose Mangum has been garbage-collected: many functions make a Mangum for each event. The next
+# Mangum for the same application takes over its event loop and lifespan.
 _released: dict[tuple[object, ...], AsgiApplication] = {}
 _MAX_RELEASED = 16
 
@@ -79,7 +79,6 @@ class Mangum(Handler):
         text_mime_types: Iterable[str] | None = None,
         exclude_headers: Iterable[str] | None = None,
     ) -> None:
-        text_parts = [*(text_mime_types or ())]
         excluded = [*(exclude_headers or ())]
         self.lifespan = lifespan
         self.custom_handlers = [*(custom_handlers or ())]
@@ -92,7 +91,7 @@ class Mangum(Handler):
         if excluded:
             options["exclude_headers"] = excluded
         settings = Settings(options)
-        text_parts = text_parts or [*_TEXT_MIME_TYPES]
+        text_parts = [*(text_mime_types or ())] or [*_TEXT_MIME_TYPES]
         is_text = settings.is_text
         settings.is_text = lambda content_type: (
             any(part in content_type for part in text_parts) or (is_text is not None and is_text(content_type))
@@ -148,9 +147,13 @@ class _CustomSource:
 
 
 class _CustomScope(Scope):
-    """A request read by a custom handler, which makes the ASGI scope itself."""
+    """A request read by a custom handler; the application receives ``asgi_scope``, the rest are placeholders."""
 
-    __slots__ = ("asgi_scope",)
+    root_path = query = client = server_name = ""
+    raw_path = None
+    headers = ()
+    scheme = "https"
+    server_port = "443"
 
     def __init__(self, custom_handler: Any, event: Any, context: Any) -> None:
         super().__init__("custom", event, context, LAMBDA_PAYLOAD_LIMIT)
@@ -158,12 +161,6 @@ class _CustomScope(Scope):
         self.method = self.asgi_scope.get("method", "")
         self.path = self.asgi_scope.get("path", "")
         self.body = custom_handler.body or b""
-        # Placeholders: the application receives `asgi_scope`.
-        self.root_path = self.query = self.client = self.server_name = ""
-        self.raw_path = None
-        self.headers = ()
-        self.scheme = "https"
-        self.server_port = "443"
 
 
 class _WithCustomScopes:
