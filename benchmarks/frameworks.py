@@ -26,7 +26,7 @@ from benchmarks.calls import BRIDGE, CONTEXT
 from benchmarks.events import EVENTS
 from benchmarks.table import table
 from benchmarks.timing import Batch, Handler, batch_of, interleave
-from bridge.asgi.cycle import connection_scope
+from bridge.asgi.request_cycle import connection_scope
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
 from bridge.wsgi.environ import environ_of

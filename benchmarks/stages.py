@@ -11,7 +11,7 @@ from benchmarks.events import EVENTS
 from benchmarks.table import table
 from benchmarks.timing import Handler, microseconds_per_call
 from bridge.asgi.application import AsgiApplication
-from bridge.asgi.cycle import connection_scope
+from bridge.asgi.request_cycle import connection_scope
 from bridge.deadline import watcher
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named

@@ -11,7 +11,7 @@ import pytest
 
 import bridge
 from bridge import response
-from bridge.asgi import cycle
+from bridge.asgi import request_cycle
 from bridge.wsgi import environ
 
 MakeHandler = Callable[..., bridge.Handler]
@@ -35,7 +35,7 @@ def empty_caches() -> None:
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
     environ._keys.clear()
-    cycle._names.clear()
+    request_cycle._names.clear()
     response._layouts.clear()
 
 

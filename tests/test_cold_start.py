@@ -28,7 +28,7 @@ WSGI_MODULES = {
     "bridge.sources.fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ",
 }  # fmt: skip
 ASGI_MODULES = WSGI_MODULES - {"bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ"} | {
-    "bridge.asgi", "bridge.asgi.application", "bridge.asgi.cycle", "bridge.asgi.lifespan", "bridge.asgi.loop",
+    "bridge.asgi", "bridge.asgi.application", "bridge.asgi.request_cycle", "bridge.asgi.lifespan", "bridge.asgi.loop",
     "bridge.shutdown",
 }  # fmt: skip
 # Modules of the standard library that only some handlers need.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from bridge.asgi.cycle import RequestCycle, connection_scope, gateway_timeout
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
-from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, is_loop_running, new_loop_runner, request_tasks
+from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, await_chain, is_loop_running, new_loop_runner, request_tasks
+from bridge.asgi.request_cycle import RequestCycle, connection_scope, gateway_timeout
 from bridge.deadline import watcher
 from bridge.errors import InterfaceError, LifespanError, RunningLoopError
 from bridge.logs import logger
@@ -112,7 +112,7 @@ class AsgiApplication:
             InterfaceError: the application violated ASGI.
             BaseException: the application's own, raised before its response was complete.
         """
-        cycle = cycle or _OwnLoopCycle(scope.body, self)
+        cycle = scope.new_cycle(self) if scope.new_cycle else cycle or _OwnLoopCycle(scope.body, self)
         self._cycles[scope] = cycle
         watcher.begin(scope, self._on_deadline)
         try:
@@ -152,7 +152,7 @@ class AsgiApplication:
         """
         if self._runner is not None:  # the application was started on its own loop
             return await asyncio.to_thread(self.respond, scope)
-        cycle = cycle or RequestCycle(scope.body)
+        cycle = scope.new_cycle(self) if scope.new_cycle else cycle or RequestCycle(scope.body)
         self._cycles[scope] = cycle
         watcher.begin(scope, self._on_deadline)
         try:
@@ -260,7 +260,7 @@ class AsgiApplication:
         try:
             try:
                 state = self._lifespan.state if self._lifespan is not None else None
-                await self.app(connection_scope(scope, state), cycle.receive, cycle.send)
+                await cycle.run(self.app, connection_scope(scope, state))
             except Exception:
                 cycle.log_late_exception(scope)
             except asyncio.CancelledError as error:
@@ -345,19 +345,8 @@ async def _settle(cycle: RequestCycle) -> None:
 
 def _await_chain(task: asyncio.Task[Any]) -> str:
     """Where a task is suspended; ``task.print_stack()`` shows the outermost frame only."""
-    lines = []
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        frame = next((frame for name in ("cr", "gi", "ag") if (frame := getattr(awaited, f"{name}_frame", None))), None)
-        if frame is not None:
-            code = frame.f_code
-            lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}')
-        awaited = next(
-            (
-                inner
-                for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                if (inner := getattr(awaited, name, None)) is not None
-            ),
-            None,
-        )
+    lines = [
+        f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
+        for frame in await_chain(task)
+    ]
     return "\n".join(lines) or "  nowhere: it has not started"

@@ -13,6 +13,7 @@ from bridge.logs import logger
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from types import FrameType
     from typing import Any
 
 # Seconds that a response waits for the tasks that its request leaves behind.
@@ -186,6 +187,25 @@ async def settle(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
             len(tasks),
             ", ".join(task.get_name() for task in list(tasks)[:5]),
         )
+
+
+def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:
+    """The frames in which a task is suspended, from the outermost inwards; none if it has not started."""
+    frames = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = next((frame for name in ("cr", "gi", "ag") if (frame := getattr(awaited, f"{name}_frame", None))), None)
+        if frame is not None:
+            frames.append(frame)
+        awaited = next(
+            (
+                inner
+                for name in ("cr_await", "gi_yieldfrom", "ag_await")
+                if (inner := getattr(awaited, name, None)) is not None
+            ),
+            None,
+        )
+    return frames
 
 
 def is_loop_running() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.asgi.cycle import RequestCycle, gateway_timeout
+from bridge.asgi.request_cycle import RequestCycle, gateway_timeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

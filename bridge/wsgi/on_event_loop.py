@@ -13,7 +13,7 @@ from contextlib import suppress
 from asgiref.sync import sync_to_async
 from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
 
-from bridge.asgi.cycle import text_of
+from bridge.asgi.request_cycle import text_of
 from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
 from bridge.request import Scope

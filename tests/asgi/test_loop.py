@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.asgi import cycle
 from bridge.asgi import loop as loop_module
+from bridge.asgi import request_cycle
 from tests.asgi.applications import BODY, START, Responding
 from tests.helpers import get
 
@@ -28,7 +28,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 @pytest.fixture
 def settle_seconds(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Set how long a response waits for tasks that its request leaves behind."""
-    return lambda seconds: monkeypatch.setattr(cycle, "SETTLE_SECONDS", seconds)
+    return lambda seconds: monkeypatch.setattr(request_cycle, "SETTLE_SECONDS", seconds)
 
 
 class TestAsyncio:
