@@ -52,7 +52,7 @@ class ServeProcess:
         command: words to add after all of them.
         waits_for_greeting: whether to wait until it serves; if not, there is no ``url``.
         port: the port; 0 for any free one.
-        **env: more environment variables.
+        **env: more environment variables; ``PYTHONPATH=""`` runs the server on uvloop.
 
     Attributes:
         process: the process.
@@ -71,11 +71,13 @@ class ServeProcess:
     ) -> None:
         self._output = folder / f"serve-{time.monotonic_ns()}"
         self._output.mkdir()
+        # uvicorn chooses uvloop where it is installed; users of the extra "serve" have asyncio.
+        (self._output / "uvloop.py").write_text("raise ImportError")
         with (self._output / "stdout").open("wb") as stdout, (self._output / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(
                 [BRIDGE, "serve", *arguments, "--port", str(port), *command],
                 cwd=folder,
-                env=environment(**env),
+                env=environment(**{"PYTHONPATH": str(self._output), **env}),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

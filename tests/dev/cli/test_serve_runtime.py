@@ -95,6 +95,17 @@ def test_a_chunk_arrives_before_the_next_is_sent(serve: Serve, project: Path) ->
     server.wait_for_stdout(r"^GET /gated\?.* 200 \d+ ms 27 B stream$")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on Windows")
+def test_server_and_function_may_run_on_uvloop(serve: Serve, project: Path) -> None:
+    gate = project / "gate"
+    gate.touch()
+    with (project / "app.py").open("a") as file:
+        file.write("import uvloop\nuvloop.install()\n")
+    server = serve("app:app", *STREAM, PYTHONPATH="")
+    assert server.client.get(f"/gated?{gate}").text == "data: first\n\ndata: second\n\n"
+    assert server.client.get("/").json()["path"] == "/"
+
+
 @pytest.mark.slow
 def test_ten_seconds_of_events_arrive_one_by_one(
     serve: Serve, project: Path, capsys: pytest.CaptureFixture[str]
