@@ -14,7 +14,7 @@ from bridge.logs import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from typing import Any
 
     from bridge.response import Response
@@ -75,6 +75,7 @@ class Scope(CurrentRequest):
         authorizer: the result of the source's authorizer; None without one.
         user: the principal that the authorizer or IAM named; ``""`` without one.
         refusal: a response to give without calling the application; None for most requests.
+        new_cycle: makes the request cycle for an ASGI application; None for HTTP.
     """
 
     method: str
@@ -93,6 +94,7 @@ class Scope(CurrentRequest):
     authorizer: Any = None
     user = ""
     refusal: Response | None = None
+    new_cycle: Callable[[Any], Any] | None = None
 
     def __init__(self, source: str, event: Any, context: Any, limit: int) -> None:
         self.source = source

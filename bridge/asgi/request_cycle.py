@@ -63,6 +63,10 @@ class RequestCycle:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.is_timed_out = False
 
+    async def run(self, app: Any, connection: dict[str, Any]) -> None:
+        """Call the application with its connection scope."""
+        await app(connection, self.receive, self.send)
+
     async def receive(self) -> dict[str, Any]:
         """The whole request; then, once the response is complete, ``http.disconnect``."""
         body = self._request_body
