@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.options import positive_integer
 from bridge.dev.cli.output import missing_package
 from bridge.dev.deploying.aws import AwsClients, AwsTarget
-from bridge.dev.deploying.deployment import check_name, check_python, default_name
 from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
+from bridge.dev.deploying.init_settings import check_name, check_python, default_name
 from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment
 from bridge.dev.deploying.secret_references import dynamic_reference
 from bridge.dev.deploying.stack_description import (

@@ -10,8 +10,8 @@ starts the changes, and :mod:`~bridge.dev.deploying.stack_state` waits for their
 :mod:`~bridge.dev.deploying.function_versions` and :mod:`~bridge.dev.deploying.function_logs` read what is deployed.
 :mod:`~bridge.dev.deploying.aws` makes the clients of AWS's APIs, and describes their errors.
 
-``bridge init``: :mod:`~bridge.dev.deploying.deployment` has the tools and the settings of a deployment, with which
-:mod:`~bridge.dev.deploying.template_files` fills the folder ``templates``.
+``bridge init``: :mod:`~bridge.dev.deploying.init_settings` has the tools and the settings of a deployment, with which
+:mod:`~bridge.dev.deploying.init_files` fills the folder ``templates``.
 
 :mod:`~bridge.dev.deploying.iam_policy` has the permissions of those who deploy, for both.
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.dev.deploying.deployment import Deployment
+    from bridge.dev.deploying.init_settings import Deployment
     from bridge.dev.deploying.stack_description import StackDescription
 
 _SAM_TOOLS = ("sam", "image")

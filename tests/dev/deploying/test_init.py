@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.dev.cli import main
-from bridge.dev.deploying.deployment import TOOLS
+from bridge.dev.deploying.init_settings import TOOLS
 from bridge.dev.gateway import Request
 from bridge.dev.projects.yaml_file import load
 from tests.dev.cli.packages import (

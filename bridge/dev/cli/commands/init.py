@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.options import add_serverless_options, positive_integer, serverless_options
 from bridge.dev.cli.output import print_message
-from bridge.dev.deploying.deployment import TOOLS, Deployment, check_folder, check_name, check_python, default_name
 from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
+from bridge.dev.deploying.init_settings import TOOLS, Deployment, check_folder, check_name, check_python, default_name
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
@@ -63,7 +63,7 @@ def _tools() -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files, and print their names and how to deploy."""
-    from bridge.dev.deploying.template_files import render_files
+    from bridge.dev.deploying.init_files import render_files
 
     folder = Path.cwd()
     deployment = _deployment(options, folder)
@@ -166,7 +166,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _print(deployment: Deployment, folder: Path, files: Mapping[str, str]) -> None:
-    from bridge.dev.deploying.template_files import render_commands
+    from bridge.dev.deploying.init_files import render_commands
     from bridge.dev.packaging.application import application_folder
     from bridge.dev.packaging.requirements import find_requirements
 

@@ -14,8 +14,8 @@ import hcl2
 import pytest
 
 import bridge
-from bridge.dev.deploying.deployment import TOOLS, Deployment
-from bridge.dev.deploying.template_files import render_commands, render_files
+from bridge.dev.deploying.init_files import render_commands, render_files
+from bridge.dev.deploying.init_settings import TOOLS, Deployment
 from bridge.dev.packaging.bridge_wheel import build_wheel
 from bridge.dev.projects.yaml_file import load
 from tests.dev.cli.packages import write_files, zip_names

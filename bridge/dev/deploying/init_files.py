@@ -16,7 +16,7 @@ from bridge.dev.deploying.iam_policy import iam_policy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.dev.deploying.deployment import Deployment
+    from bridge.dev.deploying.init_settings import Deployment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".in"  # keeps linters and editors from reading a template as Python or YAML
