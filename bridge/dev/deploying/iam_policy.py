@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.dev.deploying.init_settings import Deployment
+    from bridge.dev.deploying.init_settings import InitSettings
     from bridge.dev.deploying.stack_description import StackDescription
 
 _SAM_TOOLS = ("sam", "image")
@@ -55,7 +55,7 @@ _MORE_ACTIONS = {
 }
 
 
-def iam_policy(deployment: Deployment) -> str:
+def iam_policy(deployment: InitSettings) -> str:
     """Return the policy document as JSON."""
     if deployment.kind == "cdk":  # the roles of `cdk bootstrap` have the other permissions
         statements = [_statement("BootstrappedRoles", "sts", "AssumeRole", "arn:aws:iam::*:role/cdk-*")]
@@ -64,7 +64,7 @@ def iam_policy(deployment: Deployment) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2) + "\n"
 
 
-def _statements(deployment: Deployment) -> Iterator[dict[str, Any]]:
+def _statements(deployment: InitSettings) -> Iterator[dict[str, Any]]:
     kind, name = deployment.kind, deployment.name
     role = f"arn:aws:iam::*:role/{name}*"
     is_sam = kind in _SAM_TOOLS

@@ -16,7 +16,7 @@ from bridge.dev.deploying.iam_policy import iam_policy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.dev.deploying.init_settings import Deployment
+    from bridge.dev.deploying.init_settings import InitSettings
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".in"  # keeps linters and editors from reading a template as Python or YAML
@@ -24,7 +24,7 @@ _HIDDEN = {"gitignore": ".gitignore", "dockerignore": ".dockerignore"}
 _AT_THE_ROOT = ("serverless.yml",)  # the framework reads it from the project's folder only
 
 
-def render_files(deployment: Deployment) -> dict[str, str]:
+def render_files(deployment: InitSettings) -> dict[str, str]:
     """Return the content of all files, by their paths in the project."""
     files = {}
     for template in sorted((_TEMPLATES / deployment.kind).iterdir()):
@@ -35,13 +35,13 @@ def render_files(deployment: Deployment) -> dict[str, str]:
     return files
 
 
-def render_commands(deployment: Deployment) -> tuple[list[str], str]:
+def render_commands(deployment: InitSettings) -> tuple[list[str], str]:
     """Return the commands to run once, and the command that deploys."""
     values = deployment.placeholders
     return [_fill(command, values) for command in deployment.tool.setup], _fill(deployment.tool.deploy, values)
 
 
-def _render(template: str, deployment: Deployment) -> str:
+def _render(template: str, deployment: InitSettings) -> str:
     setup, deploy = render_commands(deployment)
     commands = {"ONCE": indent("\n".join(setup), " " * 4), "DEPLOY": indent(deploy, " " * 4)}
     lines, is_included = [], True

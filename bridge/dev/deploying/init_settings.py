@@ -77,7 +77,7 @@ TOOLS = {
 
 
 @dataclass(frozen=True)
-class Deployment:
+class InitSettings:
     """The settings of a deployment.
 
     Attributes:

@@ -15,7 +15,7 @@ import pytest
 
 import bridge
 from bridge.dev.deploying.init_files import render_commands, render_files
-from bridge.dev.deploying.init_settings import TOOLS, Deployment
+from bridge.dev.deploying.init_settings import TOOLS, InitSettings
 from bridge.dev.packaging.bridge_wheel import build_wheel
 from bridge.dev.projects.yaml_file import load
 from tests.dev.cli.packages import write_files, zip_names
@@ -33,9 +33,9 @@ FUNCTIONS: dict[str, dict[str, bool]] = {
 }
 
 
-def deployment(kind: str, **settings: Any) -> Deployment:
+def deployment(kind: str, **settings: Any) -> InitSettings:
     defaults = {"app": "app:app", "name": "shop", "python": "3.13", "arch": "x86_64", "folder": kind}
-    return Deployment(**{"kind": kind, **defaults, **settings})
+    return InitSettings(**{"kind": kind, **defaults, **settings})
 
 
 @pytest.mark.parametrize("kind", TOOLS)

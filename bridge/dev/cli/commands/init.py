@@ -13,7 +13,7 @@ from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.options import add_serverless_options, positive_integer, serverless_options
 from bridge.dev.cli.output import print_message
 from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
-from bridge.dev.deploying.init_settings import TOOLS, Deployment, check_folder, check_name, check_python, default_name
+from bridge.dev.deploying.init_settings import TOOLS, InitSettings, check_folder, check_name, check_python, default_name
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _deployment(options: argparse.Namespace, folder: Path) -> Deployment:
+def _deployment(options: argparse.Namespace, folder: Path) -> InitSettings:
     if options.kind not in TOOLS:
         problem = "Name a tool." if options.kind is None else f"There is no tool {options.kind!r}."
         raise UsageError(f"{problem} Write `bridge init TOOL` with one of these:{_tools()}")
@@ -90,7 +90,7 @@ def _deployment(options: argparse.Namespace, folder: Path) -> Deployment:
     python = check_python(options.python or f"3.{sys.version_info.minor}")
     FunctionDescription(python, options.arch, memory=options.memory, timeout=timeout).check()
     streaming = options.streaming or (not options.buffered and getattr(options, "stream", False))
-    return Deployment(
+    return InitSettings(
         kind=options.kind,
         name=default_name(folder.name) if options.name is None else check_name(options.name),
         python=python,
@@ -128,7 +128,7 @@ def _check_application(app: str, folder: Path, python: str) -> None:
     check_application(app, choose_files(folder).files, [top] if is_installed else [], python)
 
 
-def _check_files(deployment: Deployment, folder: Path, files: Mapping[str, str], *, force: bool) -> None:
+def _check_files(deployment: InitSettings, folder: Path, files: Mapping[str, str], *, force: bool) -> None:
     """Raise a :class:`CommandError` where files exist already, or the tool's folder is one of the project's."""
     existing = [name for name in files if _exists(folder / name)]
     own = [name for name in files if name.startswith(f"{deployment.folder}/")]
@@ -165,7 +165,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             all_of_them.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
 
 
-def _print(deployment: Deployment, folder: Path, files: Mapping[str, str]) -> None:
+def _print(deployment: InitSettings, folder: Path, files: Mapping[str, str]) -> None:
     from bridge.dev.deploying.init_files import render_commands
     from bridge.dev.packaging.application import application_folder
     from bridge.dev.packaging.requirements import find_requirements
