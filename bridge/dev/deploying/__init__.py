@@ -4,7 +4,7 @@
 
 ``bridge deploy``: :mod:`~bridge.dev.deploying.deployer` has the steps of a deployment.
 :mod:`~bridge.dev.deploying.stack_description` has its options, of which :mod:`~bridge.dev.deploying.stack_template`
-makes a CloudFormation template, with :mod:`~bridge.dev.deploying.front_doors`.
+makes a CloudFormation template, with :mod:`~bridge.dev.deploying.front_door_resources`.
 :mod:`~bridge.dev.deploying.artifact_bucket` uploads the artifact. :mod:`~bridge.dev.deploying.change_set` computes and
 starts the changes, and :mod:`~bridge.dev.deploying.stack_state` waits for their end.
 :mod:`~bridge.dev.deploying.function_versions` and :mod:`~bridge.dev.deploying.function_logs` read what is deployed.

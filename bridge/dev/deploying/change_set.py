@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.deploying.aws import error_code
-from bridge.dev.deploying.front_doors import URL_RESOURCES
+from bridge.dev.deploying.front_door_resources import URL_RESOURCES
 from bridge.dev.errors import CommandError
 
 if TYPE_CHECKING:

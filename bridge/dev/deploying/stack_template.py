@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.deploying.front_doors import digest, front_door_resources
+from bridge.dev.deploying.front_door_resources import digest, front_door_resources
 from bridge.dev.deploying.stack_description import ALIAS, FRONT_DOORS, MARK
 
 if TYPE_CHECKING:
