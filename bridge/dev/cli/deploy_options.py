@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.options import positive_integer
 from bridge.dev.cli.output import missing_package
 from bridge.dev.deploying.aws import AwsClients, AwsTarget
-from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
+from bridge.dev.deploying.function_settings import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionSettings
 from bridge.dev.deploying.init_settings import check_name, check_python, default_name
 from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment
 from bridge.dev.deploying.secret_references import dynamic_reference
-from bridge.dev.deploying.stack_description import (
+from bridge.dev.deploying.stack_settings import (
     DEFAULT_FRONT_DOOR,
     DEFAULT_RETENTION,
     DEFAULT_STAGE,
     FRONT_DOORS,
-    StackDescription,
+    StackSettings,
     check_stage,
     split_vpc,
     stack_name,
@@ -166,7 +166,7 @@ def require_stack(clients: AwsClients, selection: DeploymentSelection) -> StackS
     return state
 
 
-def stack_description(options: argparse.Namespace, selection: DeploymentSelection) -> StackDescription:
+def stack_settings(options: argparse.Namespace, selection: DeploymentSelection) -> StackSettings:
     """Return the stack that the options describe.
 
     Raises:
@@ -177,10 +177,10 @@ def stack_description(options: argparse.Namespace, selection: DeploymentSelectio
         raise UsageError(f"--reserved-concurrency {options.reserved_concurrency}: write a number of 0 or more.")
     if options.timeout is not None and int(options.timeout) != options.timeout:
         raise UsageError(f"--timeout {options.timeout}: Lambda takes whole seconds.")
-    stack = StackDescription(
+    stack = StackSettings(
         name=selection.name,
         stage=selection.stage,
-        function=FunctionDescription(
+        function=FunctionSettings(
             python=check_python(options.python or f"3.{sys.version_info.minor}"),
             arch=options.arch or _default_arch(selection.target),
             streaming=options.stream,

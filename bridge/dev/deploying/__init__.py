@@ -1,9 +1,9 @@
 """Deploying an application: ``bridge deploy`` and the commands beside it, and the files that ``bridge init`` writes.
 
-:mod:`~bridge.dev.deploying.function_description` describes the function of both.
+:mod:`~bridge.dev.deploying.function_settings` describes the function of both.
 
 ``bridge deploy``: :mod:`~bridge.dev.deploying.deployer` has the steps of a deployment.
-:mod:`~bridge.dev.deploying.stack_description` has its options, of which :mod:`~bridge.dev.deploying.stack_template`
+:mod:`~bridge.dev.deploying.stack_settings` has its options, of which :mod:`~bridge.dev.deploying.stack_template`
 makes a CloudFormation template, with :mod:`~bridge.dev.deploying.front_door_resources`.
 :mod:`~bridge.dev.deploying.artifact_bucket` uploads the artifact. :mod:`~bridge.dev.deploying.change_set` computes and
 starts the changes, and :mod:`~bridge.dev.deploying.stack_state` waits for their end.

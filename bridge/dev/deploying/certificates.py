@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.dev.deploying.aws import AwsClients
-    from bridge.dev.deploying.stack_description import StackDescription
+    from bridge.dev.deploying.stack_settings import StackSettings
 
 
-def find_certificate(clients: AwsClients, stack: StackDescription) -> StackDescription:
+def find_certificate(clients: AwsClients, stack: StackSettings) -> StackSettings:
     """Return the stack with the certificate of its domain, if it has a domain and names no certificate.
 
     A load balancer may have the certificate already; then none is needed.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.dev.deploying.aws import aws_errors
 from bridge.dev.deploying.change_set import ChangeSet, OutdatedChangeSetError, ResourceChange, url_effect
 from bridge.dev.deploying.function_versions import FunctionVersions
-from bridge.dev.deploying.stack_description import MARK_TAG
+from bridge.dev.deploying.stack_settings import MARK_TAG
 from bridge.dev.deploying.stack_state import DeployedStack, StackFailedError, StackState
 from bridge.dev.deploying.stack_template import stack_template
 from bridge.dev.errors import CommandError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.dev.deploying.artifact_bucket import ArtifactBucket, ArtifactFile
     from bridge.dev.deploying.aws import AwsClients
-    from bridge.dev.deploying.stack_description import StackDescription
+    from bridge.dev.deploying.stack_settings import StackSettings
     from bridge.dev.deploying.stack_state import StackEvent
 
 
@@ -91,7 +91,7 @@ class Deployer:
     def __init__(
         self,
         clients: AwsClients,
-        description: StackDescription,
+        description: StackSettings,
         bucket: ArtifactBucket,
         progress: DeploymentProgress,
     ) -> None:

@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.deploying.stack_description import ALIAS
+from bridge.dev.deploying.stack_settings import ALIAS
 
 if TYPE_CHECKING:
-    from bridge.dev.deploying.stack_description import StackDescription
+    from bridge.dev.deploying.stack_settings import StackSettings
 
 Resources = dict[str, dict[str, Any]]
 # The resources whose replacement or removal changes the URL, by front door.
@@ -28,7 +28,7 @@ _STREAMING_INVOCATIONS = "2021-11-15/functions/${Alias}/response-streaming-invoc
 _BINARY_MEDIA_TYPES = ["*/*"]
 
 
-def front_door_resources(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
+def front_door_resources(stack: StackSettings) -> tuple[Resources, dict[str, Any]]:
     """Return the resources of the stack's front door, and the outputs that they add.
 
     The outputs are ``Url``, and for a domain ``DomainTarget``: the host that the domain's DNS record names.
@@ -37,7 +37,7 @@ def front_door_resources(stack: StackDescription) -> tuple[Resources, dict[str, 
     return makers[stack.front_door](stack)
 
 
-def _function_url(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
+def _function_url(stack: StackSettings) -> tuple[Resources, dict[str, Any]]:
     """https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html has the two permissions of a public URL."""
     resources = {
         "FunctionUrl": _resource(
@@ -54,7 +54,7 @@ def _function_url(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
     return resources, {"Url": {"Fn::GetAtt": ["FunctionUrl", "FunctionUrl"]}}
 
 
-def _http_api(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
+def _http_api(stack: StackSettings) -> tuple[Resources, dict[str, Any]]:
     resources = {
         "HttpApi": _resource("AWS::ApiGatewayV2::Api", Name=stack.stack_name, ProtocolType="HTTP"),
         "HttpApiIntegration": _resource(
@@ -95,7 +95,7 @@ def _http_api(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
     return resources, _domain_outputs(stack.domain, "RegionalDomainName")
 
 
-def _rest_api(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
+def _rest_api(stack: StackSettings) -> tuple[Resources, dict[str, Any]]:
     streaming = stack.function.streaming
     integration: dict[str, Any] = {
         "Type": "AWS_PROXY",
@@ -155,7 +155,7 @@ def _rest_api(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
     return resources, _domain_outputs(stack.domain, "RegionalDomainName")
 
 
-def _load_balancer(stack: StackDescription) -> tuple[Resources, dict[str, Any]]:
+def _load_balancer(stack: StackSettings) -> tuple[Resources, dict[str, Any]]:
     condition = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}
     if stack.domain is not None:
         condition = {"Field": "host-header", "HostHeaderConfig": {"Values": [stack.domain]}}

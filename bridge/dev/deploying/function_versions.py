@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.deploying.aws import error_code
-from bridge.dev.deploying.stack_description import ALIAS
+from bridge.dev.deploying.stack_settings import ALIAS
 from bridge.dev.errors import CommandError, UsageError
 
 if TYPE_CHECKING:

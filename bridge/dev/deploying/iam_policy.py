@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.dev.deploying.init_settings import InitSettings
-    from bridge.dev.deploying.stack_description import StackDescription
+    from bridge.dev.deploying.stack_settings import StackSettings
 
 _SAM_TOOLS = ("sam", "image")
 _CLOUDFORMATION_TOOLS = (*_SAM_TOOLS, "serverless")
@@ -110,7 +110,7 @@ def _statements(deployment: InitSettings) -> Iterator[dict[str, Any]]:
         yield _statement("HttpApis", "apigateway", "DELETE GET PATCH POST PUT", apis)
 
 
-def deployer_policy(stack: StackDescription, bucket: str | None = None) -> str:
+def deployer_policy(stack: StackSettings, bucket: str | None = None) -> str:
     """Return the policy document, as JSON, of those who run ``bridge deploy`` and the commands beside it.
 
     Args:
@@ -122,7 +122,7 @@ def deployer_policy(stack: StackDescription, bucket: str | None = None) -> str:
     )
 
 
-def _deployer_statements(stack: StackDescription, bucket: str | None) -> Iterator[dict[str, Any]]:
+def _deployer_statements(stack: StackSettings, bucket: str | None) -> Iterator[dict[str, Any]]:
     name, function = stack.stack_name, stack.function
     role = f"arn:aws:iam::*:role/{name}-*"
     actions = f"{_STACK} ContinueUpdateRollback ListChangeSets"

@@ -9,14 +9,14 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from bridge.dev.deploying.function_description import (
+from bridge.dev.deploying.function_settings import (
     DEFAULT_MEMORY,
     DEFAULT_STREAMING_TIMEOUT,
     DEFAULT_TIMEOUT,
     HANDLER,
     STREAMING_VARIABLES,
 )
-from bridge.dev.deploying.stack_description import DEFAULT_RETENTION
+from bridge.dev.deploying.stack_settings import DEFAULT_RETENTION
 from bridge.dev.errors import UsageError
 
 # The Python versions of Lambda's runtimes that this package supports:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.deploying.aws import POLICY_HINT, error_code, missing_permission
-from bridge.dev.deploying.stack_description import MARK, MARK_TAG
+from bridge.dev.deploying.stack_settings import MARK, MARK_TAG
 from bridge.dev.errors import CommandError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.deploying.front_door_resources import digest, front_door_resources
-from bridge.dev.deploying.stack_description import ALIAS, FRONT_DOORS, MARK
+from bridge.dev.deploying.stack_settings import ALIAS, FRONT_DOORS, MARK
 
 if TYPE_CHECKING:
-    from bridge.dev.deploying.stack_description import StackDescription
+    from bridge.dev.deploying.stack_settings import StackSettings
 
 # Resources that outlive the stack, unless the deployment that creates them fails.
 _RETAINED = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
@@ -26,7 +26,7 @@ _VPC_ACTIONS = (
 )
 
 
-def stack_template(stack: StackDescription, artifact: str, *, key: str | None = None) -> dict[str, Any]:
+def stack_template(stack: StackSettings, artifact: str, *, key: str | None = None) -> dict[str, Any]:
     """Return the template of a stack.
 
     Args:
@@ -80,7 +80,7 @@ def stack_template(stack: StackDescription, artifact: str, *, key: str | None = 
     }
 
 
-def _function(stack: StackDescription) -> dict[str, Any]:
+def _function(stack: StackSettings) -> dict[str, Any]:
     return {
         "Type": "AWS::Lambda::Function",
         "Properties": {
@@ -98,14 +98,14 @@ def _published_properties(function: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in function["Properties"].items() if name != "ReservedConcurrentExecutions"}
 
 
-def _log_group_name(stack: StackDescription) -> dict[str, Any]:
+def _log_group_name(stack: StackSettings) -> dict[str, Any]:
     """Return a name with the last part of the stack's id: the logs of an earlier stack of the same name may exist."""
     uuid = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
     suffix = {"Fn::Select": [4, {"Fn::Split": ["-", uuid]}]}
     return {"Fn::Join": ["-", [f"/aws/lambda/{stack.stack_name}", suffix]]}
 
 
-def _role(stack: StackDescription) -> dict[str, Any]:
+def _role(stack: StackSettings) -> dict[str, Any]:
     statements = [
         {
             "Sid": "WriteLogs",

@@ -11,7 +11,7 @@ import tomllib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.deploying.stack_description import FRONT_DOORS, RETENTION_DAYS
+from bridge.dev.deploying.stack_settings import FRONT_DOORS, RETENTION_DAYS
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.gateway import SOURCES
 from bridge.dev.packaging.target import MACHINES

@@ -11,8 +11,8 @@ import pytest
 from bridge.dev.deploying.aws import AwsTarget
 from bridge.dev.deploying.certificates import find_certificate
 from bridge.dev.deploying.deployed_url import deployed_url
-from bridge.dev.deploying.function_description import FunctionDescription
-from bridge.dev.deploying.stack_description import StackDescription
+from bridge.dev.deploying.function_settings import FunctionSettings
+from bridge.dev.deploying.stack_settings import StackSettings
 from bridge.dev.deploying.stack_state import StackState
 from bridge.dev.deploying.url_check import call_url, check_url
 from bridge.dev.errors import CommandError
@@ -106,8 +106,8 @@ def test_without_a_certificate_there_is_an_error_except_behind_a_load_balancer(d
     assert find_certificate(cast("AwsClients", FakeClients()), stack("alb", domain)).certificate is None
 
 
-def stack(front_door: str, domain: str) -> StackDescription:
-    return StackDescription("shop", "dev", FunctionDescription("3.13", "arm64"), front_door, domain=domain)
+def stack(front_door: str, domain: str) -> StackSettings:
+    return StackSettings("shop", "dev", FunctionSettings("3.13", "arm64"), front_door, domain=domain)
 
 
 class Site:

@@ -11,8 +11,8 @@ from botocore.stub import Stubber
 
 from bridge.dev.cli.deploy_progress import PlainProgress
 from bridge.dev.deploying.deployer import Deployer
-from bridge.dev.deploying.function_description import FunctionDescription
-from bridge.dev.deploying.stack_description import StackDescription
+from bridge.dev.deploying.function_settings import FunctionSettings
+from bridge.dev.deploying.stack_settings import StackSettings
 from bridge.dev.deploying.stack_state import DeployedStack, StackFailedError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_a_failed_rollback_is_continued_before_the_deployment(
     )
     cloud.has_status("UPDATE_ROLLBACK_COMPLETE")
     cloud.has_status("UPDATE_ROLLBACK_COMPLETE")
-    stack = StackDescription("shop", "dev", FunctionDescription("3.13", "arm64"))
+    stack = StackSettings("shop", "dev", FunctionSettings("3.13", "arm64"))
     deployer = Deployer(cast("AwsClients", cloud), stack, cast("ArtifactBucket", None), PlainProgress())
     assert deployer.prepare().status == "UPDATE_ROLLBACK_COMPLETE"
     assert capsys.readouterr().err.splitlines() == [

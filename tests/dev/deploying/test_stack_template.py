@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.deploying.function_description import FunctionDescription
+from bridge.dev.deploying.function_settings import FunctionSettings
 from bridge.dev.deploying.iam_policy import deployer_policy
 from bridge.dev.deploying.secret_references import dynamic_reference
-from bridge.dev.deploying.stack_description import FRONT_DOORS, StackDescription
+from bridge.dev.deploying.stack_settings import FRONT_DOORS, StackSettings
 from bridge.dev.deploying.stack_template import stack_template
 from bridge.dev.errors import UsageError
 
@@ -47,7 +47,7 @@ OPTIONS: dict[str, list[Any]] = {
 }
 
 
-def make_stack(front_door: str = "function-url", **options: Any) -> StackDescription:
+def make_stack(front_door: str = "function-url", **options: Any) -> StackSettings:
     """Return a stack. Options that need another one, such as the listener, get it."""
     vpc = options.pop("vpc", False)
     names = ("domain", "certificate", "priority", "retention")
@@ -59,7 +59,7 @@ def make_stack(front_door: str = "function-url", **options: Any) -> StackDescrip
         own["listener"] = LISTENER
     elif own.get("domain") is not None:
         own["certificate"] = CERTIFICATE  # `bridge deploy` finds it
-    return StackDescription("shop", "prod", FunctionDescription(**function), front_door, **own)
+    return StackSettings("shop", "prod", FunctionSettings(**function), front_door, **own)
 
 
 def template_of(front_door: str = "function-url", **options: Any) -> dict[str, Any]:

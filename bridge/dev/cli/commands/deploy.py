@@ -18,12 +18,11 @@ from bridge.dev.cli.deploy_options import (
     add_target_options,
     last_deployment,
     select_deployment,
-    stack_description,
 )
 from bridge.dev.cli.deploy_progress import PlainProgress, RichProgress, deployment_progress, paused, print_changes
 from bridge.dev.cli.options import serverless_options
 from bridge.dev.cli.output import missing_package, print_message, to_json
-from bridge.dev.deploying.function_description import DEFAULT_ARCH
+from bridge.dev.deploying.function_settings import DEFAULT_ARCH
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging.target import MACHINES
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
     from bridge.dev.deploying.aws import AwsClients
     from bridge.dev.deploying.deployer import DeploymentPlan, DeploymentResult
-    from bridge.dev.deploying.stack_description import StackDescription
+    from bridge.dev.deploying.stack_settings import StackSettings
     from bridge.dev.deploying.url_check import CheckedResponse
 
     Progress = PlainProgress | RichProgress
@@ -83,7 +82,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Deploy, and print the URL on standard output."""
     selection = select_deployment(options)
-    stack = stack_description(options, selection)
+    stack = stack_settings(options, selection)
     if options.print_policy:
         from bridge.dev.deploying.iam_policy import deployer_policy
 
@@ -100,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _deploy(
-    options: argparse.Namespace, selection: DeploymentSelection, stack: StackDescription, clients: AwsClients
+    options: argparse.Namespace, selection: DeploymentSelection, stack: StackSettings, clients: AwsClients
 ) -> int:
     from bridge.dev.deploying.artifact_bucket import ArtifactBucket
     from bridge.dev.deploying.certificates import find_certificate
@@ -149,7 +148,7 @@ def _check_terminal(options: argparse.Namespace) -> None:
         )
 
 
-def _package(options: argparse.Namespace, app: str, stack: StackDescription, progress: Progress) -> ArtifactFile:
+def _package(options: argparse.Namespace, app: str, stack: StackSettings, progress: Progress) -> ArtifactFile:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
     from bridge.dev.packaging.build import build_artifact
     from bridge.dev.packaging.report import format_size, size_warnings
@@ -179,7 +178,7 @@ def _package(options: argparse.Namespace, app: str, stack: StackDescription, pro
     return ArtifactFile.of(built.files[0])
 
 
-def _confirm(options: argparse.Namespace, stack: StackDescription, plan: DeploymentPlan) -> bool:
+def _confirm(options: argparse.Namespace, stack: StackSettings, plan: DeploymentPlan) -> bool:
     if plan.replaces_failed:
         print_message("The last creation failed. What is left of it is removed first.")
     if plan.ends_rollback:
@@ -210,7 +209,7 @@ def _check_url(url: str, clients: AwsClients, *, is_new: bool) -> list[CheckedRe
 
 def _print_result(
     options: argparse.Namespace,
-    stack: StackDescription,
+    stack: StackSettings,
     result: DeploymentResult,
     url: str,
     checks: list[CheckedResponse],
@@ -244,7 +243,7 @@ def run_template(options: argparse.Namespace) -> int:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
     from bridge.dev.deploying.stack_template import stack_template
 
-    stack = stack_description(options, select_deployment(options))
+    stack = stack_settings(options, select_deployment(options))
     if stack.domain is not None and stack.certificate is None and stack.front_door != "alb":
         raise UsageError("--domain needs its certificate in a template. Name it: --certificate ARN")
     file = Path(options.artifact)

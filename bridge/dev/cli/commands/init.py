@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.options import add_serverless_options, positive_integer, serverless_options
 from bridge.dev.cli.output import print_message
-from bridge.dev.deploying.function_description import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionDescription
+from bridge.dev.deploying.function_settings import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionSettings
 from bridge.dev.deploying.init_settings import TOOLS, InitSettings, check_folder, check_name, check_python, default_name
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
@@ -88,7 +88,7 @@ def _deployment(options: argparse.Namespace, folder: Path) -> InitSettings:
         raise UsageError(f"{problem} Write `bridge init TOOL` with one of these:{_tools()}")
     timeout = None if options.timeout is None else int(options.timeout)
     python = check_python(options.python or f"3.{sys.version_info.minor}")
-    FunctionDescription(python, options.arch, memory=options.memory, timeout=timeout).check()
+    FunctionSettings(python, options.arch, memory=options.memory, timeout=timeout).check()
     streaming = options.streaming or (not options.buffered and getattr(options, "stream", False))
     return InitSettings(
         kind=options.kind,

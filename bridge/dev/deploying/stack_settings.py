@@ -12,7 +12,7 @@ from bridge.dev.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.dev.deploying.function_description import FunctionDescription
+    from bridge.dev.deploying.function_settings import FunctionSettings
 
 ALIAS = "live"
 DEFAULT_STAGE = "dev"
@@ -64,7 +64,7 @@ MARK_TAG = {"deployed-by": "serverless-bridge"}
 
 
 @dataclass(frozen=True)
-class StackDescription:
+class StackSettings:
     """What ``bridge deploy`` deploys, except for the artifact.
 
     Attributes:
@@ -82,7 +82,7 @@ class StackDescription:
 
     name: str
     stage: str
-    function: FunctionDescription
+    function: FunctionSettings
     front_door: str = DEFAULT_FRONT_DOOR
     listener: str | None = None
     priority: int | None = None

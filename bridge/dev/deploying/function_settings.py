@@ -40,7 +40,7 @@ _RESERVED_VARIABLES = {
 
 
 @dataclass(frozen=True)
-class FunctionDescription:
+class FunctionSettings:
     """A function of an artifact that ``bridge package`` builds.
 
     Attributes:

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from bridge.dev.deploying.function_description import FunctionDescription
+from bridge.dev.deploying.function_settings import FunctionSettings
 from bridge.dev.deploying.secret_references import dynamic_reference
-from bridge.dev.deploying.stack_description import StackDescription, check_stage, split_vpc
+from bridge.dev.deploying.stack_settings import StackSettings, check_stage, split_vpc
 from bridge.dev.errors import UsageError
 
 LISTENER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/tea/50dc6c495c0c9188/f2f7dc8efc522ab2"
 
 
-def stack(function: dict[str, Any] | None = None, **options: Any) -> StackDescription:
+def stack(function: dict[str, Any] | None = None, **options: Any) -> StackSettings:
     defaults: dict[str, Any] = {"python": "3.13", "arch": "x86_64"}
-    return StackDescription("shop", "prod", FunctionDescription(**{**defaults, **(function or {})}), **options)
+    return StackSettings("shop", "prod", FunctionSettings(**{**defaults, **(function or {})}), **options)
 
 
 @pytest.mark.parametrize(
