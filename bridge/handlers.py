@@ -165,7 +165,7 @@ class Handler:
         try:
             scope = source.read(event, context, self.settings)
         except (AttributeError, LookupError, TypeError) as error:
-            from bridge.sources.event_errors import unreadable
+            from bridge.sources.unreadable_events import unreadable
 
             raise EventError(unreadable(recognise(event), event, error)) from error
         if self.settings.request_id_header:

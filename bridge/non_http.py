@@ -44,7 +44,7 @@ def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: C
     if settings.other_events is not None:
         callback = settings.other_events = resolve(settings.other_events)
         return callback(event, context)
-    from bridge.sources.event_errors import likely_sender
+    from bridge.sources.unreadable_events import likely_sender
 
     keys = ", ".join(map(str, event)) if is_mapping else ""
     description = f"with the keys {keys or '(none)'}" if is_mapping else f"a {type(event).__name__}"

@@ -25,7 +25,7 @@ WSGI_MODULES = {
     "bridge", "bridge.bodies", "bridge.deadline", "bridge.errors", "bridge.handlers", "bridge.interface",
     "bridge.limits", "bridge.logs", "bridge.request", "bridge.response",
     "bridge.response_callbacks", "bridge.settings", "bridge.sources",
-    "bridge.sources.fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ",
+    "bridge.sources.event_fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ",
 }  # fmt: skip
 ASGI_MODULES = WSGI_MODULES - {"bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ"} | {
     "bridge.asgi", "bridge.asgi.application", "bridge.asgi.request_cycle", "bridge.asgi.lifespan", "bridge.asgi.loop",

@@ -42,15 +42,15 @@ def recognise(event: Any) -> str | None:
         if "http" in request_context:
             return None if "routeArn" in event else "http_api"
         if "targetGroupArn" in request_context or "serviceArn" in request_context:
-            return "lattice"
+            return "vpc_lattice"
     if "httpMethod" in event and "path" in event:
         return None if "methodArn" in event else "rest_api"
     if "requestPath" in event:
-        return "non_proxy"
+        return "rest_api_non_proxy"
     if "raw_path" in event and "method" in event:
-        return "lattice"
+        return "vpc_lattice"
     if "Records" in event and _is_edge_request(event["Records"]):
-        return "edge"
+        return "lambda_edge"
     # Kong omits the method where it forwards only the path and headers. (In a non-proxy event `path` is a map; one
     # that an older template of the Serverless Framework made does not contain the path.)
     has_headers = "headers" in event or "multiValueHeaders" in event

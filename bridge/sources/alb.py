@@ -21,7 +21,7 @@ from bridge.bodies import encode
 from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 from bridge.logs import logger
 from bridge.request import Scope
-from bridge.sources.fields import (
+from bridge.sources.event_fields import (
     as_text,
     body_of,
     header,

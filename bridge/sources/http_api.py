@@ -21,7 +21,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.fields import as_text, body_of, client_of, native, pairs_of, principal, server_of
+from bridge.sources.event_fields import as_text, body_of, client_of, native, pairs_of, principal, server_of
 from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
 TYPE_CHECKING = False

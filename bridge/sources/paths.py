@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from bridge.sources.fields import native
+from bridge.sources.event_fields import native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

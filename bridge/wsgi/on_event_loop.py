@@ -17,7 +17,7 @@ from bridge.asgi.request_cycle import text_of
 from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
 from bridge.request import Scope
-from bridge.sources.fields import native
+from bridge.sources.event_fields import native
 from bridge.sources.paths import unquote
 from bridge.wsgi.call import LAMBDA_HANDLER_HINT, StartResponse
 from bridge.wsgi.environ import environ_of

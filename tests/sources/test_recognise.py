@@ -17,14 +17,14 @@ from tests.sources.received import scope_of
 MODULES = {
     "rest-api": "rest_api",
     "http-api-v1": "rest_api",
-    "non-proxy": "non_proxy",
+    "non-proxy": "rest_api_non_proxy",
     "http-api": "http_api",
     "function-url": "http_api",
     "alb": "alb",
     "alb-multi": "alb",
-    "lattice": "lattice",
-    "lattice-v1": "lattice",
-    "edge": "edge",
+    "lattice": "vpc_lattice",
+    "lattice-v1": "vpc_lattice",
+    "edge": "lambda_edge",
 }
 
 SOURCES: dict[str, str | None] = {
@@ -167,7 +167,7 @@ def test_another_event_goes_to_the_callback_or_is_an_error_that_names_its_keys(n
 
 def test_lattice_and_an_http_api_are_told_apart_although_both_have_version_2_0() -> None:
     assert load_event("lattice_v2")["version"] == load_event("http_api")["version"] == "2.0"
-    assert recognise(load_event("lattice_v2")) == "lattice"
+    assert recognise(load_event("lattice_v2")) == "vpc_lattice"
 
 
 @pytest.mark.parametrize("name", ["websocket_connect", "websocket_message"])
@@ -189,7 +189,7 @@ def test_a_cloudfront_event_without_type_is_a_request_if_it_has_no_response(conf
     cloudfront["config"] = config
     if config is None:
         del cloudfront["config"]
-    assert recognise(event) == "edge"
+    assert recognise(event) == "lambda_edge"
     assert scope_of(event).path == scope_of(load_event("edge_viewer_request")).path
 
     cloudfront["response"] = {"status": "200"}

@@ -18,7 +18,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.fields import (
+from bridge.sources.event_fields import (
     as_text,
     body_of,
     caller,

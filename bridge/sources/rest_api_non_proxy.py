@@ -16,7 +16,17 @@ from bridge.errors import FailedIntegrationError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
 from bridge.sources import rest_api
-from bridge.sources.fields import as_text, body_of, caller, client_of, header, native, pairs_of, query_of, server_of
+from bridge.sources.event_fields import (
+    as_text,
+    body_of,
+    caller,
+    client_of,
+    header,
+    native,
+    pairs_of,
+    query_of,
+    server_of,
+)
 from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False

@@ -21,7 +21,7 @@ from bridge.errors import EventError
 from bridge.limits import EDGE_ORIGIN_LIMIT, EDGE_VIEWER_LIMIT, is_refused_by_edge
 from bridge.request import Scope
 from bridge.response import Response
-from bridge.sources.fields import as_text, body_of, client_of, header, native, pairs_of, server_of
+from bridge.sources.event_fields import as_text, body_of, client_of, header, native, pairs_of, server_of
 from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False

@@ -36,9 +36,9 @@ _SOURCES = {
     "rest_api": "a REST API",
     "http_api": "an HTTP API or a Function URL",
     "alb": "a load balancer",
-    "lattice": "VPC Lattice",
-    "non_proxy": "a REST API without proxy integration",
-    "edge": "CloudFront",
+    "vpc_lattice": "VPC Lattice",
+    "rest_api_non_proxy": "a REST API without proxy integration",
+    "lambda_edge": "CloudFront",
 }
 _CONTEXT = "requestContext"
 _EDGE = "Records.0.cf.request"
@@ -79,7 +79,7 @@ def unreadable(source: str | None, event: Any, error: Exception) -> str:
     """
     start = f"The event does not have the form in which {_SOURCES.get(source or '', 'its source')} sends it"
     # In a non-proxy event `path` is a map of variables.
-    objects = (*_OBJECTS, "path") if source == "non_proxy" else _OBJECTS
+    objects = (*_OBJECTS, "path") if source == "rest_api_non_proxy" else _OBJECTS
     required = {**dict.fromkeys(_STRINGS, str), **dict.fromkeys(objects, dict), "cookies": list}
     for field, kind in required.items():
         value = _field(event, field)
