@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.options import positive_integer
 from bridge.dev.cli.output import missing_package
 from bridge.dev.deploying.aws import AwsClients, AwsTarget
+from bridge.dev.deploying.deployed_stack import DeployedStack, StackState
 from bridge.dev.deploying.function_settings import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionSettings
 from bridge.dev.deploying.init_settings import check_name, check_python, default_name
 from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment
@@ -26,7 +27,6 @@ from bridge.dev.deploying.stack_settings import (
     split_vpc,
     stack_name,
 )
-from bridge.dev.deploying.stack_state import DeployedStack, StackState
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.env_file import read_env_file

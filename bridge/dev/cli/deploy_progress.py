@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.dev.deploying.change_set import ResourceChange
-    from bridge.dev.deploying.stack_state import StackEvent
+    from bridge.dev.deploying.deployed_stack import StackEvent
 
 _COLORS = {"add": "green", "modify": "yellow", "replace": "red", "replace?": "red", "remove": "red", "keep": "dim"}
 _SIGNS = {"add": "+", "modify": "~", "replace": "!", "replace?": "!", "remove": "-", "keep": " "}

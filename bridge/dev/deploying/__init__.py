@@ -6,7 +6,7 @@
 :mod:`~bridge.dev.deploying.stack_settings` has its options, of which :mod:`~bridge.dev.deploying.stack_template`
 makes a CloudFormation template, with :mod:`~bridge.dev.deploying.front_door_resources`.
 :mod:`~bridge.dev.deploying.artifact_bucket` uploads the artifact. :mod:`~bridge.dev.deploying.change_set` computes and
-starts the changes, and :mod:`~bridge.dev.deploying.stack_state` waits for their end.
+starts the changes, and :mod:`~bridge.dev.deploying.deployed_stack` waits for their end.
 :mod:`~bridge.dev.deploying.function_versions` and :mod:`~bridge.dev.deploying.function_logs` read what is deployed.
 :mod:`~bridge.dev.deploying.aws` makes the clients of AWS's APIs, and describes their errors.
 

@@ -15,7 +15,7 @@ from bridge.dev.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.dev.deploying.stack_state import DeployedStack, StackState
+    from bridge.dev.deploying.deployed_stack import DeployedStack, StackState
 
 # CloudFormation's reasons for a change set without changes.
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")

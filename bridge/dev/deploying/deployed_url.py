@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from bridge.dev.deploying.aws import AwsClients
-    from bridge.dev.deploying.stack_state import StackState
+    from bridge.dev.deploying.deployed_stack import StackState
 
 
 def deployed_url(clients: AwsClients, state: StackState) -> str:

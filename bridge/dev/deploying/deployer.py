@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.dev.deploying.aws import aws_errors
 from bridge.dev.deploying.change_set import ChangeSet, OutdatedChangeSetError, ResourceChange, url_effect
+from bridge.dev.deploying.deployed_stack import DeployedStack, StackFailedError, StackState
 from bridge.dev.deploying.function_versions import FunctionVersions
 from bridge.dev.deploying.stack_settings import MARK_TAG
-from bridge.dev.deploying.stack_state import DeployedStack, StackFailedError, StackState
 from bridge.dev.deploying.stack_template import stack_template
 from bridge.dev.errors import CommandError
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from bridge.dev.deploying.artifact_bucket import ArtifactBucket, ArtifactFile
     from bridge.dev.deploying.aws import AwsClients
+    from bridge.dev.deploying.deployed_stack import StackEvent
     from bridge.dev.deploying.stack_settings import StackSettings
-    from bridge.dev.deploying.stack_state import StackEvent
 
 
 class DeploymentProgress(Protocol):

@@ -10,10 +10,10 @@ import pytest
 
 from bridge.dev.deploying.aws import AwsTarget
 from bridge.dev.deploying.certificates import find_certificate
+from bridge.dev.deploying.deployed_stack import StackState
 from bridge.dev.deploying.deployed_url import deployed_url
 from bridge.dev.deploying.function_settings import FunctionSettings
 from bridge.dev.deploying.stack_settings import StackSettings
-from bridge.dev.deploying.stack_state import StackState
 from bridge.dev.deploying.url_check import call_url, check_url
 from bridge.dev.errors import CommandError
 

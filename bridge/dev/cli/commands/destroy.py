@@ -14,7 +14,7 @@ from bridge.dev.errors import CommandError, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from bridge.dev.deploying.stack_state import StackState
+    from bridge.dev.deploying.deployed_stack import StackState
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
     clients = selection.clients("bridge destroy")
     from bridge.dev.deploying.artifact_bucket import ArtifactBucket
     from bridge.dev.deploying.aws import aws_errors
+    from bridge.dev.deploying.deployed_stack import DeployedStack
     from bridge.dev.deploying.last_deployments import remember_deployment
-    from bridge.dev.deploying.stack_state import DeployedStack
 
     with aws_errors():
         state = require_stack(clients, selection)

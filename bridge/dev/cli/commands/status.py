@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.dev.deploying.aws import AwsClients
+    from bridge.dev.deploying.deployed_stack import StackState
     from bridge.dev.deploying.function_versions import PublishedVersion
-    from bridge.dev.deploying.stack_state import StackState
 
 _SUMMARIES = {
     "status": "print the state of the deployment",

@@ -10,10 +10,10 @@ import pytest
 from botocore.stub import Stubber
 
 from bridge.dev.cli.deploy_progress import PlainProgress
+from bridge.dev.deploying.deployed_stack import DeployedStack, StackFailedError
 from bridge.dev.deploying.deployer import Deployer
 from bridge.dev.deploying.function_settings import FunctionSettings
 from bridge.dev.deploying.stack_settings import StackSettings
-from bridge.dev.deploying.stack_state import DeployedStack, StackFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
