@@ -18,6 +18,7 @@ from bridge.dev.cli.deploy_options import (
     add_target_options,
     last_deployment,
     select_deployment,
+    stack_settings,
 )
 from bridge.dev.cli.deploy_progress import PlainProgress, RichProgress, deployment_progress, paused, print_changes
 from bridge.dev.cli.options import serverless_options
