@@ -83,7 +83,7 @@ class Deployer:
 
     Args:
         clients: the clients of the account and region.
-        description: the stack.
+        settings: the settings of the stack.
         bucket: the bucket for the artifact.
         progress: displays the progress.
     """
@@ -91,13 +91,13 @@ class Deployer:
     def __init__(
         self,
         clients: AwsClients,
-        description: StackSettings,
+        settings: StackSettings,
         bucket: ArtifactBucket,
         progress: DeploymentProgress,
     ) -> None:
-        self._description, self._bucket, self._progress = description, bucket, progress
-        self._stack = DeployedStack(clients, description.stack_name)
-        self._versions = FunctionVersions(clients, description.stack_name)
+        self._settings, self._bucket, self._progress = settings, bucket, progress
+        self._stack = DeployedStack(clients, settings.stack_name)
+        self._versions = FunctionVersions(clients, settings.stack_name)
 
     def prepare(self) -> StackState:
         """Return the state of the stack when no other deployment changes it.
@@ -175,15 +175,15 @@ class Deployer:
             return self._finish("created" if plan.creates else "updated", new, plan, artifact)
 
     def _change_set(self, state: StackState, artifact: ArtifactFile) -> ChangeSet:
-        template = stack_template(self._description, artifact.digest)
+        template = stack_template(self._settings, artifact.digest)
         parameters = {
             "ArtifactBucket": self._bucket.name,
-            "ArtifactKey": artifact.key(self._description.stack_name),
+            "ArtifactKey": artifact.key(self._settings.stack_name),
         }
-        return ChangeSet(self._stack, state, template, parameters, {**self._description.tags, **MARK_TAG})
+        return ChangeSet(self._stack, state, template, parameters, {**self._settings.tags, **MARK_TAG})
 
     def _plan(self, state: StackState, change_set: ChangeSet) -> DeploymentPlan:
-        front_door = self._description.front_door
+        front_door = self._settings.front_door
         if state.is_failed_creation:
             resources = change_set.template["Resources"]
             changes = [ResourceChange("add", name, resource["Type"]) for name, resource in resources.items()]
@@ -198,7 +198,7 @@ class Deployer:
 
     def _upload(self, artifact: ArtifactFile) -> None:
         self._bucket.ensure(lambda name: self._progress.note(f"Creating the bucket {name} for artifacts …"))
-        key = artifact.key(self._description.stack_name)
+        key = artifact.key(self._settings.stack_name)
         if self._bucket.has(artifact, key):
             return
         self._progress.start_upload(artifact.size)

@@ -1,4 +1,4 @@
-"""The description of a deployed function, shared by ``bridge init`` and ``bridge deploy``."""
+"""The settings of a function, shared by ``bridge init`` and ``bridge deploy``."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class FunctionSettings:
         return properties
 
     def check(self) -> None:
-        """Raise a :class:`UsageError` for a description that Lambda refuses."""
+        """Raise a :class:`UsageError` for settings that Lambda refuses."""
         for option, value, (least, most), unit in (
             ("--memory", self.memory, MEMORY_RANGE, "MB"),
             ("--timeout", self.seconds, TIMEOUT_RANGE, "seconds"),

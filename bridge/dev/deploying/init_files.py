@@ -1,4 +1,4 @@
-"""Filling in the templates of a tool.
+"""The files that ``bridge init`` writes: a tool's templates, filled in.
 
 A file of ``templates`` has placeholders, such as ``@NAME@``. The lines between ``@@buffered`` or ``@@streaming`` and
 ``@@end`` are left out if that function is not deployed.

@@ -1,4 +1,4 @@
-"""The settings of a deployment, and the tools that deploy it."""
+"""The settings of ``bridge init``, and the tools that deploy the files that it writes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class InitSettings:
-    """The settings of a deployment.
+    """What ``bridge init`` writes files for.
 
     Attributes:
         kind: the tool, a key of :data:`TOOLS`.

@@ -1,4 +1,4 @@
-"""The description of a stack: a function, its front door, and the options of both."""
+"""The settings of ``bridge deploy``: a function, its front door, and the options of both."""
 
 from __future__ import annotations
 
