@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from benchmarks.table import table
 from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, build_wheel
-from bridge.dev.packaging.requirement_files import collect_requirement_files
+from bridge.dev.packaging.installed_files import collect_installed_files
 from bridge.dev.packaging.target import Target
 
 PEERS = ("apig-wsgi", "mangum", "serverless-wsgi")
@@ -30,7 +30,7 @@ def measure(_rounds: int) -> dict[str, dict[str, float]]:
         with ZipFile(wheel) as archive:
             archive.extractall(folder / "installed")
         installed = [path for path in (folder / "installed").rglob("*") if path.is_file()]
-        packed = collect_requirement_files(folder / "installed", Target.from_options(), folder)
+        packed = collect_installed_files(folder / "installed", Target.from_options(), folder)
         required = _required(DISTRIBUTION)
         results = {
             INSTALLED: _figures(installed, required),

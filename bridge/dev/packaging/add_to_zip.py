@@ -17,15 +17,15 @@ from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, cached_wheel
 from bridge.dev.packaging.bytecode import TASK_FOLDER, BytecodeOptions, interpreter_finder
 from bridge.dev.packaging.compression import compress_packages
 from bridge.dev.packaging.install_cache import installed_requirements
+from bridge.dev.packaging.installed_files import collect_installed_files
+from bridge.dev.packaging.project_requirements import Requirements
 from bridge.dev.packaging.report import Artifact, PackageSize
-from bridge.dev.packaging.requirement_files import collect_requirement_files
-from bridge.dev.packaging.requirements import Requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.dev.packaging.archive import ZipEntry
-    from bridge.dev.packaging.options import PackageOptions
+    from bridge.dev.packaging.package_options import PackageOptions
 
 # Where serverless-python-requirements puts the requirements with its option `zip`. Modules in it cannot be checked.
 _ZIPPED_REQUIREMENTS = ".requirements.zip"
@@ -110,7 +110,7 @@ def _bridge_packages(
         wheels=[cached_wheel(temporary)],
         pip_args=options.pip_args,
     ) as root:
-        collected = collect_requirement_files(root, options.target, temporary)
+        collected = collect_installed_files(root, options.target, temporary)
         packages, _ = compress_packages(
             collected.files,
             collected.packages,

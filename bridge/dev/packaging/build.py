@@ -25,9 +25,11 @@ from bridge.dev.packaging.compression import compress_packages
 from bridge.dev.packaging.explain import explain_files, explain_requirements
 from bridge.dev.packaging.image import check_replaceable, write_image_folder
 from bridge.dev.packaging.install_cache import installed_requirements
+from bridge.dev.packaging.installed_files import InstalledFiles, collect_installed_files, write_text
 from bridge.dev.packaging.installer import prepare_requirements
 from bridge.dev.packaging.project_files import ProjectFiles, choose_files, choose_listed_files
 from bridge.dev.packaging.project_metadata import project_metadata
+from bridge.dev.packaging.project_requirements import Requirements, file_names, find_requirements, ignored_files
 from bridge.dev.packaging.pylock import normalized_name
 from bridge.dev.packaging.report import (
     Artifact,
@@ -36,15 +38,13 @@ from bridge.dev.packaging.report import (
     package_sizes,
     size_warnings,
 )
-from bridge.dev.packaging.requirement_files import RequirementFiles, collect_requirement_files, write_text
-from bridge.dev.packaging.requirements import Requirements, file_names, find_requirements, ignored_files
 from bridge.dev.packaging.uv_workspace import project_around
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from bridge.dev.packaging.archive import ZipEntry
-    from bridge.dev.packaging.options import PackageOptions
+    from bridge.dev.packaging.package_options import PackageOptions
 
 _PROJECT = "your code"  # the name of the project's files in the table of sizes
 
@@ -98,7 +98,7 @@ class _Build:
         project_files = self._choose_project_files()
         self._on_progress("Installing requirements", 0.05)
         with self._installed_requirements() as root:
-            requirement_files = collect_requirement_files(
+            requirement_files = collect_installed_files(
                 root, options.target, self._temporary, options.patterns, slim=options.slim
             )
             if self._app is not None:
@@ -181,7 +181,7 @@ class _Build:
         )
 
     def _compress(
-        self, project_files: ProjectFiles, requirement_files: RequirementFiles
+        self, project_files: ProjectFiles, requirement_files: InstalledFiles
     ) -> tuple[dict[str, list[ZipEntry]], dict[str, list[ZipEntry]]]:
         """Return the entries of the project, and those of each requirement."""
         options = self._options
@@ -214,7 +214,7 @@ class _Build:
             return None
         return BytecodeOptions(self._options.target.python, folder, self._find_interpreter, columns)
 
-    def _project_metadata(self, requirement_files: RequirementFiles) -> dict[str, str]:
+    def _project_metadata(self, requirement_files: InstalledFiles) -> dict[str, str]:
         """Return the files of the project's metadata, unless a requirement is the project itself."""
         project = self._options.project.resolve()
         folder = project_around(project / module_folder(self._app, project), project) or project

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
+    from bridge.dev.packaging.installed_files import InstalledFiles
     from bridge.dev.packaging.project_files import ProjectFiles
-    from bridge.dev.packaging.requirement_files import RequirementFiles
-    from bridge.dev.packaging.requirements import Requirements
+    from bridge.dev.packaging.project_requirements import Requirements
 
 
 _LARGE_BYTES = 5 * 1024 * 1024
@@ -42,14 +42,14 @@ def explain_requirements(requirements: Requirements, root: Path, *, adds_bridge:
     return ["Versions, and what decides them:", *lines] if lines else []
 
 
-def explain_files(project_files: ProjectFiles, requirement_files: RequirementFiles) -> list[str]:
+def explain_files(project_files: ProjectFiles, requirement_files: InstalledFiles) -> list[str]:
     """Return a line for each file that is large or left out, with the reason."""
     lines = sorted([*_included(project_files, requirement_files), *_left_out(project_files)])
     width = max((len(path) for path, _ in lines), default=0)
     return ["Files, and why they are in or out:", *(f"  {path:{width}}  {why}" for path, why in lines)] if lines else []
 
 
-def _included(project_files: ProjectFiles, requirement_files: RequirementFiles) -> Iterator[tuple[str, str]]:
+def _included(project_files: ProjectFiles, requirement_files: InstalledFiles) -> Iterator[tuple[str, str]]:
     for path, size in project_files.sizes.items():
         yield path, f"in, {format_size(size)}: no pattern leaves it out"
     for path, sign in project_files.contained_secrets.items():

@@ -20,7 +20,7 @@ from bridge.dev.packaging.pip_config import uv_index_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bridge.dev.packaging.requirements import Requirements
+    from bridge.dev.packaging.project_requirements import Requirements
     from bridge.dev.packaging.target import Target
 
 # Part of every key; increase it when the same requirements have to be installed differently.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.dev.packaging.lock_files import LinesByIndex
-    from bridge.dev.packaging.requirements import Requirements
+    from bridge.dev.packaging.project_requirements import Requirements
     from bridge.dev.packaging.target import Target
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bridge.dev.packaging.requirements import Requirements
+    from bridge.dev.packaging.project_requirements import Requirements
 
 # Lines of uv's error output that are not part of an error message.
 _UV_PROGRESS = re.compile(

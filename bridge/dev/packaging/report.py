@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.dev.packaging.archive import ZipEntry
+    from bridge.dev.packaging.installed_files import InstalledFiles
     from bridge.dev.packaging.project_files import ProjectFiles
-    from bridge.dev.packaging.requirement_files import RequirementFiles
 
 # Bytes of an upload, and of all files of a function with its layers:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -108,7 +108,7 @@ def size_warnings(files: list[Path], sizes: list[PackageSize]) -> list[str]:
 
 
 def hidden_module_warnings(
-    app: str | None, project_files: ProjectFiles, requirement_files: RequirementFiles
+    app: str | None, project_files: ProjectFiles, requirement_files: InstalledFiles
 ) -> list[str]:
     """Return a warning for each of the project's modules that is imported in place of a requirement's.
 
@@ -143,7 +143,7 @@ def hidden_module_warnings(
 
 
 def omission_warnings(
-    project_files: ProjectFiles, requirement_files: RequirementFiles, *, is_file_list: bool = False
+    project_files: ProjectFiles, requirement_files: InstalledFiles, *, is_file_list: bool = False
 ) -> list[str]:
     """Return a warning for each kind of file that the artifact lacks or has although the user may not expect it.
 

@@ -10,7 +10,7 @@ import pytest
 import bridge
 from bridge.dev.packaging import build
 from bridge.dev.packaging.build import build_artifact
-from bridge.dev.packaging.options import PackageOptions
+from bridge.dev.packaging.package_options import PackageOptions
 from bridge.dev.packaging.target import Target
 from tests.dev.cli.packages import PLAIN, write_files
 

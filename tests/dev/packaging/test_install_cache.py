@@ -8,7 +8,7 @@ import pytest
 
 from bridge.dev.packaging import install_cache
 from bridge.dev.packaging.install_cache import installed_requirements
-from bridge.dev.packaging.requirements import Requirements
+from bridge.dev.packaging.project_requirements import Requirements
 from bridge.dev.packaging.target import Target
 from tests.dev.cli.packages import write_files
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.dev.packaging import PackagingError, installer
 from bridge.dev.packaging.installer import install_requirements
-from bridge.dev.packaging.requirements import Requirements
+from bridge.dev.packaging.project_requirements import Requirements
 from bridge.dev.packaging.target import Target
 from bridge.dev.packaging.uv_installer import uv_options
 from tests.dev.cli.packages import PLAIN, build_zip, without_uv, write_files, zip_names

@@ -168,7 +168,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 def _print(deployment: InitSettings, folder: Path, files: Mapping[str, str]) -> None:
     from bridge.dev.deploying.init_files import render_commands
     from bridge.dev.packaging.application import application_folder
-    from bridge.dev.packaging.requirements import find_requirements
+    from bridge.dev.packaging.project_requirements import find_requirements
 
     for name in files:
         print(f"Wrote {name}")

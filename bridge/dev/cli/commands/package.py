@@ -20,7 +20,7 @@ from bridge.dev.packaging.target import MACHINES, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from bridge.dev.packaging.options import PackageOptions
+    from bridge.dev.packaging.package_options import PackageOptions
     from bridge.dev.packaging.report import Artifact
 
 
@@ -124,9 +124,9 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
     Raises:
         UsageError: options do not fit together.
     """
-    from bridge.dev.packaging.options import PackageOptions
+    from bridge.dev.packaging.package_options import PackageOptions
     from bridge.dev.packaging.project_files import read_file_list
-    from bridge.dev.packaging.requirements import Selection
+    from bridge.dev.packaging.project_requirements import Selection
 
     project = Path.cwd()
     try:

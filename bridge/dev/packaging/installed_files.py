@@ -34,7 +34,7 @@ _SLIM = parse_patterns([
 
 
 @dataclass
-class RequirementFiles:
+class InstalledFiles:
     """The files of the requirements that go into the artifact.
 
     Attributes:
@@ -58,9 +58,9 @@ class RequirementFiles:
         return modules
 
 
-def collect_requirement_files(
+def collect_installed_files(
     root: Path, target: Target, temporary: Path, patterns: Sequence[str] = (), *, slim: bool = False
-) -> RequirementFiles:
+) -> InstalledFiles:
     """Return the files of an installation that go into the artifact.
 
     Args:
@@ -76,7 +76,7 @@ def collect_requirement_files(
     owners = _packages_by_path(root, target)
     dropped = _IN_LAMBDA_RUNTIME.intersection(owners.values()) if slim else set()
     exclusions = [*_NOT_DEPLOYED, *(_SLIM if slim else []), *parse_patterns(patterns)]
-    collected = RequirementFiles(in_lambda_runtime=sorted(dropped))
+    collected = InstalledFiles(in_lambda_runtime=sorted(dropped))
     for folder, folders, names in os.walk(root):
         relative = Path(folder).relative_to(root).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
@@ -147,7 +147,7 @@ def _runs_on(tag: str, target: Target) -> bool:
     return fits_python and any(platform.endswith(f"_{target.machine}") for platform in platforms.split("."))
 
 
-def _rewrite_dist_info(collected: RequirementFiles, folder: Path, *, slim: bool) -> None:
+def _rewrite_dist_info(collected: InstalledFiles, folder: Path, *, slim: bool) -> None:
     """Replace each RECORD by one that lists the collected files only, and with *slim* drop READMEs from METADATA.
 
     An installer's RECORD lists files that differ between machines.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.requirements import Selection, find_requirements, ignored_files
+from bridge.dev.packaging.project_requirements import Selection, find_requirements, ignored_files
 from tests.dev.cli.packages import write_files
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging.archive import BEST, FAST
-from bridge.dev.packaging.requirements import NOTHING_SELECTED, Selection
+from bridge.dev.packaging.project_requirements import NOTHING_SELECTED, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
