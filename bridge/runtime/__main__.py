@@ -16,8 +16,7 @@ from bridge.errors import SettingError
 from bridge.interface import interface_of, is_lambda_handler
 from bridge.loading import find_deployed
 from bridge.logs import logger
-from bridge.runtime.api import RuntimeApi
-from bridge.runtime.connection import ApiError, run
+from bridge.runtime.client import ApiError, RuntimeApi, run
 from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.logs import set_up_logging
 from bridge.runtime.runtime import Runtime

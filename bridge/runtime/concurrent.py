@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from bridge.asgi.loop import create_task
 from bridge.handlers import Handler, make_threaded_handler
 from bridge.response_callbacks import defer
-from bridge.runtime.api import RuntimeApi
 from bridge.runtime.asgi_cycle import RuntimeCycle
+from bridge.runtime.client import RuntimeApi
 from bridge.runtime.runtime import Runtime
 from bridge.runtime.threads import call_in_thread, handler_threads, is_async
 

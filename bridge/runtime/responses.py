@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from bridge.errors import FailedIntegrationError, InterfaceError
 from bridge.limits import PRELUDE_DELIMITER, PRELUDE_LIMIT
-from bridge.runtime.connection import ApiError, LostError
+from bridge.runtime.client import ApiError, LostError
 from bridge.runtime.error_report import ErrorReport
-from bridge.runtime.protocol import encode
+from bridge.runtime.messages import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bridge.handlers import Handler
     from bridge.request import Scope
     from bridge.response import Response
-    from bridge.runtime.api import RuntimeApi
+    from bridge.runtime.client import RuntimeApi
     from bridge.runtime.invocation import Invocation
     from bridge.sources import Source
 
@@ -74,7 +74,7 @@ class SentResponse:
                 await self._send(response, part)
                 if is_complete:
                     self._is_over = True
-                    await self.api.complete_stream(self._invocation)
+                    await self.api.end_stream(self._invocation)
             except LostError:  # finish() logs the reason
                 pass
             except ApiError as error:
@@ -97,13 +97,13 @@ class SentResponse:
             if not self.is_streamed:
                 await self._post(response)
             elif not self._is_started:
-                with suppress(LostError):  # complete_stream() logs the reason
+                with suppress(LostError):  # end_stream() logs the reason
                     await self._send(response, response.body)
-                await self.api.complete_stream(self._invocation)
+                await self.api.end_stream(self._invocation)
             else:
                 self._disconnect()
                 report = report or ErrorReport("Function.Timedout", "The response was not complete in time.")
-                await self.api.complete_stream(self._invocation, report)
+                await self.api.end_stream(self._invocation, report)
         except ApiError as error:
             self._api_error = error
 
@@ -118,7 +118,7 @@ class SentResponse:
         if self.late is not None:
             await self.late
         if self._is_lost:
-            await self.api.complete_stream(self._invocation)  # logs the reason
+            await self.api.end_stream(self._invocation)  # logs the reason
         if self._api_error is not None:
             raise self._api_error
 
@@ -134,9 +134,9 @@ class SentResponse:
         if not self._is_started:
             prelude = self._prelude(response)
             self._is_started = True
-            await self.api.stream(self._invocation, prelude, self._on_lost)
+            await self.api.start_stream(self._invocation, prelude, self._on_lost)
         if part and self.scope.method != "HEAD" and response.status not in (204, 304):  # RFC 9110, 6.4.1
-            await self.api.stream_part(part)
+            await self.api.send_part(part)
 
     def _prelude(self, response: Response) -> bytes:
         fields = response.fields(self._handler.settings.exclude_headers | _HOP_BY_HOP_HEADERS)

@@ -14,11 +14,10 @@ from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.response_callbacks import defer, has_callbacks
 from bridge.response_callbacks import run as run_callbacks
-from bridge.runtime.api import RuntimeApi
-from bridge.runtime.connection import ApiError, run
+from bridge.runtime.client import ApiError, RuntimeApi, run
 from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.invocation import Context
-from bridge.runtime.protocol import encode
+from bridge.runtime.messages import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 from __future__ import annotations
 
 from bridge.logs import logger
-from bridge.runtime.connection import run
+from bridge.runtime.client import run
 from bridge.runtime.error_report import ErrorReport
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bridge.runtime.api import RuntimeApi
+    from bridge.runtime.client import RuntimeApi
 
 
 def take_snapshot(api: RuntimeApi, run_awaitable: Callable[[Any], Any]) -> int:

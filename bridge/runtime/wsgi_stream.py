@@ -8,7 +8,7 @@ from bridge.bodies import as_bytes
 from bridge.deadline import watcher
 from bridge.errors import InterfaceError
 from bridge.response import Response
-from bridge.runtime.connection import run
+from bridge.runtime.client import run
 from bridge.wsgi.call import LAMBDA_HANDLER_HINT, StartResponse
 from bridge.wsgi.environ import environ_of
 

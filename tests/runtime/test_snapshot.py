@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import snapshot_restore_py as registry
 
-from bridge.runtime.api import RuntimeApi
+from bridge.runtime.client import RuntimeApi
 from bridge.runtime.snapshot import take_snapshot
 from tests.runtime.scripted import ACCEPTED, reply, scripted
 

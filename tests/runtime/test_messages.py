@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
+from typing import Any
+
 import h11
 import pytest
+from awslambdaric.lambda_runtime_marshaller import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.invocation import Invocation
-from bridge.runtime.protocol import Reply, Requests, chunk, last_chunk, take_reply
+from bridge.runtime.messages import Reply, Requests, chunk, encode, last_chunk, take_reply
 
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
 REQUESTS = Requests("127.0.0.1:9001")
@@ -170,10 +175,32 @@ def test_the_last_reply_of_a_connection_is_marked(head: bytes) -> None:
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
         b"HTTP/1.1 abc OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-7\r\n",
         b"x" * (2 << 20),
     ],
 )
 def test_data_that_are_not_http_are_an_error(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the connection adds the message
         take_reply(bytearray(data))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["text", 1.5, float("nan"), {"a": [None, True]}, {"bytes": b"text"}]
+    + [
+        Decimal(number) for number in ("1", "1.10", "1E+2", "123456789012345678901234567890", "Infinity", "NaN", "sNaN")
+    ],
+)
+def test_a_payload_has_the_values_that_aws_s_client_sends(value: Any) -> None:
+    text, content_type = encode([value])
+
+    assert content_type == "application/json"
+    assert repr(json.loads(text)) in (repr(json.loads(to_json([value]))), "[100.0]")
+
+
+@pytest.mark.parametrize("value", [object(), {1}, {(1,): 1}])
+def test_a_payload_that_json_cannot_represent_is_an_error(value: Any) -> None:
+    with pytest.raises(TypeError):
+        encode([value])

@@ -1,4 +1,6 @@
-"""A connection to the Runtime API, which waits in the calling thread or on an event loop.
+"""The client of the Lambda Runtime API, which waits in the calling thread or on an event loop.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 HTTP is written by hand: for one server on the same machine, h11 takes as long as the rest of an invocation
 (``scripts/bench --only runtime``), and every cold start would import it.
@@ -12,7 +14,10 @@ from contextlib import suppress
 from socket import IPPROTO_TCP, MSG_DONTWAIT, SHUT_RDWR, TCP_NODELAY, create_connection
 
 from bridge.errors import BridgeError
-from bridge.runtime.protocol import take_reply
+from bridge.logs import logger
+from bridge.runtime.error_report import ErrorReport
+from bridge.runtime.invocation import Invocation
+from bridge.runtime.messages import Requests, chunk, last_chunk, take_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import Any, TypeVar
 
-    from bridge.runtime.protocol import Reply
+    from bridge.runtime.messages import Reply
 
     T = TypeVar("T")
 
@@ -51,19 +56,16 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError(f"{coroutine!r} waits for an event loop.")
 
 
-class Connection:
-    """A connection for one request at a time, which is opened again when it breaks.
+class RuntimeApi:
+    """The Runtime API at ``host:port``, for one invocation at a time, over a connection that is opened when needed.
 
     The coroutines wait in the calling thread (see :func:`run`), and between :meth:`attach` and :meth:`detach` on an
-    event loop. If one is cancelled there, the next one sends what is left and discards the reply.
-
-    Attributes:
-        is_polling: set for requests that :meth:`stop` may end.
-        is_stopped: whether :meth:`stop` was called.
+    event loop. If one is cancelled there, the next one sends what is left and discards the reply. They raise ApiError.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self._requests = Requests(address)
         host, _, port = address.rpartition(":")
         # For a text as host, Python would import the codec for international domain names.
         self._host_port: Any = (host.encode(), int(port)) if host and port.isdigit() else (address.encode(), 80)
@@ -74,8 +76,84 @@ class Connection:
         self._on_lost: Callable[[], object] | None = None  # set while a stream is sent
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self.is_polling = False
-        self.is_stopped = False
+        self._is_polling = False
+        self._is_stopped = False
+
+    async def next(self) -> Invocation | None:
+        """Wait for the next invocation and return it; None after :meth:`stop`."""
+        self._is_polling = True
+        try:
+            # After a lost connection the request is sent again: Lambda repeats an invocation that was sent over it.
+            reply = _successful(await self._request(self._requests.next))
+        except ApiError:
+            if self._is_stopped:
+                return None
+            raise
+        finally:
+            self._is_polling = False
+        return Invocation(reply.headers, reply.body)
+
+    async def respond(self, invocation: Invocation, payload: bytes, content_type: str) -> None:
+        """Post the payload of an invocation; if the API finds it too large, an error."""
+        reply = await self._request(self._requests.response(invocation, payload, content_type))
+        if reply.status == 413:
+            message = f"The payload of {len(payload)} bytes is larger than Lambda accepts."
+            logger.error("%s", message)
+            await self.fail(invocation, ErrorReport("Function.ResponseSizeTooLarge", message))
+        else:
+            _check(reply, invocation)
+
+    async def fail(self, invocation: Invocation, report: ErrorReport) -> None:
+        """Post the error of an invocation."""
+        _check(await self._request(self._requests.error(report, invocation)), invocation)
+
+    async def fail_phase(self, phase: str, report: ErrorReport) -> None:
+        """Post the error of a phase, ``"init"`` or ``"restore"``."""
+        await self._request(self._requests.phase_error(report, phase))
+
+    async def restore(self) -> None:
+        """Wait while Lambda makes a snapshot of this process (SnapStart); returns in a restored sandbox."""
+        _successful(await self._request(self._requests.restore))
+        self.close()  # the connection belongs to the sandbox of which the snapshot was made
+
+    async def start_stream(self, invocation: Invocation, part: bytes, on_lost: Callable[[], object]) -> None:
+        """Send the first part of a streamed response.
+
+        *on_lost* is called if the API closes the connection, or replies, before the stream has ended.
+        """
+
+        async def start() -> None:
+            self._receive()
+            if self._socket is None:
+                raise LostError(_CLOSED)
+            self._on_lost = on_lost
+            await self._send(self._requests.stream(invocation) + chunk(part))
+
+        await self._try(start)
+
+    async def send_part(self, part: bytes) -> None:
+        """Send a part of a streamed response, and wait until the API accepts more; raises LostError if it does not."""
+        if self._loop is None:
+            self._receive()
+        if self._on_lost is not None:
+            await self._send(chunk(part))
+        if self._on_lost is None:
+            raise LostError(_CLOSED)
+
+    async def end_stream(self, invocation: Invocation, report: ErrorReport | None = None) -> None:
+        """Send the end of a streamed response, with trailers if there is a *report*. Log why the API refuses it."""
+        try:
+            if self._on_lost is not None:
+                self._on_lost = None
+                reply = await self._exchange(last_chunk(report))
+            else:
+                self._missing_replies += 1
+                reply = await self._reply()
+                self.close()  # it is unknown where the server has stopped reading
+        except LostError as error:
+            logger.warning("The client disconnected before the response was complete: %s", error)
+        else:
+            _check(reply, invocation)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait on *loop* from now on, and notice at once when the server closes the connection."""
@@ -92,10 +170,10 @@ class Connection:
             self._wake()
 
     def stop(self) -> None:
-        """Let requests that poll raise ApiError from now on. May be called by a signal handler or another thread."""
-        self.is_stopped = True
+        """Let :meth:`next` return None from now on. May be called by a signal handler or another thread."""
+        self._is_stopped = True
         connection = self._socket
-        if self.is_polling and connection is not None:
+        if self._is_polling and connection is not None:
             with suppress(OSError):  # it may be closed already
                 connection.shutdown(SHUT_RDWR)
 
@@ -108,44 +186,13 @@ class Connection:
         self._stop_stream()
         self._wake()
 
-    async def request(self, request: bytes) -> Reply:
-        """Send a request, again after a lost connection, and return the reply; raises ApiError."""
-        return await self._try(self._request, request)
+    async def _request(self, request: bytes) -> Reply:
+        """Send a request, again after a lost connection, and return the reply."""
+        if self._on_lost is not None:  # an error in the middle of a stream
+            self.close()
+        return await self._try(lambda: self._exchange(request))
 
-    async def start_stream(self, start: bytes, on_lost: Callable[[], object]) -> None:
-        """Send the head of a request, and the first part of its body, which is a stream; raises ApiError.
-
-        *on_lost* is called if the server closes the connection, or replies, before the body has ended.
-        """
-        await self._try(self._start_stream, start, on_lost)
-
-    async def send(self, part: bytes) -> None:
-        """Send a part of a stream, and wait until the server accepts more; raises LostError if it does not."""
-        if self._loop is None:
-            self._receive()
-        if self._on_lost is not None:
-            await self._send(part)
-        if self._on_lost is None:
-            raise LostError(_CLOSED)
-
-    async def end_stream(self, part: bytes) -> Reply:
-        """Send the last part of a stream, unless the server has replied, and return the reply; raises LostError."""
-        if self._on_lost is not None:
-            self._on_lost = None
-            return await self._request(part)
-        self._missing_replies += 1
-        reply = await self._reply()
-        self.close()  # it is unknown where the server has stopped reading
-        return reply
-
-    async def _start_stream(self, start: bytes, on_lost: Callable[[], object]) -> None:
-        self._receive()
-        if self._socket is None:
-            raise LostError(_CLOSED)
-        self._on_lost = on_lost
-        await self._send(start)
-
-    async def _try(self, action: Callable[..., Awaitable[T]], *args: Any) -> T:
+    async def _try(self, action: Callable[[], Awaitable[T]]) -> T:
         reason, pause = "", 0.0
         for _ in range(_ATTEMPTS):
             if pause and self._loop is None:
@@ -157,10 +204,10 @@ class Connection:
             pause = pause * 2 or _PAUSE_SECONDS
             try:
                 self._open()
-                return await action(*args)
+                return await action()
             except (OSError, LostError) as error:
                 reason = str(error)
-            if self.is_polling and self.is_stopped:
+            if self._is_polling and self._is_stopped:
                 break
         raise ApiError(
             f"The Runtime API at {self._address} cannot be reached: {reason}. This process runs as a Lambda function; "
@@ -176,10 +223,10 @@ class Connection:
             self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # parts of a stream are small
             if self._loop is not None:
                 self._loop.add_reader(self._socket, self._receive)
-        if self.is_polling and self.is_stopped:  # stop() may have been called before there was a socket
+        if self._is_polling and self._is_stopped:  # stop() may have been called before there was a socket
             raise LostError("the process is ending")
 
-    async def _request(self, data: bytes) -> Reply:
+    async def _exchange(self, data: bytes) -> Reply:
         self._missing_replies += 1
         await self._send(data)
         return await self._reply()
@@ -271,3 +318,17 @@ class Connection:
         for future in waiting:
             if not future.done():  # it may be cancelled
                 future.set_result(None)
+
+
+def _successful(reply: Reply) -> Reply:
+    if reply.status != 200:
+        raise ApiError(f"The Runtime API replied with {reply}")
+    return reply
+
+
+def _check(reply: Reply, invocation: Invocation) -> None:
+    """Log a refusal: the response may have been posted twice, or too late."""
+    if reply.status >= 500:
+        raise ApiError(f"The Runtime API replied to a response with {reply}")
+    if reply.status >= 300:
+        logger.warning("The Runtime API refused the response to %s with %s", invocation.request_id, reply)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.runtime import connection
-from bridge.runtime.api import RuntimeApi
-from bridge.runtime.connection import ApiError, LostError, run
+from bridge.runtime import client as client_module
+from bridge.runtime.client import ApiError, LostError, RuntimeApi, run
 from bridge.runtime.error_report import ErrorReport
 from tests.runtime.scripted import ACCEPTED, ReceivedRequest, invocation, listening, reply, scripted
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(client_module, "_PAUSE_SECONDS", 0.001)
 
 
 class Client:
@@ -48,14 +47,14 @@ class Client:
     async def start_stream(self, part: bytes, on_lost: Callable[[], object] = lambda: None) -> Any:
         """Wait for an invocation and start its response."""
         found = await self.next()
-        await self.wait_for(self.api.stream(found, part, on_lost))
+        await self.wait_for(self.api.start_stream(found, part, on_lost))
         return found
 
     async def send(self, part: bytes) -> None:
-        await self.wait_for(self.api.stream_part(part))
+        await self.wait_for(self.api.send_part(part))
 
     async def end_stream(self, invocation: Any, report: ErrorReport | None = None) -> None:
-        await self.wait_for(self.api.complete_stream(invocation, report))
+        await self.wait_for(self.api.end_stream(invocation, report))
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ _ERROR_TYPE, _ERROR_BODY = "Lambda-Runtime-Function-Error-Type", "Lambda-Runtime
 # bytes of three.
 _MAX_TRAILER_REPORT, _MAX_ERROR_TYPE = 2_800, 100
 _MAX_REPLY_HEAD = 1 << 20
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Requests:
@@ -79,7 +78,23 @@ def encode(payload: Any) -> tuple[bytes, str]:
     try:
         return _to_json(payload).encode(), "application/json"
     except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(payload).encode(), "application/json"
+        return json.dumps(payload, default=_plain).encode(), "application/json"
+
+
+def _plain(value: Any) -> Any:
+    """Return a Decimal as a number and bytes as text, as AWS's own client does."""
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        if value.is_nan():
+            return float("nan")
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, bytes):
+        return value.decode()
+    raise TypeError(f"The payload contains {value!r}, a {type(value).__name__}, which JSON cannot represent.")
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
 
 
 def chunk(data: bytes) -> bytes:
@@ -142,7 +157,7 @@ def take_reply(received: bytearray, *, is_over: bool = False) -> Reply | None:
         length = headers.get("content-length") or ("0" if status == "204" else "")
         if not length:  # the body ends with the connection
             is_last = True
-        end = start + int(length) if length else len(received) if is_over else -1
+        end = start + _size(length) if length else len(received) if is_over else -1
         places = [(start, end)]
     if not 0 <= end <= len(received):
         return None
@@ -155,13 +170,20 @@ def _chunks(received: bytearray, position: int) -> tuple[list[tuple[int, int]], 
     """Return the positions of a body's chunks, and that of its end after the trailers; -1 if that is not there yet."""
     places: list[tuple[int, int]] = []
     while (line_end := received.find(b"\r\n", position)) >= 0:
-        size = int(received[position:line_end].partition(b";")[0], 16)
+        size = _size(received[position:line_end].partition(b";")[0], 16)
         if size == 0:
             end = received.find(b"\r\n\r\n", line_end)
             return places, end + 4 if end >= 0 else -1
         places.append((line_end + 2, line_end + 2 + size))
         position = line_end + 2 + size + 2
     return places, -1
+
+
+def _size(digits: str | bytearray, base: int = 10) -> int:
+    size = int(digits, base)
+    if size < 0:
+        raise ValueError(f"the size {size}")
+    return size
 
 
 def _lines(headers: Headers) -> str:
