@@ -82,14 +82,14 @@ def delete_bucket(ministack: Ministack) -> None:
 
 def test_without_credentials_the_error_is_one_sentence(project: DeployProject) -> None:
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    status, out, err = project.deploy(**none)
+    status, out, err = project.run("deploy", "--yes", **none)
     assert (status, out) == (1, "")
     assert err.startswith("bridge: Unable to locate credentials. To set credentials, run `aws configure` or ")
     assert len(err.splitlines()) == 1
 
 
 def test_without_a_region_or_with_an_unknown_profile_the_message_says_what_to_set(project: DeployProject) -> None:
-    status, _, err = project.deploy(AWS_REGION="")
+    status, _, err = project.run("deploy", "--yes", AWS_REGION="")
     assert (status, err) == (1, "bridge: You must specify a region. Set it with --region or AWS_REGION.\n")
     status, _, err = project.deploy("--profile", "nobody")
     assert (status, "The config profile (nobody) could not be found. Name another one with" in err) == (1, True)

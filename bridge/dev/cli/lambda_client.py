@@ -6,10 +6,9 @@ The command is sent by Lambda's Invoke: https://docs.aws.amazon.com/lambda/lates
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bridge.dev.deploying.aws import CREDENTIALS_HINT, connection_hint
+from bridge.dev.deploying.aws import CREDENTIALS_HINT, AwsTarget, connection_hint, make_session
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ def make_client(
         ImportError: boto3 is not installed.
         RemoteError: the profile or the region is missing, or the URL is invalid.
     """
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
@@ -77,8 +75,7 @@ def make_client(
         tcp_keepalive=True,  # firewalls drop connections that are silent for some minutes
     )
     try:
-        # boto3 reads AWS_DEFAULT_REGION only, the AWS CLI reads both.
-        session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), profile_name=profile)
+        session = make_session(AwsTarget(region, profile, endpoint_url))
         return session.client("lambda", endpoint_url=endpoint_url, config=config)
     except BotoCoreError as error:
         raise RemoteError(_describe(error)) from error

@@ -8,11 +8,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from bridge.dev.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import boto3
 
 CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or select a profile with --profile or AWS_PROFILE"
 NETWORK_HINT = "Check the network connection, --region and --endpoint-url."
@@ -20,6 +23,9 @@ LOGIN_HINT = "Run `aws sso login`."
 POLICY_HINT = "`bridge deploy --print-policy` prints the policy with all permissions that a deployment needs."
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _MAX_ATTEMPTS = 5  # with exponential backoff, for throttled calls as well
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")  # such as those of VPC endpoints
+_EMULATOR_REGION = "us-east-1"
+_EMULATOR_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 _INVALID_CREDENTIALS = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure",
     "SignatureDoesNotMatch", "InvalidSignatureException"}  # fmt: skip
 _EXPIRED_CREDENTIALS = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -72,8 +78,9 @@ class AwsTarget:
 
     @property
     def is_emulator(self) -> bool:
-        """Whether the APIs have another endpoint than AWS's."""
-        return self.endpoint is not None
+        """Whether the APIs have an endpoint that is not one of AWS's own."""
+        host = urlsplit(self.endpoint or "").hostname
+        return host is not None and not host.endswith(_AWS_HOSTS)
 
 
 @dataclass(frozen=True)
@@ -101,14 +108,11 @@ class AwsClients:
     """
 
     def __init__(self, target: AwsTarget) -> None:
-        import boto3
         from botocore.exceptions import NoRegionError
 
         self.target = target
         with aws_errors():
-            # boto3 reads AWS_DEFAULT_REGION only, the AWS CLI reads both.
-            region = target.region or os.environ.get("AWS_REGION") or None
-            self._session = boto3.Session(region_name=region, profile_name=target.profile)
+            self._session = make_session(target)
             if not self._session.region_name:
                 raise NoRegionError
         self.region: str = self._session.region_name
@@ -140,6 +144,22 @@ class AwsClients:
     def _read_identity(self) -> CallerIdentity:
         identity = self.client("sts").get_caller_identity()
         return CallerIdentity(identity["Account"], identity["Arn"].split(":")[1])
+
+
+def make_session(target: AwsTarget) -> boto3.Session:
+    """Return boto3's session for an account and region.
+
+    An emulator takes any credentials and any region, so without an account neither needs to be configured for it.
+    """
+    import boto3
+
+    # boto3 reads AWS_DEFAULT_REGION only, the AWS CLI reads both.
+    region = target.region or os.environ.get("AWS_REGION") or None
+    session = boto3.Session(region_name=region, profile_name=target.profile)
+    if not target.is_emulator:
+        return session
+    own: dict[str, Any] = {} if session.get_credentials() else _EMULATOR_CREDENTIALS
+    return boto3.Session(region_name=session.region_name or _EMULATOR_REGION, profile_name=target.profile, **own)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def fake_lambda(credentials: None) -> Iterator[FakeLambda]:
     fake.close()
 
 
-def send(url: str, *, profile: str | None = None, region: str | None = None) -> CommandResult:
+def send(url: str | None, *, profile: str | None = None, region: str | None = None) -> CommandResult:
     client = make_client(endpoint_url=url, profile=profile, region=region)
     try:
         return invoke(client, "shop", command_event("exec", "1"))
@@ -46,7 +46,7 @@ def send(url: str, *, profile: str | None = None, region: str | None = None) -> 
         client.close()
 
 
-def error_message(url: str, **options: Any) -> str:
+def error_message(url: str | None, **options: Any) -> str:
     with pytest.raises(RemoteError) as caught:
         send(url, **options)
     return str(caught.value)
@@ -112,7 +112,13 @@ def test_a_response_in_plain_text_is_the_functions_error(fake_lambda: FakeLambda
     ],
 )
 def test_missing_configuration_is_named(options: dict[str, str], message: str) -> None:
-    assert error_message("http://127.0.0.1:1", **options).startswith(message)
+    assert error_message(None, **options).startswith(message)
+
+
+def test_an_emulator_needs_no_configuration(fake_lambda: FakeLambda, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name)
+    assert send(fake_lambda.url) == (0, "done\n")
 
 
 @pytest.mark.parametrize(

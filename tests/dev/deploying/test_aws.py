@@ -6,8 +6,9 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from bridge.dev.deploying.aws import AwsError, aws_errors, describe_error
+from bridge.dev.deploying.aws import AwsClients, AwsError, AwsTarget, aws_errors, describe_error, make_session
 from bridge.dev.deploying.change_set import ResourceChange, url_effect
+from tests.remote.fake_lambda import NO_AWS_CONFIG
 
 DENIED = "User: arn:aws:iam::1:user/dev is not authorized to perform: cloudformation:CreateChangeSet on resource: x"
 
@@ -62,3 +63,41 @@ def test_an_error_without_an_answer_has_a_hint(error: Exception, message: str) -
 )
 def test_the_changes_tell_what_happens_to_the_url(changes: list[tuple[str, str]], front_door: str, effect: str) -> None:
     assert url_effect([ResourceChange(action, name, "") for action, name in changes], front_door) == effect
+
+
+# The region and the credentials
+
+
+@pytest.fixture
+def machine_without_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in NO_AWS_CONFIG.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_an_emulator_needs_neither_a_region_nor_credentials(machine_without_account: None) -> None:
+    session = make_session(AwsTarget(endpoint_url="http://localhost:4566"))
+    credentials = session.get_credentials()
+    assert credentials is not None
+    assert (session.region_name, credentials.access_key) == ("us-east-1", "test")
+
+
+def test_an_emulator_gets_the_region_and_the_credentials_that_are_set(
+    machine_without_account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
+    session = make_session(AwsTarget(region="eu-west-1", endpoint_url="http://localhost:4566"))
+    credentials = session.get_credentials()
+    assert credentials is not None
+    assert (session.region_name, credentials.access_key) == ("eu-west-1", "own")
+
+
+@pytest.mark.parametrize("endpoint_url", [None, "https://vpce-1.cloudformation.eu-west-1.vpce.amazonaws.com"])
+def test_aws_needs_a_region_and_credentials(machine_without_account: None, endpoint_url: str | None) -> None:
+    with pytest.raises(AwsError, match="You must specify a region"):
+        AwsClients(AwsTarget(endpoint_url=endpoint_url))
+    clients = AwsClients(AwsTarget(region="eu-west-1", endpoint_url=endpoint_url))
+    with pytest.raises(AwsError, match="Unable to locate credentials"), aws_errors():
+        clients.identity()
