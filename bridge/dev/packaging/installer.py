@@ -20,8 +20,8 @@ from bridge.dev.packaging.uv_workspace import missing_in_uv_lock
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.dev.packaging.lock_files import LinesByIndex
     from bridge.dev.packaging.project_requirements import Requirements
+    from bridge.dev.packaging.requirements_txt import LinesByIndex
     from bridge.dev.packaging.target import Target
 
 

@@ -9,17 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError, uv_workspace
-from bridge.dev.packaging.lock_files import (
-    LinesByIndex,
+from bridge.dev.packaging.pipfile_lock import pipenv_requirements
+from bridge.dev.packaging.poetry_lock import (
     is_complete_poetry_lock,
     locked_poetry_packages,
-    pipenv_requirements,
     poetry_constraints,
     poetry_indexes,
     poetry_requirements,
 )
 from bridge.dev.packaging.pylock import Pylock, normalized_name, read_pylock, sha256
-from bridge.dev.packaging.requirements_txt import absolute_requirement, local_folder, read_requirements_files
+from bridge.dev.packaging.requirements_txt import (
+    LinesByIndex,
+    absolute_requirement,
+    local_folder,
+    read_requirements_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.dev.packaging import PackagingError
@@ -26,6 +26,9 @@ _REQUIREMENT = re.compile(
     r"(?P<rest>(?:\s*;|\s+--(?:hash|config-settings?|global-option)\b).*)?"
 )
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".zip")
+
+# Lines of a requirements file by the URL of the index that they are installed from; None for the default one.
+LinesByIndex = dict[str | None, list[str]]
 
 
 @dataclass
@@ -122,6 +125,19 @@ def with_location(line: str, name: str, location: str) -> str:
     assert match is not None
     prefix = match["name"] or f"{name}{match['extras'] or ''} @ "
     return f"{prefix}{location}{_spaced(match['rest'])}"
+
+
+def git_url(package: dict[str, Any], revision: str | None) -> str:
+    """Return the location of a package that a lock file takes from a Git repository."""
+    url = re.sub(r"^git@([^:]+):", r"ssh://git@\1/", package["git"])
+    url = f"file://{url}" if url.startswith("/") else url
+    subdirectory = f"#subdirectory={package['subdirectory']}" if "subdirectory" in package else ""
+    return f"git+{url}{f'@{revision}' if revision else ''}{subdirectory}"
+
+
+def extras_suffix(package: dict[str, Any]) -> str:
+    """Return the extras of a package in a lock file, as they follow its name: ``[fast]``, or ``""``."""
+    return f"[{','.join(package['extras'])}]" if package.get("extras") else ""
 
 
 def _spaced(rest: str | None) -> str:

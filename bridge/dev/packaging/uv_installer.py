@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bridge.dev.packaging.lock_files import LinesByIndex
     from bridge.dev.packaging.project_requirements import Requirements
+    from bridge.dev.packaging.requirements_txt import LinesByIndex
     from bridge.dev.packaging.target import Target
 
 # uv's messages about a package that has no wheel, or none for the target.
