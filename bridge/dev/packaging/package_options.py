@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging.archive import BEST, FAST
-from bridge.dev.packaging.project_requirements import NOTHING_SELECTED, Selection
+from bridge.dev.packaging.project_requirements import NOTHING_SELECTED, RequirementSelection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class PackageOptions:
     patterns: Sequence[str] = ()
     file_list: FileList | None = None
     requirements: Sequence[Path] = ()
-    selection: Selection = NOTHING_SELECTED
+    selection: RequirementSelection = NOTHING_SELECTED
     build: Sequence[str] = ()
     pip_args: Sequence[str] = ()
     text_types: Sequence[str] = ()

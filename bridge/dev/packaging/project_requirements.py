@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Selection:
+class RequirementSelection:
     """The parts of a project's dependencies to install in addition to those that it always needs.
 
     Attributes:
@@ -46,7 +46,7 @@ class Selection:
         return bool(self.groups or self.extras)
 
 
-NOTHING_SELECTED = Selection()
+NOTHING_SELECTED = RequirementSelection()
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Requirements:
     uv_root: Path | None = None
     pyproject: Path | None = None
     pylock: Pylock | None = None
-    selection: Selection = NOTHING_SELECTED
+    selection: RequirementSelection = NOTHING_SELECTED
     overrides: list[str] = field(default_factory=list)
     locked_python: str = ""
     replaced_wheel: str | None = None
@@ -169,7 +169,7 @@ def _name_expression(prefix: str, package: str) -> re.Pattern[str]:
 
 
 def find_requirements(
-    folders: Sequence[Path], named_files: Sequence[Path] = (), selection: Selection = NOTHING_SELECTED
+    folders: Sequence[Path], named_files: Sequence[Path] = (), selection: RequirementSelection = NOTHING_SELECTED
 ) -> Requirements:
     """Return the requirements of a project; without packages if no file has any.
 
@@ -221,7 +221,7 @@ def _search_order(folders: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys([member, *folders] if is_of_project else [project, member, *folders[1:]]))
 
 
-def _from_named_files(files: Sequence[Path], project: Path, selection: Selection) -> Requirements:
+def _from_named_files(files: Sequence[Path], project: Path, selection: RequirementSelection) -> Requirements:
     for file in files:
         if not file.is_file():
             raise PackagingError(f"--requirements {file}: there is no such file.")
@@ -241,15 +241,15 @@ def _from_named_files(files: Sequence[Path], project: Path, selection: Selection
     return _from_requirements_files(files, project, selection)
 
 
-def _reader(name: str) -> Callable[[Path, Path, Selection], Requirements | None] | None:
+def _reader(name: str) -> Callable[[Path, Path, RequirementSelection], Requirements | None] | None:
     return _from_pylock if re.fullmatch(r"pylock(\.[^.]+)?\.toml", name) else _READERS.get(name)
 
 
-def _from_requirements_txt(file: Path, project: Path, selection: Selection) -> Requirements:
+def _from_requirements_txt(file: Path, project: Path, selection: RequirementSelection) -> Requirements:
     return _from_requirements_files([file], project, selection)
 
 
-def _from_requirements_files(files: Sequence[Path], project: Path, selection: Selection) -> Requirements:
+def _from_requirements_files(files: Sequence[Path], project: Path, selection: RequirementSelection) -> Requirements:
     origin = ", ".join(file.name for file in files)
     if selection:
         option = f"--group {selection.groups[0]}" if selection.groups else f"--extra {selection.extras[0]}"
@@ -262,14 +262,14 @@ def _from_requirements_files(files: Sequence[Path], project: Path, selection: Se
     return Requirements(folder, origin, content.lines, constraints=content.constraints, places=content.places)
 
 
-def _from_uv_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
+def _from_uv_lock(file: Path, _project: Path, selection: RequirementSelection) -> Requirements:
     _pyproject_beside(file)
     requirements = _from_uv_project(file.parent, selection)
     assert requirements is not None
     return requirements
 
 
-def _from_uv_project(folder: Path, selection: Selection) -> Requirements | None:
+def _from_uv_project(folder: Path, selection: RequirementSelection) -> Requirements | None:
     """Return the requirements in the uv.lock of a project, or of the workspace that it is a member of."""
     if not (folder / "pyproject.toml").is_file():
         if (folder / "uv.lock").is_file():
@@ -289,7 +289,7 @@ def _from_uv_project(folder: Path, selection: Selection) -> Requirements | None:
     return Requirements(folder, "uv.lock", uv_project=folder, uv_root=root, selection=selection)
 
 
-def _from_poetry_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
+def _from_poetry_lock(file: Path, _project: Path, selection: RequirementSelection) -> Requirements:
     pyproject, lock = _read_toml(_pyproject_beside(file)), _read_toml(file)
     _check_poetry_lock(file, pyproject, lock)
     python = lock.get("metadata", {}).get("python-versions", "")
@@ -320,7 +320,7 @@ def _check_poetry_lock(file: Path, pyproject: dict[str, Any], lock: dict[str, An
         )
 
 
-def _from_pipfile_lock(file: Path, _project: Path, selection: Selection) -> Requirements:
+def _from_pipfile_lock(file: Path, _project: Path, selection: RequirementSelection) -> Requirements:
     if selection.extras:
         raise PackagingError(f"--extra {selection.extras[0]}: {file.name} has no extras, only groups.")
     try:
@@ -331,7 +331,7 @@ def _from_pipfile_lock(file: Path, _project: Path, selection: Selection) -> Requ
     return Requirements(file.parent, file.name, by_index.pop(None, []), by_index, is_complete=True)
 
 
-def _from_pylock(file: Path, _project: Path, selection: Selection) -> Requirements:
+def _from_pylock(file: Path, _project: Path, selection: RequirementSelection) -> Requirements:
     lock = read_pylock(file)
     for option, key, names in (
         ("--group", "dependency-groups", selection.groups),
@@ -344,14 +344,14 @@ def _from_pylock(file: Path, _project: Path, selection: Selection) -> Requiremen
     return Requirements(file.parent, file.name, pylock=lock, selection=selection)
 
 
-def _from_pdm_lock(file: Path, _project: Path, _selection: Selection) -> Requirements:
+def _from_pdm_lock(file: Path, _project: Path, _selection: RequirementSelection) -> Requirements:
     raise PackagingError(
         f"{file} cannot be read, and without it other versions than those it has would be installed. Convert it with "
         "`pdm export -f pylock -o pylock.toml --prod`, or name another file with --requirements."
     )
 
 
-def _from_pyproject(file: Path, _project: Path, selection: Selection) -> Requirements | None:
+def _from_pyproject(file: Path, _project: Path, selection: RequirementSelection) -> Requirements | None:
     content = _read_toml(file)
     has_poetry = "poetry" in content.get("tool", {})
     if "project" not in content:
@@ -397,7 +397,7 @@ def _part(option: str, name: str, table: dict[str, Any], file: Path) -> list[Any
     raise PackagingError(f"{option}: {file} has no such name. It has: {', '.join(table) or 'none'}.")
 
 
-_READERS: dict[str, Callable[[Path, Path, Selection], Requirements | None]] = {
+_READERS: dict[str, Callable[[Path, Path, RequirementSelection], Requirements | None]] = {
     "requirements.txt": _from_requirements_txt,
     "uv.lock": _from_uv_lock,
     "poetry.lock": _from_poetry_lock,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.project_requirements import Selection, find_requirements, ignored_files
+from bridge.dev.packaging.project_requirements import RequirementSelection, find_requirements, ignored_files
 from tests.dev.cli.packages import write_files
 
 if TYPE_CHECKING:
@@ -177,10 +177,10 @@ def test_groups_and_extras_of_a_poetry_lock(poetry_project: Path) -> None:
     (poetry_project / "pyproject.toml").write_text('[tool.poetry.group.web.dependencies]\nclick = "*"\n')
     names = [line.partition("==")[0] for line in find_requirements([poetry_project]).all_lines if "==" in line]
     assert names == ["numpy", "numpy"]
-    found = find_requirements([poetry_project], selection=Selection(("web",), ("pg",)))
+    found = find_requirements([poetry_project], selection=RequirementSelection(("web",), ("pg",)))
     names = [line.partition("==")[0] for line in found.all_lines if "==" in line]
     assert names == ["click", "numpy", "numpy", "tea"]
-    for selection in (Selection(groups=("none",)), Selection(extras=("none",))):
+    for selection in (RequirementSelection(groups=("none",)), RequirementSelection(extras=("none",))):
         with pytest.raises(PackagingError, match=r"none: poetry\.lock has no such name"):
             find_requirements([poetry_project], selection=selection)
 
@@ -219,7 +219,7 @@ def test_pipfile_lock_becomes_lines_with_hashes_and_markers_by_index(
         find_requirements([tmp_path])
     monkeypatch.setenv("OWN_USER", "me")
     monkeypatch.setenv("OWN_PASS", "a/b")
-    found = find_requirements([tmp_path], selection=Selection(groups=("develop",)))
+    found = find_requirements([tmp_path], selection=RequirementSelection(groups=("develop",)))
     assert found.by_index == {
         "https://pypi.org/simple": [
             "flask==3.1.0 ; python_version >= '3.9' --hash=sha256:aa",

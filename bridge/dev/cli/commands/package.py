@@ -126,7 +126,7 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
     """
     from bridge.dev.packaging.package_options import PackageOptions
     from bridge.dev.packaging.project_files import read_file_list
-    from bridge.dev.packaging.project_requirements import Selection
+    from bridge.dev.packaging.project_requirements import RequirementSelection
 
     project = Path.cwd()
     try:
@@ -163,7 +163,7 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
         patterns=options.patterns or (),
         file_list=read_file_list(Path(options.files)) if options.files else None,
         requirements=[Path(file) for file in options.requirements],
-        selection=Selection(
+        selection=RequirementSelection(
             tuple(group for group in options.group if group not in options.no_group), tuple(options.extra)
         ),
         build=options.build,
