@@ -55,7 +55,7 @@ class CommandParser(argparse.ArgumentParser):
         """Parse *args* as :meth:`argparse.ArgumentParser.parse_known_args` does."""
         if self._is_parsing:  # called by parse_known_intermixed_args
             return super().parse_known_args(args, namespace)
-        from bridge.dev.cli.options import discard_inapplicable_options
+        from bridge.dev.cli.common_options import discard_inapplicable_options
         from bridge.dev.projects import pyproject
 
         self._is_parsing = True

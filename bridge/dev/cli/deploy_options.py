@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.options import positive_integer
+from bridge.dev.cli.common_options import positive_integer
 from bridge.dev.cli.output import missing_package
 from bridge.dev.deploying.aws import AwsClients, AwsTarget
 from bridge.dev.deploying.deployed_stack import DeployedStack, StackState

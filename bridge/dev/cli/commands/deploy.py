@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.cli.commands.package import add_artifact_options, application_name, exit_on_sigterm, package_options
+from bridge.dev.cli.common_options import serverless_options
 from bridge.dev.cli.deploy_options import (
     DeploymentSelection,
     add_output_option,
@@ -21,7 +22,6 @@ from bridge.dev.cli.deploy_options import (
     stack_settings,
 )
 from bridge.dev.cli.deploy_progress import PlainProgress, RichProgress, deployment_progress, paused, print_changes
-from bridge.dev.cli.options import serverless_options
 from bridge.dev.cli.output import missing_package, print_message, to_json
 from bridge.dev.deploying.function_settings import DEFAULT_ARCH
 from bridge.dev.errors import CommandError, UsageError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.options import add_front_door_options, choose_source, front_door_settings, serverless_options
+from bridge.dev.cli.common_options import add_front_door_options, choose_source, front_door_settings, serverless_options
 from bridge.dev.cli.output import to_json
 from bridge.dev.cli.request_options import add_request_options, request_from
 from bridge.dev.errors import CommandError, NoApplicationError

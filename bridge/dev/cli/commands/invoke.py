@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from bridge.dev.cli.function_loader import load_functions
-from bridge.dev.cli.options import (
+from bridge.dev.cli.common_options import (
     add_application_options,
     add_front_door_options,
     choose_source,
@@ -21,6 +20,7 @@ from bridge.dev.cli.options import (
     gateway_arguments,
     serverless_options,
 )
+from bridge.dev.cli.function_loader import load_functions
 from bridge.dev.cli.output import print_message, print_warnings, to_json
 from bridge.dev.cli.request_options import add_request_options, request_from
 from bridge.dev.errors import CommandError, UsageError

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.options import add_serverless_options, serverless_options, split_list
+from bridge.dev.cli.common_options import add_serverless_options, serverless_options, split_list
 from bridge.dev.cli.output import print_message
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError

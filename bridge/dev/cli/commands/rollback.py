@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.cli.common_options import positive_integer
 from bridge.dev.cli.deploy_options import add_output_option, add_target_options, require_stack, select_deployment
-from bridge.dev.cli.options import positive_integer
 from bridge.dev.cli.output import print_message, to_json
 from bridge.dev.errors import CommandError
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.cli.options import (
+from bridge.dev.cli.common_options import (
     DEFAULT_THREADS,
     add_application_options,
     add_front_door_options,

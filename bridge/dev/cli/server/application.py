@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bridge.dev.cli.common_options import choose_source, front_door_settings, gateway_arguments, serverless_options
 from bridge.dev.cli.function_loader import load_functions, warn_about_unset_variables
-from bridge.dev.cli.options import choose_source, front_door_settings, gateway_arguments, serverless_options
 from bridge.dev.cli.output import print_message, print_warnings
 from bridge.dev.cli.server.access_log import AccessLogMiddleware, log_access
 from bridge.dev.cli.server.debugger import add_debugger

@@ -12,7 +12,7 @@ import threading
 from functools import partial
 from typing import Any
 
-from bridge.dev.cli.options import front_door_settings
+from bridge.dev.cli.common_options import front_door_settings
 from bridge.dev.cli.output import print_message
 from bridge.dev.cli.server.access_log import AccessLogMiddleware
 from bridge.dev.cli.server.application import make_application
