@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.routes import FunctionRoute
-from bridge.dev.projects import cors
+from bridge.dev.projects import cors_config
 from bridge.dev.projects.cloudformation import TemplateResolver
 from bridge.dev.projects.config_values import (
     function_name,
@@ -76,12 +76,12 @@ def read(folder: Path) -> Project | None:
     project.source = next(iter(sources), "function-url" if has_url else None)
     types = sequence(mapping(mapping(template.get("Globals")).get("Api")).get("BinaryMediaTypes"))
     project.binary_media_types = tuple(str(item).replace("~1", "/") for item in types)
-    project.cors = cors.sam_http_api(_api_property(template, "HttpApi", "CorsConfiguration"))
+    project.cors = cors_config.sam_http_api(_api_property(template, "HttpApi", "CorsConfiguration"))
     if rest_cors := _api_property(template, "Api", "Cors"):
         routes = project.routes
         for path in dict.fromkeys(route.template for route in rest_routes):
-            rules = cors.sam_rest_api(rest_cors, [route for route in rest_routes if route.template == path])
-            project.preflight_routes += cors.preflight_route(rules, path, routes)
+            rules = cors_config.sam_rest_api(rest_cors, [route for route in rest_routes if route.template == path])
+            project.preflight_routes += cors_config.preflight_route(rules, path, routes)
     return project
 
 
@@ -116,7 +116,7 @@ def _function(key: str, properties: dict[str, Any], shared: dict[str, Any], fold
         unresolved_variables=unresolved_variables(*environments),
         timeout=seconds(properties.get("Timeout"), f"{_FILE_NAMES[0]}: Resources.{key}.Properties.Timeout"),
         has_url="FunctionUrlConfig" in properties,
-        url_cors=cors.sam_function_url(mapping(properties.get("FunctionUrlConfig")).get("Cors")),
+        url_cors=cors_config.sam_function_url(mapping(properties.get("FunctionUrlConfig")).get("Cors")),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
 from bridge.dev.gateway.routes import FunctionRoute
-from bridge.dev.projects import cors
+from bridge.dev.projects import cors_config
 from bridge.dev.projects.config_values import (
     function_name,
     is_python,
@@ -78,8 +78,8 @@ def read(folder: Path, options: Mapping[str, str], environment: Mapping[str, str
     for template in dict.fromkeys(route.template for _, route in rest_cors):
         on_template = [(value, route) for value, route in rest_cors if route.template == template]
         details = next((value for value, _ in on_template if mapping(value)), True)
-        rules = cors.serverless_rest_api(details, [route for _, route in on_template])
-        project.preflight_routes += cors.preflight_route(rules, template, project.routes)
+        rules = cors_config.serverless_rest_api(details, [route for _, route in on_template])
+        project.preflight_routes += cors_config.preflight_route(rules, template, project.routes)
     return project
 
 
@@ -113,7 +113,7 @@ def _warnings(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _add_front_door(project: Project, service: ServerlessService) -> None:
     http_api = mapping(service.provider.get("httpApi"))
-    project.cors = cors.serverless_http_api(http_api.get("cors"), project.routes)
+    project.cors = cors_config.serverless_http_api(http_api.get("cors"), project.routes)
     if "http-api" in project.functions_by_source:
         project.source = "http-api-v1" if str(http_api.get("payload")) == "1.0" else "http-api"
     elif "rest-api" in project.functions_by_source:
@@ -156,7 +156,7 @@ def _function(service: ServerlessService, key: str) -> ProjectFunction | None:
         timeout=seconds(settings.get("timeout"), f"{_FILE_NAMES[0]}: functions.{key}.timeout")
         or seconds(service.provider.get("timeout"), f"{_FILE_NAMES[0]}: provider.timeout"),
         has_url=url is not False,
-        url_cors=cors.serverless_function_url(mapping(url).get("cors")),
+        url_cors=cors_config.serverless_function_url(mapping(url).get("cors")),
     )
 
 
