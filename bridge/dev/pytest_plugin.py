@@ -27,7 +27,7 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
             assert client.get("/login").status_code == 200
 
     Its arguments are a WSGI or ASGI application or a Lambda handler; ``source``, the front door; and the fields of
-    :class:`bridge.dev.gateway.Door`, which configure the front door. Clients, and the lifespans of applications, end
+    :class:`bridge.dev.gateway.FrontDoorConfig`, which configure the front door. Clients, and the lifespans of applications, end
     with the test.
     """
     try:
@@ -37,12 +37,12 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
     from dataclasses import fields
 
     from bridge.dev.gateway.httpx_transport import HandlerTransport
-    from bridge.dev.gateway.models import Door
+    from bridge.dev.gateway.models import FrontDoorConfig
     from bridge.handlers import Handler
     from bridge.handlers import handler as handler_for
     from bridge.interface import is_lambda_handler
 
-    door_fields = [field.name for field in fields(Door)]
+    door_fields = [field.name for field in fields(FrontDoorConfig)]
     with contextlib.ExitStack() as stack:
 
         def make_client(app_or_handler: Any, source: str = "http-api", **door: Any) -> httpx.Client:

@@ -62,7 +62,7 @@ def client_of(handler: Handler, source: str, prefix: str = "", **door: Any) -> h
         handler: the handler.
         source: the front door between.
         prefix: the beginning of every path that the client requests: a stage, or a base path.
-        **door: the front door's configuration; see :class:`bridge.dev.gateway.Door`.
+        **door: the front door's configuration; see :class:`bridge.dev.gateway.FrontDoorConfig`.
     """
     # Without binary media types a REST API answers in base64 unless the Accept header begins with one of them.
     door = {"binary_media_types": ("*/*",), **door}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
-from bridge.dev.gateway import SOURCES, Door
+from bridge.dev.gateway import SOURCES, FrontDoorConfig
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.pyproject import RESPONSE_MODES, is_stage
 
@@ -139,9 +139,9 @@ def choose_source(options: argparse.Namespace, *candidates: str | None) -> None:
     discard_inapplicable_options(options, pyproject.options(Path.cwd(), options.stage))
 
 
-def front_door_settings(options: argparse.Namespace) -> Door:
+def front_door_settings(options: argparse.Namespace) -> FrontDoorConfig:
     """Return the configuration of the front door that the options describe."""
-    return Door(options.stage, options.base_path, split_list(options.binary_media_types))
+    return FrontDoorConfig(options.stage, options.base_path, split_list(options.binary_media_types))
 
 
 def gateway_arguments(options: argparse.Namespace, project: Project) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.dev.gateway.front_doors import SOURCES, compose, front_door, interpret
-from bridge.dev.gateway.models import Answer, Door, FrontDoor, RefusedError, Request, Route
+from bridge.dev.gateway.models import Answer, FrontDoor, FrontDoorConfig, RefusedError, Request, Route
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.gateway import Gateway
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SOURCES",
     "Answer",
-    "Door",
     "FrontDoor",
+    "FrontDoorConfig",
     "Gateway",
     "RefusedError",
     "Request",

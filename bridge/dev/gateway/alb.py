@@ -36,7 +36,7 @@ from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.models import Door
+    from bridge.dev.gateway.models import FrontDoorConfig
 
 # Limits of a request:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
@@ -62,7 +62,7 @@ def _page(status: int, phrase: str) -> Answer:
 _FAILED = _page(502, "Bad Gateway")
 
 
-def compose(request: Request, door: Door) -> dict[str, Any]:
+def compose(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event of a target group without multi-value headers.
 
     Raises:
@@ -80,7 +80,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     }
 
 
-def compose_multi(request: Request, door: Door) -> dict[str, Any]:
+def compose_multi(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event of a target group with multi-value headers.
 
     Raises:
@@ -98,7 +98,7 @@ def compose_multi(request: Request, door: Door) -> dict[str, Any]:
     }
 
 
-def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload with ``headers``.
 
     Raises:
@@ -108,7 +108,7 @@ def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
     return _answer(payload, header_map(payload, "headers", _FAILED).items())
 
 
-def interpret_multi(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret_multi(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload with ``multiValueHeaders``.
 
     Raises:
@@ -138,7 +138,7 @@ def _checked_parts(request: Request) -> tuple[list[tuple[str, str]], str, bool]:
     return headers, *encode_body(request.body, is_text=is_text, rule=_BODY_RULE)
 
 
-def _request_context(door: Door) -> dict[str, Any]:
+def _request_context(door: FrontDoorConfig) -> dict[str, Any]:
     group = f"arn:aws:elasticloadbalancing:{door.region}:{door.account}:targetgroup/bridge/0123456789abcdef"
     return {"elb": {"targetGroupArn": group}}
 

@@ -15,7 +15,7 @@ from bridge.dev.gateway.payloads import HOP_BY_HOP, check_headers, check_object,
 from bridge.limits import EDGE_VIEWER_LIMIT, is_refused_by_edge
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.models import Door
+    from bridge.dev.gateway.models import FrontDoorConfig
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
 _REQUEST_BODY_LIMIT = 40_960
@@ -28,7 +28,7 @@ def _page(status: int, phrase: str) -> Answer:
 _FAILED = _page(502, "Bad Gateway")
 
 
-def compose(request: Request, _door: Door) -> dict[str, Any]:
+def compose(request: Request, _door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event of a viewer request that includes the body; a body over 40 KB is cut off."""
     headers: dict[str, list[dict[str, str]]] = {}
     for name, value in request.headers:
@@ -63,7 +63,7 @@ def compose(request: Request, _door: Door) -> dict[str, Any]:
     return {"Records": [{"cf": {"config": config, "request": viewer_request}}]}
 
 
-def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a generated response.
 
     Raises:

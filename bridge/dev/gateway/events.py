@@ -16,7 +16,7 @@ from bridge.dev.gateway.payloads import HOP_BY_HOP, json_size
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.models import Answer, Door, Headers, Request
+    from bridge.dev.gateway.models import Answer, FrontDoorConfig, Headers, Request
 
 # The front door replaces these headers with its own.
 _REPLACED = HOP_BY_HOP | {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
@@ -128,7 +128,7 @@ def check_event_size(event: dict[str, Any], request: Request, too_large: Answer)
         )
 
 
-def strip_prefix(request: Request, door: Door, no_route: Answer) -> str:
+def strip_prefix(request: Request, door: FrontDoorConfig, no_route: Answer) -> str:
     """Return the path without the stage or base path that it must begin with, as whole segments.
 
     Raises:

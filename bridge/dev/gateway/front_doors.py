@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.dev.gateway import alb, edge, function_url, http_api, lattice, rest_api
-from bridge.dev.gateway.models import Answer, Door, FrontDoor, Request
+from bridge.dev.gateway.models import Answer, FrontDoor, FrontDoorConfig, Request
 from bridge.errors import SettingError
 
 SOURCES: dict[str, FrontDoor] = {
@@ -42,7 +42,7 @@ def compose(request: Request, source: str = "http-api", **door: Any) -> dict[str
     Args:
         request: the client's request.
         source: the front door, a key of :data:`SOURCES`.
-        **door: the configuration of the front door; see :class:`Door`.
+        **door: the configuration of the front door; see :class:`FrontDoorConfig`.
 
     Raises:
         RefusedError: the front door answers such a request itself; the error has the answer.
@@ -50,7 +50,7 @@ def compose(request: Request, source: str = "http-api", **door: Any) -> dict[str
         TypeError: a field of the request has the wrong type.
     """
     _check_types(request)
-    return front_door(source).compose(request, Door(**door))
+    return front_door(source).compose(request, FrontDoorConfig(**door))
 
 
 def interpret(payload: Any, source: str = "http-api", request: Request | None = None, **door: Any) -> Answer:
@@ -60,7 +60,7 @@ def interpret(payload: Any, source: str = "http-api", request: Request | None = 
         payload: what the function returned.
         source: the front door, a key of :data:`SOURCES`.
         request: the client's request; a REST API reads its Accept header.
-        **door: the configuration of the front door; see :class:`Door`.
+        **door: the configuration of the front door; see :class:`FrontDoorConfig`.
 
     Raises:
         RefusedError: the front door refuses such a payload; the error has the answer.
@@ -69,7 +69,7 @@ def interpret(payload: Any, source: str = "http-api", request: Request | None = 
     """
     if request is not None:
         _check_types(request)
-    return front_door(source).interpret(payload, request or Request(), Door(**door))
+    return front_door(source).interpret(payload, request or Request(), FrontDoorConfig(**door))
 
 
 def _check_types(request: Request) -> None:

@@ -14,7 +14,7 @@ from bridge.dev.gateway.events import check_event_size
 from bridge.dev.gateway.models import Answer, FrontDoor, Request, json_answer
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.models import Door
+    from bridge.dev.gateway.models import FrontDoorConfig
 
 _DOMAIN = "bridge.lambda-url.us-east-1.on.aws"
 _FAILED = Answer(502, [("content-type", "application/json")], b"Internal Server Error")
@@ -23,7 +23,7 @@ _TOO_LARGE = json_answer(
 )
 
 
-def compose(request: Request, door: Door) -> dict[str, Any]:
+def compose(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event: an HTTP API's, with the raw path as sent, and with cookies in the headers, too.
 
     Raises:
@@ -42,7 +42,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     return event
 
 
-def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload; without ``statusCode`` the payload is the body.
 
     Raises:

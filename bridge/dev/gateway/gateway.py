@@ -24,7 +24,7 @@ from bridge.dev.gateway.decisions import Decision, recorded_decisions
 from bridge.dev.gateway.events import strip_prefix
 from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.invoker import FunctionInvoker
-from bridge.dev.gateway.models import Answer, Door, RefusedError, Request, json_answer
+from bridge.dev.gateway.models import Answer, FrontDoorConfig, RefusedError, Request, json_answer
 from bridge.dev.gateway.payloads import lambda_json
 from bridge.dev.gateway.routes import match
 from bridge.dev.gateway.streaming import StreamedAnswer
@@ -83,7 +83,7 @@ class AccessRecord:
     interpret_seconds: float = 0.0
     streamed: int | None = None
     cut_off: str = ""
-    door: Door | None = None
+    door: FrontDoorConfig | None = None
     function: str = ""
     context: LocalContext | None = None
     started: float = field(default_factory=time.time)
@@ -128,7 +128,7 @@ class Gateway:
         handler: ``(event, context) -> payload``, synchronous or asynchronous; or several by function name, with
             *routes*.
         source: the front door, a key of :data:`bridge.dev.gateway.SOURCES`.
-        stage, base_path, binary_media_types: the configuration; see :class:`bridge.dev.gateway.Door`.
+        stage, base_path, binary_media_types: the configuration; see :class:`bridge.dev.gateway.FrontDoorConfig`.
         timeout: how long the front door waits for the function, in seconds; None for its default.
         timeouts: the functions' own timeouts by name, in seconds. A function that exceeds its own has failed. The
             default is a second more than the front door waits, so that a function can log where it hangs.
@@ -171,7 +171,7 @@ class Gateway:
             raise SettingError(f"There are {len(handlers)} functions and no routes. Add routes, or pass one function.")
         self._source = source
         self._front_door = front_door(source)
-        self._door = Door(stage, base_path, tuple(binary_media_types))
+        self._door = FrontDoorConfig(stage, base_path, tuple(binary_media_types))
         self._default_function = next(iter(handlers))
         self._routes = routes
         self._has_several_functions = len(handlers) > 1
@@ -319,7 +319,7 @@ class Gateway:
             answer = self._front_door.interpret(payload, record.request, record.door)
         return answer if self._cors is None else add_headers(self._cors, record.request, answer)
 
-    def _route(self, request: Request) -> tuple[Door, str]:
+    def _route(self, request: Request) -> tuple[FrontDoorConfig, str]:
         """Return the front door's configuration for *request*, and the name of the function.
 
         Raises:

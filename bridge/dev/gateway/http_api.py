@@ -43,7 +43,7 @@ from bridge.dev.gateway.payloads import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.dev.gateway.models import Door
+    from bridge.dev.gateway.models import FrontDoorConfig
 
 # Request line and headers together:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
@@ -57,7 +57,7 @@ _TOO_LARGE = json_answer(413, {"message": "Request Entity Too Large"})
 _HEADERS_TOO_LARGE = json_answer(431, {"message": "Request Header Fields Too Large"})
 
 
-def compose(request: Request, door: Door) -> dict[str, Any]:
+def compose(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event in payload format 2.0.
 
     Raises:
@@ -76,7 +76,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     return event
 
 
-def compose_v1(request: Request, door: Door) -> dict[str, Any]:
+def compose_v1(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event in payload format 1.0.
 
     Raises:
@@ -92,7 +92,9 @@ def compose_v1(request: Request, door: Door) -> dict[str, Any]:
     return event
 
 
-def base_event(request: Request, door: Door, raw_path: str, path: str, route_key: str, stage: str) -> dict[str, Any]:
+def base_event(
+    request: Request, door: FrontDoorConfig, raw_path: str, path: str, route_key: str, stage: str
+) -> dict[str, Any]:
     """Return the parts of payload format 2.0 that HTTP APIs and function URLs share."""
     domain = host_and_port(request)[0] or "localhost"
     time, milliseconds = request_time()
@@ -130,7 +132,7 @@ def base_event(request: Request, door: Door, raw_path: str, path: str, route_key
     return event
 
 
-def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload of format 2.0; without ``statusCode`` the payload is the body.
 
     Raises:
@@ -141,7 +143,7 @@ def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
     return answer_of(payload, _FAILED, content_type="text/plain; charset=utf-8")
 
 
-def interpret_v1(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret_v1(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload of format 1.0; ``multiValueHeaders`` takes precedence over ``headers``.
 
     Raises:

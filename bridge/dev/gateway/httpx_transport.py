@@ -12,7 +12,7 @@ import httpx
 
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.front_doors import front_door
-from bridge.dev.gateway.models import Door, RefusedError, Request
+from bridge.dev.gateway.models import FrontDoorConfig, RefusedError, Request
 from bridge.dev.gateway.payloads import through_json, through_lambda
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class HandlerTransport(httpx.BaseTransport):
         handler: ``(event, context) -> payload``, synchronous or asynchronous. An asynchronous handler runs on one event
             loop, in a thread that ends with the client.
         source: the front door, a key of :data:`bridge.dev.gateway.SOURCES`.
-        **door: the configuration of the front door; see :class:`bridge.dev.gateway.Door`.
+        **door: the configuration of the front door; see :class:`bridge.dev.gateway.FrontDoorConfig`.
 
     Raises:
         SettingError: there is no such source.
@@ -42,7 +42,7 @@ class HandlerTransport(httpx.BaseTransport):
         self._handler = handler
         self._source = source
         self._front_door = front_door(source)
-        self._door = Door(**door)
+        self._door = FrontDoorConfig(**door)
         self._loop_thread: _LoopThread | None = None
         self._lock = threading.Lock()
 

@@ -22,7 +22,7 @@ from bridge.dev.gateway.models import Answer, FrontDoor, Request
 from bridge.dev.gateway.payloads import check_object
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.models import Door
+    from bridge.dev.gateway.models import FrontDoorConfig
 
 
 def _plain(status: int, phrase: bytes) -> Answer:
@@ -33,7 +33,7 @@ _FAILED = _plain(500, b"Internal Server Error")
 _TOO_LARGE = _plain(413, b"Content Too Large")
 
 
-def compose(request: Request, door: Door) -> dict[str, Any]:
+def compose(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event of version 2.
 
     Raises:
@@ -67,7 +67,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     return event
 
 
-def compose_v1(request: Request, _door: Door) -> dict[str, Any]:
+def compose_v1(request: Request, _door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event of version 1.
 
     Raises:
@@ -86,7 +86,7 @@ def compose_v1(request: Request, _door: Door) -> dict[str, Any]:
     return event
 
 
-def interpret(payload: Any, _request: Request, _door: Door) -> Answer:
+def interpret(payload: Any, _request: Request, _door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload.
 
     Raises:

@@ -145,7 +145,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class FrontDoorConfig:
     """The configuration of a front door.
 
     Attributes:
@@ -193,8 +193,8 @@ class FrontDoor:
         prelude_is_optional: whether a streamed response may consist of a body alone.
     """
 
-    compose: Callable[[Request, Door], dict[str, Any]]
-    interpret: Callable[[Any, Request, Door], Answer]
+    compose: Callable[[Request, FrontDoorConfig], dict[str, Any]]
+    interpret: Callable[[Any, Request, FrontDoorConfig], Answer]
     failed: Answer
     timed_out: Answer
     no_route: Answer

@@ -35,7 +35,7 @@ from bridge.dev.gateway.payloads import (
 )
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.models import Door, Headers
+    from bridge.dev.gateway.models import FrontDoorConfig, Headers
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 _BODY_LIMIT = 10 * 1024 * 1024
@@ -74,7 +74,7 @@ _URI_TOO_LONG = json_answer(414, {"message": "Request-URI Too Long"})
 _HEADERS_TOO_LONG = json_answer(431, {"message": "Request Header Fields Too Large"})
 
 
-def compose(request: Request, door: Door) -> dict[str, Any]:
+def compose(request: Request, door: FrontDoorConfig) -> dict[str, Any]:
     """Return the event of a proxy integration.
 
     Raises:
@@ -91,7 +91,7 @@ def compose(request: Request, door: Door) -> dict[str, Any]:
     return event
 
 
-def base_event(request: Request, door: Door, path: str, rest: str, *, version: str = "") -> dict[str, Any]:
+def base_event(request: Request, door: FrontDoorConfig, path: str, rest: str, *, version: str = "") -> dict[str, Any]:
     """Return the event in payload format 1.0.
 
     Args:
@@ -163,7 +163,7 @@ def base_event(request: Request, door: Door, path: str, rest: str, *, version: s
     }
 
 
-def interpret(payload: Any, request: Request, door: Door) -> Answer:
+def interpret(payload: Any, request: Request, door: FrontDoorConfig) -> Answer:
     """Return the answer for a payload.
 
     A base64 body is decoded only if the first type in the request's Accept header is among the binary media types:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 
 from bridge import wsgi_handler
-from bridge.dev.gateway import SOURCES, Door, Request, compose
+from bridge.dev.gateway import SOURCES, FrontDoorConfig, Request, compose
 from tests.dev.gateway.recording_app import AppResponse
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ class Rule(Generic[T]):
         request, response, door: a request, a response and a configuration to which the rule applies.
     """
 
-    apply: Callable[[T, Door], T]
+    apply: Callable[[T, FrontDoorConfig], T]
     request: Request = field(default_factory=Request)
     response: AppResponse = field(default_factory=lambda: AppResponse(200, [("Content-Type", "text/plain")], b"hello"))
-    door: Door = field(default_factory=lambda: Door(binary_media_types=("*/*",)))
+    door: FrontDoorConfig = field(default_factory=lambda: FrontDoorConfig(binary_media_types=("*/*",)))
 
 
 @dataclass(frozen=True)
@@ -137,25 +137,25 @@ def _latin_1(value: bytes) -> bytes:
     return value
 
 
-def _values(change: Callable[[str, list[bytes]], list[bytes]]) -> Callable[[T, Door], T]:
+def _values(change: Callable[[str, list[bytes]], list[bytes]]) -> Callable[[T, FrontDoorConfig], T]:
     """A rule that changes the values of each header; a header without values is dropped."""
 
-    def apply(message: T, door: Door) -> T:
+    def apply(message: T, door: FrontDoorConfig) -> T:
         changed = {name: change(name, values) for name, values in message.fields.items()}
         return replace(message, fields={name: values for name, values in changed.items() if values})
 
     return apply
 
 
-def _dropped(*names: str) -> Callable[[T, Door], T]:
+def _dropped(*names: str) -> Callable[[T, FrontDoorConfig], T]:
     return _values(lambda name, values: [] if name in names else values)
 
 
-def _query(change: Callable[[str], str]) -> Callable[[HttpRequest, Door], HttpRequest]:
+def _query(change: Callable[[str], str]) -> Callable[[HttpRequest, FrontDoorConfig], HttpRequest]:
     return lambda request, door: replace(request, query=change(request.query))
 
 
-def _each_part(change: Callable[[str], str]) -> Callable[[HttpRequest, Door], HttpRequest]:
+def _each_part(change: Callable[[str], str]) -> Callable[[HttpRequest, FrontDoorConfig], HttpRequest]:
     return _query(lambda query: "&".join([part and change(part) for part in query.split("&")]))
 
 
@@ -183,7 +183,7 @@ def _last(query: str) -> str:
     return "&".join({part.partition("=")[0]: part for part in query.split("&")}.values())
 
 
-def _forwarded(request: HttpRequest, door: Door) -> HttpRequest:
+def _forwarded(request: HttpRequest, door: FrontDoorConfig) -> HttpRequest:
     hops = [value for value in request.fields.get("x-forwarded-for", []) if value]
     host = (request.fields.get("host") or [b""])[-1].decode("latin-1")
     port = re.search(r":([0-9]+)\Z", host)
@@ -222,7 +222,7 @@ def _cookies_apart(name: str, values: list[bytes]) -> list[bytes]:
     return [joined] if (joined := b"; ".join(filter(None, cookies))) else []
 
 
-def _rename(message: HttpResponse, door: Door) -> HttpResponse:
+def _rename(message: HttpResponse, door: FrontDoorConfig) -> HttpResponse:
     renamed = (
         "authorization", "connection", "content-length", "content-md5", "date", "max-forwards", "server", "user-agent",
         "www-authenticate",
@@ -233,7 +233,7 @@ def _rename(message: HttpResponse, door: Door) -> HttpResponse:
     return replace(message, fields=fields)
 
 
-def _default_type(value: bytes) -> Callable[[HttpResponse, Door], HttpResponse]:
+def _default_type(value: bytes) -> Callable[[HttpResponse, FrontDoorConfig], HttpResponse]:
     return lambda message, door: replace(message, fields={"content-type": [value], **message.fields})
 
 
@@ -245,7 +245,7 @@ def _edge_refuses(name: str, values: list[bytes]) -> list[bytes]:
     return [] if re.fullmatch(refused, name) else values
 
 
-def _base64_text(message: HttpResponse, door: Door) -> HttpResponse:
+def _base64_text(message: HttpResponse, door: FrontDoorConfig) -> HttpResponse:
     """The body as base64 if the handler encodes it so, which other tests cover."""
     if door.binary_media_types:
         return message
@@ -327,12 +327,12 @@ RESPONSE_RULES: dict[str, Rule[HttpResponse]] = {
     "response-base64": Rule(
         _base64_text,
         response=AppResponse(200, [("Content-Type", "image/png")], b"\x89PNG"),
-        door=Door(binary_media_types=()),
+        door=FrontDoorConfig(binary_media_types=()),
     ),
 }
 
 
-def received_request(request: HttpRequest, source: str, door: Door, *, without: str = "") -> HttpRequest:
+def received_request(request: HttpRequest, source: str, door: FrontDoorConfig, *, without: str = "") -> HttpRequest:
     """Apply the request rules of *source*, except for the row *without*."""
     for row in table():
         if row.direction == "request" and source in row.sources and row.id != without:
@@ -340,7 +340,7 @@ def received_request(request: HttpRequest, source: str, door: Door, *, without: 
     return request
 
 
-def received_response(response: HttpResponse, source: str, door: Door, *, without: str = "") -> HttpResponse:
+def received_response(response: HttpResponse, source: str, door: FrontDoorConfig, *, without: str = "") -> HttpResponse:
     """Apply the response rules of *source*, except for the row *without*."""
     for row in table():
         if row.direction == "response" and source in row.sources and row.id != without:

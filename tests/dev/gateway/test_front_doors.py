@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.dev.gateway import SOURCES, Answer, Door, RefusedError, Request, compose, interpret
+from bridge.dev.gateway import SOURCES, Answer, FrontDoorConfig, RefusedError, Request, compose, interpret
 from bridge.dev.gateway.models import json_answer
 from bridge.dev.gateway.payloads import through_lambda
 from bridge.errors import SettingError
@@ -139,7 +139,7 @@ def test_an_unknown_source_is_an_error_that_lists_the_sources(call: Any) -> None
     ],
 )
 def test_slashes_around_stage_and_base_path_are_optional(stage: str, base_path: str, prefix: str) -> None:
-    assert Door(stage=stage, base_path=base_path).prefix == prefix
+    assert FrontDoorConfig(stage=stage, base_path=base_path).prefix == prefix
 
 
 def test_an_empty_path_becomes_a_slash() -> None:

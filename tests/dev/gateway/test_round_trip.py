@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.dev.gateway import SOURCES, Door, Request, compose, interpret
+from bridge.dev.gateway import SOURCES, FrontDoorConfig, Request, compose, interpret
 from tests.dev.gateway import documented_losses
 from tests.dev.gateway.documented_losses import (
     REQUEST_RULES,
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 ALL_BINARY = ("*/*",)
 DOORS = {
-    "no prefix": Door(binary_media_types=ALL_BINARY),
-    "stage": Door(stage="prod", binary_media_types=ALL_BINARY),
-    "base path": Door(base_path="/shop", binary_media_types=ALL_BINARY),
+    "no prefix": FrontDoorConfig(binary_media_types=ALL_BINARY),
+    "stage": FrontDoorConfig(stage="prod", binary_media_types=ALL_BINARY),
+    "base path": FrontDoorConfig(base_path="/shop", binary_media_types=ALL_BINARY),
 }
 WITH_STAGES = ("rest-api", "http-api", "http-api-v1")
 
@@ -73,7 +73,7 @@ def test_requests_and_responses_arrive_with_no_loss_that_is_not_documented(
 def test_a_rest_api_without_binary_media_types_accepts_any_body_and_sends_base64_as_text(
     request: Request, response: AppResponse, apps: list[RecordingApp]
 ) -> None:
-    check("rest-api", Door(), request, response, apps)
+    check("rest-api", FrontDoorConfig(), request, response, apps)
 
 
 def test_the_table_has_the_rules_of_this_test() -> None:
@@ -105,7 +105,9 @@ def test_each_row_of_the_table_applies_to_each_of_its_sources(
         assert back != documented_losses.received_response(response, source, rule.door, without=row.id)
 
 
-def check(source: str, door: Door, request: Request, response: AppResponse, apps: list[RecordingApp]) -> None:
+def check(
+    source: str, door: FrontDoorConfig, request: Request, response: AppResponse, apps: list[RecordingApp]
+) -> None:
     """Send *request* through front door and handler to an application of each interface, which sends *response*."""
     settings = {"stage": door.stage, "base_path": door.base_path, "binary_media_types": door.binary_media_types}
     expected = documented_losses.received_request(http_request(request, root_of(door)), source, door)
@@ -126,7 +128,7 @@ def check(source: str, door: Door, request: Request, response: AppResponse, apps
         assert received == expected_response
 
 
-def root_of(door: Door) -> str:
+def root_of(door: FrontDoorConfig) -> str:
     return f"/{door.stage}" if door.stage else door.base_path
 
 

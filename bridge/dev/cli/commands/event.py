@@ -10,7 +10,7 @@ from bridge.dev.cli.common_options import add_front_door_options, choose_source,
 from bridge.dev.cli.output import to_json
 from bridge.dev.cli.request_options import add_request_options, request_from
 from bridge.dev.errors import CommandError, NoApplicationError
-from bridge.dev.gateway import Answer, Door, RefusedError, Request, front_door
+from bridge.dev.gateway import Answer, FrontDoorConfig, RefusedError, Request, front_door
 from bridge.dev.gateway.cors import FunctionUrlCors, is_preflight
 from bridge.dev.gateway.events import strip_prefix
 from bridge.dev.gateway.routes import match
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _compose(request: Request, source: str, settings: Door, project: Project) -> dict[str, Any]:
+def _compose(request: Request, source: str, settings: FrontDoorConfig, project: Project) -> dict[str, Any]:
     """Return the event for *request*, with the route of the project that matches it.
 
     Raises:
