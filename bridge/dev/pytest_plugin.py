@@ -27,8 +27,8 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
             assert client.get("/login").status_code == 200
 
     Its arguments are a WSGI or ASGI application or a Lambda handler; ``source``, the front door; and the fields of
-    :class:`bridge.dev.gateway.FrontDoorConfig`, which configure the front door. Clients, and the lifespans of applications, end
-    with the test.
+    :class:`bridge.dev.gateway.FrontDoorConfig`, which configure the front door. Clients, and the lifespans of
+    applications, end with the test.
     """
     try:
         import httpx
