@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.dev.gateway import alb, edge, function_url, http_api, lattice, rest_api
+from bridge.dev.gateway import alb, function_url, http_api, lambda_edge, rest_api, vpc_lattice
 from bridge.dev.gateway.models import Answer, FrontDoor, FrontDoorConfig, Request
 from bridge.errors import SettingError
 
@@ -15,9 +15,9 @@ SOURCES: dict[str, FrontDoor] = {
     "function-url": function_url.FRONT_DOOR,
     "alb": alb.FRONT_DOOR,
     "alb-multi": alb.MULTI_VALUE_FRONT_DOOR,
-    "lattice": lattice.FRONT_DOOR,
-    "lattice-v1": lattice.V1_FRONT_DOOR,
-    "edge": edge.FRONT_DOOR,
+    "lattice": vpc_lattice.FRONT_DOOR,
+    "lattice-v1": vpc_lattice.V1_FRONT_DOOR,
+    "edge": lambda_edge.FRONT_DOOR,
 }
 
 
