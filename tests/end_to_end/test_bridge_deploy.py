@@ -197,8 +197,9 @@ def test_the_bucket_is_private_encrypted_and_aborts_uploads(make_project: MakePr
 
 def test_a_bucket_may_be_named(make_project: MakeProject, ministack: Ministack) -> None:
     project = make_project("own-bucket")
-    status, _, err = project.deploy("--bucket", "mine")
+    status, _, err = project.deploy("--bucket", "mine", "--dry-run")
     assert (status, "--bucket mine: there is no such bucket. Create it" in err) == (1, True)
+    assert "Packaging" not in err
     s3 = ministack.client("s3")
     s3.create_bucket(Bucket="mine")
     project.deploy_successfully("--bucket", "mine", "--no-check")
@@ -268,6 +269,51 @@ def test_the_options_of_the_function_are_those_of_the_table_and_of_its_stage(
     (statement,) = policy["Statement"]
     assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
     assert content["logGroup"] in statement["Resource"]
+
+
+def test_environment_variables_that_a_deployment_removes_are_named(make_project: MakeProject) -> None:
+    project = make_project("variables")
+    project.deploy_successfully("--no-check", "--env", "TEA=1", "--env", "CUPS=2", "--stream")
+    message = "The function loses environment variables that this deployment does not name: {}. Options are for one"
+    for words, names in (((), "CUPS, TEA"), (("--env", "TEA=2"), "CUPS")):
+        status, _, err = project.deploy("--dry-run", *words)
+        assert (status, message.format(names) in err) == (0, True)
+    assert "loses" not in project.deploy("--dry-run", "--env", "TEA=2", "--env", "CUPS=2")[2]
+
+
+def test_streaming_snapstart_and_a_vpc_are_deployed_and_removed(
+    make_project: MakeProject, ministack: Ministack
+) -> None:
+    """ministack does not pass the VPC on to the function, so that it shows in the template and in the role only."""
+    project = make_project("special")
+    options = ("--snap-start", "--python", "3.12", "--vpc", "subnet-1,subnet-2,sg-1", "--no-check")
+    status, _, err = project.deploy("--stream", *options)
+    assert (status, "Deploy to it with --no-stream." in err) == (0, True), err
+    functions, cloud = ministack.client("lambda"), ministack.client("cloudformation")
+    function = functions.get_function_configuration(FunctionName="special-dev", Qualifier="live")
+    assert function["SnapStart"]["ApplyOn"] == "PublishedVersions"
+    assert function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"] == "/var/task/bridge/runtime/bootstrap"
+    url = functions.get_function_url_config(FunctionName="special-dev", Qualifier="live")
+    assert url["InvokeMode"] == "RESPONSE_STREAM"
+    template = cloud.get_template(StackName="special-dev")["TemplateBody"]
+    template = json.loads(template) if isinstance(template, str) else template
+    vpc = {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert template["Resources"]["Function"]["Properties"]["VpcConfig"] == vpc
+    assert "ec2:CreateNetworkInterface" in role_actions(ministack, function["Role"])
+
+    project.deploy_successfully("--no-check")
+    function = functions.get_function_configuration(FunctionName="special-dev", Qualifier="live")
+    assert (function["SnapStart"]["ApplyOn"], function["Environment"]["Variables"]) == ("None", {})
+    url = functions.get_function_url_config(FunctionName="special-dev", Qualifier="live")
+    assert url["InvokeMode"] == "BUFFERED"
+    assert role_actions(ministack, function["Role"]) == ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+
+def role_actions(ministack: Ministack, role: str) -> list[str]:
+    name = role.rpartition("/")[2]
+    policy = ministack.client("iam").get_role_policy(RoleName=name, PolicyName="function")["PolicyDocument"]
+    policy = json.loads(policy) if isinstance(policy, str) else policy
+    return [action for statement in policy["Statement"] for action in statement["Action"]]
 
 
 def test_a_secret_that_has_changed_is_deployed_and_one_that_is_missing_is_named(

@@ -234,6 +234,22 @@ def test_the_name_of_another_function_is_taken(project: DeployProject, ministack
     assert f"The function {name} exists, and `bridge deploy` has not made it. Choose another name with --name" in err
 
 
+def test_a_function_that_was_deleted_by_hand_is_named_and_can_be_deployed_again(
+    project: DeployProject, ministack: Ministack
+) -> None:
+    project.deploy_successfully("--no-check")
+    ministack.client("lambda").delete_function(FunctionName=f"{project.folder.name}-dev")
+    for command in (("deploy", "--yes"), ("versions",), ("rollback",)):
+        status, out, err = project.run(*command)
+        assert (status, out) == (1, "")
+        assert "was deleted by other means than `bridge destroy`." in err
+        assert "Run `bridge destroy`, then `bridge deploy`" in err
+    status, out, _ = project.run("status")
+    assert (status, "version     none: the function or its alias was deleted. " in out) == (0, True)
+    assert project.run("destroy", "--yes")[0] == 0
+    project.deploy_successfully("--no-check")
+
+
 def test_a_failed_update_leaves_the_version_before_serving(project: DeployProject, ministack: Ministack) -> None:
     url = project.deploy_successfully("--env", "TEA=sencha")
     project.edit("one", "two")

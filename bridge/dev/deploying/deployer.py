@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.dev.deploying.aws import aws_errors
 from bridge.dev.deploying.change_set import ChangeSet, OutdatedChangeSetError, ResourceChange, url_effect
 from bridge.dev.deploying.deployed_stack import DeployedStack, StackFailedError, StackState
+from bridge.dev.deploying.function_settings import STREAMING_VARIABLES
 from bridge.dev.deploying.function_versions import FunctionVersions
 from bridge.dev.deploying.stack_settings import MARK_TAG
 from bridge.dev.deploying.stack_template import stack_template
@@ -52,6 +53,7 @@ class DeploymentPlan:
         creates: whether the stack is created.
         replaces_failed: whether the remains of a failed creation are removed first.
         ends_rollback: whether nothing changes but the version that the alias serves, after ``bridge rollback``.
+        removed_variables: the names of environment variables that the function has and the deployment does not name.
     """
 
     changes: list[ResourceChange]
@@ -59,6 +61,7 @@ class DeploymentPlan:
     creates: bool
     replaces_failed: bool = False
     ends_rollback: bool = False
+    removed_variables: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Deployer:
         An update whose rollback failed is rolled back to its end.
 
         Raises:
-            CommandError: another tool has made the stack, or a function of its name.
+            CommandError: another tool has made the stack, or a function of its name, or has deleted the function.
         """
         state = self._stack.wait_until_free(self._report_wait)
         if state.exists and not state.is_own:
@@ -125,6 +128,8 @@ class Deployer:
             with contextlib.suppress(StackFailedError):  # UPDATE_ROLLBACK_COMPLETE counts as a failure
                 self._stack.wait_for_change(state, since, self._progress.resource)
             state = self._stack.read()
+        if _deployed_version(state) is not None and not state.is_failed_creation:
+            self._versions.require_live()
         return state
 
     def deploy(
@@ -194,7 +199,12 @@ class Deployer:
         if not changes and self._versions.live() != _deployed_version(state):
             alias = ResourceChange("modify", "Alias", "AWS::Lambda::Alias", ("FunctionVersion",))
             return DeploymentPlan([alias], "kept", creates=False, ends_rollback=True)
-        return DeploymentPlan(changes, url_effect(changes, front_door), change_set.creates)
+        removed = self._removed_variables() if changes and state.exists else []
+        return DeploymentPlan(changes, url_effect(changes, front_door), change_set.creates, removed_variables=removed)
+
+    def _removed_variables(self) -> list[str]:
+        named = {*self._settings.function.variables, *STREAMING_VARIABLES}
+        return [name for name in self._versions.variables() if name not in named]
 
     def _upload(self, artifact: ArtifactFile) -> None:
         self._bucket.ensure(lambda name: self._progress.note(f"Creating the bucket {name} for artifacts …"))

@@ -79,8 +79,8 @@ class FunctionLogs:
 
         Args:
             since: the time of the first line.
-            text: a text that the lines contain; None for all lines. All lines are read, since those without the text
-                show which request a line belongs to.
+            text: a text that the lines contain; None for all lines. All lines are read: those without the text show
+                which request a line belongs to, and CloudWatch's own filters do not match parts of words.
             follow: whether to wait for further lines, forever.
         """
         start = round(since.timestamp() * 1000)

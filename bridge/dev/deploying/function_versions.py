@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 # How many published versions a deployment keeps: each counts for the 75 GB that an account has for code.
 _KEPT_VERSIONS = 10
+DELETED_FUNCTION_HINT = (
+    "CloudFormation does not create it again in the same stack. Run `bridge destroy`, then `bridge deploy`; the URL "
+    "will be another one."
+)
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,37 @@ class FunctionVersions:
 
     def function_exists(self) -> bool:
         """Return whether there is a function of this name."""
+        return self._configuration() is not None
+
+    def variables(self) -> list[str]:
+        """Return the names of the function's environment variables; those of the newest version."""
+        configuration = self._configuration() or {}
+        return sorted(configuration.get("Environment", {}).get("Variables", {}))
+
+    def require_live(self) -> int:
+        """Return the version that the alias serves.
+
+        Raises:
+            CommandError: the function or its alias was deleted, and its stack was not.
+        """
+        live = self.live()
+        if live is None:
+            raise CommandError(
+                f"The function {self._function} or its alias {ALIAS} was deleted by other means than `bridge destroy`. "
+                f"{DELETED_FUNCTION_HINT}"
+            )
+        return live
+
+    def _configuration(self) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
 
         try:
-            self._api.get_function_configuration(FunctionName=self._function)
+            configuration: dict[str, Any] = self._api.get_function_configuration(FunctionName=self._function)
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
-                return False
+                return None
             raise
-        return True
+        return configuration
 
     def live(self) -> int | None:
         """Return the version that the alias serves; None if there is no such function or alias."""
@@ -75,7 +101,7 @@ class FunctionVersions:
 
     def all(self) -> list[PublishedVersion]:
         """Return the published versions, the newest first."""
-        live = self.live()
+        live = self.require_live()
         pages = self._api.get_paginator("list_versions_by_function").paginate(FunctionName=self._function)
         versions = [
             PublishedVersion(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Bytes of an upload, and of all files of a function with its layers:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_ZIPPED_LIMIT, _UNZIPPED_LIMIT = 50 * 1024 * 1024, 250 * 1024 * 1024
+ZIPPED_LIMIT, UNZIPPED_LIMIT = 50 * 1024 * 1024, 250 * 1024 * 1024
 _MAX_ROWS = 15
 _MAX_NAMES = 5
 
@@ -92,15 +92,15 @@ def size_warnings(files: list[Path], sizes: list[PackageSize]) -> list[str]:
     warnings = []
     for file in files:
         zipped = file.stat().st_size
-        if zipped > _ZIPPED_LIMIT:
+        if zipped > ZIPPED_LIMIT:
             warnings.append(
-                f"{file.name} has {format_size(zipped)}: Lambda takes up to {format_size(_ZIPPED_LIMIT)} in an upload. "
+                f"{file.name} has {format_size(zipped)}: Lambda takes up to {format_size(ZIPPED_LIMIT)} in an upload. "
                 "Deploy it through S3, or leave files out with --slim and --exclude."
             )
     unzipped = _total("", sizes).unzipped
-    if unzipped > _UNZIPPED_LIMIT:
+    if unzipped > UNZIPPED_LIMIT:
         warnings.append(
-            f"Unzipped, the artifact has {format_size(unzipped)}: Lambda takes up to {format_size(_UNZIPPED_LIMIT)}, "
+            f"Unzipped, the artifact has {format_size(unzipped)}: Lambda takes up to {format_size(UNZIPPED_LIMIT)}, "
             "layers included. Leave files out with --slim and --exclude, or build an image with --image, which may "
             "have 10 GB."
         )

@@ -39,7 +39,8 @@ def read_env_file(path: Path, *, expand: Mapping[str, str] | None = None) -> dic
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--env-file {path} cannot be read: {error}") from None
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise UsageError(f"--env-file {path} cannot be read: {reason}.") from None
     variables = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key is not None and binding.value is None):

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     Progress = PlainProgress | RichProgress
 
-# Of all files of a function: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_MAX_UNZIPPED = 250 * 1024 * 1024
 _ARTIFACT = "build/function.zip"
 _EFFECTS_ON_URL = {
     "new": "The URL is new, and open to the public.",
@@ -111,6 +109,11 @@ def _deploy(
 
     for warning in stack.warnings:
         print_message(warning)
+    if stack.function.streaming and selection.target.is_emulator:
+        print_message(
+            "An emulator that does not run AWS_LAMBDA_EXEC_WRAPPER, such as ministack, returns the payload in place of "
+            "a streamed response. Deploy to it with --no-stream."
+        )
     account = clients.identity().account  # fails before the packaging, without credentials
     place = f" at {clients.endpoint_url}" if clients.endpoint_url else ""
     print_message(f"Deploying {stack.stack_name} to {clients.region} in the account {account}{place}.")
@@ -118,6 +121,8 @@ def _deploy(
     function = replace(stack.function, secrets=pin_secrets(clients, stack.function.secrets))
     stack = replace(stack, function=function)
     bucket = ArtifactBucket(clients, options.bucket)
+    if options.bucket is not None:
+        bucket.ensure(print_message)  # fails before the packaging, if there is no such bucket
     app = application_name(options.app, Path.cwd(), serverless_options(options), command="bridge deploy")
 
     def confirm(plan: DeploymentPlan) -> bool:
@@ -152,7 +157,7 @@ def _check_terminal(options: argparse.Namespace) -> None:
 def _package(options: argparse.Namespace, app: str, stack: StackSettings, progress: Progress) -> ArtifactFile:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
     from bridge.dev.packaging.build import build_artifact
-    from bridge.dev.packaging.report import format_size, size_warnings
+    from bridge.dev.packaging.report import UNZIPPED_LIMIT, format_size, size_warnings
 
     progress.step(f"Packaging {app}")
     own = {"app": app, "output": _ARTIFACT, "python": stack.function.python, "arch": stack.function.arch}
@@ -171,9 +176,9 @@ def _package(options: argparse.Namespace, app: str, stack: StackSettings, progre
         if warning not in about_sizes:
             progress.note(warning)
     unzipped = sum(size.unzipped for size in built.sizes)
-    if unzipped > _MAX_UNZIPPED:
+    if unzipped > UNZIPPED_LIMIT:
         raise CommandError(
-            f"Unzipped, the artifact has {format_size(unzipped)}: Lambda takes up to {format_size(_MAX_UNZIPPED)}. "
+            f"Unzipped, the artifact has {format_size(unzipped)}: Lambda takes up to {format_size(UNZIPPED_LIMIT)}. "
             "Leave files out with --slim and --exclude, or deploy an image: `bridge init image`."
         )
     return ArtifactFile.of(built.files[0])
@@ -185,6 +190,11 @@ def _confirm(options: argparse.Namespace, stack: StackSettings, plan: Deployment
     if plan.ends_rollback:
         print_message("Nothing has changed since the last deployment, whose version does not serve after a rollback.")
     print_changes(plan.changes, stack.stack_name)
+    if plan.removed_variables:
+        print_message(
+            "The function loses environment variables that this deployment does not name: "
+            f"{', '.join(plan.removed_variables)}. Options are for one deployment, those in pyproject.toml for each."
+        )
     print_message(_EFFECTS_ON_URL[plan.url])
     if options.dry_run:
         return False
@@ -203,7 +213,7 @@ def _check_url(url: str, clients: AwsClients, *, is_new: bool) -> list[CheckedRe
     for name, check in zip(("cold", "warm"), checks, strict=True):
         answer = f"{check.status} in {check.milliseconds} ms" if check.status else f"no response: {check.error}"
         print_message(f"GET {url} ({name}): {answer}")
-    if any(check.status is None or check.status >= 500 for check in checks):
+    if any(check.status is None or check.status == 400 or check.status >= 500 for check in checks):
         print_message("The function is deployed, and does not answer as it should. `bridge logs` shows why.")
     return checks
 

@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     add("-f", "--follow", action="store_true", help="wait for further lines, until Ctrl-C")
     add("--since", default=_DEFAULT_SINCE, metavar="TIME",
         help=f"a duration before now, such as 30s, 5m, 2h or 1d, or a time; default: {_DEFAULT_SINCE}")  # fmt: skip
-    add("--filter", metavar="TEXT", help="print only lines with this text")
+    add("--filter", metavar="TEXT", help="print only lines with this text, in the same case")
     add_target_options(parser)
     add_output_option(parser)
     parser.set_defaults(run=run)
@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
                 count += 1
                 print(text, flush=options.follow)
     if count == 0:
-        print_message(f"No lines since {options.since}. To see older ones: --since 1d")
+        text = f" with {options.filter!r}" if options.filter else ""
+        print_message(f"No lines{text} after {since.astimezone():%H:%M:%S}. To see older ones: --since 1d")
     return 0
 
 

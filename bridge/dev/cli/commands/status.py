@@ -13,6 +13,7 @@ from bridge.dev.cli.deploy_options import (
     select_deployment,
 )
 from bridge.dev.cli.output import print_message, to_json
+from bridge.dev.deploying.function_versions import DELETED_FUNCTION_HINT
 from bridge.dev.errors import CommandError
 from bridge.dev.packaging.report import format_size
 
@@ -120,6 +121,8 @@ def _show_versions(clients: AwsClients, state: StackState, options: argparse.Nam
         return
     if not versions:
         print_message(f"{state.name} has no published versions.")
+        return
+    print(f"{'':>5}  {'published':<19}  {'size':>9}  SHA-256")
     for version in versions:
         print(_version_row(version))
 
@@ -132,7 +135,7 @@ def _version_row(version: PublishedVersion) -> str:
 
 def _version_text(live: int | None, newest: str | None) -> str:
     if live is None:
-        return ""
+        return f"none: the function or its alias was deleted. {DELETED_FUNCTION_HINT}" if newest else ""
     return f"{live}" if newest in (None, str(live)) else f"{live} (rolled back from {newest})"
 
 
