@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway import SOURCES
 from bridge.dev.inspector.comparison import differences
-from bridge.dev.inspector.copies import as_curl, as_event, as_test
 from bridge.dev.inspector.replay import Replayer
+from bridge.dev.inspector.snippets import as_curl, as_event, as_test
 from bridge.dev.inspector.views import Views, summary
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from bridge.dev.gateway.gateway import AccessRecord
 from bridge.dev.gateway.models import Request
-from bridge.dev.inspector.copies import as_curl, as_event, as_test
+from bridge.dev.inspector.snippets import as_curl, as_event, as_test
 from tests.dev.cli.serve_process import WSGI, ServeProcess, environment
 from tests.dev.inspector.inspected import Inspected
 
