@@ -11,7 +11,7 @@ starts the changes, and :mod:`~bridge.dev.deploying.deployed_stack` waits for th
 :mod:`~bridge.dev.deploying.aws` makes the clients of AWS's APIs, and describes their errors.
 
 ``bridge init``: :mod:`~bridge.dev.deploying.init_settings` has its settings and the tools, for which
-:mod:`~bridge.dev.deploying.init_files` fills the folder ``templates``.
+:mod:`~bridge.dev.deploying.init_files` fills the folder ``init_templates``.
 
 :mod:`~bridge.dev.deploying.iam_policy` has the permissions that a deployment needs, for both.
 """

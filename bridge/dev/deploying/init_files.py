@@ -1,6 +1,6 @@
 """The files that ``bridge init`` writes: a tool's templates, filled in.
 
-A file of ``templates`` has placeholders, such as ``@NAME@``. The lines between ``@@buffered`` or ``@@streaming`` and
+A file of ``init_templates`` has placeholders, such as ``@NAME@``. The lines between ``@@buffered`` or ``@@streaming`` and
 ``@@end`` are left out if that function is not deployed.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.dev.deploying.init_settings import InitSettings
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "init_templates"
 _SUFFIX = ".in"  # keeps linters and editors from reading a template as Python or YAML
 _HIDDEN = {"gitignore": ".gitignore", "dockerignore": ".dockerignore"}
 _AT_THE_ROOT = ("serverless.yml",)  # the framework reads it from the project's folder only
