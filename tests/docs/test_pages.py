@@ -35,6 +35,22 @@ def test_every_link_to_a_file_or_heading_leads_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_on_pypi_every_link_of_the_readme_leads_to_the_repository_at_the_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    hook = project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    text = "".join((ROOT / fragment["path"]).read_text(encoding="utf-8") for fragment in hook["fragments"])
+    for substitution in hook["substitutions"]:
+        replacement = substitution["replacement"].replace("$HFPR_VERSION", "1.0")
+        text = re.sub(substitution["pattern"], replacement, text)
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert (
+        "https://raw.githubusercontent.com/serverless-bridge/serverless-bridge/v1.0/docs/images/inspector.png"
+        in targets
+    )
+    assert "https://github.com/serverless-bridge/serverless-bridge/blob/v1.0/docs/quickstart.md" in targets
+
+
 def test_every_page_is_in_the_table_of_contents() -> None:
     text = (DOCS / "index.md").read_text(encoding="utf-8")
     listed = {line for line in text.splitlines() if (DOCS / f"{line}.md").is_file()}
