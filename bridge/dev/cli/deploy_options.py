@@ -13,8 +13,14 @@ from bridge.dev.cli.common_options import positive_integer
 from bridge.dev.cli.output import missing_package
 from bridge.dev.deploying.aws import AwsClients, AwsTarget
 from bridge.dev.deploying.deployed_stack import DeployedStack, StackState
-from bridge.dev.deploying.function_settings import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionSettings
-from bridge.dev.deploying.init_settings import check_name, check_python, default_name
+from bridge.dev.deploying.function_settings import (
+    DEFAULT_ARCH,
+    DEFAULT_MEMORY,
+    FunctionSettings,
+    check_name,
+    check_python,
+    default_name,
+)
 from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment
 from bridge.dev.deploying.secret_references import dynamic_reference
 from bridge.dev.deploying.stack_settings import (

@@ -1,8 +1,9 @@
-"""The settings of a function, shared by ``bridge init`` and ``bridge deploy``."""
+"""The settings of a function, and its name, shared by ``bridge init`` and ``bridge deploy``."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,14 @@ from bridge.dev.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# The Python versions of Lambda's runtimes that this package supports:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# The tools add to the name, up to the 64 characters of IAM: `NAME-dev-ap-southeast-1-lambdaRole`.
+_MAX_NAME_LENGTH = 32
+# A name that CloudFormation takes for stacks, Lambda for functions, IAM for roles and ECR for repositories.
+_NAME = re.compile(rf"[a-z](-?[a-z0-9]){{0,{_MAX_NAME_LENGTH - 1}}}")
 HANDLER = "bridge.entrypoint.handler"
 # The wrapper starts the bridge's runtime in place of Lambda's own: docs/runtime.md.
 STREAMING_VARIABLES = {
@@ -144,3 +153,36 @@ class FunctionSettings:
                 f"The environment variables have {size} bytes: Lambda takes {_MAX_ENVIRONMENT_BYTES}. Move large "
                 "values into a file of the project, or into Secrets Manager, where the application reads them."
             )
+
+
+def default_name(text: str) -> str:
+    """Return a name made of *text*, such as that of the project's folder, without the characters a tool refuses."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9]+", "-", letters).lstrip("-0123456789")[:_MAX_NAME_LENGTH].strip("-")
+    return name or "app"
+
+
+def check_name(name: str) -> str:
+    """Return the name of a deployment.
+
+    Raises:
+        UsageError: a tool refuses the name.
+    """
+    if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"--name {name}: a name has up to {_MAX_NAME_LENGTH} lower-case letters, digits and single dashes, and "
+            f"begins with a letter, as in {default_name(name)}."
+        )
+    return name
+
+
+def check_python(version: str) -> str:
+    """Return a Python version without the prefix of a runtime's name.
+
+    Raises:
+        UsageError: Lambda has no runtime of this version, or this package does not support it.
+    """
+    version = version.removeprefix("python")
+    if version not in PYTHONS:
+        raise UsageError(f"--python {version}: write one of the versions that Lambda runs, {', '.join(PYTHONS)}.")
+    return version

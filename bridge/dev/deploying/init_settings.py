@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -19,14 +18,6 @@ from bridge.dev.deploying.function_settings import (
 from bridge.dev.deploying.stack_settings import DEFAULT_RETENTION
 from bridge.dev.errors import UsageError
 
-# The Python versions of Lambda's runtimes that this package supports:
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-
-# The tools add to the name, up to the 64 characters of IAM: `NAME-dev-ap-southeast-1-lambdaRole`.
-_MAX_NAME_LENGTH = 32
-# A name that CloudFormation takes for stacks, Lambda for functions, IAM for roles and ECR for repositories.
-_NAME = re.compile(rf"[a-z](-?[a-z0-9]){{0,{_MAX_NAME_LENGTH - 1}}}")
 # A path in the project that needs no quotes in any of the templates.
 _FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -145,27 +136,6 @@ class InitSettings:
         }
 
 
-def default_name(text: str) -> str:
-    """Return a name made of *text*, such as that of the project's folder, without the characters a tool refuses."""
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9]+", "-", letters).lstrip("-0123456789")[:_MAX_NAME_LENGTH].strip("-")
-    return name or "app"
-
-
-def check_name(name: str) -> str:
-    """Return the name of a deployment.
-
-    Raises:
-        UsageError: a tool refuses the name.
-    """
-    if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
-        raise UsageError(
-            f"--name {name}: a name has up to {_MAX_NAME_LENGTH} lower-case letters, digits and single dashes, and "
-            f"begins with a letter, as in {default_name(name)}."
-        )
-    return name
-
-
 def check_folder(folder: str) -> str:
     """Return a folder in the project without slashes at its end.
 
@@ -179,15 +149,3 @@ def check_folder(folder: str) -> str:
             "deploy/aws."
         )
     return folder
-
-
-def check_python(version: str) -> str:
-    """Return a Python version without the prefix of a runtime's name.
-
-    Raises:
-        UsageError: Lambda has no runtime of this version, or this package does not support it.
-    """
-    version = version.removeprefix("python")
-    if version not in PYTHONS:
-        raise UsageError(f"--python {version}: write one of the versions that Lambda runs, {', '.join(PYTHONS)}.")
-    return version

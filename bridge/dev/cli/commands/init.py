@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.commands.package import application_name
 from bridge.dev.cli.common_options import add_serverless_options, positive_integer, serverless_options
 from bridge.dev.cli.output import print_message
-from bridge.dev.deploying.function_settings import DEFAULT_ARCH, DEFAULT_MEMORY, FunctionSettings
-from bridge.dev.deploying.init_settings import TOOLS, InitSettings, check_folder, check_name, check_python, default_name
+from bridge.dev.deploying.function_settings import (
+    DEFAULT_ARCH,
+    DEFAULT_MEMORY,
+    FunctionSettings,
+    check_name,
+    check_python,
+    default_name,
+)
+from bridge.dev.deploying.init_settings import TOOLS, InitSettings, check_folder
 from bridge.dev.errors import CommandError, UsageError
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.target import MACHINES

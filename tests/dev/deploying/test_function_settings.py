@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.dev.deploying.init_settings import check_name, default_name
+from bridge.dev.deploying.function_settings import check_name, default_name
 
 
 @pytest.mark.parametrize(
