@@ -36,3 +36,15 @@ class FailedIntegrationError(BridgeError, RuntimeError):
 
     The message is the payload as JSON: API Gateway chooses the status by matching a pattern against it.
     """
+
+
+class WebSocketError(BridgeError, RuntimeError):
+    """A WebSocket API, or the store for its connections, cannot be used; or its rules were violated."""
+
+
+class GoneError(BridgeError, OSError):
+    """A WebSocket connection is closed."""
+
+
+class MessageTooLargeError(BridgeError, ValueError):
+    """A message is larger than a WebSocket API allows."""

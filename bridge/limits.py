@@ -6,6 +6,7 @@ The sources of the numbers:
 - https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
 - https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
 - https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
+- https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 """
 
 from __future__ import annotations
@@ -41,3 +42,9 @@ def is_refused_by_edge(name: str) -> bool:
 # A streamed response begins with a JSON prelude and a delimiter, both within the first 16 KB.
 PRELUDE_LIMIT = 16_384
 PRELUDE_DELIMITER = b"\0" * 8
+
+# Bytes of a WebSocket API's message, and of one of its frames; seconds that a connection lasts, and may be idle.
+WEBSOCKET_MESSAGE_LIMIT = 131_072
+WEBSOCKET_FRAME_LIMIT = 32_768
+WEBSOCKET_SECONDS = 7_200
+WEBSOCKET_IDLE_SECONDS = 600

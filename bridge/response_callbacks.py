@@ -62,6 +62,11 @@ def has_callbacks() -> bool:
     return bool(_callbacks)
 
 
+def is_deferred() -> bool:
+    """Whether a runtime calls the callbacks once the response is sent."""
+    return _is_deferred
+
+
 def answered() -> None:
     """Call the callbacks for a payload that is about to be returned, unless :func:`defer` was called."""
     if _callbacks and not _is_deferred:

@@ -1,0 +1,85 @@
+"""What is sent to a connection within its connect event, whose answer API Gateway waits for.
+
+A runtime that can run code after a response sends it then. Elsewhere the store keeps it for the first message.
+"""
+
+from __future__ import annotations
+
+import time
+
+from bridge.errors import GoneError
+from bridge.logs import logger
+from bridge.request import current
+from bridge.response import Response
+from bridge.response_callbacks import after_response, is_deferred
+from bridge.websocket.connections import current_client
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bridge.websocket.connections import ConnectionsClient
+    from bridge.websocket.events import WebSocketScope
+
+# Seconds before the attempts to reach a connection that API Gateway is about to open.
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+
+_pending: dict[int, tuple[ConnectionsClient, WebSocketScope]] = {}  # by the identity of the event
+
+
+def hand_over(scope: WebSocketScope, response: Response, *, has_store: bool) -> tuple[Response, list[str | None]]:
+    """Leave the outbox of an accepted connection to the runtime, if it can send it after the response.
+
+    Returns:
+        The response, which is a refusal if the connection could not be closed otherwise; and what the store has to
+        keep.
+    """
+    if not scope.outbox:
+        return response, []
+    if is_deferred():
+        _pending[id(scope.event)] = current_client(), scope
+        after_response(_flush)
+        return response, []
+    if None in scope.outbox:
+        return Response.plain(403, "Forbidden"), []
+    if not has_store:
+        logger.warning(
+            "%s: %d messages are not sent. The connection is not open before its connect event is answered; with a "
+            "store (BRIDGE_WEBSOCKET_STORE) they are sent with the client's first message, and under bridge.runtime "
+            "after the answer.",
+            scope,
+            len(scope.outbox),
+        )
+        return response, []
+    return response, scope.outbox
+
+
+def send_kept(connection_id: str, kept: list[str | None]) -> None:
+    """Send what was kept; raises GoneError, WebSocketError."""
+    client = current_client()
+    for text in kept:
+        _send(client, connection_id, text)
+
+
+def _send(client: ConnectionsClient, connection_id: str, text: str | None) -> None:
+    if text is None:
+        client.close(connection_id)
+    else:
+        client.send(connection_id, text.encode())
+
+
+def _flush() -> None:
+    """Send the outbox of the event whose response was sent. A callback of the runtime."""
+    request = current.get()
+    client, scope = _pending.pop(id(request and request.event), (None, None))
+    if client is None or scope is None:
+        return
+    pauses = list(_PAUSES)
+    for text in scope.outbox:
+        while True:
+            try:
+                _send(client, scope.connection_id, text)
+                break
+            except GoneError:
+                if not pauses:
+                    logger.info("The WebSocket connection %s was closed by its client.", scope.connection_id)
+                    return
+                time.sleep(pauses.pop(0))
