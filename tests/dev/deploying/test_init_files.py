@@ -135,7 +135,8 @@ def test_an_application_that_a_shell_or_yaml_would_misread_is_quoted(app: str, t
 
 def test_the_templates_are_in_the_wheel(tmp_path: Path) -> None:
     package = Path(bridge.__file__).parent
-    templates = {path.relative_to(package.parent).as_posix() for path in package.glob("dev/deploying/init_templates/*/*")}
+    files = package.glob("dev/deploying/init_templates/*/*")
+    templates = {path.relative_to(package.parent).as_posix() for path in files}
     assert {Path(name).parent.name for name in templates} == set(TOOLS)
     assert templates <= zip_names(build_wheel(tmp_path))
 
