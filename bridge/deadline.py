@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     # and the callback.
     Watched = tuple[float, float, int, Callable[[Any], object] | None]
 
+_UNKNOWN = float("inf")
 _LONGEST = 1e10  # milliseconds; a context that promises more is a stand-in
 
 # The report comes this share of the time that a request has before its deadline, within these limits in seconds.
@@ -52,14 +53,11 @@ class DeadlineWatcher:
             request: the request.
             on_due: called with the request, in the watcher's thread, after the report.
         """
-        try:
-            remaining = request.context.get_remaining_time_in_millis()
-            if not 0 < remaining < _LONGEST:
-                return
-        except Exception:  # no context, or a stand-in for one
+        left = _seconds_left(request)
+        if left == _UNKNOWN:
             return
         now = monotonic()
-        deadline = now + remaining / 1000
+        deadline = now + left
         self._requests[request] = now, deadline, get_ident(), on_due
         if deadline < self._earliest:
             self._earliest = deadline
@@ -70,6 +68,11 @@ class DeadlineWatcher:
     def end(self, request: CurrentRequest) -> None:
         """Stop watching a request."""
         self._requests.pop(request, None)
+
+    def seconds_left(self, request: CurrentRequest) -> float:
+        """The time until the report of a watched request, or else until its deadline; infinity if it has none."""
+        watched = self._requests.get(request)
+        return _seconds_left(request) if watched is None else _due(watched) - monotonic()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name="bridge deadline", daemon=True)
@@ -97,7 +100,7 @@ class DeadlineWatcher:
         """
         next_report = float("inf")
         for request, watched in self._requests.copy().items():
-            due = watched[1] - _margin(watched)
+            due = _due(watched)
             if due > now:
                 next_report = min(next_report, due)
             elif self._requests.pop(request, None) is not None:
@@ -121,6 +124,19 @@ class DeadlineWatcher:
             logger.exception("The report of a request that runs out of time failed.")
         finally:
             current.reset(token)
+
+
+def _seconds_left(request: CurrentRequest) -> float:
+    try:
+        left = request.context.get_remaining_time_in_millis()
+        return left / 1000 if 0 < left < _LONGEST else _UNKNOWN
+    except Exception:  # no context, or a stand-in for one
+        return _UNKNOWN
+
+
+def _due(watched: Watched) -> float:
+    """The time of the report."""
+    return watched[1] - _margin(watched)
 
 
 def _margin(watched: Watched) -> float:

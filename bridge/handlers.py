@@ -227,6 +227,8 @@ def handler(app: Any, **options: Unpack[Options]) -> Handler:
               events that are not HTTP requests. Without it they raise :class:`bridge.EventError`.
             - ``warm_up`` (bool, default True): answer scheduled events with ``{}``. If False, they go to
               ``other_events``.
+            - ``background_seconds`` (float, default 2): how long a request waits for the tasks that the ASGI
+              application has started and left behind.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -249,7 +251,8 @@ def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     Args:
         app: the application.
         **options: those of :func:`bridge.handler`: ``base_path``, ``strip_stage``, ``text_types``,
-            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``; ``lifespan`` has no effect.
+            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``; ``lifespan`` and
+            ``background_seconds`` have no effect.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -273,7 +276,7 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     Args:
         app: an ASGI 3 application; an ASGI 2 or a WSGI one is adapted by asgiref.
         **options: those of :func:`bridge.handler`: ``lifespan``, ``base_path``, ``strip_stage``, ``text_types``,
-            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``.
+            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``, ``background_seconds``.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.

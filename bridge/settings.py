@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         request_id_header: str
         other_events: OtherEvents | str
         warm_up: bool
+        background_seconds: float
 
 
 # The environment variables of each option; the first one that is set counts. The second names are serverless-wsgi's.
@@ -42,6 +43,7 @@ VARIABLES = {
     "request_id_header": ("BRIDGE_REQUEST_ID_HEADER",),
     "other_events": ("BRIDGE_OTHER_EVENTS",),
     "warm_up": ("BRIDGE_WARM_UP",),
+    "background_seconds": ("BRIDGE_BACKGROUND_SECONDS",),
 }
 
 # Variables that set no option: the application, the runtime, remote commands; and those by which the local server
@@ -80,6 +82,7 @@ class Settings:
             as ``module:function``; None: such events are errors.
         warm_up: whether scheduled events and those of serverless-plugin-warmup are answered ``{}``; if not, they go to
             ``other_events``.
+        background_seconds: how long a request waits for the tasks that an ASGI application leaves behind.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed; the message says what is.
@@ -121,6 +124,7 @@ class Settings:
         self.request_id_header: str = _header_name(origin, header) if header else ""
         self.other_events: OtherEvents | str | None = _callback(*find("other_events"))
         self.warm_up: bool = boolean(*find("warm_up"), default=True)
+        self.background_seconds: float = _seconds(*find("background_seconds"), default=2.0)
 
 
 @lru_cache
@@ -169,6 +173,18 @@ def boolean(origin: str, value: Any, *, default: bool) -> bool:
     if word in _FALSE:
         return False
     raise _not_allowed(origin, value, "True or False; as text yes, true, 1, on or no, false, 0, off")
+
+
+def _seconds(origin: str, value: Any, *, default: float) -> float:
+    if value is None:
+        return default
+    try:
+        seconds = -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise _not_allowed(origin, value, "a number of seconds, such as 2 or 0.5; 0 for no wait")
+    return seconds
 
 
 def _choice(origin: str, value: Any, allowed: tuple[str, ...]) -> str:

@@ -26,12 +26,12 @@ class _Shutdown:
     """The callbacks, and the signal handler that calls them."""
 
     def __init__(self) -> None:
-        self.callbacks: dict[Callable[[], None], Callable[[], bool]] = {}
+        self.callbacks: dict[Callable[[], None], tuple[Callable[[], bool], Callable[[], None]]] = {}
         self.is_pending = False  # SIGTERM came while a request was being answered
         self._previous: Any = None  # the signal handler that was replaced
         self._process_id = 0  # a forked child inherits all this, and has nothing to shut down
 
-    def add(self, callback: Callable[[], None], is_busy: Callable[[], bool]) -> None:
+    def add(self, callback: Callable[[], None], is_busy: Callable[[], bool], hurry: Callable[[], None]) -> None:
         if self._process_id != os.getpid():
             self._process_id = os.getpid()
             self.callbacks.clear()
@@ -41,7 +41,7 @@ class _Shutdown:
                 # for the event loop to end.
                 with suppress(RuntimeError):  # no more threads can be started
                     threading.Thread(target=self._run_after_main_thread, name="bridge shutdown").start()
-        self.callbacks[callback] = is_busy
+        self.callbacks[callback] = is_busy, hurry
         is_main_thread = threading.current_thread() is threading.main_thread()  # others cannot set signal handlers
         if self._previous is None and is_main_thread and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             self._previous = signal.signal(signal.SIGTERM, self._on_sigterm) or signal.SIG_DFL
@@ -61,11 +61,14 @@ class _Shutdown:
         self.run()
 
     def is_busy(self) -> bool:
-        return self._process_id == os.getpid() and any(is_busy() for is_busy in list(self.callbacks.values()))
+        return self._process_id == os.getpid() and any(is_busy() for is_busy, _ in [*self.callbacks.values()])
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
         self.is_pending = self.is_busy()
-        if not self.is_pending:
+        if self.is_pending:
+            for _, hurry in [*self.callbacks.values()]:
+                hurry()
+        else:
             try:
                 self.run()
             finally:
@@ -77,14 +80,15 @@ class _Shutdown:
 _shutdown = _Shutdown()
 
 
-def at_shutdown(callback: Callable[[], None], is_busy: Callable[[], bool]) -> None:
+def at_shutdown(callback: Callable[[], None], is_busy: Callable[[], bool], hurry: Callable[[], None]) -> None:
     """Have *callback* called before the process ends.
 
     Args:
         callback: the callback, which is called once.
         is_busy: whether a SIGTERM has to wait because requests are being answered.
+        hurry: called in a signal handler if a SIGTERM waits.
     """
-    _shutdown.add(callback, is_busy)
+    _shutdown.add(callback, is_busy, hurry)
 
 
 def cancel(callback: Callable[[], None]) -> None:

@@ -28,8 +28,8 @@ WSGI_MODULES = {
     "bridge.sources.event_fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ",
 }  # fmt: skip
 ASGI_MODULES = WSGI_MODULES - {"bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ"} | {
-    "bridge.asgi", "bridge.asgi.application", "bridge.asgi.request_cycle", "bridge.asgi.lifespan", "bridge.asgi.loop",
-    "bridge.shutdown",
+    "bridge.asgi", "bridge.asgi.application", "bridge.asgi.background", "bridge.asgi.request_cycle",
+    "bridge.asgi.lifespan", "bridge.asgi.loop", "bridge.shutdown",
 }  # fmt: skip
 # Modules of the standard library that only some handlers need.
 RARE = {"asyncio", "concurrent", "dataclasses", "difflib", "inspect", "multiprocessing", "pathlib", "queue", "signal"}

@@ -266,12 +266,6 @@ async def wait_after_the_response(send: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def leave_a_task_behind(send: Any) -> None:
-    await send(START)
-    await send(BODY)
-    leave_a_task_behind.task = asyncio.create_task(asyncio.sleep(60))  # type: ignore[attr-defined]
-
-
 @pytest.fixture
 def stuck_in(make_handler: MakeHandler) -> Callable[[Any], bridge.Handler]:
     """Make the handler of an ASGI application that calls a function before it responds, if the path is /stuck."""
@@ -338,11 +332,26 @@ class TestAsgi:
         released.set()
 
     def test_tasks_that_a_complete_response_waits_for_do_not_change_it(
-        self, stuck_in: Callable[[Any], bridge.Handler], log: Log
+        self, make_handler: MakeHandler, log: Log
     ) -> None:
-        handler = stuck_in(leave_a_task_behind)
-        assert get(handler, "/stuck", Context(SECONDS)) == (200, b"fine")
-        assert "GET /stuck has run for" in log.text
+        tasks = []
+
+        async def block() -> None:
+            assert log.arrived.wait(10)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            await send(BODY)
+            tasks.append(asyncio.create_task(asyncio.sleep(60) if scope["path"] == "/waits" else block()))
+
+        handler = make_handler(app, lifespan="off")
+        assert get(handler, "/waits", Context(SECONDS)) == (200, b"fine")
+        assert "background tasks of GET /waits are still running: sleep" in log.text
+        assert "has run for" not in log.text
+        log.clear()
+        assert get(handler, "/blocks", Context(SECONDS)) == (200, b"fine")
+        assert "GET /blocks has run for" in log.text
+        assert "in block" in log.text
 
     def test_the_stack_of_an_application_that_blocks_the_loop_is_logged(
         self, stuck_in: Callable[[Any], bridge.Handler], log: Log

@@ -43,6 +43,7 @@ CASES: dict[str, tuple[Any, str, Any, Any]] = {
     "request_id_header": ("X-Request-Id", "X-Request-Id", "x-request-id", ""),
     "other_events": ("shop:on_event", "shop:on_event", "shop:on_event", None),
     "warm_up": (False, "no", False, True),
+    "background_seconds": (0.5, "0.5", 0.5, 2.0),
 }
 
 ALL_VARIABLES = [(name, variable) for name, variables in VARIABLES.items() for variable in variables]
@@ -200,6 +201,11 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("exclude_headers", "a list of texts", [7]),
     ("request_id_header", HEADER, ["X Request", "X-Id:", 7, ["X-Id"]]),
     ("other_events", "a function of event and context, or its name as module:function", [7, ["a:b"], "events"]),
+    (
+        "background_seconds",
+        "a number of seconds, such as 2 or 0.5; 0 for no wait",
+        ["soon", -1, True, [2], float("nan"), float("inf"), 10**400],
+    ),
 ]
 
 
@@ -309,6 +315,6 @@ def test_the_documentation_has_every_option_with_its_variables_and_no_other() ->
 def test_the_documentation_has_the_default(name: str) -> None:
     row = next(line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}` |"))
     text = row.split(" | ")[3].strip(" |`")
-    values = {"none": "" if name != "text_types" else False, "no": False, "yes": True, "an error": None}
+    values = {"none": "" if name != "text_types" else False, "no": False, "yes": True, "2": 2.0, "an error": None}
     default = CASES[name][3]
     assert values.get(text, text) == ("" if default == set() else default)

@@ -167,6 +167,27 @@ class TestSigterm:
         )
         assert lines == ["startup", "(200, b'/')", "shutdown"]
 
+    @pytest.mark.parametrize("is_before", [False, True], ids=["during the wait", "before"])
+    def test_tasks_that_a_request_leaves_behind_are_not_waited_for(self, is_before: bool) -> None:
+        lines = output(
+            f"""
+            async def forever():
+                if not {is_before}:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.Event().wait()
+            async def work(path):
+                globals()["task"] = asyncio.create_task(forever())
+                if {is_before}:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return path
+            handler = bridge.asgi_handler(app, background_seconds=600)
+            say(get(handler))
+            time.sleep(10)
+            """,
+            -signal.SIGTERM,
+        )
+        assert lines == ["startup", "(200, b'/')", "shutdown"]
+
     def test_the_previous_signal_handler_is_called_after_the_shutdown(self) -> None:
         lines = output(
             """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from bridge.asgi.background import BackgroundTasks, request_tasks
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
-from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, await_chain, is_loop_running, new_loop_runner, request_tasks
-from bridge.asgi.request_cycle import RequestCycle, connection_scope, gateway_timeout
+from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, await_chain, is_loop_running, new_loop_runner
+from bridge.asgi.request_cycle import RequestCycle, connection_scope
 from bridge.deadline import watcher
-from bridge.errors import InterfaceError, LifespanError, RunningLoopError
+from bridge.errors import InterfaceError, RunningLoopError
 from bridge.logs import logger
 from bridge.request import current
 from bridge.shutdown import at_shutdown, cancel, request_answered
@@ -35,10 +36,12 @@ class AsgiApplication:
 
     Args:
         app: the application.
-        settings: whose ``lifespan`` says whether the lifespan is run.
+        settings: ``lifespan`` says whether the lifespan is run, ``background_seconds`` how long a request waits for the
+            tasks that it leaves behind.
 
     Attributes:
         app: the application.
+        background: waits for the tasks that requests leave behind.
         find_loop: returns an event loop to use in place of a new one, or None; the loop is not closed.
         host_cancels: whether the server that calls :meth:`serve` may cancel requests. A server sets it to False while
             it cancels none; then a cancelled request has cancelled itself, and is answered 500.
@@ -46,17 +49,17 @@ class AsgiApplication:
 
     def __init__(self, app: Any, settings: Settings) -> None:
         self.app = app
+        self.background = BackgroundTasks(settings.background_seconds)
+        self.find_loop: Callable[[], asyncio.AbstractEventLoop | None] | None = None
+        self.host_cancels = True
         self._lifespan_mode = settings.lifespan
+        self._lifespan: Lifespan | None = None
+        self._startup_task: asyncio.Task[None] | None = None
+        self._is_started = False
+        self._lock = threading.Lock()
         self._runner: LoopRunner | None = None
         self._server_loop: asyncio.AbstractEventLoop | None = None
-        self._is_started = False
-        self._startup_lock = threading.Lock()
-        self._startup_task: asyncio.Task[None] | None = None
-        self._starting: Lifespan | None = None
-        self._lifespan: Lifespan | None = None
         self._cycles: dict[Scope, RequestCycle] = {}
-        self.host_cancels = True
-        self.find_loop: Callable[[], asyncio.AbstractEventLoop | None] | None = None
 
     def check_thread(self) -> None:
         """Check that the application may be called synchronously in the calling thread.
@@ -92,82 +95,12 @@ class AsgiApplication:
             LifespanError: the startup failed; another call tries again.
             RunningLoopError: an event loop runs in the calling thread.
         """
-        if self._is_started:
-            return
-        self.check_thread()
-        with self._startup_lock:
-            if not self._is_started:
-                self._own_runner().run(self._start())
-                at_shutdown(self.close, self._is_busy)
-
-    def respond(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
-        """Answer one request on the application's own loop, in a thread that :meth:`check_thread` accepts.
-
-        Args:
-            scope: the request.
-            cycle: handles the application's messages, and calls :meth:`abandon` in its own; a new one if None.
-
-        Raises:
-            LifespanError: the startup failed.
-            InterfaceError: the application violated ASGI.
-            BaseException: the application's own, raised before its response was complete.
-        """
-        cycle = scope.new_cycle(self) if scope.new_cycle else cycle or _OwnLoopCycle(scope.body, self)
-        self._cycles[scope] = cycle
-        watcher.begin(scope, self._on_deadline)
-        try:
-            if not self._is_started:
-                self.startup()
-            response: Response = self._own_runner().run(self._respond(scope, cycle))
-        except TimeoutError:
-            if not cycle.is_timed_out:
-                raise
-            response = cycle.result_at_deadline()
-        except LifespanError:
-            if not cycle.is_timed_out:
-                raise
-            response = gateway_timeout()
-        finally:
-            watcher.end(scope)
-            del self._cycles[scope]
-            cycle.task = None  # it refers to its exception, whose traceback refers to the cycle
-            request_answered()
-        return response
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine on the application's own loop, see :meth:`LoopRunner.run`."""
-        return self._own_runner().run(coroutine)
-
-    async def serve(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
-        """Answer one request in the calling task; its loop becomes the application's.
-
-        Context variables that the application sets are set in the calling task: a task should serve one request.
-
-        Args:
-            scope: the request.
-            cycle: handles the application's messages; a new one if None.
-
-        Raises:
-            BaseException: as :meth:`respond`.
-        """
-        if self._runner is not None:  # the application was started on its own loop
-            return await asyncio.to_thread(self.respond, scope)
-        cycle = scope.new_cycle(self) if scope.new_cycle else cycle or RequestCycle(scope.body)
-        self._cycles[scope] = cycle
-        watcher.begin(scope, self._on_deadline)
-        try:
-            await self.startup_here()
-            return await self._respond(scope, cycle)
-        except LifespanError:
-            if not cycle.is_timed_out:
-                raise
-            return gateway_timeout()
-        finally:
-            watcher.end(scope)
-            del self._cycles[scope]
-            if cycle.is_timed_out and cycle.task is not None:
-                cycle.task.uncancel()
-            cycle.task = None
+        if not self._is_started:
+            self.check_thread()
+            try:
+                self.run(self._start_once())
+            finally:
+                request_answered()
 
     async def startup_here(self) -> None:
         """Start the application on the running loop; a second call does nothing.
@@ -178,22 +111,63 @@ class AsgiApplication:
         """
         if self._runner is not None:  # the application was started on its own loop
             await asyncio.to_thread(self.startup)
-            return
-        self.check_loop()
-        if self._is_started:
-            return
-        self._server_loop = asyncio.get_running_loop()
-        if self._startup_task is None:
-            self._startup_task = asyncio.create_task(self._start())
-            self._startup_task.add_done_callback(self._forget_startup_task)
-        await asyncio.shield(self._startup_task)
+        else:
+            self.check_loop()
+            self._server_loop = asyncio.get_running_loop()
+            await self._start_once()
+
+    def respond(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
+        """Answer one request on the application's own loop, in a thread that :meth:`check_thread` accepts.
+
+        Args:
+            scope: the request.
+            cycle: handles the application's messages; a new one if None.
+
+        Raises:
+            LifespanError: the startup failed.
+            InterfaceError: the application violated ASGI.
+            BaseException: the application's own, raised before its response was complete.
+        """
+        cycle = self._cycle_of(scope, cycle)
+        try:
+            response: Response = self.run(self._answer(scope, cycle))
+        except TimeoutError:
+            if not cycle.is_timed_out:
+                raise
+            response = cycle.result_at_deadline()
+        finally:
+            cycle.task = None  # it refers to its exception, whose traceback refers to the cycle
+            request_answered()
+        return response
+
+    async def serve(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
+        """Answer one request in the calling task; its loop becomes the application's.
+
+        Context variables that the application sets are set in the calling task: a task should serve one request.
+        Arguments, result and exceptions are those of :meth:`respond`.
+        """
+        if self._runner is not None:  # the application was started on its own loop
+            return await asyncio.to_thread(self.respond, scope)
+        if not self._is_started:
+            self._server_loop = asyncio.get_running_loop()
+        return await self._answer(scope, self._cycle_of(scope, cycle))
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the application's own loop, see :meth:`LoopRunner.run`."""
+        with self._lock:
+            runner = self._runner
+            if runner is not None and runner.is_adopted and runner.loop.is_closed():
+                self._lifespan, self._is_started = None, False
+                runner = None
+            if runner is None:
+                runner = self._runner = new_loop_runner(self.find_loop() if self.find_loop is not None else None)
+                at_shutdown(self.close, self._is_busy, self.background.stop)
+        return runner.run(coroutine)
 
     async def close_here(self) -> None:
         """Shut the application down on the running loop, on which it was started."""
         self._is_started = False
-        tasks = [
-            cycle.task for cycle in self._cycles.values() if cycle.task is not None and not cycle.task.cancelling()
-        ]
+        tasks = [task for cycle in self._cycles.values() if (task := cycle.task) is not None and not task.cancelling()]
         if tasks:
             await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
         lifespan, self._lifespan = self._lifespan, None
@@ -218,34 +192,27 @@ class AsgiApplication:
             finally:
                 runner.close()
 
-    def abandon(self, cycle: RequestCycle) -> None:
-        """Let :meth:`respond` return although the application has not. To be called on the loop."""
-        if self._runner is not None:
-            self._runner.abandon(cycle.task)
-
-    def _own_runner(self) -> LoopRunner:
-        runner = self._runner
-        if runner is not None and runner.is_adopted and runner.loop.is_closed():
-            self._runner, self._lifespan, self._is_started = None, None, False
-        if self._runner is None:
-            self._runner = new_loop_runner(self.find_loop() if self.find_loop is not None else None)
-        return self._runner
-
     def _is_busy(self) -> bool:
         return self._runner is not None and self._runner.is_running
+
+    def _cycle_of(self, scope: Scope, cycle: RequestCycle | None) -> RequestCycle:
+        return scope.new_cycle(self) if scope.new_cycle else cycle or RequestCycle(scope.body)
+
+    async def _start_once(self) -> None:
+        """Start the application, unless it is started; requests that arrive at the same time share the attempt."""
+        if not self._is_started:
+            if self._startup_task is None:
+                self._startup_task = asyncio.create_task(self._start())
+                self._startup_task.add_done_callback(self._forget_startup_task)
+            await asyncio.shield(self._startup_task)
 
     async def _start(self) -> None:
         # The lifespan belongs to no request, neither the first one nor that of an application that calls this one.
         request_tasks.set(None)
         current.set(None)
         if self._lifespan_mode != "off":
-            self._starting = lifespan = Lifespan(self.app, required=self._lifespan_mode == "on")
-            try:
-                await lifespan.startup()
-            finally:
-                self._starting = None
-            if lifespan.state is not None:
-                self._lifespan = lifespan
+            self._lifespan = Lifespan(self.app, required=self._lifespan_mode == "on")
+            await self._lifespan.startup()
         self._is_started = True
 
     def _forget_startup_task(self, task: asyncio.Task[None]) -> None:
@@ -253,10 +220,33 @@ class AsgiApplication:
         if not task.cancelled():
             task.exception()  # marks it as retrieved; those that wait get it as well
 
-    async def _respond(self, scope: Scope, cycle: RequestCycle) -> Response:
-        """Run the application in the current task, then wait for the tasks that it leaves behind."""
-        cycle.task = asyncio.current_task()
-        token = request_tasks.set(cycle.tasks)
+    async def _answer(self, scope: Scope, cycle: RequestCycle) -> Response:
+        """Answer a request in the current task, and cancel it shortly before its deadline."""
+        self._cycles[scope] = cycle
+        watcher.begin(scope, self._on_deadline)
+        try:
+            if not self._is_started:
+                await self._start_once()
+            cycle.task = asyncio.current_task()
+            token = request_tasks.set(cycle.tasks)
+            try:
+                return await self._call(scope, cycle)
+            finally:
+                request_tasks.reset(token)
+        except (Exception, asyncio.CancelledError):
+            if not cycle.is_timed_out:
+                raise
+            return cycle.result_at_deadline()
+        finally:
+            watcher.end(scope)
+            del self._cycles[scope]
+            cycle.disconnect()
+            if cycle.is_timed_out and cycle.task is not None:
+                cycle.task.uncancel()
+            cycle.task = None
+
+    async def _call(self, scope: Scope, cycle: RequestCycle) -> Response:
+        """Call the application, then wait for the tasks that it leaves behind."""
         try:
             try:
                 state = self._lifespan.state if self._lifespan is not None else None
@@ -264,36 +254,38 @@ class AsgiApplication:
             except Exception:
                 cycle.log_late_exception(scope)
             except asyncio.CancelledError as error:
-                if self._may_be_cancelled(cycle):
-                    raise
-                _uncancel(cycle.task)
+                self._take_back_cancellation(cycle)
                 if not cycle.is_complete:
                     raise InterfaceError("The application cancelled its own task, or raised CancelledError.") from error
             response = cycle.result()
-            try:
-                await _settle(cycle)
-            except asyncio.CancelledError:
-                if self._may_be_cancelled(cycle):
-                    raise
-                _uncancel(cycle.task)
-                await _settle(cycle)
-            return response
-        except BaseException as error:
-            cycle.disconnect()
-            if cycle.is_timed_out:
-                return cycle.result_at_deadline()
-            if isinstance(error, Exception) and cycle.tasks:
-                await cycle.settle()
+        except Exception:
+            if not cycle.is_timed_out:
+                cycle.disconnect()
+                await self._settle(scope, cycle)
             raise
-        finally:
-            request_tasks.reset(token)
+        await self._settle(scope, cycle)
+        return response
 
-    def _may_be_cancelled(self, cycle: RequestCycle) -> bool:
-        """Whether a cancellation of the request may come from outside of the application.
+    async def _settle(self, scope: Scope, cycle: RequestCycle) -> None:
+        try:
+            # Callbacks run now; those of abandoned asynchronous generators start tasks.
+            await asyncio.sleep(0)
+            if cycle.tasks and not cycle.leaves_tasks:
+                await self.background.wait(scope, cycle.tasks)
+        except asyncio.CancelledError:
+            self._take_back_cancellation(cycle)
+            await self._settle(scope, cycle)
 
-        On the application's own loop only the deadline cancels.
+    def _take_back_cancellation(self, cycle: RequestCycle) -> None:
+        """Let a task continue that the application has cancelled.
+
+        If the CancelledError that is being handled may come from somewhere else, raise it. On the application's own
+        loop only the deadline cancels.
         """
-        return cycle.is_timed_out or (self._runner is None and self.host_cancels)
+        if cycle.is_timed_out or cycle.task is None or (self._runner is None and self.host_cancels):
+            raise
+        while cycle.task.cancelling():
+            cycle.task.uncancel()
 
     def _on_deadline(self, scope: Scope) -> None:
         """Cancel a request, or the startup that it waits for. Called in the deadline watcher's thread."""
@@ -303,44 +295,24 @@ class AsgiApplication:
             return
         if cycle.task is not None:
             logger.error("The application waits here:\n%s", _await_chain(cycle.task))
-        elif self._starting is not None:
-            logger.error("The application's startup waits here:\n%s", _await_chain(self._starting.task))
+        elif self._lifespan is not None:
+            logger.error("The application's startup waits here:\n%s", _await_chain(self._lifespan.task))
         loop.call_soon_threadsafe(self._cancel, cycle)
 
     def _cancel(self, cycle: RequestCycle) -> None:
         cycle.is_timed_out = True
         if cycle.task is not None:
             cycle.task.cancel()
-            asyncio.get_running_loop().call_later(_CANCEL_SECONDS, cycle.abandon)
-        elif self._starting is not None:
-            self._starting.cancel_startup()
+            asyncio.get_running_loop().call_later(_CANCEL_SECONDS, self._abandon, cycle)
+        elif self._lifespan is not None:
+            self._lifespan.cancel_startup()
 
-
-class _OwnLoopCycle(RequestCycle):
-    """A request on the application's own loop, which stops although the application ignores its cancellation."""
-
-    __slots__ = ("_application",)
-
-    def __init__(self, body: bytes, application: AsgiApplication) -> None:
-        super().__init__(body)
-        self._application = application
-
-    def abandon(self) -> None:
-        self._application.abandon(self)
-
-
-def _uncancel(task: asyncio.Task[Any] | None) -> None:
-    """Take back the cancellations of a task that goes on."""
-    while task is not None and task.cancelling():
-        task.uncancel()
-
-
-async def _settle(cycle: RequestCycle) -> None:
-    """Wait for what the application has left."""
-    # Callbacks run now; those of abandoned asynchronous generators start tasks.
-    await asyncio.sleep(0)
-    if cycle.tasks:
-        await cycle.settle()
+    def _abandon(self, cycle: RequestCycle) -> None:
+        """Answer a request although the application does not react to its cancellation."""
+        if self._runner is not None:
+            self._runner.abandon(cycle.task)
+        else:
+            cycle.abandon()
 
 
 def _await_chain(task: asyncio.Task[Any]) -> str:

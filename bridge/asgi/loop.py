@@ -1,14 +1,14 @@
-"""The event loop of an ASGI application, and the tasks that a request leaves behind."""
+"""The event loop of an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from contextlib import suppress
-from contextvars import Context, ContextVar
+from contextvars import Context
 
+from bridge.asgi.background import create_task, request_tasks
 from bridge.errors import BridgeError
-from bridge.logs import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,25 +16,9 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-# Seconds that a response waits for the tasks that its request leaves behind.
-SETTLE_SECONDS = 2.0
 # Seconds that cancelled tasks have to end when the loop is closed, and that closing waits for another thread's request.
 CLOSE_SECONDS = 2.0
 LOCK_SECONDS = 15.0
-
-# The tasks that the current request has started and that are not done. Tasks inherit the variable, so what they start
-# is the request's as well; tasks of the lifespan belong to no request.
-request_tasks: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge.request_tasks", default=None)
-
-
-def create_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
-    """A task factory (``loop.set_task_factory``) that adds each new task to :data:`request_tasks`."""
-    task = asyncio.Task(coro, loop=loop, **options)
-    tasks = request_tasks.get()
-    if tasks is not None:
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    return task
 
 
 class LoopRunner:
@@ -164,29 +148,6 @@ class LoopRunner:
 def new_loop_runner(loop: asyncio.AbstractEventLoop | None = None) -> LoopRunner:
     """A LoopRunner made in an empty context: its root task lives on and must not keep the first request alive."""
     return Context().run(LoopRunner, loop)
-
-
-async def settle(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
-    """Wait until *tasks* is empty, at most *seconds*.
-
-    Lambda freezes tasks that are left, and resumes them in the middle of a later request.
-
-    Args:
-        tasks: those of :data:`request_tasks`: tasks that are done leave the set, and tasks that they start enter it.
-        seconds: the longest time to wait.
-    """
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while tasks and (remaining := end - loop.time()) > 0:
-        await asyncio.wait(list(tasks), timeout=remaining)
-    if tasks:
-        logger.warning(
-            "After %.1f s %d background tasks of a request are still running (%s). Lambda freezes them now; they go on "
-            "during later requests. Start tasks that live on in the lifespan.",
-            seconds,
-            len(tasks),
-            ", ".join(task.get_name() for task in list(tasks)[:5]),
-        )
 
 
 def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.asgi.loop import SETTLE_SECONDS, settle
 from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
 from bridge.logs import logger
@@ -38,7 +37,10 @@ class RequestCycle:
         task: the task in which the application runs.
         tasks: the tasks that it has started and that are not done.
         is_timed_out: whether it was cancelled because Lambda's deadline is near.
+        leaves_tasks: whether the response does not wait for the tasks.
     """
+
+    leaves_tasks = False
 
     __slots__ = (
         "_chunks",
@@ -114,10 +116,6 @@ class RequestCycle:
         self._is_disconnected = True
         if self._disconnected is not None and not self._disconnected.done():
             self._disconnected.set_result(None)
-
-    async def settle(self) -> None:
-        """Called when the application has returned and :attr:`tasks` are left: the response waits for them."""
-        await settle(self.tasks, SETTLE_SECONDS)
 
     def abandon(self) -> None:
         """Called on the loop when the application does not react to its cancellation at the deadline."""

@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.asgi.application import AsgiApplication
     from bridge.runtime.responses import SentResponse
 
 
 class RuntimeCycle(RequestCycle):
-    """The ``receive`` and ``send`` of an ASGI application; an *application* that runs on its own loop is passed."""
+    """The ``receive`` and ``send`` of an ASGI application; the runtime waits for the tasks."""
 
-    __slots__ = ("_application", "_is_sent", "_sent")
+    __slots__ = ("_is_sent", "_sent")
+    leaves_tasks = True
 
-    def __init__(self, sent: SentResponse, application: AsgiApplication | None = None) -> None:
+    def __init__(self, sent: SentResponse) -> None:
         super().__init__(sent.scope.body)
         self._sent = sent
-        self._application = application
+        sent.tasks = self.tasks
         self._is_sent = False
         if sent.is_streamed:
             sent.on_disconnect = self.end
@@ -58,13 +58,7 @@ class RuntimeCycle(RequestCycle):
         if self._is_sent or not self.is_complete:
             super().disconnect()
 
-    async def settle(self) -> None:
-        """Leave the tasks to the runtime, which waits for them when the response is sent."""
-        self._sent.tasks = self.tasks
-
     def abandon(self) -> None:
         """Answer without an application that does not react to its cancellation."""
-        if self._application is not None:
-            self._application.abandon(self)
-        elif self.task is not None and not self.is_complete:
+        if self.task is not None and not self.is_complete:
             self._sent.late = asyncio.get_running_loop().create_task(self._sent.conclude(gateway_timeout()))

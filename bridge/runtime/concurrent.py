@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from bridge.asgi.loop import create_task
+from bridge.asgi.background import create_task
 from bridge.handlers import Handler, make_threaded_handler
 from bridge.response_callbacks import defer
 from bridge.runtime.asgi_cycle import RuntimeCycle

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from bridge.runtime.responses import SentResponse
     from bridge.sources import Source
 
-# Left of an invocation's time when the wait for its background tasks ends.
-_MARGIN_SECONDS = 0.1
-
 
 class Runtime:
     """Answers the invocations of a function.
@@ -77,6 +74,8 @@ class Runtime:
     def stop(self, status: int = 0) -> None:
         """Let :meth:`run` return *status* soon. May be called by a signal handler or another thread."""
         self._status = self._status or status
+        if self._asgi is not None:
+            self._asgi.background.stop()
         for api in self._apis:
             api.stop()
 
@@ -164,11 +163,8 @@ class Runtime:
         else:
             await sent.conclude(response)
         await sent.finish()
-        if sent.tasks:
-            from bridge.asgi.loop import settle
-
-            seconds = scope.context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
-            await self._await(settle(sent.tasks, max(0.0, seconds)))
+        if sent.tasks and handler.asgi is not None:
+            await self._await(handler.asgi.background.wait(scope, sent.tasks))
 
     # ConcurrentRuntime replaces these as well.
 
@@ -179,7 +175,7 @@ class Runtime:
         from bridge.runtime.asgi_cycle import RuntimeCycle
 
         try:
-            return asgi.respond(sent.scope, RuntimeCycle(sent, asgi))
+            return asgi.respond(sent.scope, RuntimeCycle(sent))
         finally:
             sent.api.detach()
 

@@ -1,10 +1,9 @@
-"""The event loop of an application: asyncio's features, context variables, and tasks that requests leave behind."""
+"""The event loop of an application: asyncio's features, context variables, and its end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,22 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.asgi import loop as loop_module
-from bridge.asgi import request_cycle
-from tests.asgi.applications import BODY, START, Responding
+from tests.asgi.applications import Responding
 from tests.helpers import get
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from tests.conftest import MakeHandler
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-
-
-@pytest.fixture
-def settle_seconds(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set how long a response waits for tasks that its request leaves behind."""
-    return lambda seconds: monkeypatch.setattr(request_cycle, "SETTLE_SECONDS", seconds)
 
 
 class TestAsyncio:
@@ -159,126 +151,13 @@ class TestContextVariables:
                 assert results == [(200, b"unset left behind"), (200, b"unset left behind"), "unset"]
 
 
-class TestTasksLeftBehind:
-    @pytest.mark.parametrize("status", [200, 500])
-    def test_the_response_waits_for_tasks_and_for_those_that_they_start(
-        self, status: int, make_handler: MakeHandler
-    ) -> None:
-        ended = []
-
-        async def first() -> None:
-            await asyncio.sleep(0.01)
-            asyncio.create_task(second())  # noqa: RUF006
-
-        async def second() -> None:
-            await asyncio.sleep(0.01)
-            ended.append(True)
-
-        async def work(path: str) -> None:
-            asyncio.create_task(first())  # noqa: RUF006
-            if status == 500:
-                raise ValueError
-
-        assert get(make_handler(Responding(work)))[0] == status
-        assert ended == [True]
-
-    def test_callbacks_run_before_the_response_is_returned(self, make_handler: MakeHandler) -> None:
-        called: list[str] = []
-
-        async def work(path: str) -> None:
-            asyncio.get_running_loop().call_soon(called.append, path)
-
-        handler = make_handler(Responding(work))
-        for path in ("/a", "/b"):
-            get(handler, path)
-            assert called.pop() == path
-
-    def test_the_exception_of_a_task_does_not_change_the_response(
-        self, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def fail() -> None:
-            await asyncio.sleep(0)
-            raise ValueError("in the background")
-
-        async def work(path: str) -> str:
-            asyncio.create_task(fail())  # noqa: RUF006
-            return "fine"
-
-        assert get(make_handler(Responding(work))) == (200, b"fine")
-
-    def test_a_task_that_takes_too_long_is_logged_and_cancelled_when_the_handler_is_closed(
-        self, make_handler: MakeHandler, settle_seconds: Callable[[float], None], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        settle_seconds(0.02)
-        ended, tasks = [], []
-
-        async def forever() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(True)
-
-        async def work(path: str) -> str:
-            if path == "/first":
-                tasks.append(asyncio.create_task(forever(), name="the listener"))
-            return "fine"
-
-        handler = make_handler(Responding(work))
-        with caplog.at_level(logging.WARNING):
-            assert get(handler, "/first") == (200, b"fine")
-        assert "the listener" in caplog.text
-        caplog.clear()
-        assert get(handler, "/second") == (200, b"fine")  # the task belongs to another request
-        assert caplog.text == ""
-        assert ended == []
-        handler.close()
-        assert ended == [True]
-
-    def test_the_response_does_not_wait_for_tasks_of_the_lifespan(
-        self, make_handler: MakeHandler, settle_seconds: Callable[[float], None]
-    ) -> None:
-        settle_seconds(60)
-        tasks = []
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] == "lifespan":
-                await receive()
-                tasks.append(asyncio.create_task(asyncio.sleep(100)))
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-                await send({"type": "lifespan.shutdown.complete"})
-            else:
-                await send(START)
-                await send(BODY)
-
-        assert get(make_handler(app)) == (200, b"fine")
-        assert not tasks[0].done()
-
-    def test_the_response_does_not_wait_for_the_lifespan_of_another_application_that_it_starts(
-        self, make_handler: MakeHandler, settle_seconds: Callable[[float], None]
-    ) -> None:
-        settle_seconds(60)
-
-        async def inner_work(path: str) -> str:
-            return "inner"
-
-        inner = make_handler(Responding(inner_work))
-
-        async def work(path: str) -> object:
-            return (await asyncio.to_thread(get, inner))[1]
-
-        assert get(make_handler(Responding(work))) == (200, b"b'inner'")
-
-
 class TestClose:
     def test_a_task_that_ignores_its_cancellation_does_not_delay_it(
         self,
         make_handler: MakeHandler,
-        settle_seconds: Callable[[float], None],
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        settle_seconds(0.01)
         monkeypatch.setattr(loop_module, "CLOSE_SECONDS", 0.02)
         cancelled: list[bool] = []
         tasks: list[Any] = []
@@ -294,7 +173,7 @@ class TestClose:
             tasks.append(asyncio.create_task(stubborn()))
             return path
 
-        handler = make_handler(Responding(work))
+        handler = make_handler(Responding(work), background_seconds=0.01)
         assert get(handler)[0] == 200
         handler.close()
         assert cancelled == [True]

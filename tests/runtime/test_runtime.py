@@ -518,8 +518,11 @@ class TestAfterTheResponse:
             assert order in ([], ["task"])
             gate.open()
             await service.request().body()
+            await service.request().body()  # the second invocation has ended
         expected = ["flushed r-0", "flushed r-1"]
-        assert order == (["task", expected[0], "task", expected[1]] if kind == "asgi" else expected)
+        assert order[:4] == (
+            ["task", expected[0], "task", expected[1]] if kind == "asgi" else [*expected, "flushed r-2"]
+        )
 
 
 class TestDeadline:
