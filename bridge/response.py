@@ -54,16 +54,19 @@ class Response:
         single = dict(self.headers)
         names = tuple(single)
         content_type, cookie, is_regular, size = _layouts.get(names) or _layout(names)
-        # All values together: are they printable ASCII, without space at either end?
-        values = "|".join(single.values())
+        values = " ".join(single.values())
         self.header_size = size + len(values)
+        # A space at either end of a value makes two of them, or is the first or the last character.
         if (
             not is_regular
             or excluded
             or len(single) < len(self.headers)
-            or not (values.isascii() and values.isprintable())
-            or " |" in values
-            or "| " in values
+            or not values.isascii()
+            or "\n" in values
+            or "\r" in values
+            or "\t" in values
+            or "\0" in values
+            or "  " in values
             or values != values.strip()
         ):
             return self._grouped(excluded)

@@ -24,11 +24,11 @@ from bridge.request import Scope
 from bridge.sources.event_fields import (
     as_text,
     body_of,
+    flat,
     header,
     last_hop,
     merged,
     pairs_of,
-    pairs_of_lists,
     query_of,
     server_of,
 )
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a load balancer's event."""
     lists = event.get("multiValueHeaders")
-    headers = merged(lists, event.get("headers"))
+    headers = event.get("headers") or {} if lists is None else flat(merged(lists, event.get("headers")))
 
     scope = Scope("alb" if lists is None else "alb-multi", event, context, ALB_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or "GET"
-    scope.headers = pairs_of(headers) if lists is None else pairs_of_lists(headers)
+    scope.headers = pairs_of(headers)
     scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
     scope.scheme, scope.server_name, scope.server_port = server_of(headers, scheme="http")
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))

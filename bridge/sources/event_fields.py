@@ -1,4 +1,4 @@
-"""Fields of events as a Scope has them: texts, queries, headers, bodies, the server's and the client's address.
+"""Fields of events as a Scope has them: texts, queries, headers, bodies, addresses and users.
 
 The rule of trust: an address is believed only from fields that the front door itself wrote. API Gateway, Function URLs
 and CloudFront name the client in a field of the event that no client can set. An ALB and VPC Lattice append it to
@@ -16,19 +16,19 @@ from bridge.errors import EventError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
 _NOT_IN_HOSTS = frozenset(' "#%,/<>?@[\\]^`{|}')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+# Clients choose what is cached, so its length is limited as well as its number.
+_LONGEST_VALUE, _LONGEST_HOST = 64, 256
 
 
 def native(text: str) -> str:
     """The UTF-8 bytes of *text* as a native string. AWS decodes what is UTF-8 when it writes an event."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogatepass").decode("latin-1")
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def as_text(value: object) -> str:
@@ -37,9 +37,17 @@ def as_text(value: object) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def field(value: Any, path: str) -> Any:
+    """The field at a path such as ``requestContext.http``; None if there is none."""
+    for key in path.split("."):
+        try:
+            value = value[int(key) if key.isdigit() else key]
+        except (LookupError, TypeError):
+            return None
+    return value
 
 
 # --- queries
@@ -57,78 +65,26 @@ def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> 
     quote = native if encoded else _quote
     pairs = []
     for name, values in parameters.items():
-        quoted_name = name if name.isalnum() and name.isascii() else quote(name)
+        name = name if name.isalnum() and name.isascii() else quote(name)
         for value in values if isinstance(values, list) else (values,):
             if value is True:  # Kong passes `?a` as {"a": true}
-                pairs.append(quoted_name)
-            else:
-                text = as_text(value)
-                pairs.append(f"{quoted_name}={text if text.isalnum() and text.isascii() else quote(text)}")
+                pairs.append(name)
+                continue
+            text = value if type(value) is str else as_text(value)
+            pairs.append(f"{name}={text if text.isalnum() and text.isascii() else quote(text)}")
     return "&".join(pairs)
 
 
 def _quote(text: str) -> str:
-    return _cached_quote(text) if len(text) <= _LONGEST_CACHED else _quote_bytes(text)
+    return (_quote_bytes if len(text) <= _LONGEST_VALUE else _quote_bytes.__wrapped__)(text)
 
 
+@lru_cache(1024)
 def _quote_bytes(text: str) -> str:
     return quote_plus(text.encode("utf-8", "surrogatepass"))
 
 
-_cached_quote = lru_cache(1024)(_quote_bytes)
-_LONGEST_CACHED = 64
-
-
 # --- headers
-
-
-def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Collection[tuple[str, str]]:
-    """The header pairs of a Scope, from an event's map with one value for each name.
-
-    Args:
-        headers: the map.
-        cookies: cookies of an event that has them in a list. A Function URL repeats them in a header; they are read
-            once. Cookies that are only in the header follow those of the list.
-    """
-    if cookies:
-        headers = _with_cookies(headers, cookies)
-    try:
-        if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
-            return headers.items()
-    except TypeError:
-        pass  # a value is null, a list, a number
-    return _tidy((name, value) for name, values in headers.items() for value in _each(values))
-
-
-def pairs_of_lists(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
-    """The header pairs of a Scope, from an event's map with a list of values for each name."""
-    try:
-        single = {name: value for name, (value,) in headers.items()}
-        if "".join(single.values()).isascii() and not ("cookie" in single and "Cookie" in single):
-            return single.items()
-    except (TypeError, ValueError):
-        pass  # several values, or what is no list of strings
-    return _tidy((name, value) for name, values in headers.items() for value in _each(values))
-
-
-def _with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
-    """*headers* with the cookies of the list, and those that only the header has, in the header ``cookie``."""
-    try:
-        joined = "; ".join(cookies)
-        if headers.get("cookie", joined) == joined and "Cookie" not in headers:
-            return {**headers, "cookie": joined}
-    except TypeError:
-        pass  # a cookie is null
-    texts = [as_text(cookie) for cookie in cookies if cookie]
-    listed = {part.strip() for text in texts for part in text.split(";")}
-    for header in ("cookie", "Cookie"):
-        parts = [part.strip() for value in _each(headers.get(header)) for part in as_text(value).split(";")]
-        texts += [part for part in parts if part and part not in listed]
-    return {**{name: value for name, value in headers.items() if name != "Cookie"}, "cookie": "; ".join(texts)}
-
-
-def _is_cookie(name: str) -> bool:
-    return name.isascii() and name.lower() == "cookie"  # the Kelvin sign's lower case is a k
 
 
 def merged(lists: Any, single: Any, fold: Callable[[str], str] = str.lower) -> Mapping[str, Any]:
@@ -147,48 +103,72 @@ def merged(lists: Any, single: Any, fold: Callable[[str], str] = str.lower) -> M
     return {**lists, **{name: value for name, value in single.items() if fold(name) not in names}}
 
 
-def pairs_of_both(lists: Mapping[str, Any], single: Any) -> tuple[Collection[tuple[str, str]], Mapping[str, Any]]:
-    """The header pairs of a Scope from an event's two maps, and the maps in one (see :func:`merged`)."""
+def flat(lists: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A map of lists as a map of values, if every list has one value; otherwise the same map."""
     try:
-        flat = {name: value for name, (value,) in lists.items()}
-        if flat == single and "".join(single.values()).isascii() and not ("cookie" in single and "Cookie" in single):
-            return single.items(), single
+        return {name: value for name, (value,) in lists.items()}
     except (TypeError, ValueError):
-        pass  # several values, or what is no list of strings
-    headers = merged(lists, single)
-    return pairs_of_lists(headers), headers
+        return lists
 
 
-def _tidy(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, str]]:
-    """Header pairs without nulls, as native strings, with all cookies in one header (RFC 9113, 8.2.3)."""
-    tidy: list[tuple[str, str]] = []
+def pairs_of(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
+    """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3).
+
+    Args:
+        headers: names with one value or a list of values.
+    """
+    try:
+        if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
+            return headers.items()
+    except TypeError:
+        pass  # a value is null, a list, a number
+    pairs: list[tuple[str, str]] = []
     cookies: list[str] = []
     position = 0
-    for name, value in pairs:
-        if value is None:
-            continue
-        text = native(as_text(value))
-        if _is_cookie(name):
+    for name, values in headers.items():
+        # The lower case of the Kelvin sign is a k.
+        is_cookie = name.isascii() and name.lower() == "cookie"
+        for text in _texts(values):
+            if not is_cookie:
+                pairs.append((name, native(text)))
+                continue
             if not cookies:
-                position = len(tidy)
-                tidy.append((name, ""))
-            cookies.append(text)
-        else:
-            tidy.append((name, text))
+                position = len(pairs)
+                pairs.append((name, ""))
+            cookies.append(native(text))
     if cookies:
-        tidy[position] = (tidy[position][0], "; ".join(cookies))
-    return tidy
+        pairs[position] = pairs[position][0], "; ".join(cookies)
+    return pairs
 
 
-def _each(values: Any) -> Iterable[Any]:
-    return values if isinstance(values, list) else (values,)
+def with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
+    """*headers* with the cookies of an event's list in the header ``cookie``.
+
+    A Function URL repeats the list in that header. Cookies that only the header has follow those of the list.
+    """
+    try:
+        joined = "; ".join(cookies)
+        if headers.get("cookie", joined) == joined and "Cookie" not in headers:
+            return {**headers, "cookie": joined}
+    except TypeError:
+        pass  # a cookie is null
+    texts = [as_text(cookie) for cookie in cookies if cookie]
+    listed = {part.strip() for text in texts for part in text.split(";")}
+    for name in ("cookie", "Cookie"):
+        parts = [part.strip() for text in _texts(headers.get(name)) for part in text.split(";")]
+        texts += [part for part in parts if part and part not in listed]
+    return {**{name: value for name, value in headers.items() if name != "Cookie"}, "cookie": "; ".join(texts)}
+
+
+def _texts(values: Any) -> list[str]:
+    return [as_text(value) for value in (values if isinstance(values, list) else (values,)) if value is not None]
 
 
 def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
     """The last value of a header; ``""`` without one.
 
     Args:
-        headers: the event's headers, with one value or a list of values.
+        headers: names with one value or a list of values.
         lower: the header's name in lower case.
         title: the name as HTTP/1.1 clients usually spell it.
     """
@@ -231,50 +211,44 @@ def body_of(body: Any, is_base64: Any) -> bytes:
         raise EventError(f"The event has isBase64Encoded set, but its body is not base64: {error}.") from None
 
 
-# --- addresses
+# --- addresses and users
 
 
-def server_of(headers: Mapping[str, Any], host: str = "", scheme: str = "https") -> tuple[str, str, str]:
+def server_of(headers: Mapping[str, Any], own: str = "", scheme: str = "https") -> tuple[str, str, str]:
     """Scheme, server name and server port, from ``Host``, ``X-Forwarded-Proto`` and ``X-Forwarded-Port``.
 
     Of several forwarded values the last one was written by the front door. A value that is no scheme or no port is
     ignored.
 
     Args:
-        headers: the event's headers, with one value or a list of values.
-        host: the front door's own name, for events without a Host header and for malformed ones.
+        headers: names with one value or a list of values.
+        own: the front door's own name, for events without a Host header and for malformed ones.
         scheme: the scheme, for events without X-Forwarded-Proto.
     """
     get = headers.get
-    name = get("host") or get("Host")
+    host = get("host") or get("Host")
     proto = get("x-forwarded-proto") or get("X-Forwarded-Proto")
     port = get("x-forwarded-port") or get("X-Forwarded-Port")
-    if not type(name) is type(proto) is type(port) is str:  # another spelling, lists, missing headers
-        name = header(headers, "host", "Host")
+    if not type(host) is type(proto) is type(port) is str:  # another spelling, lists, missing headers
+        host = header(headers, "host", "Host")
         proto = header(headers, "x-forwarded-proto", "X-Forwarded-Proto")
         port = header(headers, "x-forwarded-port", "X-Forwarded-Port")
-    server = _server if len(name) + len(proto) + len(port) < _LONGEST_SERVER else _server.__wrapped__
-    return server(name, host, proto, port, scheme)
-
-
-_LONGEST_SERVER = 256
+    if proto not in _DEFAULT_PORTS:
+        proto = proto.rpartition(",")[2].strip().lower()
+    if proto in _DEFAULT_PORTS:
+        scheme = proto
+    name, host_port = split_host(host) if len(host) < _LONGEST_HOST else split_host.__wrapped__(host)
+    if not name:
+        name, host_port = split_host(own)
+    if port != _DEFAULT_PORTS[scheme]:
+        port = port.rpartition(",")[2].strip()
+        if not _is_port(port):
+            port = host_port or _DEFAULT_PORTS[scheme]
+    return scheme, name or "lambda", port
 
 
 @lru_cache(256)
-def _server(host: str, own: str, forwarded_proto: str, forwarded_port: str, scheme: str) -> tuple[str, str, str]:
-    name, host_port = _split_host(host)
-    if not name:
-        name, host_port = _split_host(own)
-    proto = forwarded_proto.rpartition(",")[2].strip().lower()
-    port = forwarded_port.rpartition(",")[2].strip()
-    if proto in _DEFAULT_PORTS:
-        scheme = proto
-    if not _is_port(port):
-        port = host_port if _is_port(host_port) else _DEFAULT_PORTS[scheme]
-    return scheme, native(name) or "lambda", port
-
-
-def _split_host(host: str) -> tuple[str, str]:
+def split_host(host: str) -> tuple[str, str]:
     """Name and port of ``name:port`` or ``[address]:port``; two empty texts if it is malformed (RFC 9110, 7.2).
 
     An address without brackets has no port.
@@ -292,7 +266,7 @@ def _split_host(host: str) -> tuple[str, str]:
         except AddressValueError:
             return "", ""
     is_name = name.isprintable() and _NOT_IN_HOSTS.isdisjoint(name) and (not port or _is_port(port))
-    return (name, port) if name and is_name else ("", "")
+    return (native(name), port) if name and is_name else ("", "")
 
 
 def _is_port(text: str) -> bool:
@@ -320,20 +294,14 @@ def last_hop(forwarded_for: str) -> str:
 
 def caller(identity: Any) -> str:
     """The IAM user or role that signed a request, from ``requestContext.identity`` of a REST API or VPC Lattice."""
-    user = (identity.get("user") or identity.get("userArn") or identity.get("principal")) if identity else ""
-    return native(user) if isinstance(user, str) else ""
+    return _user(identity, ("user", "userArn", "principal"))
 
 
 def principal(authorizer: Any) -> str:
     """The user that an authorizer named: ``principalId`` of a Lambda authorizer, a token's ``sub``, an IAM user id."""
-    if not isinstance(authorizer, dict):
-        return ""
-    user = authorizer.get("principalId")
-    for outer, key in (("claims", "sub"), ("jwt", "claims"), ("iam", "userId")):
-        if user:
-            break
-        inner = authorizer.get(outer)
-        user = inner.get(key) if isinstance(inner, dict) else None
-        if isinstance(user, dict):
-            user = user.get("sub")
+    return _user(authorizer, ("principalId", "claims.sub", "jwt.claims.sub", "iam.userId"))
+
+
+def _user(fields: Any, paths: tuple[str, ...]) -> str:
+    user = next((found for path in paths if (found := field(fields, path))), "")
     return native(user) if isinstance(user, str) else ""

@@ -21,7 +21,17 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.event_fields import as_text, body_of, client_of, native, pairs_of, principal, server_of
+from bridge.sources.event_fields import (
+    as_text,
+    body_of,
+    client_of,
+    native,
+    pairs_of,
+    principal,
+    server_of,
+    split_host,
+    with_cookies,
+)
 from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
 TYPE_CHECKING = False
@@ -43,30 +53,39 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     request_context = event["requestContext"]
     http = request_context["http"] or {}
     headers = event.get("headers") or {}
+    cookies = event.get("cookies")
+    body = event.get("body")
+    authorizer = request_context.get("authorizer")
     domain = request_context.get("domainName") or ""
     is_function_url = ".lambda-url." in domain
 
     scope = Scope("function-url" if is_function_url else "http-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = http.get("method") or "GET"
-    scope.headers = pairs_of(headers, event.get("cookies"))
-    body = event.get("body")
+    scope.headers = pairs_of(with_cookies(headers, cookies) if cookies else headers)
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     if http.get("protocol") != "HTTP/1.1":
         scope.http_version = _HTTP_VERSIONS.get(as_text(http.get("protocol")), "1.1")
-    scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
     scope.client = client_of(http.get("sourceIp"))
-    authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
         scope.user = principal(authorizer)
 
-    root, path = "", _whole_path(event)
+    get = headers.get
+    if get("host") == domain and get("x-forwarded-port") == "443" and get("x-forwarded-proto") == "https":
+        scope.scheme, scope.server_name, scope.server_port = "https", split_host(domain)[0] or "lambda", "443"
+    else:
+        scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
+
+    root, path = "", event.get("rawPath") or http.get("path") or "/"
     if not is_function_url and not request_context.get("stage") == event.get("routeKey") == "$default":
         root, _ = _root(event, request_context, path)
         path = path[len(root) :]
         if settings.strip_stage and root == f"/{request_context.get('stage')}":
             root = ""
-    raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
+    if root or settings.base_path or path[:1] != "/" or "%" in path or not path.isascii():
+        raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
+    else:
+        raw_path, scope.root_path, scope.path = path, "", path
     scope.raw_path = raw_path if is_function_url else None
     scope.query = native(event.get("rawQueryString") or "")
     return scope
@@ -94,12 +113,9 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
 
 def path_rule(event: dict[str, Any]) -> str:
     """The rule by which :func:`read` separates the path of an HTTP API, in words."""
-    return _root(event, event["requestContext"], _whole_path(event))[1]
-
-
-def _whole_path(event: dict[str, Any]) -> str:
-    path = event.get("rawPath")
-    return path if path is not None else (event["requestContext"]["http"] or {}).get("path") or "/"
+    request_context = event["requestContext"]
+    path = event.get("rawPath") or (request_context["http"] or {}).get("path") or "/"
+    return _root(event, request_context, path)[1]
 
 
 def _root(event: dict[str, Any], request_context: dict[str, Any], path: str) -> tuple[str, str]:

@@ -27,11 +27,11 @@ from bridge.sources.event_fields import (
     body_of,
     caller,
     client_of,
+    flat,
     header,
     merged,
     native,
     pairs_of,
-    pairs_of_both,
     principal,
     query_of,
     server_of,
@@ -56,17 +56,14 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a REST API's event."""
     request_context = event.get("requestContext") or {}
     lists = event.get("multiValueHeaders")
-    if lists and not isinstance(lists, dict):
-        raise TypeError(lists)
-    headers = event.get("headers") or {}
+    headers = merged(lists, event.get("headers"))
+    if lists:
+        headers = flat(headers)
 
     is_payload_v1 = event.get("version") == "1.0"
     scope = Scope("http-api-v1" if is_payload_v1 else "rest-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or request_context.get("httpMethod") or "GET"
-    if lists:
-        scope.headers, headers = pairs_of_both(lists, headers)
-    else:
-        scope.headers = pairs_of(headers)
+    scope.headers = pairs_of(headers)
     scope.has_multi_value_headers = bool(lists)
     scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
     domain = request_context.get("domainName") or ""

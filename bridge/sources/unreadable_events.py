@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bridge.sources.event_fields import field
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -63,7 +65,7 @@ def likely_sender(event: dict[str, Any]) -> str:
         return f"; it seems to come from {sender}"
     for keys, required, source in _INCOMPLETE:
         if all(key in event for key in keys):
-            value = _field(event, required)
+            value = field(event, required)
             problem = "is missing" if value is None else f"is a JSON {_json_type(value)}"
             return f"; it looks like a request from {source}, but {required} {problem}"
     return ""
@@ -81,10 +83,10 @@ def unreadable(source: str | None, event: Any, error: Exception) -> str:
     # In a non-proxy event `path` is a map of variables.
     objects = (*_OBJECTS, "path") if source == "rest_api_non_proxy" else _OBJECTS
     required = {**dict.fromkeys(_STRINGS, str), **dict.fromkeys(objects, dict), "cookies": list}
-    for field, kind in required.items():
-        value = _field(event, field)
+    for path, kind in required.items():
+        value = field(event, path)
         if value is not None and not isinstance(value, kind):
-            return f"{start}: {field} is a JSON {_json_type(value)}; it must be {_with_article(_JSON_TYPES[kind])}."
+            return f"{start}: {path} is a JSON {_json_type(value)}; it must be {_with_article(_JSON_TYPES[kind])}."
     return f"{start}: {error!r}."
 
 
@@ -95,7 +97,7 @@ def _sender(event: dict[str, Any]) -> str:
     if isinstance(sender, str):
         return sender
     if "cf" in first:
-        kind = _field(event, "Records.0.cf.config.eventType")
+        kind = field(event, "Records.0.cf.config.eventType")
         return f"CloudFront, with the event type {kind!r}; only viewer-request and origin-request are requests"
     if "source" in event and "detail-type" in event:
         return f"EventBridge ({event['source']}: {event['detail-type']})"
@@ -103,17 +105,6 @@ def _sender(event: dict[str, Any]) -> str:
     if isinstance(request_context, dict) and "connectionId" in request_context:
         return "an API Gateway WebSocket API, which is not supported"
     return next((sender for keys, sender in _SENDERS if all(key in event for key in keys)), "")
-
-
-def _field(event: Any, path: str) -> Any:
-    """The field at a path such as ``requestContext.http``; None if there is none."""
-    value = event
-    for key in path.split("."):
-        try:
-            value = value[int(key) if key.isdigit() else key]
-        except (LookupError, TypeError):
-            return None
-    return value
 
 
 def _json_type(value: object) -> str:

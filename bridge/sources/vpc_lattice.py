@@ -22,11 +22,11 @@ from bridge.sources.event_fields import (
     as_text,
     body_of,
     caller,
+    flat,
     header,
     last_hop,
     native,
     pairs_of,
-    pairs_of_lists,
     query_of,
     server_of,
 )
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a Lattice event."""
     is_v1 = "raw_path" in event
-    headers = event.get("headers") or {}
+    headers = flat(event.get("headers") or {})
 
     scope = Scope("lattice-v1" if is_v1 else "lattice", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = as_text(event.get("method") or "GET")
-    scope.headers = pairs_of(headers) if is_v1 else pairs_of_lists(headers)
+    scope.headers = pairs_of(headers)
     scope.body = body_of(event.get("body"), event.get("is_base64_encoded" if is_v1 else "isBase64Encoded"))
     scope.scheme, scope.server_name, scope.server_port = server_of(headers)
     scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
