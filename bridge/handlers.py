@@ -13,7 +13,7 @@ from bridge.request import CurrentRequest, current
 from bridge.response import Response
 from bridge.response_callbacks import answered
 from bridge.settings import Settings, warn_of_unknown_variables
-from bridge.sources import recognise, source_named
+from bridge.sources import is_websocket, recognise, source_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,9 +152,18 @@ class Handler:
         return server_error(scope)
 
     def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - used by subclasses
-        """The source that sent *event*; None if the event is no HTTP request."""
+        """The source that sent *event*; None if the event is no HTTP request.
+
+        That of a WebSocket API is one for an ASGI application only, unless there are callbacks.
+        """
         name = recognise(event)
-        return None if name is None else source_named(name)
+        if name is not None:
+            return source_named(name)
+        if self.asgi is None or self.settings.has_websocket_callbacks or not is_websocket(event):
+            return None
+        from bridge.websocket import asgi
+
+        return asgi
 
     def read(self, source: Source, event: Any, context: Any) -> Scope:
         """The request in an event of *source*.
@@ -229,6 +238,8 @@ def handler(app: Any, **options: Unpack[Options]) -> Handler:
               ``other_events``.
             - ``background_seconds`` (float, default 2): how long a request waits for the tasks that the ASGI
               application has started and left behind.
+            - ``on_connect``, ``on_message``, ``on_disconnect`` (functions, or their names): called with the events of
+              a WebSocket API, in the place of the application; see :mod:`bridge.websocket.callbacks`.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -251,8 +262,8 @@ def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     Args:
         app: the application.
         **options: those of :func:`bridge.handler`: ``base_path``, ``strip_stage``, ``text_types``,
-            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``; ``lifespan`` and
-            ``background_seconds`` have no effect.
+            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``, ``on_connect``, ``on_message``,
+            ``on_disconnect``; ``lifespan`` and ``background_seconds`` have no effect.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -276,7 +287,8 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     Args:
         app: an ASGI 3 application; an ASGI 2 or a WSGI one is adapted by asgiref.
         **options: those of :func:`bridge.handler`: ``lifespan``, ``base_path``, ``strip_stage``, ``text_types``,
-            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``, ``background_seconds``.
+            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``, ``background_seconds``,
+            ``on_connect``, ``on_message``, ``on_disconnect``.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.errors import ApplicationNotFoundError, EventError, SettingError
 from bridge.logs import logger
+from bridge.sources import is_websocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: C
         logger.info("Warm-up event from %s: answered without calling the application.", event["source"])
         startup()
         return {}
+    if settings.has_websocket_callbacks and is_websocket(event):
+        from bridge.websocket.callbacks import answer as call_back
+
+        return call_back(event, context, settings, resolve)
     if settings.other_events is not None:
         callback = settings.other_events = resolve(settings.other_events)
         return callback(event, context)

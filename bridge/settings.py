@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         other_events: OtherEvents | str
         warm_up: bool
         background_seconds: float
+        on_connect: OtherEvents | str
+        on_message: OtherEvents | str
+        on_disconnect: OtherEvents | str
 
 
 # The environment variables of each option; the first one that is set counts. The second names are serverless-wsgi's.
@@ -44,11 +47,17 @@ VARIABLES = {
     "other_events": ("BRIDGE_OTHER_EVENTS",),
     "warm_up": ("BRIDGE_WARM_UP",),
     "background_seconds": ("BRIDGE_BACKGROUND_SECONDS",),
+    "on_connect": ("BRIDGE_ON_CONNECT",),
+    "on_message": ("BRIDGE_ON_MESSAGE",),
+    "on_disconnect": ("BRIDGE_ON_DISCONNECT",),
 }
 
 # Variables that set no option: the application, the runtime, remote commands; and those by which the local server
 # configures its child processes.
-OTHERS = ("BRIDGE_APP", "BRIDGE_GC_FREEZE", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS")
+OTHERS = (
+    "BRIDGE_APP", "BRIDGE_GC_FREEZE", "BRIDGE_PYTHON", "BRIDGE_RESPONSE_MODE", "BRIDGE_REMOTE_COMMANDS",
+    "BRIDGE_WEBSOCKET_ENDPOINT", "BRIDGE_WEBSOCKET_PATH", "BRIDGE_WEBSOCKET_STORE",
+)  # fmt: skip
 LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG")
 _KNOWN = frozenset((*OTHERS, *LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
@@ -83,6 +92,8 @@ class Settings:
         warm_up: whether scheduled events and those of serverless-plugin-warmup are answered ``{}``; if not, they go to
             ``other_events``.
         background_seconds: how long a request waits for the tasks that an ASGI application leaves behind.
+        on_connect, on_message, on_disconnect: callbacks for the events of a WebSocket API, or their names, see
+            :mod:`bridge.websocket.callbacks`; None: the events go to the ASGI application, or to ``other_events``.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed; the message says what is.
@@ -91,6 +102,11 @@ class Settings:
 
         Settings({"base_path": "/shop", "text_types": ["font/*"]}, environ={})
     """
+
+    @property
+    def has_websocket_callbacks(self) -> bool:
+        """Whether there is a callback for events of a WebSocket API."""
+        return not (self.on_connect is self.on_message is self.on_disconnect is None)
 
     def __init__(
         self,
@@ -124,6 +140,9 @@ class Settings:
         self.request_id_header: str = _header_name(origin, header) if header else ""
         self.other_events: OtherEvents | str | None = _callback(*find("other_events"))
         self.warm_up: bool = boolean(*find("warm_up"), default=True)
+        self.on_connect: OtherEvents | str | None = _callback(*find("on_connect"))
+        self.on_message: OtherEvents | str | None = _callback(*find("on_message"))
+        self.on_disconnect: OtherEvents | str | None = _callback(*find("on_disconnect"))
         self.background_seconds: float = _seconds(*find("background_seconds"), default=2.0)
 
 

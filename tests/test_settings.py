@@ -44,6 +44,9 @@ CASES: dict[str, tuple[Any, str, Any, Any]] = {
     "other_events": ("shop:on_event", "shop:on_event", "shop:on_event", None),
     "warm_up": (False, "no", False, True),
     "background_seconds": (0.5, "0.5", 0.5, 2.0),
+    "on_connect": ("chat:on_connect", "chat:on_connect", "chat:on_connect", None),
+    "on_message": ("chat:on_message", "chat:on_message", "chat:on_message", None),
+    "on_disconnect": ("chat:on_disconnect", "chat:on_disconnect", "chat:on_disconnect", None),
 }
 
 ALL_VARIABLES = [(name, variable) for name, variables in VARIABLES.items() for variable in variables]
@@ -315,6 +318,13 @@ def test_the_documentation_has_every_option_with_its_variables_and_no_other() ->
 def test_the_documentation_has_the_default(name: str) -> None:
     row = next(line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}` |"))
     text = row.split(" | ")[3].strip(" |`")
-    values = {"none": "" if name != "text_types" else False, "no": False, "yes": True, "2": 2.0, "an error": None}
+    values = {
+        "none": "" if name != "text_types" else False,
+        "no": False,
+        "yes": True,
+        "2": 2.0,
+        "an error": None,
+        "no call": None,
+    }
     default = CASES[name][3]
     assert values.get(text, text) == ("" if default == set() else default)

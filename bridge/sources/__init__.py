@@ -57,6 +57,12 @@ def recognise(event: Any) -> str | None:
     return "rest_api" if has_headers and isinstance(event.get("path"), str) else None
 
 
+def is_websocket(event: Any) -> bool:
+    """Whether *event* comes from a WebSocket API."""
+    request_context = event.get("requestContext") if isinstance(event, dict) else None
+    return isinstance(request_context, dict) and "connectionId" in request_context and "eventType" in request_context
+
+
 @lru_cache
 def source_named(name: str) -> Source:
     """The module called *name*."""
