@@ -158,6 +158,9 @@ def test_an_error_of_a_function_without_commands_says_how_to_enable_them(
     status, out, err = run_remotely(fake_lambda, tmp_path, "exec", "-c", "1")
     assert (status, out) == (1, "")
     assert err == f"bridge: shop failed: EventError: {DISABLED_MESSAGE}\n"
+    stage = ("--name", "shop", "--stage", "prod", "--endpoint-url", fake_lambda.url)
+    status, out, err = run(tmp_path, "exec", *stage, "-c", "1", **NO_AWS_CONFIG, **CREDENTIALS)
+    assert err.endswith("\nFor this deployment: bridge deploy --stage prod --env BRIDGE_REMOTE_COMMANDS=on\n")
 
 
 def test_missing_aws_configuration_is_one_message(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_target_options(parser)
     parser.add_argument("--bucket", help="the bucket with the artifacts, as in `bridge deploy`")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask for the name of the deployment")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not prompt for the name of the deployment")
     add_output_option(parser)
     parser.set_defaults(run=run)
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     selection = select_deployment(options)
     if not (options.yes or sys.stdin.isatty()):
         raise UsageError(
-            "`bridge destroy` asks for the name of the deployment, and there is no terminal to ask. Add --yes to "
+            "`bridge destroy` prompts for the name of the deployment, and there is no terminal. Add --yes to "
             f"delete {selection.stack_name}."
         )
     clients = selection.clients("bridge destroy")
@@ -48,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
     with aws_errors():
         state = require_stack(clients, selection)
         if not state.is_own:
-            raise CommandError(f"`bridge deploy` has not made the stack {state.name}, so it is not deleted.")
+            raise CommandError(f"The stack {state.name} was not made by `bridge deploy`. Delete it with the tool that made it.")
         account = clients.identity().account
-        print_message(f"Deleting {state.name} in {clients.region}, account {account}. Its URL ends.")
+        print_message(f"Deleting {state.name} in {clients.region}, account {account}. Its URL stops working.")
         if not options.yes and not _is_confirmed(state):
             print_message("Nothing was deleted.")
             return 1
@@ -72,8 +72,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print_message(f"{state.name} is deleted. The bucket {bucket.name} is kept, without the artifacts of {state.name}.")
     if logs:
+        endpoint = f" --endpoint-url {clients.endpoint_url}" if clients.endpoint_url else ""
         print_message(
-            f"The logs are kept, too. To delete them: aws logs delete-log-group --region {clients.region} "
+            f"The logs are kept, too. To delete them: aws logs delete-log-group --region {clients.region}{endpoint} "
             f"--log-group-name {logs}"
         )
     return 0

@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
             help="run on this machine instead, with this application; default: that of the project")  # fmt: skip
         text = parser.add_mutually_exclusive_group().add_argument
         text("-c", "--command", dest="text", metavar=metavar, help=text_help)
-        text("-f", "--file", metavar="FILE", help="a file with the same; default: -, which is standard input")
+        text("-f", "--file", metavar="FILE", help="a file with that text; default: -, which is standard input")
         add = parser.add_argument
         add("--stage", default=None, metavar="STAGE",
             help=f"the stage whose function `bridge deploy` has deployed; default: {DEFAULT_STAGE}")  # fmt: skip
@@ -79,14 +79,19 @@ def _description(command: str, summary: str) -> str:
 def run(command: str, options: argparse.Namespace) -> int:
     """Print the output of the command and return its exit status."""
     _check(options)
-    if options.function is None and options.local is None:
+    is_deployment = options.function is None and options.local is None
+    if is_deployment:
         _select_deployed_function(command, options)
     event = command_event(command, _text(command, options))
     try:
         is_remote = options.function is not None
         result = _run_remotely(command, options, event) if is_remote else _run_locally(command, options, event)
     except RemoteError as error:
-        raise CommandError(str(error)) from error
+        text = str(error)
+        if is_deployment and f"{VARIABLE}=on" in text:
+            stage = options.stage or DEFAULT_STAGE
+            text = f"{text}\nFor this deployment: bridge deploy --stage {stage} --env {VARIABLE}=on"
+        raise CommandError(text) from error
     sys.stdout.buffer.write(result.output.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
     return result.status
