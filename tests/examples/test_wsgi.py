@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 import bridge
+from bridge.dev.cli.server.wsgi_server import WsgiServer
 from bridge.dev.gateway import SOURCES
-from bridge.wsgi.on_event_loop import WsgiOnEventLoop
 from tests.examples.applications import ALL_EXAMPLES, VARIANTS, WSGI, Example, Variant, load, pair
 from tests.examples.conftest import client_of
 
@@ -74,7 +74,7 @@ def test_the_validator_of_the_standard_library_finds_no_fault(
 
 def asgi_client(example: Example, root_path: str = "") -> httpx.AsyncClient:
     """Return a client of the example as an ASGI application; a failing one answers 500 behind a server."""
-    app = WsgiOnEventLoop(load(example))
+    app = WsgiServer(load(example))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path=root_path)
     return httpx.AsyncClient(transport=transport, base_url="https://shop.example.com:8443")
 

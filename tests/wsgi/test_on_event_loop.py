@@ -1,168 +1,19 @@
-"""A WSGI application behind an ASGI server or handler, in a thread; test_call.py tests PEP 3333 for it, too."""
+"""A WSGI application in a thread of an event loop; test_call.py tests PEP 3333 for it, too."""
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-import threading
 from typing import TYPE_CHECKING, Any
 
 import flask
-import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from bridge.wsgi.on_event_loop import WsgiOnEventLoop
 from tests.helpers import body_of, event, get
-from tests.wsgi.applications import PLAIN, returning
+from tests.wsgi.applications import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from tests.conftest import MakeHandler
-
-
-async def messages_of(app: Any, *bodies: bytes, **fields: Any) -> list[dict[str, Any]]:
-    """The messages that an application sends to another ASGI server."""
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "path": "/",
-        "query_string": b"",
-        "headers": [(b"host", b"shop.example")],
-        **fields,
-    }
-    chunks = [*bodies] or [b""]
-    messages: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
-
-    async def send(message: dict[str, Any]) -> None:
-        messages.append(message)
-
-    await WsgiOnEventLoop(app)(scope, receive, send)
-    return messages
-
-
-def environ_of(**fields: Any) -> dict[str, Any]:
-    received: dict[str, Any] = {}
-
-    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        received.update(environ)
-        start_response("200 OK", PLAIN)
-        return []
-
-    asyncio.run(messages_of(app, **fields))
-    return received
-
-
-class TestBehindAServer:
-    async def test_each_chunk_is_a_message(self) -> None:
-        messages = await messages_of(
-            returning([b"one", b"", b"two"], headers=[("Content-Type", "text/plain"), ("X-A", "\xe9")])
-        )
-        assert messages == [
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-type", b"text/plain"), (b"x-a", b"\xe9")],
-            },
-            {"type": "http.response.body", "body": b"one", "more_body": True},
-            {"type": "http.response.body", "body": b"two", "more_body": True},
-            {"type": "http.response.body"},
-        ]
-
-    async def test_a_chunk_is_sent_before_the_next_one_is_requested(self) -> None:
-        arrived = threading.Event()
-        order = []
-
-        def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-            start_response("200 OK", PLAIN)
-            yield b"one"
-            order.append(arrived.wait(10))
-            yield b"two"
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request"}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message.get("body") == b"one":
-                arrived.set()
-
-        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-        await WsgiOnEventLoop(app)(scope, receive, send)
-        assert order == [True]
-
-    async def test_a_request_body_of_several_messages_is_joined(self) -> None:
-        received = []
-
-        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            received.append((environ["CONTENT_LENGTH"], environ["wsgi.input"].read()))
-            start_response("200 OK", PLAIN)
-            return []
-
-        big = b"x" * 100_000  # asgiref writes it to a file
-        await messages_of(app, b"ab", b"", big, method="POST")
-        assert received == [("100002", b"ab" + big)]
-
-    def test_the_environ_has_the_values_of_the_connection_scope(self) -> None:
-        environ = environ_of(
-            method="PUT",
-            path="/root/café",
-            raw_path=b"/root/caf%C3%A9",
-            root_path="/root",
-            query_string=b"a=%20",
-            scheme="https",
-            server=("shop.example", 8443),
-            client=("203.0.113.7", 5),
-            headers=[(b"host", b"shop.example"), (b"x-a", b"1"), (b"x-a", b"2"), (b"content-type", b"text/plain"),
-                     (b"x_a", b"3"), (b"proxy", b"evil"), (b"cookie", b"a=1"), (b"cookie", b"b=2")],
-        )  # fmt: skip
-        expected = {
-            "REQUEST_METHOD": "PUT",
-            "SCRIPT_NAME": "/root",
-            "PATH_INFO": "/café".encode().decode("latin-1"),
-            "RAW_URI": "/root/caf%C3%A9?a=%20",
-            "QUERY_STRING": "a=%20",
-            "wsgi.url_scheme": "https",
-            "SERVER_NAME": "shop.example",
-            "SERVER_PORT": "8443",
-            "REMOTE_ADDR": "203.0.113.7",
-            "HTTP_X_A": "1,2",
-            "HTTP_COOKIE": "a=1; b=2",
-            "CONTENT_TYPE": "text/plain",
-            "wsgi.multithread": True,
-        }
-        assert {key: environ[key] for key in expected} == expected
-        assert "HTTP_PROXY" not in environ
-
-    @pytest.mark.parametrize("raw", [b"/%FF/x", None])
-    def test_bytes_of_a_path_are_read_from_the_raw_path(self, raw: bytes | None) -> None:
-        environ = environ_of(path="/�/x", raw_path=raw)
-        assert environ["PATH_INFO"] == ("/\xff/x" if raw else "/�/x".encode().decode("latin-1"))
-
-    def test_a_path_that_middleware_has_changed_is_kept(self) -> None:
-        environ = environ_of(path="/after", raw_path=b"/before")
-        assert environ["PATH_INFO"] == "/after"
-
-    @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
-    async def test_other_connections_than_http_are_an_error(self, kind: str) -> None:
-        with pytest.raises(ValueError, match="non-HTTP"):
-            await messages_of(returning([]), type=kind)
-
-    async def test_requests_run_concurrently(self) -> None:
-        barrier = threading.Barrier(3)
-
-        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            barrier.wait(10)  # a single thread would wait forever
-            start_response("200 OK", PLAIN)
-            return [b"fine"]
-
-        responses = await asyncio.gather(*[messages_of(app) for _ in range(3)])
-        assert [response[1]["body"] for response in responses] == [b"fine"] * 3
 
 
 class TestInAHandler:
@@ -198,14 +49,6 @@ class TestInAHandler:
         assert received["serverless.authorizer"] == {"iam": {"userId": "someone"}}
         assert received["REMOTE_USER"] == "someone"
         assert received["PATH_INFO"] == "/\xff"
-
-    def test_an_asgi_application_may_mount_it(self, make_handler: MakeHandler) -> None:
-        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            start_response("200 OK", PLAIN)
-            return [f"{environ['SCRIPT_NAME']} {environ['PATH_INFO']} {bool(environ['serverless.event'])}".encode()]
-
-        handler = make_handler(Starlette(routes=[Mount("/old", app=WsgiOnEventLoop(app))]))
-        assert get(handler, "/old/page") == (200, b"/old /page True")
 
 
 def test_the_thread_sees_the_caller_s_context_variables_and_leaves_none(make_handler: MakeHandler) -> None:

@@ -200,7 +200,7 @@ def _default_timeout(options: argparse.Namespace) -> float:
 
 
 def _plain(options: argparse.Namespace, project: Project) -> ServedApplication:
-    """Return the user's application as ASGI; a WSGI application through asgiref's ``WsgiToAsgi``."""
+    """Return the user's application as ASGI."""
     loaded: list[tuple[Any, str]] = []
 
     def wrap(app: Any, interface: str) -> Any:
@@ -217,9 +217,9 @@ def _plain(options: argparse.Namespace, project: Project) -> ServedApplication:
         raise CommandError(f"{function.app} is a Lambda handler, and --plain serves applications only. Remove --plain.")
     ((app, interface),) = loaded
     if interface == "wsgi":
-        from bridge.wsgi.on_event_loop import WsgiOnEventLoop
+        from bridge.dev.cli.server.wsgi_server import WsgiServer
 
-        app = WsgiOnEventLoop(app)
+        app = WsgiServer(app)
     else:
         handler = handlers[function.name]
         app = handler.asgi.app if isinstance(handler, Handler) and handler.asgi is not None else app
