@@ -75,7 +75,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--runtime`` and the options of the processes in which it runs a function."""
     add = parser.add_argument
     add("--runtime", action=argparse.BooleanOptionalAction, default=False,
-        help="run each function in separate processes, as Lambda does; the command of one may follow --")  # fmt: skip
+        help="run each function in separate processes, as Lambda does; their command may follow --")  # fmt: skip
     add("--response-mode", choices=RESPONSE_MODES,
         help="whether functions stream responses; default: the variable BRIDGE_RESPONSE_MODE, or buffer")  # fmt: skip
     add("--concurrency", type=positive_integer, default=1, metavar="N",

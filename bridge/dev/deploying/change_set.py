@@ -30,8 +30,8 @@ class ResourceChange:
     """A change of a resource.
 
     Attributes:
-        action: ``add``, ``modify``, ``replace``, ``replace?`` if AWS cannot tell beforehand, ``remove``, or ``keep``
-            for a resource that leaves the stack and is not deleted.
+        action: ``add``, ``modify``, ``replace``, ``replace?`` if AWS decides during the deployment, ``remove``, or
+            ``keep`` for a resource that leaves the stack and is not deleted.
         resource: the logical id of the resource.
         kind: the type of the resource.
         properties: the names of the properties that change.
@@ -149,7 +149,7 @@ class ChangeSet:
         is_busy = error_code(error) == "ValidationError" and "_IN_PROGRESS" in str(error)
         is_other_type = error_code(error) == "ValidationError" and "already exists" in str(error)
         if error_code(error) in _OUTDATED or is_busy or is_other_type:
-            return OutdatedChangeSetError(f"Another deployment changes {self._stack.name}.")
+            return OutdatedChangeSetError(f"Another deployment of {self._stack.name} is in progress.")
         return error
 
 

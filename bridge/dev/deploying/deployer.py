@@ -113,12 +113,12 @@ class Deployer:
         state = self._stack.wait_until_free(self._report_wait)
         if state.exists and not state.is_own:
             raise CommandError(
-                f"The stack {state.name} exists, and `bridge deploy` has not made it. Choose another name with --name "
+                f"The stack {state.name} exists, and was not made by `bridge deploy`. Choose another name with --name "
                 "or another stage with --stage."
             )
         if not state.exists and self._versions.function_exists():
             raise CommandError(
-                f"The function {state.name} exists, and `bridge deploy` has not made it. Choose another name with "
+                f"The function {state.name} exists, and was not made by `bridge deploy`. Choose another name with "
                 "--name or another stage with --stage."
             )
         if state.status == "UPDATE_ROLLBACK_FAILED":
@@ -263,7 +263,8 @@ class Deployer:
 
     def _report_wait(self, state: StackState) -> None:
         self._progress.note(
-            f"Another deployment changes {state.name} ({state.status}). Waiting for its end; Ctrl-C stops waiting."
+            f"Another deployment of {state.name} is in progress ({state.status}). Waiting for its end; Ctrl-C stops "
+            "waiting."
         )
 
     def _discard(self, change_set: ChangeSet) -> None:

@@ -148,7 +148,7 @@ def read_file_list(file: Path) -> FileList:
     if not _is_list_of_strings(files) or not _is_list_of_strings(patterns):
         raise PackagingError(
             f'--files {file}: the file must contain an object with a list of strings, such as {{"files": ["app.py"]}}; '
-            '"asked" is a list of strings, too.'
+            '"asked", which is optional, is such a list as well.'
         )
     return FileList(files, patterns)
 

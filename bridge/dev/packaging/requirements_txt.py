@@ -83,7 +83,7 @@ def absolute_requirement(line: str, folders: Sequence[Path], place: str) -> str:
     existing = {(folder / path).resolve() for folder in folders if (folder / path).exists()}
     if not existing:
         tried = " and ".join(dict.fromkeys(str(folder / path) for folder in folders))
-        raise PackagingError(f"{place}: {path} does not exist. Looked for {tried}. Correct the path.")
+        raise PackagingError(f"{place}: {path} does not exist. Searched: {tried}. Correct the path.")
     if len(existing) > 1:
         raise PackagingError(
             f"{place}: {path} is ambiguous: {' and '.join(sorted(map(str, existing)))}. Write it with an absolute "

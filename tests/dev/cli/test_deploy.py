@@ -81,7 +81,7 @@ def test_without_a_region_or_credentials_the_message_is_one_sentence_with_what_t
 def test_without_a_terminal_a_change_needs_yes(command: str, bridge: Bridge) -> None:
     status, out, err = bridge(command, "--region", "eu-west-1")
     assert (status, out) == (2, "")
-    assert "there is no terminal to ask. Add --yes to " in err
+    assert "there is no terminal. Add --yes to " in err
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,12 @@ def test_the_project_sets_the_front_door_the_routes_and_the_binary_media_types(
     assert compose("/dogs/7", "--source", "alb")["path"] == "/dogs/7"
     assert fail("/nowhere") == (
         1,
-        "bridge: rest-api sends no event for this request, it answers 403 itself: no route of the project matches the "
-        "request.\n",
+        "bridge: rest-api sends no event for this request, because it answers 403 itself: no route of the project "
+        "matches the request.\n",
     )
     status, stderr = fail("/cats", "-X", "OPTIONS")
     assert status == 1
-    assert "rest-api sends no event for this request, it answers 200 itself: a CORS preflight" in stderr
+    assert "rest-api sends no event for this request, because it answers 200 itself: a CORS preflight" in stderr
     (tmp_path / "serverless.yml").write_text("functions: {f: {handler: a.b, url: true}}")
     assert ".lambda-url." in compose("/")["requestContext"]["domainName"]
     status, stderr = fail("/", "--stage", "prod")

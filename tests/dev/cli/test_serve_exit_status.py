@@ -31,7 +31,10 @@ WITH_AND_WITHOUT_RELOADER = pytest.mark.parametrize("reload", ["--reload", "--no
         (("--ssl-certfile", "here"), "https needs a certificate and its key. Add --ssl-keyfile, or use --ssl-adhoc"),
         (("--ssl-keyfile", "here"), "https needs a certificate and its key. Add --ssl-certfile, or use --ssl-adhoc"),
         (("--ssl-certfile", "nowhere", "--ssl-keyfile", "here"), "--ssl-certfile nowhere does not exist."),
-        (("--ssl-certfile", "here", "--ssl-keyfile", "here"), "here and here are no certificate and key in PEM format"),
+        (
+            ("--ssl-certfile", "here", "--ssl-keyfile", "here"),
+            "here and here are not a certificate and key in PEM format",
+        ),
         (
             ("--ssl-certfile", "here", "--ssl-keyfile", "here", "--ssl-adhoc"),
             "--ssl-adhoc does not apply with --ssl-certfile and --ssl-keyfile.",

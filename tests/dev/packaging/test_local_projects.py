@@ -132,7 +132,7 @@ def test_a_path_is_relative_to_the_project_or_else_to_the_requirements_file(cach
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("./none", "requirements.txt, line 2: none does not exist. Looked for"),
+        ("./none", "requirements.txt, line 2: none does not exist. Searched:"),
         ("./empty", "shop/empty is not a Python project, because it has neither pyproject.toml nor setup.py"),
         ("./broken", "shop/broken cannot be built:"),
     ],

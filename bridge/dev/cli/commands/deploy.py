@@ -40,8 +40,8 @@ _ARTIFACT = "build/function.zip"
 _EFFECTS_ON_URL = {
     "new": "The URL is new, and open to the public.",
     "kept": "The URL stays as it is. It is open to the public.",
-    "changes": "The URL changes: the present one ends. The new one is open to the public.",
-    "may change": "AWS cannot tell beforehand whether the URL changes. It is open to the public.",
+    "changes": "The URL changes: the current one stops working. The new one is open to the public.",
+    "may change": "The URL may change: AWS decides during the deployment. It is open to the public.",
 }
 
 
@@ -58,9 +58,9 @@ def add_parser(subparsers: Any) -> None:
     add_stack_options(parser)
     add_artifact_options(parser, arch=DEFAULT_ARCH)
     add("--bucket", help="the bucket for the artifact; default: one for the account and region, which is created")
-    add("-y", "--yes", action="store_true", help="do not ask before the changes")
+    add("-y", "--yes", action="store_true", help="do not prompt before the changes")
     add("--dry-run", action="store_true", help="show the changes, and change nothing")
-    add("--print-policy", action="store_true", help="print the IAM policy that a deployment needs, and end")
+    add("--print-policy", action="store_true", help="print the IAM policy that a deployment needs, and exit")
     add("--check", action=argparse.BooleanOptionalAction, default=True,
         help="call the URL after the deployment; default: on")  # fmt: skip
     add_output_option(parser)
@@ -149,7 +149,7 @@ def _deploy(
 def _check_terminal(options: argparse.Namespace) -> None:
     if not (options.yes or options.dry_run or sys.stdin.isatty()):
         raise UsageError(
-            "`bridge deploy` asks before it changes anything, and there is no terminal to ask. Add --yes to deploy, or "
+            "`bridge deploy` prompts before it changes anything, and there is no terminal. Add --yes to deploy, or "
             "--dry-run to see the changes."
         )
 
@@ -188,12 +188,12 @@ def _confirm(options: argparse.Namespace, stack: StackSettings, plan: Deployment
     if plan.replaces_failed:
         print_message("The last creation failed. What is left of it is removed first.")
     if plan.ends_rollback:
-        print_message("Nothing has changed since the last deployment, whose version does not serve after a rollback.")
+        print_message("Nothing has changed since the last deployment. Its version, now rolled back, serves again.")
     print_changes(plan.changes, stack.stack_name)
     if plan.removed_variables:
         print_message(
             "The function loses environment variables that this deployment does not name: "
-            f"{', '.join(plan.removed_variables)}. Options are for one deployment, those in pyproject.toml for each."
+            f"{', '.join(plan.removed_variables)}. Options count for one deployment, keys in pyproject.toml for all."
         )
     print_message(_EFFECTS_ON_URL[plan.url])
     if options.dry_run:

@@ -48,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
     with aws_errors():
         state = require_stack(clients, selection)
         if not state.is_own:
-            raise CommandError(f"The stack {state.name} was not made by `bridge deploy`. Delete it with the tool that made it.")
+            raise CommandError(
+                f"The stack {state.name} was not made by `bridge deploy`. Delete it with the tool that made it."
+            )
         account = clients.identity().account
         print_message(f"Deleting {state.name} in {clients.region}, account {account}. Its URL stops working.")
         if not options.yes and not _is_confirmed(state):

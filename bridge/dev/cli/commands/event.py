@@ -68,5 +68,6 @@ def _compose(request: Request, source: str, settings: FrontDoorConfig, project: 
     except RefusedError as refusal:
         answer = refusal.answer
         raise CommandError(
-            f"{source} sends no event for this request, it answers {answer.status} itself: {answer.explanation}."
+            f"{source} sends no event for this request, because it answers {answer.status} itself: "
+            f"{answer.explanation}."
         ) from None

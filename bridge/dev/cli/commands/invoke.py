@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Any) -> None:
     """Add the parser of the command."""
-    parser = subparsers.add_parser("invoke", help="call the application once, print the payload or the HTTP response")
+    parser = subparsers.add_parser(
+        "invoke", help="call the application once, and print the payload or the HTTP response"
+    )
     add_application_options(parser)
     add_request_options(parser)
     add_front_door_options(parser)

@@ -54,8 +54,8 @@ def add_parser(subparsers: Any) -> None:
     add("--files", metavar="FILE",
         help="JSON with the project's files in the list files, as another tool has chosen them")  # fmt: skip
     add("--explain", action="store_true",
-        help="print which file decides the version of each requirement, and why large and odd files are in or out"
-    )  # fmt: skip
+        help="print which file decides the version of each requirement, and why large and unusual files are included "
+        "or left out")  # fmt: skip
     add("--no-app", action="store_true", help="package files and requirements without the bridge and APP")
     parser.set_defaults(run=run)
 

@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
         description="Serve an earlier version of the function. The next `bridge deploy` serves the newest again.",
     )
     parser.add_argument("version", nargs="?", type=positive_integer, metavar="VERSION",
-        help="the version, as `bridge versions` lists it; default: the one before that which serves")  # fmt: skip
+        help="the version, as `bridge versions` lists it; default: the one before the version that serves")  # fmt: skip
     add_target_options(parser)
     add_output_option(parser)
     parser.set_defaults(run=run)
@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
         state = require_stack(clients, selection)
         if state.is_changing:
             raise CommandError(
-                f"A deployment changes {state.name} ({state.status}), which decides on the version. Wait for its end: "
-                "`bridge status` shows it."
+                f"A deployment of {state.name} is in progress ({state.status}), and sets the version. Wait for its "
+                "end: `bridge status` shows it."
             )
         versions = FunctionVersions(clients, state.name)
         before = versions.live()

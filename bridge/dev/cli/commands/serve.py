@@ -139,7 +139,7 @@ def _check_certificate(options: argparse.Namespace) -> None:
         ssl.create_default_context().load_cert_chain(*files.values())
     except (ssl.SSLError, OSError) as error:
         raise UsageError(
-            f"{options.ssl_certfile} and {options.ssl_keyfile} are no certificate and key in PEM format: {error}."
+            f"{options.ssl_certfile} and {options.ssl_keyfile} are not a certificate and key in PEM format: {error}."
         ) from None
 
 
