@@ -1,4 +1,4 @@
-"""WSGI, ASGI and Lambda handlers are told apart by how they can be called."""
+"""WSGI, ASGI and Lambda handlers are distinguished by how they can be called."""
 
 from __future__ import annotations
 

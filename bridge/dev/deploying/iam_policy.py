@@ -111,7 +111,7 @@ def _statements(deployment: InitSettings) -> Iterator[dict[str, Any]]:
 
 
 def deployer_policy(stack: StackSettings, bucket: str | None = None) -> str:
-    """Return the policy document, as JSON, of those who run ``bridge deploy`` and the commands beside it.
+    """Return the policy document, as JSON, with the permissions for ``bridge deploy`` and the commands beside it.
 
     Args:
         stack: the stack; its front door and its options decide which permissions are needed.

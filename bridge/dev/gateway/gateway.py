@@ -102,7 +102,7 @@ class AccessRecord:
 
 
 class RequestRecorder(Protocol):
-    """The gateway's hook for a recorder: it stores references, which nobody changes afterwards."""
+    """The gateway's hook for a recorder: it stores references to objects that do not change afterwards."""
 
     def on_request(self, record: AccessRecord) -> None:
         """A request has come."""

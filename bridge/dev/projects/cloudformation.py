@@ -22,7 +22,7 @@ class _NoValue:
 
 
 class _Unresolved(Exception):  # noqa: N818 - it never leaves this module
-    """Only a deployment knows the value."""
+    """The value is unknown before a deployment."""
 
 
 _NO_VALUE = _NoValue()
@@ -71,7 +71,7 @@ class TemplateResolver:
         return {key: item for key, item in resolved.items() if item is not _NO_VALUE}
 
     def condition(self, name: Any) -> bool | None:
-        """Return whether a condition of the template is true; None if only a deployment knows."""
+        """Return whether a condition of the template is true; None if that is unknown before a deployment."""
         try:
             return self._condition({"Condition": name})
         except _Unresolved:
@@ -162,7 +162,7 @@ class TemplateResolver:
         """Return whether a condition is true.
 
         Raises:
-            _Unresolved: only a deployment knows.
+            _Unresolved: the value is unknown before a deployment.
         """
         if isinstance(value, bool) or value in ("true", "false"):
             return value in (True, "true")

@@ -1,4 +1,4 @@
-"""An application for the inspector's page: it answers what a request tells it to."""
+"""An application for the inspector's page: its answer is what the request describes."""
 
 from __future__ import annotations
 

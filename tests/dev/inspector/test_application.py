@@ -1,4 +1,4 @@
-"""The inspector answers its own page on the loopback interface, and nobody else."""
+"""The inspector answers its own page on the loopback interface, and no other client."""
 
 from __future__ import annotations
 
