@@ -1,4 +1,4 @@
-"""What decorators and messages need to know about a handler and an application."""
+"""The attributes of handlers that decorators read, and messages about unsupported applications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every recorded event gives, through WSGI and ASGI, compared with the snapshots in ``tests/snapshots``.
+"""The results of every recorded event, through WSGI and ASGI, compared with the snapshots in ``tests/snapshots``.
 
 A snapshot holds what the application receives and the payload that each of several responses becomes, with the
 default options and with others. After an intended change: ``scripts/test tests/test_snapshots.py --update-snapshots``.

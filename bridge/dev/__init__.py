@@ -1,1 +1,1 @@
-"""What stays on the developer's machine: the local gateway, the packager, deployment and the command line."""
+"""The half that stays on the developer's machine: local gateway, packager, deployment and command line."""

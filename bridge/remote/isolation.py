@@ -1,4 +1,4 @@
-"""What separates a command from the rest of the process: captured output, restored state, tracked threads."""
+"""Isolate a command from the rest of the process: captured output, restored state, tracked threads."""
 
 from __future__ import annotations
 

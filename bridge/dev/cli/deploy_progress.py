@@ -1,4 +1,4 @@
-"""What a deployment prints while it runs: a display on a terminal, plain lines elsewhere."""
+"""The output of a deployment while it runs: a display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

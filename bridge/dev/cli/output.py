@@ -1,4 +1,4 @@
-"""What commands print beside their result."""
+"""Messages of commands, which are printed beside their result."""
 
 from __future__ import annotations
 

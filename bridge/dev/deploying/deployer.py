@@ -45,7 +45,7 @@ class DeploymentProgress(Protocol):
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """What a deployment changes.
+    """The changes of a deployment.
 
     Attributes:
         changes: the changes of resources.
@@ -66,7 +66,7 @@ class DeploymentPlan:
 
 @dataclass(frozen=True)
 class DeploymentResult:
-    """What a deployment did.
+    """The result of a deployment.
 
     Attributes:
         outcome: ``created``, ``updated``, ``unchanged``, or ``declined``.

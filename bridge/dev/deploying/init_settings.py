@@ -69,7 +69,7 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class InitSettings:
-    """What ``bridge init`` writes files for.
+    """The function, or functions, that ``bridge init`` writes files for.
 
     Attributes:
         kind: the tool, a key of :data:`TOOLS`.

@@ -1,4 +1,4 @@
-"""Where each project was deployed to last, so that ``bridge url`` and the others need no options.
+"""The last deployment of each project, so that ``bridge url`` and the others need no options.
 
 The file is ``serverless-bridge/deployments.json`` in the folder of ``XDG_STATE_HOME``, or in ``~/.local/state``.
 """
@@ -17,7 +17,7 @@ from bridge.dev.deploying.aws import AwsTarget
 
 @dataclass(frozen=True)
 class LastDeployment:
-    """Where a stage of a project was deployed to.
+    """The name and the target of a stage's last deployment.
 
     Attributes:
         name: the name of the project.

@@ -65,7 +65,7 @@ MARK_TAG = {"deployed-by": "serverless-bridge"}
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What ``bridge deploy`` deploys, except for the artifact.
+    """The function and the front door that ``bridge deploy`` deploys.
 
     Attributes:
         name: the name of the project.

@@ -49,7 +49,7 @@ _CONNECT_REFUSED = json_answer(405, {"message": "Method Not Allowed"})
 
 @dataclass(slots=True)
 class AccessRecord:
-    """What happened to one request, for an access log and for the inspector.
+    """The record of one request, for an access log and for the inspector.
 
     Attributes:
         request: the client's request.

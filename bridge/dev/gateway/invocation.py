@@ -1,4 +1,4 @@
-"""What a front door and the Lambda service exchange for one invocation: an error, a stream, the invocation itself."""
+"""The objects that a front door and the Lambda service exchange: an error, a stream, and the invocation itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between two requests: what the application got, what it answered, and what the client got."""
+"""The differences between two requests: in the Scope, the application's response, and the client's answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows of a request, made of the recorder's references when the page requests it."""
+"""The page's view of a request, made of the recorder's references when the page requests it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``bridge package --explain`` prints: why the artifact has each version, and each large or unusual file."""
+"""The report of ``bridge package --explain``: why the artifact has each version, and each large or unusual file."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PackageOptions:
-    """What to package, and how.
+    """The options of one artifact.
 
     Attributes:
         app: the application, as :func:`bridge.loading.find_application` takes it; None for an artifact without one.

@@ -1,4 +1,4 @@
-"""What ``bridge package`` reports about an artifact: the size of each package, and warnings."""
+"""The report of ``bridge package`` about an artifact: the size of each package, and warnings."""
 
 from __future__ import annotations
 

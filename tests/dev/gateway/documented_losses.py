@@ -1,4 +1,4 @@
-"""What a source cannot carry: the table in docs/sources.md, and the same rules in code.
+"""The losses of each source: the table in docs/sources.md, and the same rules in code.
 
 A rule changes a request from what the client sends to what the application receives, or a response from what the
 application sends to what the client receives. The table lists the sources of each rule. Both have the same rules.

@@ -1,1 +1,1 @@
-"""What the pieces of packaging do by themselves; tests/dev/cli/test_package.py has the command."""
+"""Tests of the parts of the packager; those of the command are in tests/dev/cli/test_package.py."""

@@ -1,4 +1,4 @@
-"""What all tests of project files need."""
+"""Fixtures of the tests of project files."""
 
 from __future__ import annotations
 

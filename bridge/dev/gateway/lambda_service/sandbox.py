@@ -31,7 +31,7 @@ _SHUTDOWN_SECONDS, _INIT_ERROR_SECONDS = 2.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfig:
-    """What the processes of a function run.
+    """The configuration of a function's processes.
 
     Attributes:
         command: the command and its arguments: any client of the Runtime API.
