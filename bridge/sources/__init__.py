@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
 def recognise(event: Any) -> str | None:
     """The name of the module whose source sent *event*; None if the event is no HTTP request."""
-    if not isinstance(event, dict):
+    # Events of Lambda authorizers may have the fields of a request as well, and so may those of WebSocket APIs.
+    if not isinstance(event, dict) or "methodArn" in event or "routeArn" in event:
         return None
     request_context = event.get("requestContext")
     if isinstance(request_context, dict):
         if "elb" in request_context:
             return "alb"
-        # Events of WebSocket APIs and of Lambda authorizers may have the fields of a request as well.
-        if ("connectionId" in request_context and "eventType" in request_context) or "methodArn" in event:
+        if "connectionId" in request_context and "eventType" in request_context:
             return None
         if "http" in request_context:
-            return None if "routeArn" in event else "http_api"
+            return "http_api"
         if "targetGroupArn" in request_context or "serviceArn" in request_context:
             return "vpc_lattice"
     if "httpMethod" in event and "path" in event:
-        return None if "methodArn" in event else "rest_api"
+        return "rest_api"
     if "requestPath" in event:
         return "rest_api_non_proxy"
     if "raw_path" in event and "method" in event:

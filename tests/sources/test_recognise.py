@@ -177,9 +177,10 @@ def test_a_websocket_event_with_a_path_and_a_method_is_no_request(name: str) -> 
     assert recognise(event) is None
 
 
-def test_an_authorizer_s_event_in_the_form_of_an_http_api_is_no_request() -> None:
-    event = load_event("http_api") | {"methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/"}
-    assert recognise(event) is None
+@pytest.mark.parametrize("key", ["methodArn", "routeArn"])
+@pytest.mark.parametrize("name", ["http_api", "http_api_v1", "rest_api", "kong_without_context"])
+def test_an_authorizer_s_event_with_the_fields_of_a_request_is_no_request(name: str, key: str) -> None:
+    assert recognise(load_event(name) | {key: "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/"}) is None
 
 
 @pytest.mark.parametrize("config", [{"distributionId": "EXAMPLE"}, None])
