@@ -76,6 +76,7 @@ class WebSocketCycle(RequestCycle):
         self._inbox.put_nowait({"type": "websocket.connect"})
         self._disconnected_by: dict[str, Any] | None = None  # the message websocket.disconnect
         self._waiting: asyncio.Future[None]  # done once the application waits for a message
+        self._receivers: set[asyncio.Task[Any] | None] = set()
         self._is_prologue = scope.kind != "CONNECT"
         self._is_closed = False  # by the client, or by the application
         self._is_gone = False  # by the client, which a request to the connection has shown
@@ -110,7 +111,12 @@ class WebSocketCycle(RequestCycle):
             return self._disconnected_by
         if self._inbox.empty() and not self._waiting.done():
             self._waiting.set_result(None)
-        message = await self._inbox.get()
+        task = asyncio.current_task()
+        self._receivers.add(task)
+        try:
+            message = await self._inbox.get()
+        finally:
+            self._receivers.discard(task)
         if message["type"] == "websocket.disconnect":
             self._disconnected_by = message
             self._is_closed = True
@@ -239,7 +245,7 @@ class WebSocketCycle(RequestCycle):
         """The tasks that wait neither for a message nor for each other: those that are busy, and those that sleep."""
         busy: list[asyncio.Task[Any]] = []
         sleeping: list[asyncio.Task[Any]] = []
-        for task in {main, *self.tasks}:
+        for task in {main, *self.tasks} - self._receivers:
             frames = await_chain(task)[-3:]
             places = [(frame.f_globals.get("__name__"), frame.f_code.co_name) for frame in frames]
             if not task.done() and _WAITING.isdisjoint(places):
@@ -295,12 +301,13 @@ class WebSocketCycle(RequestCycle):
                 raise
 
     async def _close(self, code: int) -> None:
-        self._disconnect(code)
+        self._is_closed = True
         if self._scope.kind == "CONNECT":
             self._scope.outbox.append(None)
         else:
             with suppress(GoneError):
                 await asyncio.to_thread(current_client().close, self._scope.connection_id)
+        self._disconnect(code)  # afterwards: Quart then cancels the task that closes the connection
 
     def _disconnect(self, code: int) -> None:
         self._is_closed = True

@@ -57,7 +57,7 @@ class FakeApi:
         class Endpoint(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def _answer(self) -> None:
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 connection_id = unquote(self.path.rpartition("/@connections/")[2])
                 api.headers.append(dict(self.headers.items()))
@@ -66,7 +66,8 @@ class FakeApi:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            do_POST = do_DELETE = _answer
+            def do_DELETE(self) -> None:
+                self.do_POST()
 
             def log_message(self, *args: Any) -> None:
                 pass
