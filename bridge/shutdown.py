@@ -26,80 +26,74 @@ class _Shutdown:
     """The callbacks, and the signal handler that calls them."""
 
     def __init__(self) -> None:
-        self.callbacks: dict[Callable[[], None], tuple[Callable[[], bool], Callable[[], None]]] = {}
-        self.is_pending = False  # SIGTERM came while a request was being answered
+        self._callbacks: dict[Callable[[], None], tuple[Callable[[], bool], Callable[[], None]]] = {}
+        self._is_pending = False  # SIGTERM came while a request was being answered
         self._previous: Any = None  # the signal handler that was replaced
         self._process_id = 0  # a forked child inherits all this, and has nothing to shut down
 
     def add(self, callback: Callable[[], None], is_busy: Callable[[], bool], hurry: Callable[[], None]) -> None:
+        """Have *callback* called once before the process ends.
+
+        Args:
+            callback: the callback.
+            is_busy: whether a SIGTERM has to wait because requests are being answered.
+            hurry: called in the signal handler if a SIGTERM waits.
+        """
         if self._process_id != os.getpid():
             self._process_id = os.getpid()
-            self.callbacks.clear()
-            atexit.register(self.run)
+            self._callbacks.clear()
+            atexit.register(self._run)
             if threading.main_thread().is_alive():
                 # Python waits for all threads before it calls the functions of atexit, and anyio's worker threads wait
                 # for the event loop to end.
                 with suppress(RuntimeError):  # no more threads can be started
                     threading.Thread(target=self._run_after_main_thread, name="bridge shutdown").start()
-        self.callbacks[callback] = is_busy, hurry
+        self._callbacks[callback] = is_busy, hurry
         is_main_thread = threading.current_thread() is threading.main_thread()  # others cannot set signal handlers
         if self._previous is None and is_main_thread and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             self._previous = signal.signal(signal.SIGTERM, self._on_sigterm) or signal.SIG_DFL
 
-    def run(self) -> None:
+    def remove(self, callback: Callable[[], None]) -> None:
+        """Undo :meth:`add`."""
+        self._callbacks.pop(callback, None)
+
+    def request_answered(self) -> None:
+        """Shut down if SIGTERM arrived during the request, after a moment in which its response is sent."""
+        if self._is_pending and not self._is_busy():
+            self._is_pending = False
+            timer = threading.Timer(_SEND_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+            timer.daemon = True
+            timer.start()
+
+    def _run(self) -> None:
         """Call the callbacks, each once, and all of them also if some raise."""
-        while self.callbacks and self._process_id == os.getpid():
-            callback, _ = self.callbacks.popitem()
+        while self._callbacks and self._process_id == os.getpid():
+            callback, _ = self._callbacks.popitem()
             try:
                 callback()
             except BaseException:
-                self.run()
+                self._run()
                 raise
 
     def _run_after_main_thread(self) -> None:
         threading.main_thread().join()
-        self.run()
+        self._run()
 
-    def is_busy(self) -> bool:
-        return self._process_id == os.getpid() and any(is_busy() for is_busy, _ in [*self.callbacks.values()])
+    def _is_busy(self) -> bool:
+        return self._process_id == os.getpid() and any(is_busy() for is_busy, _ in [*self._callbacks.values()])
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
-        self.is_pending = self.is_busy()
-        if self.is_pending:
-            for _, hurry in [*self.callbacks.values()]:
+        self._is_pending = self._is_busy()
+        if self._is_pending:
+            for _, hurry in [*self._callbacks.values()]:
                 hurry()
-        else:
-            try:
-                self.run()
-            finally:
-                signal.signal(signal.SIGTERM, self._previous)
-                self._previous = None
-                os.kill(os.getpid(), signal.SIGTERM)
+            return
+        try:
+            self._run()
+        finally:
+            signal.signal(signal.SIGTERM, self._previous)
+            self._previous = None
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
-_shutdown = _Shutdown()
-
-
-def at_shutdown(callback: Callable[[], None], is_busy: Callable[[], bool], hurry: Callable[[], None]) -> None:
-    """Have *callback* called before the process ends.
-
-    Args:
-        callback: the callback, which is called once.
-        is_busy: whether a SIGTERM has to wait because requests are being answered.
-        hurry: called in a signal handler if a SIGTERM waits.
-    """
-    _shutdown.add(callback, is_busy, hurry)
-
-
-def cancel(callback: Callable[[], None]) -> None:
-    """Undo :func:`at_shutdown`."""
-    _shutdown.callbacks.pop(callback, None)
-
-
-def request_answered() -> None:
-    """Shut down now if SIGTERM arrived during the request, after a moment in which its response is sent."""
-    if _shutdown.is_pending and not _shutdown.is_busy():
-        _shutdown.is_pending = False
-        timer = threading.Timer(_SEND_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.daemon = True
-        timer.start()
+shutdown = _Shutdown()

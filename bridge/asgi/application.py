@@ -7,13 +7,13 @@ import threading
 
 from bridge.asgi.background import BackgroundTasks, request_tasks
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
-from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, await_chain, is_loop_running, new_loop_runner
+from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, await_chain, is_loop_running
 from bridge.asgi.request_cycle import RequestCycle, connection_scope
 from bridge.deadline import watcher
 from bridge.errors import InterfaceError, RunningLoopError
 from bridge.logs import logger
 from bridge.request import current
-from bridge.shutdown import at_shutdown, cancel, request_answered
+from bridge.shutdown import shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class AsgiApplication:
             try:
                 self.run(self._start_once())
             finally:
-                request_answered()
+                shutdown.request_answered()
 
     async def startup_here(self) -> None:
         """Start the application on the running loop; a second call does nothing.
@@ -137,7 +137,7 @@ class AsgiApplication:
             response = cycle.result_at_deadline()
         finally:
             cycle.task = None  # it refers to its exception, whose traceback refers to the cycle
-            request_answered()
+            shutdown.request_answered()
         return response
 
     async def serve(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
@@ -160,8 +160,8 @@ class AsgiApplication:
                 self._lifespan, self._is_started = None, False
                 runner = None
             if runner is None:
-                runner = self._runner = new_loop_runner(self.find_loop() if self.find_loop is not None else None)
-                at_shutdown(self.close, self._is_busy, self.background.stop)
+                runner = self._runner = LoopRunner(self.find_loop() if self.find_loop is not None else None)
+                shutdown.add(self.close, self._is_busy, self.background.stop)
         return runner.run(coroutine)
 
     async def close_here(self) -> None:
@@ -185,7 +185,7 @@ class AsgiApplication:
             raise RunningLoopError(
                 "A handler cannot be closed inside a running event loop. Use: await asyncio.to_thread(handler.close)"
             )
-        cancel(self.close)
+        shutdown.remove(self.close)
         if runner is not None and not runner.is_closed:
             try:
                 runner.run(self.close_here(), LOCK_SECONDS)

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from contextvars import Context
 
-from bridge.asgi.background import create_task, request_tasks
+from bridge.asgi.background import create_task
 from bridge.errors import BridgeError
 
 TYPE_CHECKING = False
@@ -28,16 +28,17 @@ class LoopRunner:
     everything that the application keeps live on one loop.
 
     Args:
-        loop: an event loop of somebody else, which is not closed; None for a new one.
+        loop: an event loop that another party closes; None for a new one, made by the current event loop policy.
 
     Attributes:
-        loop: the event loop; a new one is made by the current event loop policy.
-        is_adopted: whether the loop belongs to somebody else.
+        loop: the event loop.
+        is_adopted: whether the loop was passed.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.is_adopted = loop is not None
-        self.loop = loop or asyncio.new_event_loop()
+        empty = Context()  # what the loop and the root task keep must not keep the first request alive
+        self.loop = loop or empty.run(asyncio.new_event_loop)
         if self.loop.get_task_factory() is None:
             self.loop.set_task_factory(create_task)
         self._is_closed = False
@@ -46,7 +47,7 @@ class LoopRunner:
         self._abandoned: asyncio.Task[Any] | None = None
         # The loop always runs until this task, which never ends, and is stopped when a request is answered. anyio
         # keeps its worker threads as long as the task lives that the loop was started with.
-        self._root = self.loop.create_task(self._wait_forever(), name="bridge")
+        self._root = empty.run(self.loop.create_task, self._wait_forever(), name="bridge")
 
     @property
     def is_closed(self) -> bool:
@@ -80,10 +81,8 @@ class LoopRunner:
             if self.is_closed:
                 coroutine.close()
                 raise BridgeError("This handler was closed. Make a new one.")
-            # The caller may be a thread that a request of another application has called.
-            token = request_tasks.set(None)
-            task = self._task = self.loop.create_task(self._run_and_stop(coroutine))
-            request_tasks.reset(token)
+            # Not made by the task factory: the caller may be a thread that a request of another application has called.
+            task = self._task = asyncio.Task(self._run_and_stop(coroutine), loop=self.loop)
             try:
                 while not task.done() and self._abandoned is not task:
                     self._run_until_stopped()
@@ -113,11 +112,7 @@ class LoopRunner:
             return
         try:
             if not self.is_adopted:
-                left = asyncio.all_tasks(self.loop) - {self._root}
-                for task in left:
-                    task.cancel()
-                self.run(_wait(left), LOCK_SECONDS)
-                self.run(_wait({self.loop.create_task(self.loop.shutdown_asyncgens())}), LOCK_SECONDS)
+                self.run(self._cancel_all(), LOCK_SECONDS)
         finally:
             self._is_closed = True
             if self._lock.acquire(timeout=CLOSE_SECONDS):
@@ -144,10 +139,13 @@ class LoopRunner:
     async def _wait_forever(self) -> None:
         await self.loop.create_future()
 
-
-def new_loop_runner(loop: asyncio.AbstractEventLoop | None = None) -> LoopRunner:
-    """A LoopRunner made in an empty context: its root task lives on and must not keep the first request alive."""
-    return Context().run(LoopRunner, loop)
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {self._root, asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        await asyncio.wait([asyncio.create_task(self.loop.shutdown_asyncgens())], timeout=CLOSE_SECONDS)
 
 
 def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:
@@ -155,18 +153,11 @@ def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:
     frames = []
     awaited: Any = task.get_coro()
     while awaited is not None:
-        frame = next((frame for name in ("cr", "gi", "ag") if (frame := getattr(awaited, f"{name}_frame", None))), None)
-        if frame is not None:
-            frames.append(frame)
-        awaited = next(
-            (
-                inner
-                for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                if (inner := getattr(awaited, name, None)) is not None
-            ),
-            None,
-        )
-    return frames
+        # A coroutine, a generator or an asynchronous generator; a future, at the end, has none of these.
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(awaited, f"{kind}_frame")), "")
+        frames.append(getattr(awaited, f"{kind}_frame", None))
+        awaited = getattr(awaited, "gi_yieldfrom" if kind == "gi" else f"{kind}_await", None)
+    return [frame for frame in frames if frame is not None]
 
 
 def is_loop_running() -> bool:
@@ -182,8 +173,3 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
     """Mark the exception of a task as retrieved; asyncio would log it."""
     if not task.cancelled():
         task.exception()
-
-
-async def _wait(tasks: set[asyncio.Task[Any]]) -> None:
-    if tasks:
-        await asyncio.wait(tasks, timeout=CLOSE_SECONDS)

@@ -97,9 +97,9 @@ class Runtime:
 
     def _own_loop_runner(self) -> LoopRunner:
         if self._loop_runner is None:
-            from bridge.asgi.loop import new_loop_runner
+            from bridge.asgi.loop import LoopRunner
 
-            self._loop_runner = new_loop_runner()
+            self._loop_runner = LoopRunner()
         return self._loop_runner
 
     async def _answer(self, invocation: Invocation, api: RuntimeApi) -> None:
