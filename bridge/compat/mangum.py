@@ -91,17 +91,17 @@ class Mangum(Handler):
         if excluded:
             options["exclude_headers"] = excluded
         settings = Settings(options)
-        text_parts = [*(text_mime_types or ())] or [*_TEXT_MIME_TYPES]
-        is_text = settings.is_text
-        settings.is_text = lambda content_type: (
-            any(part in content_type for part in text_parts) or (is_text is not None and is_text(content_type))
-        )
         # Programs change the lists after the handler was made.
         self.config: dict[str, Any] = {
             "api_gateway_base_path": api_gateway_base_path or "/",
-            "text_mime_types": text_parts,
+            "text_mime_types": [*(text_mime_types or ())] or [*_TEXT_MIME_TYPES],
             "exclude_headers": [name.lower() for name in excluded] or [*settings.exclude_headers],
         }
+        config, is_text = self.config, settings.is_text
+        settings.is_text = lambda content_type: (
+            any(part in content_type for part in config["text_mime_types"])
+            or (is_text is not None and is_text(content_type))
+        )
         key = (identity_of(app), settings.lifespan, bool(self.custom_handlers))
         asgi = _released.pop(key, None)
         if asgi is None:

@@ -341,7 +341,7 @@ def test_mangums_own_handlers_work_as_custom_handlers() -> None:
     assert app.scopes[0]["path"] == "/page"
 
 
-def test_the_lists_of_the_configuration_may_change_after_the_handler_was_made() -> None:
+def test_the_lists_of_the_configuration_may_change_and_be_replaced_after_the_handler_was_made() -> None:
     application = Application(content_type="application/x-tea", body=b"tea")
     handler = Mangum(application, lifespan="off")
     event = compose(Request(), "http-api")
@@ -354,6 +354,11 @@ def test_the_lists_of_the_configuration_may_change_after_the_handler_was_made() 
     payload = handler(event, None)
     assert payload["body"] == "tea"
     assert "x-secret" not in payload["headers"]
+
+    handler.config.update(text_mime_types=[], exclude_headers=[])
+    payload = handler(event, None)
+    assert payload["isBase64Encoded"]
+    assert "x-secret" in payload["headers"]
     handler.close()
 
 
