@@ -69,6 +69,7 @@ def main() -> None:
         ):
             send_requests(server)
             browser.set_size(*_SIZE)
+            browser.open(server.inspector_link)
             browser.open(f"{server.inspector}/#7")
             deadline = time.monotonic() + 10
             while not browser.run("return Boolean(document.getElementById('panel-answer'))"):

@@ -1,14 +1,15 @@
 """The inspector's ASGI application: its page, its data as JSON, and its news as server-sent events.
 
-The page shows what clients have sent to another server, so a web page that a browser opens must not be able to read it:
-requests for another host (DNS rebinding) and from other origins are refused, and nothing in the page is HTML that came
-with a request.
+The page shows what clients have sent to another server. Other users of the machine do not have its access token. Web
+pages that a browser opens cannot read it: requests for another host (DNS rebinding) and from other origins are refused,
+and nothing in the page is HTML that came with a request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,9 @@ _HEADERS = [
         b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 ]
-# The page sends this header with each POST. A page of another origin cannot send it without a preflight.
-_POST_HEADER = b"x-bridge-inspector"
+# The page sends the access token in this header, which a page of another origin cannot send without a preflight. A
+# cookie would be sent to the front door as well: browsers do not tell the ports of a host apart.
+_TOKEN_HEADER = b"x-bridge-inspector"
 _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _LARGEST_BODY = 10_000
 # News are sent together, at most this often; without any a comment keeps the connection open.
@@ -53,7 +55,7 @@ _NEWS_SECONDS, _IDLE_SECONDS = 0.1, 15.0
 
 @dataclass(frozen=True)
 class Served:
-    """What the inspector shows.
+    """The gateway and the functions that the inspector shows.
 
     Attributes:
         description: the application and its front door, as in the greeting.
@@ -85,9 +87,11 @@ class InspectorApplication:
     Args:
         recorder: the recorder of the gateway.
         served: what is served.
+        token: the access token, which requests must have.
     """
 
-    def __init__(self, recorder: Recorder, served: Served) -> None:
+    def __init__(self, recorder: Recorder, served: Served, token: str) -> None:
+        self._token = token.encode()
         self._recorder = recorder
         self._served = served
         self._views = None if served.gateway is None else Views(served.gateway, served.handlers)
@@ -99,6 +103,8 @@ class InspectorApplication:
             return
         try:
             _check_origin(scope)
+            if scope["path"] not in _FILES:
+                _check_token(scope, self._token)
             if scope["path"] == "/events" and scope["method"] == "GET":
                 await self._send_events(receive, send)
                 return
@@ -232,8 +238,19 @@ def _check_origin(scope: Any) -> None:
         raise _ResponseError(403, "The inspector answers its own page only.")
     if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
         raise _ResponseError(403, "The inspector answers its own page only.")
-    if scope["method"] not in ("GET", "HEAD") and _POST_HEADER not in headers:
-        raise _ResponseError(403, f"A {scope['method']} request needs the header {_POST_HEADER.decode()}.")
+
+
+def _check_token(scope: Any, token: bytes) -> None:
+    """Refuse a request without the access token, which an ``EventSource`` sends in the query.
+
+    Raises:
+        _ResponseError: the token is missing, or is another one.
+    """
+    given: bytes = dict(scope["headers"]).get(_TOKEN_HEADER, b"")
+    if scope["path"] == "/events":
+        given = scope["query_string"].removeprefix(b"token=")
+    if not secrets.compare_digest(given, token):
+        raise _ResponseError(403, "Open the address that bridge serve prints: it has the access token.")
 
 
 async def _wait_for_disconnect(receive: Any) -> None:

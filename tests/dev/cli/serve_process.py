@@ -22,12 +22,14 @@ BRIDGE = str(Path(sys.executable).with_name("bridge"))
 WSGI = f"{Path(__file__).with_name('applications.py')}:wsgi_app"
 ASGI = f"{Path(__file__).with_name('applications.py')}:asgi_app"
 _TIMEOUT_SECONDS = 30.0
+# What the bridge remembers about the user, such as the access token of the inspector.
+_STATE = Path(__file__).parents[3] / ".cache" / "state"
 
 
 def environment(**more: str) -> dict[str, str]:
     """Return the tests' environment without the variables that configure the bridge."""
     names = [name for name in os.environ if not name.startswith(("BRIDGE_", "IS_OFFLINE"))]
-    return {name: os.environ[name] for name in names} | more
+    return {name: os.environ[name] for name in names} | {"XDG_STATE_HOME": str(_STATE)} | more
 
 
 def run(folder: Path, *arguments: str, stdin: str | bytes = b"", **env: str) -> tuple[int, str, str]:
@@ -108,8 +110,18 @@ class ServeProcess:
 
     @property
     def inspector(self) -> str:
-        """The address of the inspector."""
+        """The address of the inspector without the access token."""
+        return self.inspector_link.partition("/#")[0]
+
+    @property
+    def inspector_link(self) -> str:
+        """The address of the inspector as it is printed."""
         return self.wait_for_stderr(r"^Inspector at (\S+)")[1]
+
+    def inspect(self, path: str, method: str = "GET") -> httpx.Response:
+        """Send a request to the inspector."""
+        headers = {"x-bridge-inspector": self.inspector_link.partition("#token=")[2]}
+        return httpx.request(method, f"{self.inspector}{path}", headers=headers, trust_env=False)
 
     @property
     def stderr(self) -> str:

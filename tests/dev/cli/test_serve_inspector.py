@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 def recorded(server: ServeProcess) -> list[dict[str, Any]]:
     """Return the requests that the inspector shows."""
-    requests: list[dict[str, Any]] = httpx.get(f"{server.inspector}/api/requests", trust_env=False).json()
+    requests: list[dict[str, Any]] = server.inspect("/api/requests").json()
     return requests
+
+
+def events_url(server: ServeProcess) -> str:
+    return f"{server.inspector}/events?token={server.inspector_link.partition('#token=')[2]}"
 
 
 def test_the_inspector_shows_requests_of_the_front_door_only(serve: Serve) -> None:
@@ -99,12 +103,12 @@ def test_the_inspector_outlives_a_restart_at_the_same_address_with_its_requests(
     server.wait_for_stderr(r"^Serving .* at ", times=2)
     assert server.inspector == address
     assert [each["target"] for each in recorded(server)] == ["/before"]
-    answer = httpx.post(f"{address}/api/requests/1/replay", headers={"x-bridge-inspector": "1"}, json={})
+    answer = server.inspect("/api/requests/1/replay", "POST")
     deadline = time.monotonic() + 10
     while len(requests := recorded(server)) < 2 or not requests[1]["isOver"]:
         assert time.monotonic() < deadline
     assert answer.json() == {"number": 2}
-    view = httpx.get(f"{address}/api/requests/2").json()
+    view = server.inspect("/api/requests/2").json()
     assert view["panels"]["answer"]["body"]["text"] == "two"
 
 
@@ -122,7 +126,7 @@ def test_the_inspector_is_there_while_the_application_is_broken(serve: Serve, tm
 
 def test_a_page_that_is_open_does_not_delay_the_shutdown(serve: Serve) -> None:
     server = serve(ASGI, "--no-reload")
-    with httpx.stream("GET", f"{server.inspector}/events", timeout=20) as response:
+    with httpx.stream("GET", events_url(server), timeout=20) as response:
         next(response.iter_lines())
         start = time.monotonic()
         server.press_ctrl_c()
@@ -140,10 +144,10 @@ def test_processes_and_cold_starts_are_shown(serve: Serve) -> None:
     assert cold["process"]["is_cold_start"]
     assert cold["process"]["waited"] > 0
     assert not warm["process"]["is_cold_start"]
-    view = httpx.get(f"{server.inspector}/api/requests/1").json()
+    view = server.inspect("/api/requests/1").json()
     assert dict(view["panels"]["scope"]["fields"])["path"] == "/"
     assert "separate process" in view["missing"]["response"]
-    with httpx.stream("GET", f"{server.inspector}/events", timeout=20) as response:
+    with httpx.stream("GET", events_url(server), timeout=20) as response:
         lines = response.iter_lines()
         next(lines)
         processes = json.loads(next(lines).removeprefix("data: "))["processes"]
@@ -159,7 +163,7 @@ def test_a_stream_has_a_timeline_of_its_chunks(serve: Serve) -> None:
     server.client.get("/events?count=3&seconds=0.1")
     (summary,) = recorded(server)
     assert (summary["encoding"], summary["isOver"]) == ("stream", True)
-    chunks = httpx.get(f"{server.inspector}/api/requests/1").json()["chunks"]
+    chunks = server.inspect("/api/requests/1").json()["chunks"]
     assert sum(chunk["size"] for chunk in chunks) == summary["size"]
     assert chunks[-1]["seconds"] - chunks[0]["seconds"] > 0.1
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PORT = 15000
 HOST = f"localhost:{PORT}"
+TOKEN = "the access token"
 
 
 class Inspected:
@@ -40,7 +41,7 @@ class Inspected:
         served = Served(
             "app:app", "http://localhost:5000", self.gateway, {"bridge": self.handler}, {"bridge": "app:app"}
         )
-        self.app = InspectorApplication(self.recorder, served)
+        self.app = InspectorApplication(self.recorder, served, TOKEN)
 
     def send(self, path: str = "/", method: str = "GET", **fields: Any) -> Entry:
         """Send a request through the gateway and return its entry."""
@@ -74,8 +75,8 @@ async def request(
     body: bytes = b"",
     headers: Iterable[tuple[str, str]] = (),
 ) -> tuple[int, bytes]:
-    """Send a request to the inspector and return status and body; ``host`` is its own unless *headers* have another."""
-    pairs = {"host": HOST} | {name.replace("_", "-"): value for name, value in headers}
+    """Send a request to the inspector and return status and body; host and token may be in *headers*."""
+    pairs = {"host": HOST, "x-bridge-inspector": TOKEN} | {name.replace("_", "-"): value for name, value in headers}
     path, _, query = path.partition("?")
     scope = {
         "type": "http",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bridge.dev.inspector import InspectorApplication, Recorder, Served
-from tests.dev.inspector.inspected import HOST, PORT, Inspected, request
+from bridge.dev.inspector.access_token import user_token
+from tests.dev.inspector.inspected import HOST, PORT, TOKEN, Inspected, request
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -51,11 +55,50 @@ def test_requests_from_other_pages_are_refused(inspected: Inspected, headers: di
     assert inspected.get("/api/requests", **headers)[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/api/clear", "/api/requests/1/replay"])
-def test_a_post_without_the_page_s_own_header_is_refused(inspected: Inspected, path: str) -> None:
-    status, _ = asyncio.run(request(inspected.app, "POST", path, body=b"{}"))
-    assert status == 403
+@pytest.mark.parametrize("token", ["", "another token"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/requests"),
+        ("GET", "/api/requests/1"),
+        ("GET", "/api/requests/1/copy/curl"),
+        ("GET", "/events"),
+        ("GET", "/events?token="),
+        ("GET", "/events?token=another"),
+        ("POST", "/api/clear"),
+        ("POST", "/api/requests/1/replay"),
+    ],
+)
+def test_a_request_without_the_access_token_is_refused(
+    inspected: Inspected, method: str, path: str, token: str
+) -> None:
+    headers = [("x-bridge-inspector", token)]
+    status, body = asyncio.run(request(inspected.app, method, path, body=b"{}", headers=headers))
+    assert (status, body) == (403, b"Open the address that bridge serve prints: it has the access token.\n")
     assert list(inspected.recorder.entries) == [1]
+
+
+def test_the_page_itself_needs_no_access_token(inspected: Inspected) -> None:
+    assert asyncio.run(request(inspected.app, "GET", "/", headers=[("x-bridge-inspector", "")]))[0] == 200
+
+
+def test_the_token_of_a_user_is_the_same_each_time_and_readable_for_that_user_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    token = user_token()
+    assert user_token() == token
+    assert len(token) >= 22
+    file = tmp_path / "serverless-bridge" / "inspector-token"
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (token, 0o600)
+
+
+def test_without_a_folder_to_write_to_each_token_is_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert user_token() != user_token()
 
 
 @pytest.mark.parametrize(
@@ -101,8 +144,7 @@ def test_the_names_of_cookies_stay_visible(inspected: Inspected) -> None:
 
 
 def test_a_list_of_requests_is_cleared_on_request(inspected: Inspected) -> None:
-    headers = [("x-bridge-inspector", "1")]
-    assert asyncio.run(request(inspected.app, "POST", "/api/clear", headers=headers)) == (200, b"{}")
+    assert asyncio.run(request(inspected.app, "POST", "/api/clear")) == (200, b"{}")
     assert inspected.get("/api/requests") == (200, [])
 
 
@@ -115,7 +157,13 @@ def test_news_are_sent_as_they_come(inspected: Inspected) -> None:
             await disconnect.wait()
             return {"type": "http.disconnect"}
 
-        scope = {"type": "http", "method": "GET", "path": "/events", "headers": [(b"host", HOST.encode())]}
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/events",
+            "query_string": f"token={TOKEN}".encode(),
+            "headers": [(b"host", HOST.encode())],
+        }
         task = asyncio.create_task(inspected.app({**scope, "server": ("127.0.0.1", PORT)}, receive, messages.put))
         start = await messages.get()
         assert dict(start["headers"])[b"content-type"].startswith(b"text/event-stream")
@@ -134,6 +182,6 @@ def test_news_are_sent_as_they_come(inspected: Inspected) -> None:
 
 
 def test_an_application_that_cannot_be_served_has_an_inspector_without_requests() -> None:
-    app = InspectorApplication(Recorder(), Served("It cannot be served.", "http://localhost:5000"))
+    app = InspectorApplication(Recorder(), Served("It cannot be served.", "http://localhost:5000"), TOKEN)
     assert asyncio.run(request(app, "GET", "/api/requests")) == (200, b"[]")
     assert asyncio.run(request(app, "GET", "/"))[0] == 200

@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 @pytest.fixture
 def page(browser: Chromium, server: ServeProcess) -> Page:
     """The page, with one request in the list."""
-    httpx.post(f"{server.inspector}/api/clear", headers={"x-bridge-inspector": "1"})
+    server.inspect("/api/clear", "POST")
     server.client.post("/orders?page=1", content=b"tea", headers=SECRETS)
     page = Page(browser, server)
     page.open()
@@ -69,7 +69,9 @@ class Page:
     def open(self, fragment: str = "") -> None:
         """Open the page anew."""
         self.browser.open("about:blank")
-        self.browser.open(f"{self.server.inspector}/{fragment}")
+        self.browser.open(self.server.inspector_link)
+        if fragment:
+            self.browser.open(f"{self.server.inspector}/{fragment}")
         self.wait("document.getElementById('connection').textContent === 'Live'")
 
     def wait(self, condition: str) -> None:
@@ -213,7 +215,7 @@ def test_the_list_is_cleared(page: Page) -> None:
     page.browser.click("#clear")
     page.wait("document.querySelectorAll('#list li').length === 0")
     assert "No requests yet" in page.text("#empty")
-    assert httpx.get(f"{page.server.inspector}/api/requests").json() == []
+    assert page.server.inspect("/api/requests").json() == []
 
 
 def test_the_keyboard_reaches_everything(page: Page) -> None:
@@ -313,7 +315,7 @@ def test_axe_finds_no_accessibility_violation(page: Page, scheme: str, width: in
     page.browser.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     try:
         for fragment in ("", "#1"):
-            number = httpx.get(f"{page.server.inspector}/api/requests").json()[0]["number"]
+            number = page.server.inspect("/api/requests").json()[0]["number"]
             page.open(f"#{number}" if fragment else "")
             if fragment:
                 page.wait("document.getElementById('panel-answer')")
@@ -374,6 +376,18 @@ def test_the_page_reconnects_after_a_restart(browser: Chromium, tmp_path: Path) 
         page.browser.click("#replay")
         page.wait("document.querySelector('.facts a')")
         page.wait("document.getElementById('panel-answer').innerText.includes('two')")
+
+
+def test_without_the_access_token_the_page_says_how_to_get_it(browser: Chromium, tmp_path: Path) -> None:
+    with ServeProcess(tmp_path, SHOP, "--no-reload", XDG_STATE_HOME=str(tmp_path)) as server:
+        page = Page(browser, server)
+        server.client.get("/first")
+        browser.open(f"{server.inspector}/")
+        page.wait_for_text("No access: open the address that bridge serve prints")
+        assert page.rows() == []
+        browser.open(server.inspector_link)
+        page.wait("document.querySelectorAll('#list li').length === 1")
+        assert browser.run("return location.href") == f"{server.inspector}/"
 
 
 def test_a_stream_grows_while_it_is_sent(browser: Chromium, tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ def replay(inspected: Inspected, content: Any = None) -> tuple[int, Any]:
 
     async def run() -> tuple[int, bytes]:
         body = json.dumps(content or {}).encode()
-        headers = [("x-bridge-inspector", "1")]
-        status, answer = await request(inspected.app, "POST", "/api/requests/1/replay", body=body, headers=headers)
+        status, answer = await request(inspected.app, "POST", "/api/requests/1/replay", body=body)
         if status == 200:
             async with asyncio.timeout(5):
                 while not inspected.recorder.entries[json.loads(answer)["number"]].is_over:

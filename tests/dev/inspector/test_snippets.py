@@ -9,7 +9,6 @@ import sys
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from bridge.dev.gateway.gateway import AccessRecord
@@ -58,8 +57,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 def test_the_curl_command_sends_the_same_request(server: ServeProcess, fields: dict[str, Any]) -> None:
     command = as_curl(AccessRecord(Request(**fields)), server.url, with_secrets=True)
     subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=20, env=environment())
-    number = httpx.get(f"{server.inspector}/api/requests").json()[-1]["number"]
-    event = json.loads(httpx.get(f"{server.inspector}/api/requests/{number}/copy/event?secrets=1").text)
+    number = server.inspect("/api/requests").json()[-1]["number"]
+    event = json.loads(server.inspect(f"/api/requests/{number}/copy/event?secrets=1").text)
     expected = Request(**fields)
     assert (event["rawPath"], event["rawQueryString"]) == (expected.path, expected.query)
     assert event["requestContext"]["http"]["method"] == expected.method

@@ -71,8 +71,10 @@ def run(options: argparse.Namespace) -> int:
         options.inspector_listener = None
         if options.inspector and not options.plain:
             from bridge.dev.cli.server.inspector_server import listen_for_inspector
+            from bridge.dev.inspector.access_token import user_token
 
             options.inspector_listener = cleanup.enter_context(listen_for_inspector(options.port)).fileno()
+            options.inspector_token = user_token()
             options.inspector_file = cleanup.enter_context(tempfile.TemporaryFile()).fileno()
         options.port = listener.getsockname()[1]
         if options.debugger and not _is_local(options.host):

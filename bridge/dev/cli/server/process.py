@@ -63,7 +63,7 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
             application.apps,
         )  # fmt: skip
         inspector = _inspector(options, recorder, served)
-        greeting += f"\nInspector at {inspector.url}  (for this machine only)"
+        greeting += f"\nInspector at {inspector.url}/#token={options.inspector_token}  (for you on this machine only)"
     server = DevelopmentServer(
         application.app, greeting, options, websockets=application.websockets, inspector=inspector
     )
@@ -145,7 +145,7 @@ def _recorder(options: argparse.Namespace) -> Recorder | None:
 def _inspector(options: argparse.Namespace, recorder: Recorder, served: Served) -> InspectorServer:
     listener = socket.socket(fileno=os.dup(options.inspector_listener))  # asyncio closes it with the server
     save = partial(handover.save, recorder, options.inspector_file)
-    return InspectorServer(InspectorApplication(recorder, served), listener, save)
+    return InspectorServer(InspectorApplication(recorder, served, options.inspector_token), listener, save)
 
 
 def _url(options: argparse.Namespace, *, with_prefix: bool = True) -> str:

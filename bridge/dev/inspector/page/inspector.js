@@ -15,6 +15,7 @@ const PANELS = [
 
 const requests = new Map(); // the summary of each request, by number
 const rows = new Map(); // its row in the list
+const token = accessToken();
 let hello = { sources: [], url: "", isWorking: true };
 let processes = [];
 let shown = null; // the view of the selected request
@@ -74,14 +75,25 @@ function say(text) {
   say.timer = setTimeout(() => { byId("message").textContent = ""; }, 6000);
 }
 
-async function load(path, options) {
-  const response = await fetch(path, options);
+/** Returns the access token of the address that bridge serve prints, or that of the last visit. */
+function accessToken() {
+  const given = /^#token=(.+)$/.exec(location.hash);
+  if (given) {
+    localStorage.setItem("token", given[1]);
+    history.replaceState(null, "", location.pathname);
+  }
+  return localStorage.getItem("token") || "";
+}
+
+async function load(path, options = {}) {
+  const headers = { ...options.headers, "X-Bridge-Inspector": token };
+  const response = await fetch(path, { ...options, headers });
   if (!response.ok) throw new Error((await response.text()).trim());
   return response;
 }
 
 function post(path, content) {
-  const headers = { "X-Bridge-Inspector": "1", "Content-Type": "application/json" };
+  const headers = { "Content-Type": "application/json" };
   return load(path, { method: "POST", headers, body: JSON.stringify(content) });
 }
 
@@ -580,7 +592,10 @@ document.addEventListener("keydown", (event) => {
     else if (next < 0) byId("search").focus();
   }
 });
-window.addEventListener("hashchange", navigate);
+window.addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#token=")) location.reload();
+  else navigate();
+});
 byId("search").addEventListener("input", updateList);
 byId("filter").addEventListener("change", updateList);
 document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
@@ -604,7 +619,7 @@ function setProcesses(events) {
   if (location.hash === "#processes") renderProcesses();
 }
 
-const events = new EventSource("events");
+const events = new EventSource(`events?token=${token}`);
 events.addEventListener("hello", (event) => {
   hello = JSON.parse(event.data);
   byId("connection").textContent = "Live";
@@ -628,6 +643,7 @@ events.addEventListener("news", (event) => {
   if (news.requests.some((summary) => summary.number === number)) showRequest(number);
 });
 events.addEventListener("error", () => {
-  byId("connection").textContent = "Reconnecting";
+  const isRefused = events.readyState === EventSource.CLOSED;
+  byId("connection").textContent = isRefused ? "No access: open the address that bridge serve prints" : "Reconnecting";
   byId("connection").dataset.state = "lost";
 });
