@@ -72,13 +72,31 @@ def _make_runtime(arguments: list[str], address: str) -> Runtime:
     mode = os.environ.get("BRIDGE_RESPONSE_MODE") or "buffer"
     if mode not in ("buffer", "stream"):
         raise SettingError(f"The environment variable BRIDGE_RESPONSE_MODE is {mode!r}; allowed is stream or buffer.")
-    name = arguments[0] if arguments else os.environ.get("BRIDGE_APP") or os.environ.get("_HANDLER", "")
-    handler = _find_handler("" if _is_entry_point(name) else name)
+    handler = _find_handler(arguments[0] if arguments else _name_in_environment())
     if concurrency == "1":
         return Runtime(handler, address, stream=mode == "stream")
     from bridge.runtime.concurrent import ConcurrentRuntime
 
     return ConcurrentRuntime(handler, address, stream=mode == "stream", concurrency=int(concurrency))
+
+
+def _name_in_environment() -> str:
+    """Return the name of the application or handler; ``""`` where a file names it."""
+    app, handler = os.environ.get("BRIDGE_APP", ""), os.environ.get("_HANDLER", "")
+    if _is_entry_point(handler):
+        return app
+    if not app or handler in ("", app):
+        return handler or app
+    for variable, value in os.environ.items():
+        if value in _ENTRY_POINTS and variable != "_HANDLER":  # the handler wraps what this variable names
+            return handler
+    logger.warning(
+        "BRIDGE_APP is %s, so the handler %s is not called. If it is the wrapper of a telemetry library, let it wrap "
+        "bridge.entrypoint.handler.",
+        app,
+        handler,
+    )
+    return app
 
 
 def _find_handler(name: str) -> Any:
@@ -87,8 +105,8 @@ def _find_handler(name: str) -> Any:
         from bridge.settings import warn_of_unknown_variables
 
         warn_of_unknown_variables()
-    target, options = find_deployed(name)
-    if is_lambda_handler(target):
+    target, options = find_deployed("" if _is_entry_point(name) else name)
+    if hasattr(target, "source_of") or is_lambda_handler(target):  # an application's handler, perhaps wrapped
         return target
     from bridge.handlers import make_handler
     from bridge.settings import Settings

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from bridge.asgi.background import create_task
+from bridge.asgi.background import create_task, request_tasks
 from bridge.handlers import Handler, make_threaded_handler
+from bridge.request import current
 from bridge.response_callbacks import defer
 from bridge.runtime.asgi_cycle import RuntimeCycle
 from bridge.runtime.client import RuntimeApi
+from bridge.runtime.handler_calls import await_in_task, call_in_thread, handler_threads, is_async
 from bridge.runtime.runtime import Runtime
-from bridge.runtime.threads import call_in_thread, handler_threads, is_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ _SPARE_THREADS = 32
 class ConcurrentRuntime(Runtime):
     """Answers several invocations at once: ASGI applications and async handlers on one loop, the others in threads."""
 
-    def __init__(
-        self, handler: Callable[[Any, Any], Any], address: str, *, stream: bool = False, concurrency: int
-    ) -> None:
-        if stream and isinstance(handler, Handler) and handler.asgi is None:
+    def __init__(self, handler: Any, address: str, *, stream: bool = False, concurrency: int) -> None:
+        if stream and issubclass(type(handler), Handler) and handler.asgi is None:
             threads = ThreadPoolExecutor(concurrency + _SPARE_THREADS, "bridge function")
             handler = make_threaded_handler(handler.app, handler.settings, threads)
         super().__init__(handler, address, stream=stream)
@@ -43,14 +42,17 @@ class ConcurrentRuntime(Runtime):
         self._apis = [RuntimeApi(address) for _ in range(concurrency)]
         self._threads = handler_threads(concurrency)
         self._is_async = is_async(handler)
+        self._on_loop = self._asgi if self._application is not None else None
 
     def start(self) -> None:
-        """Start the application on the loop."""
+        """Start the application: on the loop, unless its handler is wrapped and runs its own."""
         defer()
-        if self._asgi is not None:
+        if self._on_loop is not None:
             self._runner.get_loop().set_task_factory(create_task)  # records the tasks that requests leave behind
-            self._asgi.host_cancels = False
-            self._runner.run(self._asgi.startup_here())
+            self._on_loop.host_cancels = False
+            self._runner.run(self._on_loop.startup_here())
+        elif self._inner is not None:
+            self._inner.startup()
 
     def run(self) -> int:
         """Answer invocations until :meth:`stop` is called, and return the exit status."""
@@ -58,16 +60,18 @@ class ConcurrentRuntime(Runtime):
             self._runner.run(self._poll_all())
         finally:
             self._is_ending = True
-            if self._asgi is not None:
-                self._asgi.host_cancels = True
+            if self._on_loop is not None:
+                self._on_loop.host_cancels = True
         return self._status
 
     def close(self) -> None:
         """Shut the application down. Threads that still run are not waited for."""
         defer(is_deferred=False)
         with self._runner:  # closes it at the end
-            if self._asgi is not None:
-                self._runner.run(self._asgi.close_here())
+            if self._on_loop is not None:
+                self._runner.run(self._on_loop.close_here())
+            elif self._inner is not None:
+                self._inner.close()
             for api in self._apis:
                 api.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -80,7 +84,9 @@ class ConcurrentRuntime(Runtime):
         async def poll(api: RuntimeApi) -> None:
             api.attach(asyncio.get_running_loop())
             while (invocation := await api.next()) is not None:
-                await asyncio.create_task(self._answer(invocation, api))
+                await self._answer(invocation, api)
+                current.set(None)
+                request_tasks.set(None)
 
         await asyncio.gather(*map(poll, self._apis))
 
@@ -90,7 +96,8 @@ class ConcurrentRuntime(Runtime):
         return await call_in_thread(self._threads, function, *args)
 
     async def _respond_asgi(self, asgi: AsgiApplication, sent: SentResponse) -> Response:
-        return await asgi.serve(sent.scope, RuntimeCycle(sent))
+        response: Response = await await_in_task(asgi.serve(sent.scope, RuntimeCycle(sent)))
+        return response
 
     async def _await(self, awaitable: Awaitable[Any]) -> Any:
-        return await awaitable
+        return await await_in_task(awaitable)

@@ -28,7 +28,7 @@ class ErrorReport:
     @classmethod
     def of(cls, error: BaseException, kind: str = "") -> ErrorReport:
         """Return the report of an exception, without the frames that precede the application's."""
-        return cls(kind or type(error).__name__, str(error), _application_frames(error.__traceback__))
+        return cls(kind or type(error).__name__, message_of(error), _application_frames(error.__traceback__))
 
     @classmethod
     def of_init(cls, error: BaseException) -> ErrorReport:
@@ -55,13 +55,25 @@ class ErrorReport:
     def to_xray(self) -> str:
         """Return the report as X-Ray's cause of a failed invocation; ``""`` if it is too long for a header."""
         frames = [{"label": frame.name, "path": frame.filename, "line": frame.lineno} for frame in self._stack]
+        try:
+            folder = os.getcwd()
+        except OSError:  # it was removed
+            folder = ""
         content = {
-            "working_directory": os.getcwd(),
+            "working_directory": folder,
             "exceptions": [{"message": self.message, "type": self.kind, "stack": frames}],
             "paths": sorted({frame.filename for frame in self._stack}),
         }
         text = json.dumps(content)
         return text if len(text) <= _MAX_SIZE else ""
+
+
+def message_of(error: BaseException) -> str:
+    """Return the message of an exception, also of one whose ``__str__`` raises."""
+    try:
+        return str(error)
+    except Exception:
+        return f"<{type(error).__name__}.__str__() failed>"
 
 
 def _shorten(text: str, room: int) -> str:

@@ -33,7 +33,7 @@ class Invocation:
         self.body = body
         self.request_id = headers.get("lambda-runtime-aws-request-id", "")
         self.id = headers.get("lambda-runtime-invocation-id", "")
-        self.trace_id = headers.get("lambda-runtime-trace-id", "")
+        self.trace_id = headers.get("lambda-runtime-trace-id", "").replace("\0", "")  # goes into the environment
 
     def event(self) -> Any:
         """Return the event: parsed from JSON, or as bytes if its Content-Type is another one."""
@@ -49,9 +49,6 @@ class Context:
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
     Attributes:
-        function_name, function_version, memory_limit_in_mb, log_group_name, log_stream_name: texts; None outside of
-            Lambda.
-        aws_request_id, invoked_function_arn: of this invocation.
         client_context: what a mobile SDK sent: ``client``, ``custom`` and ``env``; None without one.
         identity: ``cognito_identity_id`` and ``cognito_identity_pool_id``.
         tenant_id: the tenant of a function with tenant isolation, or None.
@@ -74,17 +71,23 @@ class Context:
         self.tenant_id = get("lambda-runtime-aws-tenant-id")
         self.trace_id = invocation.trace_id
         deadline = get("lambda-runtime-deadline-ms", "")
-        self._deadline = int(deadline) if deadline.isdigit() else 0
-        if "lambda-runtime-cognito-identity" in invocation.headers:
-            identity = _json_object(get("lambda-runtime-cognito-identity")) or {}
+        self._deadline = int(deadline) if deadline.isdecimal() and len(deadline) < 16 else 0
+        if identity := _json_object(get("lambda-runtime-cognito-identity")):
             self.identity = SimpleNamespace(
                 cognito_identity_id=identity.get("cognitoIdentityId"),
                 cognito_identity_pool_id=identity.get("cognitoIdentityPoolId"),
             )
-        if "lambda-runtime-client-context" in invocation.headers:
-            content = _json_object(get("lambda-runtime-client-context"))
-            self.client_context = None if content is None else _client_context(content)
-            self._w3c = (content or {}).get("w3c")
+        content = _json_object(get("lambda-runtime-client-context"))
+        if content is not None:
+            self._w3c = content.get("w3c")
+            client = content.get("client")
+            self.client_context = SimpleNamespace(
+                custom=content.get("custom"),
+                env=content.get("env"),
+                client=SimpleNamespace(**{name: client.get(name) for name in _CLIENT})
+                if isinstance(client, dict)
+                else None,
+            )
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends the invocation, at least 0."""
@@ -103,20 +106,13 @@ class Context:
         return f"<Context {self.aws_request_id}>"
 
 
-def _client_context(content: dict[str, Any]) -> SimpleNamespace:
-    client = content.get("client")
-    return SimpleNamespace(
-        custom=content.get("custom"),
-        env=content.get("env"),
-        client=SimpleNamespace(**{name: client.get(name) for name in _CLIENT}) if isinstance(client, dict) else None,
-    )
-
-
 def _json_object(text: str | None) -> dict[str, Any] | None:
     """Return the JSON object in a header that the caller of the function has set; None if it is none."""
+    if text is None:
+        return None
     try:
-        content = json.loads(text or "null")
-    except ValueError:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         logger.warning("The client context or identity of an invocation is not valid JSON and is ignored: %.200r", text)
         return None
     return content if isinstance(content, dict) else None

@@ -12,6 +12,7 @@ import sys
 import time
 
 from bridge.request import current
+from bridge.runtime.error_report import message_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ _LEVELS = {
 _JSON_FRAME, _TEXT_FRAME = 0xA55A0002, 0xA55A0003
 _SEVERITY = {"DEBUG": 0x08, "INFO": 0x0C, "WARNING": 0x10, "ERROR": 0x14, "CRITICAL": 0x18}
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
-_STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_TEXT_FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
+_STANDARD_ATTRIBUTES = {"message", "asctime", "taskName", "aws_request_id", "tenant_id"}.union(
+    logging.makeLogRecord({}).__dict__
+)
 
 
 def set_up_logging(environ: Mapping[str, str]) -> None:
@@ -38,56 +42,52 @@ def set_up_logging(environ: Mapping[str, str]) -> None:
     is_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
     # The defaults are those of AWS's own client.
     default_level = logging.INFO if is_json else logging.WARNING
-    level = _LEVELS.get(environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), default_level)
     descriptor = environ.get("_LAMBDA_TELEMETRY_LOG_FD", "")
-    handler: logging.Handler = logging.StreamHandler(sys.stdout)
-    if descriptor.isdigit():
-        handler = FrameHandler(int(descriptor), _JSON_FRAME if is_json else _TEXT_FRAME)
-    handler.setFormatter(JsonFormatter() if is_json else TextFormatter())
+    handler = LambdaLoggerHandler(int(descriptor) if descriptor.isdecimal() else None, is_json=is_json)
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(_LEVELS.get(environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), default_level))
 
 
-class FrameHandler(logging.Handler):
-    """Writes each record as a frame to the file descriptor that Lambda provides, so that its lines stay together."""
+class LambdaLoggerHandler(logging.Handler):
+    """Writes records to standard output, or as frames to the *descriptor* that Lambda provides.
 
-    def __init__(self, descriptor: int, frame_type: int) -> None:
+    Each record gets ``aws_request_id`` and ``tenant_id``, which formatters of the function may use. Class and
+    attributes have the names that AWS's own client gives them; Datadog's library looks for them.
+    """
+
+    def __init__(self, descriptor: int | None, *, is_json: bool) -> None:
         super().__init__()
+        self._stream = sys.stdout
         self._descriptor = descriptor
-        self._frame_type = frame_type
+        self._frame_type = _JSON_FRAME if is_json else _TEXT_FRAME
+        formatter = (
+            JsonFormatter(None, _TIME_FORMAT + "Z") if is_json else logging.Formatter(_TEXT_FORMAT, _TIME_FORMAT)
+        )
+        formatter.converter = time.gmtime
+        self.setFormatter(formatter)
+        self.addFilter(_add_ids)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write type, length, time in microseconds, and text; the numbers are big-endian."""
+        """Write a line; a frame is type, length, time in microseconds, and text, the numbers big-endian."""
         try:
-            text = (self.format(record) + "\n").encode("utf-8", "replace")
+            text = self.format(record)
+            text += "" if text.endswith("\n") else "\n"
+            if self._descriptor is None:
+                self._stream.write(text)
+                self._stream.flush()
+                return
+            data = text.encode("utf-8", "replace")
             frame_type = self._frame_type + _SEVERITY.get(record.levelname, 0)
             microseconds = time.time_ns() // 1000
-            head = frame_type.to_bytes(4, "big") + len(text).to_bytes(4, "big") + microseconds.to_bytes(8, "big")
-            os.write(self._descriptor, head + text)
+            head = frame_type.to_bytes(4, "big") + len(data).to_bytes(4, "big") + microseconds.to_bytes(8, "big")
+            os.write(self._descriptor, head + data)
         except Exception:
             self.handleError(record)
 
 
-class TextFormatter(logging.Formatter):
-    """Level, time, request ID and message between tabs."""
-
-    def __init__(self) -> None:
-        super().__init__("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", _TIME_FORMAT)
-        self.converter = time.gmtime
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a record; a traceback takes more lines."""
-        record.aws_request_id = _request_id()
-        return super().format(record)
-
-
 class JsonFormatter(logging.Formatter):
     """One JSON object per line, with the keys of AWS's own client and those of ``extra``."""
-
-    def __init__(self) -> None:
-        super().__init__(datefmt=_TIME_FORMAT + "Z")
-        self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record; a message that is a dictionary becomes an object."""
@@ -97,18 +97,17 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "message": record.msg if is_object else record.getMessage(),
             "logger": record.name,
-            "requestId": _request_id() or None,
+            "requestId": getattr(record, "aws_request_id", None) or None,
         }
         if record.exc_info and record.exc_info[0] is not None:
             from traceback import format_tb
 
             kind, error, trace = record.exc_info
             content["errorType"] = kind.__name__
-            content["errorMessage"] = str(error)
+            content["errorMessage"] = message_of(error)
             content["stackTrace"] = format_tb(trace)
             content["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-        request = current.get()
-        content["tenantId"] = getattr(request.context, "tenant_id", None) if request is not None else None
+        content["tenantId"] = getattr(record, "tenant_id", None)
         for key, value in record.__dict__.items():
             if key not in _STANDARD_ATTRIBUTES:
                 content.setdefault(key, value)
@@ -116,6 +115,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(present, ensure_ascii=False, default=str)
 
 
-def _request_id() -> str:
+def _add_ids(record: logging.LogRecord) -> bool:
+    """Add the IDs of the current invocation to a record; a filter, which lets every record pass."""
     request = current.get()
-    return request.request_id if request is not None else ""
+    record.aws_request_id = request.request_id if request is not None else ""
+    record.tenant_id = getattr(request.context, "tenant_id", None) if request is not None else None
+    return True

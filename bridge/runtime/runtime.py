@@ -43,12 +43,19 @@ class Runtime:
         stream: whether responses are streamed where the source accepts it.
     """
 
-    def __init__(self, handler: Callable[[Any, Any], Any], address: str, *, stream: bool = False) -> None:
+    def __init__(self, handler: Any, address: str, *, stream: bool = False) -> None:
         self._handler = handler
-        # A plain function does not need bridge.handlers, so the class is not imported here.
-        is_application = hasattr(handler, "source_of")
-        self._application: Handler | None = handler if is_application else None  # type: ignore[assignment]
-        self._asgi = self._application.asgi if self._application is not None else None
+        # A plain function does not need bridge.handlers, so the class is not imported here. A wrapper, such as
+        # OpenTelemetry's proxy, may have the attributes of the handler that it wraps, but not its type. It is called.
+        self._inner: Any = handler if hasattr(handler, "source_of") else None
+        self._application: Handler | None = self._inner if hasattr(type(handler), "source_of") else None
+        self._asgi: AsgiApplication | None = self._inner.asgi if self._inner is not None else None
+        if stream and self._application is None:
+            logger.warning(
+                "BRIDGE_RESPONSE_MODE=stream has no effect: the handler %r returns whole payloads. If it wraps the "
+                "handler of an application, wrap the application instead, with WSGI or ASGI middleware.",
+                handler,
+            )
         self._stream = stream
         self._apis = [RuntimeApi(address)]
         self._loop_runner: LoopRunner | None = None
@@ -58,8 +65,8 @@ class Runtime:
     def start(self) -> None:
         """Start the application; raises its exception, or a LifespanError."""
         defer()
-        if self._application is not None:
-            self._application.startup()
+        if self._inner is not None:
+            self._inner.startup()
         elif (asyncio := sys.modules.get("asyncio")) is not None:  # the function may call asyncio.get_event_loop()
             asyncio.set_event_loop(self._own_loop_runner().loop)
 
@@ -82,8 +89,8 @@ class Runtime:
     def close(self) -> None:
         """Shut the application down."""
         defer(is_deferred=False)
-        if self._application is not None:
-            self._application.close()
+        if self._inner is not None:
+            self._inner.close()
         if self._loop_runner is not None:
             self._loop_runner.close()
         for api in self._apis:
@@ -154,17 +161,21 @@ class Runtime:
                 response = stream(handler.app, sent)
             else:
                 response = await self._call(handler.respond, scope)
+            has_failed = False
         except BaseException as error:
             if self._is_ending:
                 raise
+            has_failed = True
             await sent.fail(error)
             if isinstance(error, SystemExit):
                 raise
         else:
             await sent.conclude(response)
         await sent.finish()
-        if sent.tasks and handler.asgi is not None:
-            await self._await(handler.asgi.background.wait(scope, sent.tasks))
+        if handler.asgi is not None and (sent.tasks or has_failed):
+            from bridge.runtime.asgi_cycle import wait_for_tasks
+
+            await self._await(wait_for_tasks(handler.asgi, sent))
 
     # ConcurrentRuntime replaces these as well.
 

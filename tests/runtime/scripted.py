@@ -38,9 +38,7 @@ class ScriptedApi:
     connections: int = 0
 
 
-def invocation(
-    body: bytes = b"{}", request_id: str = "r-1", deadline: int = 4_000_000_000_000, **headers: str
-) -> bytes:
+def invocation(body: bytes = b"{}", request_id: str = "r-1", deadline: str = "4000000000000", **headers: str) -> bytes:
     """Return the reply to ``next``. *deadline* is in milliseconds since 1970."""
     more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     head = (
@@ -49,7 +47,7 @@ def invocation(
         "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:shop\r\n"
         f"{more}Content-Length: {len(body)}\r\n\r\n"
     )
-    return head.encode() + body
+    return head.encode("latin-1") + body
 
 
 def reply(status: int, text: str = "no") -> bytes:

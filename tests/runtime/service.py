@@ -154,6 +154,7 @@ class Service:
     Attributes:
         address: the Runtime API's.
         seconds: how long an invocation may take.
+        headers: of the invocations, beside the usual ones.
         most_polling: how many requests for the next invocation there were at once, at most.
         is_broken: whether the API replies to every response with an error of its own.
         runtime: the runtime.
@@ -164,6 +165,7 @@ class Service:
     def __init__(self) -> None:
         self.address = ""
         self.seconds = 60.0
+        self.headers: dict[str, str] = {}
         self.most_polling = 0
         self.is_broken = False
         self.runtime: Runtime
@@ -226,8 +228,12 @@ class Service:
             request_id, event = await self._events.get()
         finally:
             self._polling -= 1
-        deadline = int((time.time() + self.seconds) * 1000)
-        return invocation(event, request_id, deadline, Lambda_Runtime_Trace_Id=f"Root={request_id}")
+        headers = {
+            "deadline": str(int((time.time() + self.seconds) * 1000)),
+            "Lambda_Runtime_Trace_Id": f"Root={request_id}",
+            **self.headers,
+        }
+        return invocation(event, request_id, **headers)
 
 
 @contextlib.asynccontextmanager

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge.errors import ApplicationNotFoundError
 from bridge.runtime.error_report import ErrorReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _fail(depth: int, message: str) -> None:
@@ -49,6 +53,21 @@ def test_a_report_with_a_long_type_fits_in_its_size() -> None:
 def test_x_ray_gets_no_cause_that_is_too_long_for_a_header() -> None:
     assert json.loads(report_of(1, "wrong").to_xray())["exceptions"][0]["message"] == "wrong"
     assert report_of(1, "x" * 20_000).to_xray() == ""
+
+
+def test_a_report_needs_no_message_and_no_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise OSError("no message")
+
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    report = ErrorReport.of(SilentError())
+
+    assert json.loads(report.to_json())["errorMessage"] == "<SilentError.__str__() failed>"
+    assert json.loads(report.to_xray())["working_directory"] == ""
 
 
 def _not_found(cause: Exception | None) -> ApplicationNotFoundError:

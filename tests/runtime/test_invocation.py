@@ -66,14 +66,21 @@ def test_an_event_of_another_content_type_than_json_is_bytes() -> None:
     assert invocation(b"[1]", content_type="Application/JSON; charset=utf-8").event() == [1]
 
 
-@pytest.mark.parametrize("text", ["{broken", "[1]", '"text"'])
+@pytest.mark.parametrize(
+    ("text", "is_json"), [("{broken", False), ("[" * 100_000, False), ("", False), ("[1]", True), ('"text"', True)]
+)
 def test_a_client_context_and_identity_that_are_no_json_objects_are_ignored(
-    text: str, caplog: pytest.LogCaptureFixture
+    text: str, is_json: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = Context(invocation(lambda_runtime_client_context=text, lambda_runtime_cognito_identity=text))
 
     assert (context.client_context, context.identity.cognito_identity_id) == (None, None)
-    assert (text in caplog.text) == (text == "{broken")
+    assert ("is not valid JSON" in caplog.text) == (not is_json)
+
+
+@pytest.mark.parametrize("deadline", ["²", "9" * 5_000, "-1", "soon"])
+def test_without_a_valid_deadline_no_time_is_left(deadline: str) -> None:
+    assert Context(invocation(lambda_runtime_deadline_ms=deadline)).get_remaining_time_in_millis() == 0
 
 
 def test_log_writes_the_message_without_a_line_break(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,6 +115,37 @@ def test_outside_of_an_invocation_there_is_no_request_id(
     assert lines_of(capsys)[0].split("\t")[2:] == ["", "init"]
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_formatters_of_the_function_have_the_ids_of_the_current_invocation(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], end: str
+) -> None:
+    set_up_logging({})
+    root.handlers[-1].setFormatter(logging.Formatter(f"%(aws_request_id)s %(tenant_id)s %(message)s{end}"))
+    logging.getLogger("shop").warning("sold")
+    logging.getLogger("shop").warning("sold again")
+    assert lines_of(capsys) == ["r-1 blue sold", "r-1 blue sold again"]
+
+
+def test_the_root_handler_is_the_one_that_datadog_s_library_gives_a_formatter(root: logging.Logger) -> None:
+    set_up_logging({})
+    handler = root.handlers[-1]
+    assert (type(handler).__name__, type(handler.formatter)) == ("LambdaLoggerHandler", logging.Formatter)
+
+
+def test_json_has_an_exception_that_has_no_message(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise OSError("no message")
+
+    set_up_logging({"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+    try:
+        raise SilentError
+    except SilentError:
+        logging.getLogger("shop").exception("lost")
+    record = json.loads(lines_of(capsys)[0])
+    assert (record["errorType"], record["errorMessage"]) == ("SilentError", "<SilentError.__str__() failed>")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Lambda passes the descriptor of a pipe, on Linux")
 @pytest.mark.parametrize(("environ", "kind"), [({}, 0xA55A0017), ({"AWS_LAMBDA_LOG_FORMAT": "JSON"}, 0xA55A0016)])
 def test_a_record_is_one_frame_on_lambda_s_file_descriptor(

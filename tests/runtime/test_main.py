@@ -136,6 +136,71 @@ async def test_a_lambda_handler_is_called_directly(folder: Path, command: Sequen
     assert payload(server) == {"name": "shop"}
 
 
+WRAPPER = """
+import wrapt
+from bridge.entrypoint import handler
+
+def traced(wrapped, instance, args, kwargs):
+    payload = wrapped(*args, **kwargs)
+    return {**payload, "body": "traced " + payload["body"]}
+
+handler = wrapt.FunctionWrapper(handler, traced)
+"""
+
+
+@pytest.mark.parametrize("app", ["shop:app", "shop:asgi"])
+async def test_a_wrapper_that_a_telemetry_library_puts_around_the_entry_point_is_called(
+    folder: Path, command: Sequence[str], app: str
+) -> None:
+    (folder / "wrapper.py").write_text(WRAPPER)
+    variables = {
+        "BRIDGE_APP": app,
+        "_HANDLER": "wrapper.handler",
+        "ORIG_HANDLER": "bridge.entrypoint.handler",
+        "BRIDGE_RESPONSE_MODE": "stream",
+    }
+
+    server, printed, _ = await run(folder, command=command, variables=variables)
+
+    assert payload(server)["body"].startswith("traced from")
+    assert "BRIDGE_RESPONSE_MODE=stream has no effect: the handler" in printed
+
+
+async def test_a_handler_that_is_not_called_because_bridge_app_is_set_is_logged(folder: Path) -> None:
+    server, printed, _ = await run(folder, variables={"BRIDGE_APP": "shop:app", "_HANDLER": "wrapper.handler"})
+
+    assert payload(server)["body"] == "from /here"
+    assert "BRIDGE_APP is shop:app, so the handler wrapper.handler is not called." in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on Windows")
+@pytest.mark.parametrize("mode", ["buffer", "stream"])
+async def test_an_application_may_choose_uvloop(folder: Path, command: Sequence[str], mode: str) -> None:
+    with (folder / "shop.py").open("a") as file:
+        file.write(
+            """
+import asyncio, uvloop
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        print(type(asyncio.get_running_loop()).__module__)
+        await asyncio.sleep(0.001)
+    await asgi(scope, receive, send)
+"""
+        )
+    event = json.loads(EVENT)
+    event["requestContext"]["domainName"] = "abc.lambda-url.eu-west-1.on.aws"
+    replies = [invocation(json.dumps(event).encode()), ACCEPTED] * 2
+
+    server, printed, status = await run(
+        folder, "shop:app", command=command, variables={"BRIDGE_RESPONSE_MODE": mode}, replies=replies
+    )
+
+    assert all(b"from ASGI" in request.body for request in server.requests[1:4:2])
+    assert (printed, status) == ("uvloop\nuvloop\nshut down\n", 0)
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_while_the_process_waits_shuts_the_application_down(
     folder: Path, command: Sequence[str], end: signal.Signals
@@ -271,6 +336,21 @@ class TestTheWrapperScript:
         server, printed, _ = await run(folder, command=command, variables={"_HANDLER": "shop.app", "PYTHONPATH": ""})
 
         assert payload(server)["body"] == "from /here", printed
+
+    @pytest.mark.parametrize("is_first", [False, True])
+    async def test_may_precede_or_follow_another_wrapper(self, folder: Path, is_first: bool) -> None:
+        other = folder / "other-wrapper"
+        other.write_text('#!/bin/sh\nOTHER=was-there exec "$@"\n')
+        other.chmod(0o755)
+        scripts = (str(BOOTSTRAP), str(other)) if is_first else (str(other), str(BOOTSTRAP))
+        command = (*scripts, sys.executable, "/var/runtime/bootstrap.py")
+        with (folder / "shop.py").open("a") as file:
+            file.write("\nimport os\nprint(os.environ['OTHER'])\n")
+
+        server, printed, _ = await run(folder, command=command, variables={"_HANDLER": "shop.app", "PYTHONPATH": ""})
+
+        assert payload(server)["body"] == "from /here", printed
+        assert printed == "was-there\n"
 
     @pytest.mark.parametrize("arguments", [[], ["shop:app"]])
     async def test_without_a_command_starts_the_interpreter_that_a_variable_names(

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import wrapt
 
 import bridge
-from bridge.runtime.logs import TextFormatter
+from bridge.handlers import Handler
+from bridge.runtime.logs import LambdaLoggerHandler
 from tests.runtime import service as services
 from tests.runtime.service import TIMEOUT, Gate
 
@@ -217,17 +219,117 @@ class TestFailures:
             assert (await following.prelude() if stream else await following.payload())["statusCode"] == 200
             assert not service.running.done()
 
-    async def test_an_application_that_cancels_its_own_task_fails_one_request(self, running: Run) -> None:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            if scope["path"] == "/fails":
-                task: Any = asyncio.current_task()
-                task.cancel()
-                await asyncio.sleep(1)
-            await hello(scope, receive, send)
+    @pytest.mark.parametrize("end", ["await", "raise", "respond"])
+    @pytest.mark.parametrize("kind", ["asgi", "streamed", "started", "async"])
+    async def test_a_function_that_cancels_its_own_task_fails_one_invocation_at_most(
+        self, running: Run, kind: str, end: str
+    ) -> None:
+        async def cancel() -> None:
+            task: Any = asyncio.current_task()
+            task.cancel()
+            if end == "await":
+                await asyncio.sleep(10)
+            if end == "raise":
+                raise LookupError
 
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if kind == "started":
+                await send(START)
+                await send({"type": "http.response.body", "body": b"half", "more_body": True})
+            if scope["path"] == "/cancels":
+                await cancel()
+            await hello(scope, receive, send) if kind != "started" else await send(END)
+
+        async def handler(event: Any, context: Any) -> Any:
+            if event["rawPath"] == "/cancels":
+                await cancel()
+            return {"statusCode": 200}
+
+        is_handler = kind == "async"
+        stream = kind in ("streamed", "started")
+        target = handler if is_handler else app
+        async with running(target, is_handler=is_handler, stream=stream, lifespan="off") as service:
+            await service.request("/cancels", "function-url").body()
+            following = service.request("/", "function-url")
+            assert (await following.prelude() if stream else await following.payload())["statusCode"] == 200
+            assert not service.running.done()
+
+    @pytest.mark.parametrize("kind", ["asgi", "streamed", "started", "plain", "async", "streamed wsgi"])
+    async def test_an_exception_without_a_message_in_a_folder_that_was_removed_is_reported(
+        self, running: Run, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class SilentError(Exception):
+            def __str__(self) -> str:
+                raise OSError("no message")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if kind == "started":
+                await send(START)
+                await send({"type": "http.response.body", "body": b"half", "more_body": True})
+            raise SilentError
+
+        def wsgi(environ: Any, start_response: Any) -> Any:
+            start_response("200 OK", [])
+            yield b"half"
+            raise SilentError
+
+        def plain(event: Any, context: Any) -> Any:
+            raise SilentError
+
+        async def awaited(event: Any, context: Any) -> Any:
+            raise SilentError
+
+        folder = tmp_path / "removed"
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        folder.rmdir()
+        target = {"plain": plain, "async": awaited, "streamed wsgi": wsgi}.get(kind, app)
+        stream = kind.startswith(("streamed", "started"))
+        async with running(target, is_handler=kind in ("plain", "async"), stream=stream) as service:
+            for _ in range(2):
+                outcome = service.request(source="function-url")
+                if kind in ("started", "streamed wsgi"):
+                    assert (await outcome.body()).endswith(b"half")
+                    assert (await outcome.trailers())[1]["errorMessage"] == "<SilentError.__str__() failed>"
+                elif kind in ("plain", "async"):
+                    assert (await outcome.error())["errorMessage"] == "<SilentError.__str__() failed>"
+                else:
+                    assert (await outcome.prelude() if stream else await outcome.payload())["statusCode"] == 500
+
+    @pytest.mark.parametrize("kind", ["asgi", "streamed", "wsgi", "streamed wsgi", "handler"])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Lambda_Runtime_Client_Context": "[" * 2_000},
+            {"Lambda_Runtime_Client_Context": "\0", "Lambda_Runtime_Cognito_Identity": "\0"},
+            {"Lambda_Runtime_Trace_Id": "Root=\0"},
+            {"deadline": "²"},
+            {"deadline": "9" * 5_000},
+        ],
+        ids=lambda headers: f"{next(iter(headers))}-{next(iter(headers.values()))[0]!a}",
+    )
+    async def test_what_one_invocation_brings_does_not_end_the_process(
+        self, running: Run, kind: str, headers: dict[str, str]
+    ) -> None:
+        target = {"handler": lambda event, context: {"statusCode": 200}}.get(
+            kind, wsgi_hello if kind.endswith("wsgi") else hello
+        )
+        stream = kind.startswith("streamed")
+        async with running(target, is_handler=kind == "handler", stream=stream, lifespan="off") as service:
+            service.headers = headers
+            await service.request(source="function-url").body()
+            service.headers = {}
+            outcome = service.request(source="function-url")
+            assert (await outcome.prelude() if stream else await outcome.payload())["statusCode"] == 200
+
+    @pytest.mark.parametrize("event", [b"[" * 100_000, b"\xff", b"", b"null", b"[]", b"{}"])
+    @pytest.mark.parametrize("app", [hello, wsgi_hello])
+    async def test_an_event_that_is_no_request_does_not_end_the_process(
+        self, running: Run, app: Any, event: bytes
+    ) -> None:
         async with running(app, lifespan="off") as service:
-            assert (await service.request("/fails").payload())["statusCode"] == 500
-            assert (await service.request("/").payload())["statusCode"] == 200
+            await service.invoke(event).error()
+            assert (await service.request().payload())["statusCode"] == 200
 
     async def test_a_failed_integration_without_proxy_is_an_error(self, running: Run) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -249,6 +351,32 @@ class TestFailures:
             with pytest.raises(bridge.BridgeError, match=r"500: State\.Broken"):
                 await service.exit_status()
         assert "The application failed" not in caplog.text
+
+
+class TestWrappedHandlers:
+    """What telemetry libraries put around a handler is called, and not the handler inside."""
+
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize("app", [hello, wsgi_hello])
+    async def test_a_proxy_that_passes_for_the_handler_is_called(
+        self, running: Run, app: Any, stream: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        events: list[str] = []
+
+        def traced(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            events.append("begins")
+            try:
+                return wrapped(*args, **kwargs)
+            finally:
+                events.append("ends")
+
+        handler: Any = wrapt.FunctionWrapper(bridge.handler(app), traced)
+        assert isinstance(handler, Handler)
+        async with running(handler, is_handler=True, stream=stream) as service:
+            for _ in range(2):
+                assert (await service.request(source="function-url").payload())["body"] == "done"
+        assert events == ["begins", "ends"] * 2
+        assert ("BRIDGE_RESPONSE_MODE=stream has no effect" in caplog.text) == stream
 
 
 class TestContext:
@@ -348,8 +476,7 @@ class TestConcurrency:
         barrier = asyncio.Barrier(4)
         thread_barrier = threading.Barrier(4)
         log = logging.getLogger("shop")
-        recorder = logging.Handler()
-        recorder.setFormatter(TextFormatter())
+        recorder = LambdaLoggerHandler(None, is_json=False)
         recorder.emit = lambda record: lines.append(recorder.format(record))  # type: ignore[method-assign]
         log.addHandler(recorder)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.responses import StreamingResponse
 
 from tests.runtime import service as services
 from tests.runtime.service import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     Run = Callable[..., Any]
 
@@ -312,6 +314,53 @@ class TestBothInterfaces:
             await asyncio.sleep(0.2)
             outcome.disconnect()
             outcome.is_reading.set()
+            await closed.wait()
+
+
+class TestLeftStreams:
+    """A client disconnects: what the application has opened is closed, without a garbage collection."""
+
+    @pytest.fixture(autouse=True)
+    def _no_garbage_collection(self) -> Iterator[None]:
+        gc.disable()
+        yield
+        gc.enable()
+
+    @pytest.mark.parametrize("kind", ["ASGI", "Starlette", "plain generator", "WSGI"])
+    async def test_the_generator_is_closed_before_the_next_request(self, running: Run, kind: str) -> None:
+        closed = Gate()
+
+        async def ticks() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"tick"
+                    await asyncio.sleep(0.01)
+            finally:
+                closed.open()
+
+        def plain_ticks() -> Iterator[bytes]:
+            try:
+                while True:
+                    yield b"tick"
+                    time.sleep(0.01)
+            finally:
+                closed.open()
+
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            async for each in ticks():
+                await send(part(each))
+
+        async def starlette(scope: Any, receive: Any, send: Any) -> None:
+            await StreamingResponse(ticks())(scope, receive, send)
+
+        app = {"ASGI": asgi, "Starlette": starlette}.get(
+            kind, make_app("wsgi" if kind == "WSGI" else "asgi", 200, [], plain_ticks)
+        )
+        async with running(app, stream=True, lifespan="off") as service:
+            outcome = service.request(source="function-url")
+            await outcome.prelude()
+            outcome.disconnect()
             await closed.wait()
 
 
