@@ -368,14 +368,14 @@ def test_the_page_reconnects_after_a_restart(browser: Chromium, tmp_path: Path) 
         page.open("#1")
         page.wait("document.getElementById('panel-answer')")
         assert "one" in page.text("#panel-answer")
-        (tmp_path / "app.py").write_text(source % "two")
+        (tmp_path / "app.py").write_text(source % "another")  # other size: stale bytecode of the same second is seen
         server.wait_for_stderr(r"^Serving .* at ", times=2)
         page.wait("document.getElementById('connection').textContent === 'Live'")
         server.client.get("/second")
         page.wait("document.querySelectorAll('#list li').length === 2")
         page.browser.click("#replay")
         page.wait("document.querySelector('.facts a')")
-        page.wait("document.getElementById('panel-answer').innerText.includes('two')")
+        page.wait("document.getElementById('panel-answer').innerText.includes('another')")
 
 
 def test_without_the_access_token_the_page_says_how_to_get_it(browser: Chromium, tmp_path: Path) -> None:
