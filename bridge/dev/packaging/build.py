@@ -60,7 +60,8 @@ def build_artifact(options: PackageOptions, on_progress: Callable[[str, float], 
         PackagingError: the artifact cannot be built. An earlier one is unchanged.
         OSError: a file cannot be read or written.
     """
-    temporary = Path(tempfile.mkdtemp(prefix="bridge-package-"))
+    # uv writes paths into locks that are relative to this folder, so no symbolic link may lead to it.
+    temporary = Path(tempfile.mkdtemp(prefix="bridge-package-")).resolve()
     try:
         return _Build(options, temporary, on_progress).run()
     finally:

@@ -91,9 +91,7 @@ def _reason(name: str, requirements: Requirements, packages: dict[str, Message],
         for package in requirements.pylock.packages:
             if normalized_name(package["name"]) == name:
                 if "directory" in package:
-                    return (
-                        f"{requirements.origin}: built from {requirements.pylock.path(package['directory']).resolve()}"
-                    )
+                    return f"{requirements.origin}: built from {requirements.pylock.path(package['directory'])}"
                 return f"{requirements.origin}"
     for line in [*requirements.constraints, *requirements.all_lines]:
         if normalized_name(line) == name and ("==" in line or "@" in line or requirements.is_complete):

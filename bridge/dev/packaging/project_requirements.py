@@ -186,7 +186,7 @@ def find_requirements(
         PackagingError: a file cannot be read, or its dependencies cannot be determined.
     """
     if named_files:
-        return _from_named_files(named_files, folders[0], selection)
+        return _from_named_files(named_files, folders, selection)
     for folder in _search_order(folders):
         for name, read in _READERS.items():
             if name == "uv.lock":
@@ -221,10 +221,16 @@ def _search_order(folders: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys([member, *folders] if is_of_project else [project, member, *folders[1:]]))
 
 
-def _from_named_files(files: Sequence[Path], project: Path, selection: RequirementSelection) -> Requirements:
+def _from_named_files(files: Sequence[Path], folders: Sequence[Path], selection: RequirementSelection) -> Requirements:
+    project, application = folders[0], folders[-1]
     for file in files:
         if not file.is_file():
             raise PackagingError(f"--requirements {file}: there is no such file.")
+    if len(files) == 1 and files[0].name == "uv.lock":
+        root = files[0].resolve().parent
+        member = uv_workspace.project_around(application.resolve(), root)
+        if member is not None and uv_workspace.workspace_root(member) == root:
+            return _from_uv_lock(member / "uv.lock", project, selection)
     if len(files) == 1 and (read := _reader(files[0].name)):
         requirements = read(files[0].absolute(), project, selection)
         if requirements is None:
@@ -283,8 +289,8 @@ def _from_uv_project(folder: Path, selection: RequirementSelection) -> Requireme
         names = ", ".join(member.relative_to(root).as_posix() for member in members)
         raise PackagingError(
             f"{root / 'pyproject.toml'} is a workspace without a project, whose uv.lock has the requirements of its "
-            f"members: {names}. Name an application in one of them, such as {members[0].name}/app:app, or run the "
-            "command in its folder."
+            f"members: {names}. Name an application in one of them, such as "
+            f"{members[0].relative_to(root).as_posix()}/app:app, or run the command in its folder."
         )
     return Requirements(folder, "uv.lock", uv_project=folder, uv_root=root, selection=selection)
 

@@ -41,7 +41,7 @@ class Pylock:
     def path(self, source: dict[str, Any]) -> Path:
         """Return the path of a local source of a package."""
         folder = self.folder / str(source["path"])
-        return folder / source["subdirectory"] if "subdirectory" in source else folder
+        return (folder / source["subdirectory"] if "subdirectory" in source else folder).resolve()
 
     def write(self, file: Path) -> Path:
         """Write the lock with absolute paths into *file*, and return *file*."""

@@ -27,8 +27,11 @@ def workspace_root(project: Path) -> Path:
 def member_folders(root: Path) -> list[Path]:
     """Return the folders of the members of a workspace, without the root."""
     workspace = _table(root / "pyproject.toml", "tool", "uv", "workspace") or {}
-    found = {folder for pattern in workspace.get("members", []) for folder in root.glob(pattern)}
-    return sorted(folder for folder in found if (folder / "pyproject.toml").is_file())
+    members, excluded = (
+        {folder for pattern in workspace.get(key, []) for folder in root.glob(pattern)}
+        for key in ("members", "exclude")
+    )
+    return sorted(folder for folder in members - excluded if (folder / "pyproject.toml").is_file())
 
 
 def project_around(folder: Path, top: Path) -> Path | None:

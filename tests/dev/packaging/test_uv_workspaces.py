@@ -76,10 +76,12 @@ def test_an_application_outside_of_the_members_of_a_workspace_without_a_project_
     cache: Path, tmp_path: Path
 ) -> None:
     root = shop(tmp_path / "shop")
-    write_files(root, {"app.py": PLAIN})
+    workspace = '[tool.uv.workspace]\nmembers = ["lib", "web", "apps/*"]\nexclude = ["apps/old"]\n'
+    old = {"apps/old/pyproject.toml": project("old"), "apps/new/pyproject.toml": project("new")}
+    write_files(root, {"app.py": PLAIN, "pyproject.toml": workspace, **old})
     status, out, err = run_package(root, cache, "app:app")
     assert (status, out) == (1, "")
-    assert "members: lib, web. Name an application in one of them" in err
+    assert "members: apps/new, lib, web. Name an application in one of them, such as apps/new/app:app" in err
 
 
 def test_a_member_with_a_dynamic_version_stays_unchanged(cache: Path, tmp_path: Path) -> None:
@@ -215,3 +217,15 @@ def test_an_explicit_index_is_used_for_its_packages_only(
     names = zip_names(build_zip(shop, cache, "app:app"))
     assert {"tea_leaves.py", "itsdangerous/__init__.py", "six.py"} <= names
     assert "six-99.0.dist-info/METADATA" not in names
+
+
+def test_the_lock_of_a_workspace_may_be_named(cache: Path, tmp_path: Path) -> None:
+    root = shop(tmp_path / "shop")
+    assert "itsdangerous/__init__.py" in zip_names(build_zip(root, cache, "web/app.app", "-r", "uv.lock"))
+
+
+def test_a_symbolic_link_may_lead_to_the_folder_of_temporary_files(cache: Path, tmp_path: Path) -> None:
+    root = shop(tmp_path / "shop")
+    (tmp_path / "a/b/temporary").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a/b/temporary")
+    assert "shoplib/__init__.py" in zip_names(build_zip(root, cache, "web/app.app", TMPDIR=str(tmp_path / "link")))
