@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
     from tests.end_to_end.ministack import Ministack
 
-RUN = {page: found for page in [*PAGES, ROOT / "README.md"] if (found := blocks(page))}
+RUN = {
+    page: found
+    for page in [*PAGES, ROOT / "README.md"]
+    if (found := [block for block in blocks(page) if block.kind != "recipe"])
+}
 _TIMEOUT_SECONDS = 120.0
 _PACKAGES = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
 # The locked versions of the packages that have one for all versions of Python.
