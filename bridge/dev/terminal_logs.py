@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import sysconfig
 import traceback
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 _FORMAT = "%(levelname)s %(name)s: %(message)s"
+
+# Characters with which a client could control a terminal, or start lines of a log; without tab and line feed.
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def set_up_logging(level: int = logging.INFO, *, full_tracebacks: bool = False) -> None:
@@ -45,8 +49,10 @@ def adapt_handler(handler: logging.Handler, *, full_tracebacks: bool = False) ->
         full_tracebacks: whether tracebacks keep the lines of libraries.
     """
     handler.addFilter(lambda record: not _is_printed_elsewhere(record, handler))
-    if handler.formatter is not None and not full_tracebacks:
-        handler.formatter.formatException = format_exception  # type: ignore[method-assign, assignment]
+    if handler.formatter is not None:
+        whole = handler.formatter.formatException
+        formatted = (lambda info: _escape(whole(info))) if full_tracebacks else format_exception
+        handler.formatter.formatException = formatted  # type: ignore[method-assign, assignment]
 
 
 def format_exception(info: ExceptionInfo) -> str:
@@ -66,9 +72,13 @@ def format_exception(info: ExceptionInfo) -> str:
         seen.add(id(each))
         reports += [other for other in (each.__cause__, each.__context__, *(each.exceptions or ())) if other]
         count += _remove_library_frames(each.stack)
-    text = "".join(report.format()).rstrip()
+    text = _escape("".join(report.format()).rstrip())
     calls = "call in a library is" if count == 1 else "calls in libraries are"
     return f"{text}\n({count} {calls} not shown.)" if count else text
+
+
+def _escape(text: str) -> str:
+    return CONTROL_CHARACTERS.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def _remove_library_frames(stack: traceback.StackSummary) -> int:

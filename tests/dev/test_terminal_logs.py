@@ -53,6 +53,17 @@ def test_calls_in_libraries_after_the_applications_lines_stay(tmp_path: Path) ->
     assert "not shown" not in text
 
 
+def test_control_characters_in_a_message_are_escaped(tmp_path: Path) -> None:
+    error = raised_by(r"raise ValueError('\x1b[2J \x9b31m\x85 \u2028 \u202e\tTee\nfür zwei')", tmp_path / "app.py")
+    handler = logging.StreamHandler(StringIO())
+    handler.setFormatter(logging.Formatter())
+    adapt_handler(handler, full_tracebacks=True)
+    assert handler.formatter is not None
+    whole = handler.formatter.formatException((type(error), error, error.__traceback__))
+    for text in (report(error), whole):
+        assert text.endswith("ValueError: \\x1b[2J \\x9b31m\\x85 \\u2028 \\u202e\tTee\nfür zwei")
+
+
 def test_a_traceback_of_libraries_alone_stays_whole(tmp_path: Path) -> None:
     text = report(raised_by("1 / 0", tmp_path / "site-packages/lib.py"))
     assert 'lib.py", line 1' in text

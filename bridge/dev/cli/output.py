@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import CommandError
+from bridge.dev.terminal_logs import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
     from bridge.dev.projects.project import Project
@@ -30,8 +31,12 @@ def print_warnings(project: Project, *, sources: bool = False) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Return *value* as indented JSON; letters beyond ASCII are escaped only if standard output cannot encode them."""
+    """Return *value* as indented JSON, in which characters that control a terminal are escaped.
+
+    Letters beyond ASCII are escaped only if standard output cannot encode them.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -57,6 +57,15 @@ def test_the_default_is_a_get_request_for_the_root(compose: Compose) -> None:
     assert "body" not in event
 
 
+def test_characters_that_control_a_terminal_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["event", "/%C2%9B2J%E2%80%AE%C2%85tee-für-zwei"])
+    output = capsys.readouterr().out
+    assert json.loads(output)["requestContext"]["http"]["path"] == "/\x9b2J\u202e\x85tee-für-zwei"
+    assert r"/\u009b2J\u202e\u0085tee-für-zwei" in output
+    assert output.replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize(
     ("url", "path", "query", "host"),
     [
