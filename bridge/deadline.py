@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 _INFINITY = float("inf")
 _LONGEST = 1e10  # milliseconds; a context that promises more is a stand-in
 
-# The report comes this share of the time that a request has before its deadline, within these limits in seconds.
-_MARGIN_SHARE = 0.1
-_MIN_MARGIN, _MAX_MARGIN = 0.05, 1.0
-
 
 class DeadlineWatcher:
     """Reports requests shortly before their deadline.
@@ -56,7 +52,8 @@ class DeadlineWatcher:
         left = _seconds_left(request)
         if left == _INFINITY:
             return
-        margin = min(_MAX_MARGIN, max(_MIN_MARGIN, left * _MARGIN_SHARE), left / 2)
+        # A tenth of the time: at most a second, and at least 0.05 s or half of the time.
+        margin = 1.0 if left > 10 else 0.1 * left if left > 0.5 else min(0.05, left / 2)
         now = monotonic()
         due = now + left - margin
         self._requests[request] = due, now, margin, get_ident(), on_due
