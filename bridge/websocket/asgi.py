@@ -88,15 +88,13 @@ class WebSocketCycle(RequestCycle):
         scope, store = self._scope, find_store()
         try:
             item = await self._load(store)
-            if self._is_closed:  # by what was kept
-                return
-            session = json.loads(json.dumps(item["session"]))
-            connection = _connection_scope(scope, connection.get("state"), session)
-            await self._call(app, connection)
-            if scope.kind == "CONNECT":
-                await self._answer(store, {**item, "session": _json(session)})
-            elif scope.kind == "MESSAGE" and store is not None and _json(session) != item["session"]:
-                await asyncio.to_thread(save_session, store, scope.connection_id, item, _json(session))
+            if not self._is_closed:
+                session = _json(item["session"])
+                await self._call(app, _connection_scope(scope, connection.get("state"), session))
+                if scope.kind == "CONNECT":
+                    await self._answer(store, {**item, "session": _json(session)})
+                elif scope.kind == "MESSAGE" and store is not None and _json(session) != item["session"]:
+                    await asyncio.to_thread(save_session, store, scope.connection_id, item, _json(session))
         finally:
             if scope.kind == "DISCONNECT" and store is not None:
                 await asyncio.to_thread(store.delete, scope.connection_id)

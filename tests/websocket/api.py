@@ -92,23 +92,28 @@ class FakeApi:
         """Let a connection be gone without an event."""
         self._open.discard(connection_id)
 
-    def connect(self, handler: Callable[..., Any], context: Any = None, **fields: Any) -> tuple[str, Any]:
+    def connect(self, handler: Callable[..., Any], lambda_context: Any = None, **fields: Any) -> tuple[str, Any]:
         """Connect a client; returns the connection's ID and the payload."""
         connection_id = f"c{next(self._ids)}="
-        payload = handler(event("CONNECT", connection_id, **fields), context)
+        payload = handler(event("CONNECT", connection_id, **fields), lambda_context)
         if 200 <= payload["statusCode"] < 300:
             self.open(connection_id)
         return connection_id, payload
 
     def message(
-        self, handler: Callable[..., Any], connection_id: str, data: str | bytes, context: Any = None, **fields: Any
+        self,
+        handler: Callable[..., Any],
+        connection_id: str,
+        data: str | bytes,
+        lambda_context: Any = None,
+        **fields: Any,
     ) -> Any:
         """Send a message of a client; returns the payload."""
         if isinstance(data, bytes):
             fields = {"body": b64encode(data).decode(), "isBase64Encoded": True, **fields}
         else:
             fields = {"body": data, **fields}
-        return handler(event("MESSAGE", connection_id, **fields), context)
+        return handler(event("MESSAGE", connection_id, **fields), lambda_context)
 
     def disconnect(self, handler: Callable[..., Any], connection_id: str, code: int = 1001, reason: str = "") -> Any:
         """Close a client's connection; returns the payload."""
