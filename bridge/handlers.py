@@ -148,8 +148,17 @@ class Handler:
             current.reset(token)
 
     def failed(self, scope: Scope) -> Response:
-        """The response for the exception that is being handled."""
-        return server_error(scope)
+        """Log the exception that is being handled, and return a plain 500."""
+        try:
+            logger.exception("The application failed at %s", scope)
+        except (
+            Exception
+        ):  # no file descriptor is left for the traceback's source lines, or the log's own handler failed
+            from traceback import format_exception_only
+
+            error = "".join(format_exception_only(sys.exception())).rstrip()
+            print(f"The application failed at {scope}: {error}", file=sys.stderr)
+        return Response.plain(500, "Internal Server Error")
 
     def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - used by subclasses
         """The source that sent *event*; None if the event is no HTTP request.
@@ -190,7 +199,7 @@ class Handler:
         except FailedIntegrationError:
             raise
         except Exception:
-            return source.write(server_error(scope), scope, self.settings)
+            return source.write(self.failed(scope), scope, self.settings)
         headers = response.header_size + HEADER_FRAME * len(response.headers)
         if (len(response.body) + headers) * LONGEST_ESCAPE + PAYLOAD_FRAME > scope.limit:
             size = excess(payload, response.body, headers, scope.limit)
@@ -319,16 +328,10 @@ def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
 
 
 def make_threaded_handler(app: Any, settings: Settings, executor: ThreadPoolExecutor | None = None) -> Handler:
-    """The handler for a WSGI application that is called in threads of an event loop, through asgiref.
-
-    Args:
-        app: the application.
-        settings: how the handler behaves; its lifespan is turned off, since WSGI has none.
-        executor: runs the application; None for the loop's own.
-    """
+    """The handler for a WSGI application in threads of an event loop: those of *executor*, or of the loop's own."""
     from bridge.wsgi.on_event_loop import WsgiOnEventLoop
 
-    settings.lifespan = "off"
+    settings.lifespan = "off"  # WSGI has none
     threaded = make_handler(WsgiOnEventLoop(app, executor), "asgi", settings)
     threaded.app = app
     return threaded
@@ -337,14 +340,7 @@ def make_threaded_handler(app: Any, settings: Settings, executor: ThreadPoolExec
 def find_handler(name: str = "") -> Any:
     """The handler of a deployed function: its application's, or a function ``(event, context)`` as it is.
 
-    Args:
-        name: the application or handler; ``""`` for the one that the environment or a file names, see
-            :func:`bridge.loading.find_deployed`.
-
-    Raises:
-        ApplicationNotFoundError: no application is named, or the name leads nowhere.
-        SettingError: a setting or the file is wrong.
-        BaseException: the application's own, raised while it is imported.
+    Arguments and exceptions are those of :func:`bridge.loading.find_deployed`, and :class:`SettingError`.
     """
     from bridge.loading import find_deployed
 
@@ -353,23 +349,6 @@ def find_handler(name: str = "") -> Any:
     if isinstance(target, Handler) or is_lambda_handler(target):
         return target
     return make_handler(target, interface_of(target), Settings(file=options))
-
-
-def server_error(scope: Scope) -> Response:
-    """A plain 500; logs the exception that is being handled."""
-    error = sys.exc_info()[1]
-    try:
-        logger.exception("The application failed at %s", scope)
-    except Exception:  # no file descriptor is left for the traceback's source lines, or the log's own handler failed
-        print(f"The application failed at {scope}: {_repr(error)}", file=sys.stderr)
-    return Response.plain(500, "Internal Server Error")
-
-
-def _repr(error: BaseException | None) -> str:
-    try:
-        return repr(error)
-    except Exception:
-        return type(error).__name__
 
 
 def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
@@ -392,11 +371,7 @@ def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
 
 
 def _interface_of(app: Any, default: str) -> str:
-    """The interface of *app*; the one that the caller states if it is not recognisable.
-
-    Raises:
-        InterfaceError: *app* cannot be called.
-    """
+    """The interface of *app*, or *default* if it is not recognisable; InterfaceError if *app* cannot be called."""
     try:
         return interface_of(app)
     except InterfaceError:
@@ -407,10 +382,9 @@ def _interface_of(app: Any, default: str) -> str:
 
 def _add_request_id(scope: Scope, header: str) -> None:
     """Put Lambda's request id into a request header, in the place of what the client may have sent in it."""
-    request_id = getattr(scope.context, "aws_request_id", None)
-    if not request_id:
-        request_context = scope.event.get("requestContext") if isinstance(scope.event, dict) else None
-        request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
+    request_id = scope.request_id
+    if not request_id and isinstance(scope.event, dict) and isinstance(scope.event.get("requestContext"), dict):
+        request_id = scope.event["requestContext"].get("requestId")
     headers = [pair for pair in scope.headers if pair[0].lower() != header]
     scope.headers = [*headers, (header, str(request_id))] if request_id else headers
 
