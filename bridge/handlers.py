@@ -149,6 +149,7 @@ class Handler:
 
     def failed(self, scope: Scope) -> Response:
         """Log the exception that is being handled, and return a plain 500."""
+        error = sys.exception()
         try:
             logger.exception("The application failed at %s", scope)
         except (
@@ -156,8 +157,7 @@ class Handler:
         ):  # no file descriptor is left for the traceback's source lines, or the log's own handler failed
             from traceback import format_exception_only
 
-            error = "".join(format_exception_only(sys.exception())).rstrip()
-            print(f"The application failed at {scope}: {error}", file=sys.stderr)
+            print(f"The application failed at {scope}:", *format_exception_only(error), file=sys.stderr)
         return Response.plain(500, "Internal Server Error")
 
     def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - used by subclasses
