@@ -19,28 +19,13 @@ if TYPE_CHECKING:
 # Media types whose content is characters, beside text/*.
 _TEXT_TYPES = frozenset(
     {
-        "application/ecmascript",
-        "application/graphql",
-        "application/javascript",
-        "application/json",
-        "application/json-seq",
-        "application/jsonl",
-        "application/ndjson",
-        "application/sql",
-        "application/toml",
-        "application/x-javascript",
-        "application/x-json",
-        "application/x-ndjson",
-        "application/x-sh",
-        "application/x-www-form-urlencoded",
-        "application/x-yaml",
-        "application/xml",
-        "application/xml-dtd",
-        "application/xml-external-parsed-entity",
-        "application/yaml",
-        "image/svg+xml",
+        "application/ecmascript", "application/graphql", "application/javascript", "application/json",
+        "application/json-seq", "application/jsonl", "application/ndjson", "application/sql", "application/toml",
+        "application/x-javascript", "application/x-json", "application/x-ndjson", "application/x-sh",
+        "application/x-www-form-urlencoded", "application/x-yaml", "application/xml", "application/xml-dtd",
+        "application/xml-external-parsed-entity", "application/yaml", "image/svg+xml",
     }
-)
+)  # fmt: skip
 # RFC 6839 and RFC 9512: structured syntax suffixes of text formats.
 _TEXT_SUFFIXES = ("+json", "+xml", "+yaml", "+json-seq")
 
@@ -89,10 +74,9 @@ def decode_text(body: bytes, fields: Fields, is_text: Callable[[str], bool] | No
     if fields.is_encoded:
         return None, "it has a Content-Encoding"
     content_type = fields.content_type
-    find = text_codec if len(content_type) <= _LONGEST_CACHED else text_codec.__wrapped__
-    codec, rule = find(content_type)
-    if codec is None and is_text is not None and is_text(fields.content_type):
-        codec, rule = _codec_of_charset(fields.content_type), "the option text_types names its Content-Type"
+    codec, rule = (text_codec if len(content_type) <= _LONGEST_CACHED else text_codec.__wrapped__)(content_type)
+    if codec is None and is_text is not None and is_text(content_type):
+        codec, rule = _codec_of_charset(content_type), "the option text_types names its Content-Type"
     if codec is None:
         return None, rule
     try:
@@ -109,8 +93,7 @@ def text_codec(content_type: str) -> tuple[str | None, str]:
     """The codec by which a body of this type becomes text, None where it is base64; and the rule that decides."""
     media = media_type(content_type)
     if not media:
-        # Without a type nothing speaks against text, and valid text reaches the client through every source, a REST
-        # API without binaryMediaTypes included.
+        # Valid text reaches the client through every source, a REST API without binaryMediaTypes included.
         rule = "it has no Content-Type"
     elif media.startswith("text/") or media in _TEXT_TYPES:
         rule = f"{media} is a text type"
@@ -159,10 +142,7 @@ def excess(payload: dict[str, Any], body: bytes, header_size: int, limit: int) -
         header_size: the number of characters in its headers, and :data:`HEADER_FRAME` for each of them.
         limit: in bytes of JSON.
     """
-    if (len(body) + header_size) * LONGEST_ESCAPE + PAYLOAD_FRAME <= limit:
-        return 0
-    room = limit - header_size * LONGEST_ESCAPE - PAYLOAD_FRAME
-    if _body_fits(body, payload, room):
+    if _body_fits(body, payload, limit - header_size * LONGEST_ESCAPE - PAYLOAD_FRAME):
         return 0
     size = json_size(payload)
     return size if size > limit else 0
@@ -187,15 +167,11 @@ def _body_fits(body: bytes, payload: dict[str, Any], room: int) -> bool:
     length = len(payload.get("body", ""))
     if length > len(body):  # base64: a character of text takes at least one byte
         return length <= room
-    length = unseen = len(body)
-    room -= length
-    for start in range(0, length, _BLOCK):
-        if unseen * (LONGEST_ESCAPE - 1) <= room:  # fits even if the rest were control characters
-            return True
+    room -= len(body)
+    for start in range(0, len(body), _BLOCK):
         escaped = body[start : start + _BLOCK].translate(None, _UNESCAPED)
         long = escaped.translate(None, _TWO_CHARACTERS)
         control = long.translate(None, _NOT_ASCII)
         # Two bytes of UTF-8 or four become at most six characters or twelve, three become six.
         room -= len(escaped) + len(long) + 3 * len(control)
-        unseen -= _BLOCK
     return room >= 0

@@ -17,6 +17,8 @@ limit          1 MB of JSON; 32 KB of headers, beyond which the client gets a 50
 
 from __future__ import annotations
 
+from itertools import product
+
 from bridge.bodies import encode
 from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 from bridge.logs import logger
@@ -90,7 +92,8 @@ def _last_of_each(cookies: list[str]) -> list[str]:
     """The last cookie of each name, path and domain: a load balancer promises no order of repeated headers."""
     last: dict[tuple[str, ...], str] = {}
     for cookie in cookies:
-        (name, _), *attributes = [_name_and_value(item) for item in cookie.split(";")]
+        pairs = [item.partition("=")[::2] for item in cookie.split(";")]
+        (name, _), *attributes = [(name.strip(" \t"), value.strip(" \t")) for name, value in pairs]
         found = {attribute.lower(): value for attribute, value in attributes}
         key = name, found.get("path", ""), found.get("domain", "").lstrip(".").lower()
         last.pop(key, None)
@@ -98,20 +101,10 @@ def _last_of_each(cookies: list[str]) -> list[str]:
     return list(last.values())
 
 
-def _name_and_value(item: str) -> tuple[str, str]:
-    name, _, value = item.partition("=")
-    return name.strip(" \t"), value.strip(" \t")
-
-
 def _spellings(name: str) -> Iterator[str]:
     """*name*, then every other way to spell it in upper and lower case: 512 for ``Set-Cookie``."""
     yield name
-    letters = [position for position, letter in enumerate(name) if letter.isalpha()]
-    for number in range(2 ** len(letters)):
-        characters = list(name.lower())
-        for bit, position in enumerate(letters):
-            if number >> bit & 1:
-                characters[position] = characters[position].upper()
-        spelling = "".join(characters)
+    for letters in product(*[dict.fromkeys((letter.lower(), letter.upper())) for letter in reversed(name)]):
+        spelling = "".join(reversed(letters))
         if spelling != name:
             yield spelling
