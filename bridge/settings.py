@@ -31,9 +31,9 @@ if TYPE_CHECKING:
         other_events: OtherEvents | str
         warm_up: bool
         background_seconds: float
-        on_connect: OtherEvents | str
-        on_message: OtherEvents | str
-        on_disconnect: OtherEvents | str
+        on_connect: Callable[[Any], Any] | str
+        on_message: Callable[[Any, Any], Any] | str
+        on_disconnect: Callable[[Any], Any] | str
 
 
 # The environment variables of each option; the first one that is set counts. The second names are serverless-wsgi's.
@@ -140,9 +140,9 @@ class Settings:
         self.request_id_header: str = _header_name(origin, header) if header else ""
         self.other_events: OtherEvents | str | None = _callback(*find("other_events"))
         self.warm_up: bool = boolean(*find("warm_up"), default=True)
-        self.on_connect: OtherEvents | str | None = _callback(*find("on_connect"))
-        self.on_message: OtherEvents | str | None = _callback(*find("on_message"))
-        self.on_disconnect: OtherEvents | str | None = _callback(*find("on_disconnect"))
+        self.on_connect: Any = _callback(*find("on_connect"))
+        self.on_message: Any = _callback(*find("on_message"))
+        self.on_disconnect: Any = _callback(*find("on_disconnect"))
         self.background_seconds: float = _seconds(*find("background_seconds"), default=2.0)
 
 

@@ -103,7 +103,10 @@ def _sender(event: dict[str, Any]) -> str:
         return f"EventBridge ({event['source']}: {event['detail-type']})"
     request_context = event.get(_CONTEXT)
     if isinstance(request_context, dict) and "connectionId" in request_context:
-        return "an API Gateway WebSocket API, which is not supported"
+        return (
+            "an API Gateway WebSocket API. Beside a WSGI application such events need the options on_connect, "
+            "on_message and on_disconnect; see docs/websockets.md"
+        )
     return next((sender for keys, sender in _SENDERS if all(key in event for key in keys)), "")
 
 

@@ -172,9 +172,10 @@ class TestSignature:
 
         def record(request: Any, **_options: Any) -> Any:
             from botocore.awsrequest import AWSResponse
+            from botocore.compat import HTTPHeaders
 
             sent.append(request)
-            response: Any = AWSResponse(request.url, 200, {}, None)
+            response: Any = AWSResponse(request.url, 200, HTTPHeaders(), None)
             response._content = b""
             return response
 
