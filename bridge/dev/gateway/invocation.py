@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Bytes of a stream that wait to be read: above the first number reading from the function pauses, below the second it
 # resumes.
 _HIGH_WATER, _LOW_WATER = 65_536, 16_384
+# How many processes an invocation is sent to that end without reading it.
+_MAX_PROCESSES = 3
 
 
 class FunctionError(BridgeError):
@@ -124,6 +126,12 @@ class PendingInvocation:
         self.context = context
         self.answer: asyncio.Future[bytes | ReceivedStream | FunctionError]
         self.answer = asyncio.get_running_loop().create_future()
+        self._unread_count = 0
+
+    def may_move(self) -> bool:
+        """Return whether another process may get the invocation, which a process has not read before its end."""
+        self._unread_count += 1
+        return self._unread_count < _MAX_PROCESSES and not self.is_answered
 
     @property
     def is_answered(self) -> bool:

@@ -29,6 +29,7 @@ class RuntimeRequest:
         on_data: called with each part of the body.
         on_end: called with the trailers when the request is complete.
         on_lost: called when the connection closes before the request is answered.
+        on_unread: called when the connection is reset after the answer: the process has not read all of it.
         is_answered: whether the request is answered, or its connection closed.
     """
 
@@ -40,6 +41,7 @@ class RuntimeRequest:
         self.on_data: Callable[[bytes], None] = lambda _data: None
         self.on_end: Callable[[dict[str, str]], None] = lambda _trailers: None
         self.on_lost: Callable[[], None] = lambda: None
+        self.on_unread: Callable[[], None] = lambda: None
         self.is_answered = False
 
     def reply(self, status: int, content: Any = None, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -73,6 +75,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
         self._transport: asyncio.Transport
         self._request: RuntimeRequest | None = None
+        self._answered_request: RuntimeRequest | None = None
         self._is_reading = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,9 +83,12 @@ class RuntimeConnection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass of asyncio.Transport
         self._connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Call ``on_lost`` of the request that is not answered."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Call ``on_lost`` of the request that is not answered, or ``on_unread`` of the last one that is."""
         self._connections.discard(self)
+        # The kernel resets a connection whose process ends with unread data: RFC 1122, 4.2.2.13.
+        if isinstance(exc, ConnectionError) and self._answered_request is not None:
+            self._answered_request.on_unread()
         request, self._request = self._request, None
         if request is not None and not request.is_answered:
             request.is_answered = True
@@ -111,6 +117,7 @@ class RuntimeConnection(asyncio.Protocol):
             return
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
         response = h11.Response(status_code=status, headers=list(headers.items()))
+        self._answered_request = request
         parts = [self._http.send(event) for event in (response, h11.Data(data=body), h11.EndOfMessage())]
         self._transport.write(b"".join(part or b"" for part in parts))
         request.on_data = lambda _data: None
@@ -135,7 +142,8 @@ class RuntimeConnection(asyncio.Protocol):
             while not self._transport.is_closing():
                 event = self._http.next_event()
                 if isinstance(event, h11.Request):
-                    self._request = request = RuntimeRequest(self, event)
+                    self._request, self._answered_request = RuntimeRequest(self, event), None
+                    request = self._request
                     self._on_request(request)
                     if self._http.they_are_waiting_for_100_continue and not request.is_answered:
                         self._send_continue()

@@ -60,11 +60,13 @@ class RuntimeApiServer:
     Attributes:
         invocations: the invocations that were sent and are not answered, by request ID.
         waiting: the requests for a next invocation that are not answered.
+        unread: the invocations that were sent on connections which the process has reset without reading them.
     """
 
     def __init__(self, observer: RuntimeObserver, *, with_invocation_id: bool = False) -> None:
         self.invocations: dict[str, PendingInvocation] = {}
         self.waiting: list[RuntimeRequest] = []
+        self.unread: set[PendingInvocation] = set()
         self._observer = observer
         self._with_invocation_id = with_invocation_id
         self._server: asyncio.Server | None = None
@@ -101,7 +103,9 @@ class RuntimeApiServer:
         if self._with_invocation_id:
             headers.append(("Lambda-Runtime-Invocation-Id", secrets.token_hex(16)))
         self.invocations[context.aws_request_id] = invocation
-        self.waiting.pop().reply(200, invocation.event, headers)
+        request = self.waiting.pop()
+        request.on_unread = lambda: self.unread.add(invocation)
+        request.reply(200, invocation.event, headers)
 
     def _on_request(self, request: RuntimeRequest) -> None:
         """Set the callbacks of a request whose head has come."""

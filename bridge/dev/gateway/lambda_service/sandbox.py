@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _INIT_SECONDS = 10.0
 # From SIGTERM to SIGKILL, as when Lambda shuts down an execution environment; and from an init error to SIGKILL.
 _SHUTDOWN_SECONDS, _INIT_ERROR_SECONDS = 2.0, 1.0
+# Iterations of the event loop in which it reports the connections that the end of the process has reset.
+_RESET_ITERATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Sandbox:
         was_killed: whether a signal has ended it.
         is_up: whether it has requested an invocation.
         is_over: whether it takes no more invocations.
+        unread: the invocations that it had not read when it ended, for another process.
     """
 
     def __init__(
@@ -139,6 +142,7 @@ class Sandbox:
         self.was_killed = False
         self.is_up = False
         self.is_over = False
+        self.unread: list[PendingInvocation] = []
 
     @property
     def can_take(self) -> bool:
@@ -257,7 +261,10 @@ class Sandbox:
             self._reaper.add(group)
             if self.is_over:  # it was shut down while it was being started
                 self._signal(signal.SIGKILL)
-            self._on_exit(await process.wait())
+            status = await process.wait()
+            for _ in range(_RESET_ITERATIONS):
+                await asyncio.sleep(0)
+            self._on_exit(status)
         finally:
             if group:
                 self._signal(signal.SIGKILL)  # child processes that it has left behind
@@ -269,6 +276,9 @@ class Sandbox:
             return
         cause = f"exit status {status}" if status >= 0 else f"signal: {signal.Signals(-status).name}"
         self.was_killed = status < 0
+        self.unread = [each for each in self._api.invocations.values() if each in self._api.unread and each.may_move()]
+        for invocation in self.unread:
+            del self._api.invocations[invocation.context.aws_request_id]
         in_flight = len(self._api.invocations)
         if not self.is_up:
             when = "ended before it requested an invocation"

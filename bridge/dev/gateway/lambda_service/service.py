@@ -175,6 +175,7 @@ class LambdaService:
     def _on_change(self, sandbox: Sandbox) -> None:
         if sandbox.is_over and sandbox in self._sandboxes:
             self._sandboxes.remove(sandbox)
+            self._queue.extendleft(reversed(sandbox.unread))
             ending = asyncio.get_running_loop().create_task(sandbox.wait())
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)

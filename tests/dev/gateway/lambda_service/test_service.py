@@ -231,6 +231,36 @@ async def test_requests_that_a_killed_process_has_not_begun_go_to_another(concur
     assert first not in answers
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="another system may not reset the connections of a killed process")
+async def test_requests_that_a_killed_process_has_not_read_go_to_another(tmp_path: Path) -> None:
+    write_app(tmp_path, HANDLER)
+    command = (*BRIDGE_RUNTIME, "app:handler")
+    async with LambdaService(command, folder=tmp_path, concurrency=4, sandboxes=1) as function:
+        first = (await function.invoke({}))["pid"]
+        await asyncio.sleep(0.2)  # it requests the next invocation
+        os.kill(first, signal.SIGSTOP)
+        tasks = [asyncio.create_task(function.invoke({"n": n})) for n in range(6)]
+        await asyncio.sleep(0.1)  # the invocations are sent
+        os.kill(first, signal.SIGKILL)
+        answers = await asyncio.gather(*tasks)
+    assert [answer["event"]["n"] for answer in answers] == list(range(6))
+    assert first not in {answer["pid"] for answer in answers}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another system may not reset the connections of a killed process")
+async def test_an_invocation_that_no_process_reads_fails() -> None:
+    code = """
+import os, socket, time
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+connection = socket.create_connection((host, int(port)))
+connection.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nhost: runtime\\r\\n\\r\\n")
+connection.recv(1, socket.MSG_PEEK)
+"""
+    async with LambdaService((sys.executable, "-c", code), sandboxes=1) as function:
+        with pytest.raises(FunctionError, match="exit status 0"):
+            await function.invoke(1)
+
+
 async def test_requests_wait_for_another_process_if_one_is_killed_before_it_is_up(tmp_path: Path) -> None:
     mark = tmp_path / "killed"
     code = f"""
