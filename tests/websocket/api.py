@@ -50,6 +50,7 @@ class FakeApi:
         self.requests: list[tuple[str, str, bytes]] = []
         self.headers: list[dict[str, str]] = []
         self.failures: list[int] = []
+        self._lock = threading.Lock()
         self._open: set[str] = set()
         self._ids = count()
         api = self
@@ -61,7 +62,8 @@ class FakeApi:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 connection_id = unquote(self.path.rpartition("/@connections/")[2])
                 api.headers.append(dict(self.headers.items()))
-                status = api.failures.pop(0) if api.failures else api._request(self.command, connection_id, body)
+                with api._lock:
+                    status = api.failures.pop(0) if api.failures else api._request(self.command, connection_id, body)
                 self.send_response(status)
                 self.send_header("content-length", "0")
                 self.end_headers()
