@@ -213,7 +213,7 @@ def test_a_name_that_is_taken_is_named(project: DeployProject, ministack: Minist
     time.sleep(0.5)
     status, out, err = project.deploy()
     assert (status, out) == (1, "")
-    assert f"The stack {name} exists, and `bridge deploy` has not made it. Choose another name with --name" in err
+    assert f"The stack {name} exists, and was not made by `bridge deploy`. Choose another name with --name" in err
     status, _, err = project.run("destroy", "--yes", "--endpoint-url", project.url)
     assert (status, "so it is not deleted." in err) == (1, True)
     assert project.deploy_successfully("--name", f"{project.folder.name}b")
@@ -231,7 +231,7 @@ def test_the_name_of_another_function_is_taken(project: DeployProject, ministack
     )
     status, out, err = project.deploy("--stage", "prod")
     assert (status, out) == (1, "")
-    assert f"The function {name} exists, and `bridge deploy` has not made it. Choose another name with --name" in err
+    assert f"The function {name} exists, and was not made by `bridge deploy`. Choose another name with --name" in err
 
 
 def test_a_function_that_was_deleted_by_hand_is_named_and_can_be_deployed_again(
@@ -381,6 +381,20 @@ def test_an_upload_that_is_cut_off_continues_where_it_was(
     assert proxy.calls.count("s3:UploadPart") == 3  # of seven
     assert "s3:CreateMultipartUpload" not in proxy.calls
     assert not ministack.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+def test_a_connection_that_is_lost_during_the_changes_leaves_them_to_cloudformation(
+    project: DeployProject, proxy: FaultProxy
+) -> None:
+    # The first call reads the events before the changes.
+    proxy.faults = [Fault("cloudformation:DescribeStackEvents", code="", after=1)]
+    status, out, err = project.deploy("--no-check")
+    assert (status, out) == (1, "")
+    message, reason = err.splitlines()[-2:]
+    assert message.startswith("Interrupted. CloudFormation goes on with ")
+    assert "Check the network connection" in reason
+    proxy.clear()
+    project.deploy_successfully("--no-check")
 
 
 def test_an_artifact_above_250_mb_is_refused_before_the_upload(project: DeployProject, proxy: FaultProxy) -> None:

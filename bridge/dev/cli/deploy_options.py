@@ -164,9 +164,9 @@ def require_stack(clients: AwsClients, selection: DeploymentSelection) -> StackS
     """
     state = DeployedStack(clients, selection.stack_name).read()
     if not state.exists:
-        place = clients.endpoint_url or clients.region
+        place = f"at {clients.endpoint_url}" if clients.endpoint_url else f"in {clients.region}"
         raise CommandError(
-            f"There is no deployment {selection.stack_name} in {place}. Deploy it with `bridge deploy --stage "
+            f"There is no deployment {selection.stack_name} {place}. Deploy it with `bridge deploy --stage "
             f"{selection.stage}`, or name another one with --name, --stage, --region and --profile."
         )
     return state

@@ -216,9 +216,11 @@ class Deployer:
             self._bucket.upload(artifact, key, self._progress.uploaded)
 
     def _wait(self, state: StackState, since: str, live: int | None) -> StackState:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
             return self._stack.wait_for_change(state, since, self._progress.resource)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BotoCoreError, ClientError):
             self._progress.note(
                 f"Interrupted. CloudFormation goes on with {state.name}: `bridge status` shows it, and the next "
                 "`bridge deploy` waits for its end."
