@@ -49,7 +49,7 @@ HEADER_FRAME = 8
 
 
 def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str, bool]:
-    """Encode a body for a payload.
+    """A body as a payload carries it.
 
     Args:
         body: what the application sent.
@@ -57,8 +57,7 @@ def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = 
         is_text: decides about Content-Types that are not text by the rule of this module.
 
     Returns:
-        ``(text, False)`` where the Content-Type is a text type, there is no Content-Encoding and the body is valid in
-        its charset; otherwise ``(base64, True)``.
+        ``(text, False)`` or ``(base64, True)``.
     """
     if not body:
         return "", False
@@ -67,10 +66,7 @@ def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = 
 
 
 def decode_text(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str | None, str]:
-    """The body as text, or None where it has to be base64; and the rule that decides.
-
-    The arguments are those of :func:`encode`.
-    """
+    """The body as text, or None where it has to be base64; and the rule that decides. The arguments are encode()'s."""
     if fields.is_encoded:
         return None, "it has a Content-Encoding"
     content_type = fields.content_type
@@ -122,7 +118,7 @@ def _codec_of_charset(content_type: str) -> str | None:
 
 
 def as_bytes(chunk: Any) -> bytes:
-    """A copy of a body chunk that is of another type than ``bytes``; the application may reuse its buffer.
+    """A copy of a body chunk of another type than ``bytes``, whose buffer the application may reuse.
 
     Raises:
         InterfaceError: the chunk does not support the buffer protocol.

@@ -54,12 +54,7 @@ def field(value: Any, path: str) -> Any:
 
 
 def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> str:
-    """The query string of an event's parameters.
-
-    Args:
-        parameters: names with one value or a list of values.
-        encoded: whether names and values are still percent-encoded, as an ALB passes them.
-    """
+    """The query string of parameters with one value or a list of values; *encoded* if they are percent-encoded."""
     if not parameters:
         return ""
     quote = native if encoded else _quote
@@ -88,14 +83,9 @@ def _quote_bytes(text: str) -> str:
 
 
 def merged(lists: Any, single: Any, fold: Callable[[str], str] = str.lower) -> Mapping[str, Any]:
-    """An event's map of lists of values, with the names that only its map of single values has.
+    """An event's map of lists of values, with the names that only its map of single values has; either may be null.
 
-    Front doors fill both maps; events that are written by hand often do not.
-
-    Args:
-        lists: the map of lists; it may be null.
-        single: the map of single values; it may be null.
-        fold: makes equal names alike.
+    Front doors fill both maps; events that are written by hand often do not. *fold* makes equal names alike.
     """
     if not lists or not single or single.keys() <= lists.keys():
         return lists or single or {}
@@ -112,11 +102,7 @@ def flat(lists: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def pairs_of(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
-    """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3).
-
-    Args:
-        headers: names with one value or a list of values.
-    """
+    """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3)."""
     try:
         if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
             return headers.items()
@@ -165,13 +151,7 @@ def _texts(values: Any) -> list[str]:
 
 
 def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
-    """The last value of a header; ``""`` without one.
-
-    Args:
-        headers: names with one value or a list of values.
-        lower: the header's name in lower case.
-        title: the name as HTTP/1.1 clients usually spell it.
-    """
+    """The last value of a header; ``""`` without one. *title* is the name as HTTP/1.1 clients usually spell it."""
     value = headers.get(lower) or headers.get(title)
     if value is None:
         for name in headers:
@@ -218,12 +198,7 @@ def server_of(headers: Mapping[str, Any], own: str = "", scheme: str = "https") 
     """Scheme, server name and server port, from ``Host``, ``X-Forwarded-Proto`` and ``X-Forwarded-Port``.
 
     Of several forwarded values the last one was written by the front door. A value that is no scheme or no port is
-    ignored.
-
-    Args:
-        headers: names with one value or a list of values.
-        own: the front door's own name, for events without a Host header and for malformed ones.
-        scheme: the scheme, for events without X-Forwarded-Proto.
+    ignored. *own*, the front door's own name, replaces a missing or malformed Host; *scheme* a missing scheme.
     """
     get = headers.get
     host = get("host") or get("Host")

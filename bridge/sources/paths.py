@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-
 _PATH_MARKS = "/:@!$&'()*+,;="
 _PATH = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~" + _PATH_MARKS)
 
@@ -31,15 +30,12 @@ def encode_path(path: str) -> str:
 
 
 def split_path(root: str, path: str, base_path: str = "") -> tuple[str, str, str]:
-    """Decode a path and separate the part before the application.
+    """The whole path as it arrived, the decoded root path, and the decoded path.
 
     Args:
         root: the prefix that the source put before the path, as it arrived.
         path: the rest, as it arrived.
         base_path: the option ``base_path``, which may lengthen *root*.
-
-    Returns:
-        The whole path as it arrived, the decoded root path, the decoded path; native strings.
     """
     whole = root + path
     if base_path:
@@ -59,15 +55,10 @@ def starts_with(path: str, prefix: str) -> bool:
 
 
 def prefix_before_route(path: str, template: str, parameters: Mapping[str, Any] | None) -> str | None:
-    """The prefix of *path* before the part that a route matched: the base path of a custom domain, or a stage.
+    """The prefix of *path* before the part that a route matched: the base path of a custom domain, a stage, or ``""``.
 
-    Args:
-        path: the whole path.
-        template: the route that matched, such as ``/dogs/{id}`` or ``/{proxy+}``.
-        parameters: the values of its variables. That of a greedy one has lost its trailing slash.
-
-    Returns:
-        The prefix; ``""`` if there is none; None if the template does not fit the path.
+    None if the route's template, such as ``/dogs/{id}`` or ``/{proxy+}``, does not fit the path. The value of a greedy
+    variable has lost its trailing slash.
     """
     if not template.startswith("/"):
         return None
