@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 sys.path.insert(0, str(ROOT))
 
 from bridge import __version__  # noqa: E402
@@ -53,9 +54,16 @@ linkcheck_ignore = [REPOSITORY, html_baseurl, r"http://localhost.*"]
 linkcheck_timeout = 20
 
 
-def link_repository(_app: Any, _name: str, source: list[str]) -> None:
+def link_repository(_app: Any, name: str, source: list[str]) -> None:
     """Turn links to files outside ``docs/`` into links to the repository, where those files are pages."""
-    source[0] = re.sub(r"\]\((?:\.\./)+(?!docs/)([\w./-]+)", rf"]({REPOSITORY}/blob/main/\1", source[0])
+    folder = (DOCS / name).parent
+
+    def replace(match: re.Match[str]) -> str:
+        target = (folder / match[1]).resolve()
+        is_page = target.is_relative_to(DOCS)
+        return match[0] if is_page else f"]({REPOSITORY}/blob/main/{target.relative_to(ROOT).as_posix()}"
+
+    source[0] = re.sub(r"\]\(((?:\.\./)+[\w./-]+)", replace, source[0])
 
 
 def setup(app: Any) -> None:

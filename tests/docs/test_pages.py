@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -33,6 +34,20 @@ def test_every_link_to_a_file_or_heading_leads_somewhere(page: Path) -> None:
         if not target.exists() or (fragment and fragment not in anchors(target)):
             missing.append(link)
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_on_the_site_a_link_to_a_page_stays_there_and_another_one_leads_to_the_repository(page: Path) -> None:
+    configuration = runpy.run_path(str(DOCS / "conf.py"))
+    source = [page.read_text(encoding="utf-8")]
+    configuration["link_repository"](None, page.relative_to(DOCS).with_suffix("").as_posix(), source)
+    for target in re.findall(r"\]\(([^)\s#]+)", re.sub(r"```.*?```", "", source[0], flags=re.DOTALL)):
+        in_repository = target.removeprefix(f"{configuration['REPOSITORY']}/blob/main/")
+        if in_repository != target:
+            assert (ROOT / in_repository).exists(), target
+            assert not in_repository.startswith("docs/"), target
+        elif not target.startswith(("http", "mailto:")):
+            assert (page.parent / target).resolve().is_relative_to(DOCS), target
 
 
 def test_on_pypi_every_link_of_the_readme_leads_to_the_repository_at_the_version() -> None:
