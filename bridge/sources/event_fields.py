@@ -104,7 +104,8 @@ def flat(lists: Mapping[str, Any]) -> Mapping[str, Any]:
 def pairs_of(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
     """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3)."""
     try:
-        if "".join(headers.values()).isascii() and not ("cookie" in headers and "Cookie" in headers):
+        is_cookie_repeated = "COOKIE" in headers or ("cookie" in headers and "Cookie" in headers)
+        if "".join(headers.values()).isascii() and not is_cookie_repeated:
             return headers.items()
     except TypeError:
         pass  # a value is null, a list, a number

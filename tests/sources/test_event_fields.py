@@ -149,7 +149,14 @@ def test_without_headers_there_are_no_pairs(headers: Any) -> None:
     assert list(pairs_of(headers)) == []
 
 
-@pytest.mark.parametrize("headers", [{"Cookie": "a=1", "cookie": "b=2"}, {"x": "é", "cookie": "a=1", "COOKIE": "b=2"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Cookie": "a=1", "cookie": "b=2"},
+        {"Cookie": "a=1", "COOKIE": "b=2"},
+        {"x": "é", "cookie": "a=1", "COOKIE": "b=2"},
+    ],
+)
 def test_cookies_under_names_in_several_spellings_are_joined(headers: dict[str, str]) -> None:
     for pairs in (pairs_of(headers), pairs_of(flat({name: [value] for name, value in headers.items()}))):
         assert [value for name, value in pairs if is_cookie(name)] == ["a=1; b=2"]
