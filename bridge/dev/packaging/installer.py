@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
-from bridge.dev.packaging.local_projects import build_command, build_local_project, setuptools_variables
-from bridge.dev.packaging.pylock import Pylock, read_pylock, supports_python
+from bridge.dev.packaging.local_projects import (
+    build_command,
+    build_local_project,
+    setuptools_variables,
+    version_files_kept,
+)
+from bridge.dev.packaging.pylock import Pylock, read_pylock, sha256, supports_python
 from bridge.dev.packaging.requirements_txt import local_folder, with_location
 from bridge.dev.packaging.uv_installer import UvInstaller
-from bridge.dev.packaging.uv_workspace import missing_in_uv_lock
+from bridge.dev.packaging.uv_workspace import member_folders, missing_in_uv_lock, with_path_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +128,8 @@ def _install_with_pip(
     tag = f"cp{target.python.replace('.', '')}"
     command = [
         *pip, "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--target", str(folder),
+        # Settings in pip.conf that contradict --target.
+        "--no-user", "--prefix", "",
         "--python-version", target.python, "--implementation", "cp", "--abi", tag, "--abi", "abi3", "--abi", "none",
         *(arg for platform in target.wheel_platforms for arg in ("--platform", platform)), "--only-binary", ":all:",
     ]  # fmt: skip
@@ -158,7 +165,8 @@ def _with_wheels(lines: Sequence[str], temporary: Path) -> list[str]:
     for line in lines:
         if (folder := local_folder(line)) is not None:
             wheel = build_local_project(folder, temporary, build_command(None, find_pip()), run_command)
-            line = with_location(line, wheel.name.partition("-")[0], wheel.as_uri())
+            # With the digest, for users who require hashes.
+            line = with_location(line, wheel.name.partition("-")[0], f"{wheel.as_uri()}#sha256={sha256(wheel)}")
         replaced.append(line)
     return replaced
 
@@ -184,7 +192,9 @@ def _export_uv_lock(uv: str | None, requirements: Requirements, temporary: Path)
     # uv builds the metadata of projects that have dynamic metadata.
     variables = setuptools_variables(file.parent)
     # The interpreter is named, because a search for one takes ten times as long.
-    done = run_command([*command, "--locked", "--python", sys.executable], requirements.uv_project, variables)
+    members = member_folders(requirements.uv_root)
+    with version_files_kept(with_path_sources([requirements.uv_project, requirements.uv_root, *members])):
+        done = run_command([*command, "--locked", "--python", sys.executable], requirements.uv_project, variables)
     if "needs to be updated" in done.stderr:
         raise PackagingError(f"{lock} is older than pyproject.toml. Update it with `uv lock`.")
     if done.returncode:

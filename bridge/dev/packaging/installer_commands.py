@@ -20,8 +20,8 @@ _UV_PROGRESS = re.compile(
 )
 # VIRTUAL_ENV and PYTHONPATH change what an installer finds; the others contradict --target.
 _HARMFUL_VARIABLES = {
-    "VIRTUAL_ENV", "PYTHONPATH", "PIP_USER", "PIP_PREFIX", "PIP_TARGET", "PIP_ROOT", "PIP_EDITABLE", "UV_SYSTEM_PYTHON",
-    "UV_PROJECT",
+    "VIRTUAL_ENV", "PYTHONPATH", "PIP_USER", "PIP_PREFIX", "PIP_TARGET", "PIP_ROOT", "PIP_EDITABLE", "PIP_DRY_RUN",
+    "PIP_REPORT", "UV_SYSTEM_PYTHON", "UV_PROJECT",
 }  # fmt: skip
 
 

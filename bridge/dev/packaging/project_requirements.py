@@ -104,7 +104,13 @@ class Requirements:
         """Whether a requirement is, or may be, a folder of this machine, whose content is not in the lines."""
         if self.pylock is not None:
             return any("directory" in package for package in self.pylock.packages)
-        return self.pyproject is not None or any(local_folder(line) for line in self.all_lines)
+        return self.pyproject is not None or bool(self.local_folders())
+
+    def local_folders(self) -> list[Path]:
+        """Return the folders of the local projects that the lines, or the pyproject.toml in their place, name."""
+        if self.pyproject is not None:
+            return [self.pyproject.parent]
+        return [folder for line in self.all_lines if (folder := local_folder(line)) is not None]
 
     def texts(self) -> list[str]:
         """Return the texts that decide what is installed."""

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.installer_commands import installed_versions, run_command, subject, uv_error, write_lines
-from bridge.dev.packaging.local_projects import build_command, build_local_project, setuptools_variables
+from bridge.dev.packaging.local_projects import (
+    build_command,
+    build_local_project,
+    setuptools_variables,
+    version_files_kept,
+)
 from bridge.dev.packaging.pip_config import uv_index_options
 from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256
+from bridge.dev.packaging.uv_workspace import with_path_sources
 from bridge.dev.packaging.wheels import fits, missing_wheel_message
 
 if TYPE_CHECKING:
@@ -132,6 +138,8 @@ class UvInstaller:
         file = self._write(lines)
         if not self._requirements.is_local:
             options = [*self._install_options(), "--only-binary", ":all:"]
+            if self._requirements.is_complete and all("--hash" in line or " @ " in line for line in lines):
+                options += self._no_hashes_needed()
             done = self._pip("install", *options, *args, "-r", file, *self._pip_args)
             if done.returncode == 0:
                 return
@@ -147,10 +155,11 @@ class UvInstaller:
         pip_args = [arg for arg in self._pip_args if arg not in _INSTALL_ONLY]
         options = ["--quiet", "--format", "pylock.toml", "--no-header", "--no-annotate", "--output-file", str(file)]
         variables = setuptools_variables(file.parent)
-        for only_binary in (["--only-binary", ":all:"], []):
-            done = self._pip("compile", *options, *only_binary, *args, *pip_args, variables=variables)
-            if done.returncode == 0:
-                return read_pylock(file)
+        with version_files_kept(with_path_sources(self._requirements.local_folders())):
+            for only_binary in (["--only-binary", ":all:"], []):
+                done = self._pip("compile", *options, *only_binary, *args, *pip_args, variables=variables)
+                if done.returncode == 0:
+                    return read_pylock(file)
         self._raise(done)
         raise AssertionError
 
@@ -179,6 +188,9 @@ class UvInstaller:
             # uv takes the groups that are named in place of the default ones.
             groups = [*lock.content.get("default-groups", []), *selection.groups] if selection.groups else []
             options += [arg for group in groups for arg in ("--group", group)]
+        is_locked = self._requirements.is_complete or self._requirements.pylock is not None
+        if is_locked and all("vcs" in package or _has_hashes(package) for package in built):
+            options += self._no_hashes_needed()
         file = lock.write(self._new_file("pylock.toml"))
         pip_args = [arg for arg in self._pip_args if arg not in _RESOLVE_ONLY]
         will_build = bool(to_build.intersection(normalized_name(package["name"]) for package in built))
@@ -295,6 +307,11 @@ class UvInstaller:
             del options[position : position + 2]
         return list(_without_repeated_strategy(options))
 
+    def _no_hashes_needed(self) -> list[str]:
+        """Return the option for a lock whose packages have a hash or a commit, even if the user requires hashes."""
+        self._variables["UV_REQUIRE_HASHES"] = ""
+        return ["--no-require-hashes"]
+
     def _install_options(self) -> list[str]:
         return ["--no-progress", "--target", str(self._folder)]
 
@@ -347,6 +364,11 @@ def wheel_name(wheel: Mapping[str, Any]) -> str:
 def _is_source_archive(package: Mapping[str, Any]) -> bool:
     archive = package.get("archive", {})
     return bool(archive) and not str(archive.get("url") or archive.get("path")).partition("#")[0].endswith(".whl")
+
+
+def _has_hashes(package: Mapping[str, Any]) -> bool:
+    files = [*package.get("wheels", []), *(package[key] for key in ("sdist", "archive") if key in package)]
+    return all(file.get("hashes") for file in files)
 
 
 def _without_repeated_strategy(options: list[str]) -> list[str]:

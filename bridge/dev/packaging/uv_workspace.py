@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.packaging.pylock import normalized_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -50,6 +51,20 @@ def sources(project: Path) -> dict[str, Any]:
         _table(folder / "pyproject.toml", "tool", "uv", "sources") for folder in (workspace_root(project), project)
     ]
     return {name: source for table in tables for name, source in (table or {}).items()}
+
+
+def with_path_sources(projects: Iterable[Path]) -> set[Path]:
+    """Return the folders of projects, and of the projects that their ``[tool.uv.sources]`` name by a path."""
+    found: set[Path] = set()
+    pending = [project.resolve() for project in projects]
+    while pending:
+        project = pending.pop()
+        if project in found:
+            continue
+        found.add(project)
+        paths = [source.get("path") for source in sources(project).values() if isinstance(source, dict)]
+        pending += [(project / path).resolve() for path in paths if isinstance(path, str)]
+    return found
 
 
 def missing_in_uv_lock(project: Path, lock: Path) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.dev.cli.packages import PLAIN, build_zip, run_package, write_files, zip_names
 from tests.dev.packaging.indexes import make_wheel, sha256
+from tests.dev.packaging.test_poetry import repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +57,21 @@ def test_requirements_that_contradict_those_of_the_bridge_are_an_error(shop: Pat
     assert (status, out) == (1, "")
     assert "The requirements of the bridge cannot be installed with those in requirements.txt" in err
     assert "asgiref" in err
+
+
+def test_a_local_project_needs_no_hash(shop: Path, cache: Path) -> None:
+    write_files(shop, {"lib/setup.py": "from setuptools import setup\nsetup(name='tealib', py_modules=['tealib'])\n"})
+    file = write_files(shop, {"lib/tealib.py": ""}) / "requirements.txt"
+    file.write_text(f"{file.read_text()}./lib\n")
+    assert {"tea_leaves.py", "tealib.py"} <= zip_names(build_zip(shop, cache, "app:app", UV_REQUIRE_HASHES="1"))
+
+
+def test_a_lock_with_hashes_and_commits_needs_no_others(shop: Path, cache: Path, tmp_path: Path) -> None:
+    tea = repository(tmp_path / "tea", "tealib")
+    (shop / "requirements.txt").unlink()
+    write_files(shop, {
+        "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        f'dependencies = ["six==1.16.0", "tealib"]\n[tool.uv.sources]\ntealib = {{ git = "{tea.as_uri()}" }}\n',
+    })  # fmt: skip
+    subprocess.run(["uv", "lock", "-q", "--python", sys.executable], cwd=shop, check=True)
+    assert {"six.py", "tealib.py"} <= zip_names(build_zip(shop, cache, "app:app", UV_REQUIRE_HASHES="1"))

@@ -72,6 +72,8 @@ def test_pip_settings_about_places_and_hashes_do_not_reach_the_artifact(cache: P
     requirements = f"--find-links wheels\ntea-leaves==1.0 --hash=sha256:{digest}\n"
     shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "requirements.txt": requirements})
     settings = {"PIP_USER": "1", "PIP_PREFIX": "/nowhere", "PIP_REQUIRE_HASHES": "1", "PIP_TARGET": "/nowhere"}
+    config = write_files(tmp_path, {"pip.conf": "[install]\nuser = true\nprefix = /nowhere\n"}) / "pip.conf"
+    settings |= {"PIP_CONFIG_FILE": str(config), "PIP_DRY_RUN": "1"}
     names = zip_names(build_zip(shop, cache, "app:app", **without_uv(tmp_path / "machine"), **settings))
     assert {"tea_leaves.py", "bridge/entrypoint.py", "asgiref/sync.py"} <= names
 

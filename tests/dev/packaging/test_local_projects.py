@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=70"]\nbuild-backend = "setuptools.build_meta"\n'
 HATCH = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+HATCH_VCS = HATCH.replace('"hatchling"]', '"hatchling", "hatch-vcs"]')
 SCM = '[build-system]\nrequires = ["setuptools>=70", "setuptools_scm"]\nbuild-backend = "setuptools.build_meta"\n'
 PROJECT = '[project]\nname = "tealib"\n'
 # Each project's files, and the file of the wheel with its content.
@@ -40,6 +41,37 @@ PROJECTS: dict[str, tuple[dict[str, str], str, str]] = {
         },
         "tealib-7.1.dist-info/METADATA",
         "Version: 7.1",
+    ),
+    "a version that setuptools_scm writes": (
+        {
+            "libs/tea/pyproject.toml": f'{SCM}{PROJECT}dynamic = ["version"]\n[tool.setuptools_scm]\nroot = "../.."\n'
+            'version_file = "tealib/_version.py"\nwrite_to = "libs/tea/tealib/_old.py"\n',
+            "libs/tea/tealib/__init__.py": "",
+            "libs/tea/tealib/_old.py": "version = 'mine'\n",
+            ".gitignore": "_old.py\n",
+        },
+        "tealib/_version.py",
+        "7.1",
+    ),
+    "a version that setup.py writes": (
+        {
+            "libs/tea/setup.py": "from setuptools import setup\nsetup(name='tealib', packages=['tealib'], "
+            "use_scm_version={'root': '../..', 'write_to': 'libs/tea/tealib/_version.py'})\n",
+            "libs/tea/pyproject.toml": SCM,
+            "libs/tea/tealib/__init__.py": "",
+        },
+        "tealib/_version.py",
+        "7.1",
+    ),
+    "a version that hatch-vcs writes": (
+        {
+            "libs/tea/pyproject.toml": f"{HATCH_VCS}{PROJECT}"
+            'dynamic = ["version"]\n[tool.hatch.version]\nsource = "vcs"\nraw-options = { root = "../.." }\n'
+            '[tool.hatch.build.hooks.vcs]\nversion-file = "tealib/_version.py"\n',
+            "libs/tea/tealib/__init__.py": "",
+        },
+        "tealib/_version.py",
+        "7.1",
     ),
     "a link": (
         {
@@ -75,7 +107,7 @@ def test_a_build_may_read_files_outside_of_the_project(case: str, cache: Path, t
             path.symlink_to(target)
     commit(root)
     before = file_digests(root)
-    build_zip(root, cache, "app:app", "-o", "../function.zip")
+    build_zip(root, cache, "app:app", "-o", "../function.zip", UV_CACHE_DIR=str(tmp_path / "uv-cache"))
     with ZipFile(tmp_path / "function.zip") as archive:
         assert content in archive.read(name).decode()
     assert {path: digest for path, digest in file_digests(root).items() if not path.startswith(".git/")} == {
