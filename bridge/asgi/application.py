@@ -36,8 +36,7 @@ class AsgiApplication:
 
     Args:
         app: the application.
-        settings: ``lifespan`` says whether the lifespan is run, ``background_seconds`` how long a request waits for the
-            tasks that it leaves behind.
+        settings: whose ``lifespan`` and ``background_seconds`` take effect here.
 
     Attributes:
         app: the application.
@@ -62,11 +61,7 @@ class AsgiApplication:
         self._cycles: dict[Scope, RequestCycle] = {}
 
     def check_thread(self) -> None:
-        """Check that the application may be called synchronously in the calling thread.
-
-        Raises:
-            RunningLoopError: an event loop runs in the thread, or the application was started on that of a server.
-        """
+        """Raise RunningLoopError if the application must not be called synchronously in the calling thread."""
         if self._server_loop is not None:
             raise RunningLoopError(
                 "This handler serves the event loop of a server. Use there: await handler.answer(event, context)"
@@ -78,11 +73,7 @@ class AsgiApplication:
             )
 
     def check_loop(self) -> None:
-        """Check that the application may be called on the running loop.
-
-        Raises:
-            RunningLoopError: the application was started on another loop of a server.
-        """
+        """Raise RunningLoopError if the application was started on another loop of a server."""
         if self._is_started and self._runner is None and asyncio.get_running_loop() is not self._server_loop:
             raise RunningLoopError(
                 "The application was started on another event loop. Call the handler there, or make a new handler."
@@ -93,7 +84,7 @@ class AsgiApplication:
 
         Raises:
             LifespanError: the startup failed; another call tries again.
-            RunningLoopError: an event loop runs in the calling thread.
+            RunningLoopError: see :meth:`check_thread`.
         """
         if not self._is_started:
             self.check_thread()
@@ -103,12 +94,7 @@ class AsgiApplication:
                 shutdown.request_answered()
 
     async def startup_here(self) -> None:
-        """Start the application on the running loop; a second call does nothing.
-
-        Raises:
-            LifespanError: the startup failed; another call tries again.
-            RunningLoopError: the application was started on another loop.
-        """
+        """Start the application on the running loop; exceptions are those of :meth:`startup`."""
         if self._runner is not None:  # the application was started on its own loop
             await asyncio.to_thread(self.startup)
         else:
@@ -130,15 +116,14 @@ class AsgiApplication:
         """
         cycle = self._cycle_of(scope, cycle)
         try:
-            response: Response = self.run(self._answer(scope, cycle))
+            return self.run(self._answer(scope, cycle))  # type: ignore[no-any-return]
         except TimeoutError:
             if not cycle.is_timed_out:
                 raise
-            response = cycle.result_at_deadline()
+            return cycle.result_at_deadline()
         finally:
             cycle.task = None  # it refers to its exception, whose traceback refers to the cycle
             shutdown.request_answered()
-        return response
 
     async def serve(self, scope: Scope, cycle: RequestCycle | None = None) -> Response:
         """Answer one request in the calling task; its loop becomes the application's.
@@ -175,22 +160,19 @@ class AsgiApplication:
             await lifespan.shutdown()
 
     def close(self) -> None:
-        """Shut the application down and close its own loop; a second call does nothing.
-
-        Raises:
-            RunningLoopError: an event loop runs in the calling thread.
-        """
+        """Shut the application down and close its own loop; a second call does nothing."""
         runner = self._runner
-        if runner is not None and not runner.is_closed and is_loop_running():
+        if runner is None or runner.is_closed:
+            return
+        if is_loop_running():
             raise RunningLoopError(
                 "A handler cannot be closed inside a running event loop. Use: await asyncio.to_thread(handler.close)"
             )
         shutdown.remove(self.close)
-        if runner is not None and not runner.is_closed:
-            try:
-                runner.run(self.close_here(), LOCK_SECONDS)
-            finally:
-                runner.close()
+        try:
+            runner.run(self.close_here(), LOCK_SECONDS)
+        finally:
+            runner.close()
 
     def _is_busy(self) -> bool:
         return self._runner is not None and self._runner.is_running
@@ -277,10 +259,9 @@ class AsgiApplication:
             await self._settle(scope, cycle)
 
     def _take_back_cancellation(self, cycle: RequestCycle) -> None:
-        """Let a task continue that the application has cancelled.
+        """Let a task continue that the application has cancelled; otherwise raise what is being handled.
 
-        If the CancelledError that is being handled may come from somewhere else, raise it. On the application's own
-        loop only the deadline cancels.
+        On the application's own loop only the deadline cancels, and the application itself.
         """
         if cycle.is_timed_out or cycle.task is None or (self._runner is None and self.host_cancels):
             raise

@@ -47,11 +47,9 @@ class BackgroundTasks:
         self._is_stopped = False
 
     async def wait(self, scope: Scope, tasks: set[asyncio.Task[Any]]) -> None:
-        """Wait until *tasks* is empty. Tasks that outlive the wait are logged, and belong to no request from then on.
+        """Wait until *tasks*, the :data:`request_tasks` of *scope*, is empty: tasks that are done leave the set.
 
-        Args:
-            scope: the request.
-            tasks: its :data:`request_tasks`; tasks that are done leave the set, and tasks that they start enter it.
+        Tasks that outlive the wait are logged, and belong to no request from then on.
         """
         self._loop = asyncio.get_running_loop()
         seconds = max(0.0, min(self._seconds, watcher.seconds_left(scope) - _MARGIN_SECONDS))
@@ -82,8 +80,9 @@ class BackgroundTasks:
             self._loop.call_soon_threadsafe(self._end_waits)
 
     def _end_waits(self) -> None:
-        while self._timeouts:
-            self._timeouts.pop().reschedule(0)
+        for timeout in self._timeouts:
+            if not timeout.expired():
+                timeout.reschedule(0)
 
 
 def _description(task: asyncio.Task[Any]) -> str:

@@ -22,11 +22,7 @@ SHUTDOWN_SECONDS = 5.0
 
 
 class Lifespan:
-    """An application's lifespan.
-
-    Args:
-        app: the application.
-        required: whether an application without lifespan is an error (mode ``"on"``).
+    """An application's lifespan; *required* is the mode ``"on"``, in which an application without one is an error.
 
     Attributes:
         state: the dictionary that the application shares with its requests; None if it has no lifespan.

@@ -60,19 +60,15 @@ class LoopRunner:
         return self._lock.locked()
 
     def run(self, coroutine: Coroutine[Any, Any, Any], timeout: float = -1) -> Any:
-        """Run a coroutine to its end, in a thread that runs no event loop.
+        """Return the result of a coroutine, in a thread that runs no event loop.
 
         Args:
             coroutine: the coroutine.
             timeout: the longest time in seconds to wait for another thread that runs the loop; -1 for any time.
 
-        Returns:
-            The coroutine's result.
-
         Raises:
             TimeoutError: :meth:`abandon` was called.
             BridgeError: the loop is closed, or *timeout* has passed.
-            BaseException: that of the coroutine.
         """
         if not self._lock.acquire(timeout=timeout):
             coroutine.close()
