@@ -23,6 +23,7 @@ PARTS = {
     "growth": (101, 21),
     "gateway": (31, 7),
     "runtime": (31, 7),
+    "websocket": (11, 3),
     "stages": (401, 51),
     "packaging": (3, 1),
     "deployment": (3, 1),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _WAITING = {
     ("asyncio.queues", "get"),
     ("asyncio.tasks", "_wait"),
+    ("asyncio.tasks", "wait_for"),  # Python 3.11, with a task of its own for what it waits for
     ("asyncio.taskgroups", "__aexit__"),
     ("asyncio.taskgroups", "_aexit"),
     ("anyio._backends._asyncio", "__aexit__"),
