@@ -48,37 +48,41 @@ PAYLOAD_FRAME = 65_536
 HEADER_FRAME = 8
 
 
-def encode(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str, bool]:
+def encode(
+    body: bytes,
+    fields: Fields,
+    is_text: Callable[[str], bool] | None = None,
+    explain: Callable[[str], object] | None = None,
+) -> tuple[str, bool]:
     """A body as a payload carries it.
 
     Args:
         body: what the application sent.
         fields: the response's headers.
         is_text: decides about Content-Types that are not text by the rule of this module.
+        explain: called with the rule that decides, in words.
 
     Returns:
         ``(text, False)`` or ``(base64, True)``.
     """
     if not body:
         return "", False
-    text, _ = decode_text(body, fields, is_text)
-    return (text, False) if text is not None else (b2a_base64(body, newline=False).decode("ascii"), True)
-
-
-def decode_text(body: bytes, fields: Fields, is_text: Callable[[str], bool] | None = None) -> tuple[str | None, str]:
-    """The body as text, or None where it has to be base64; and the rule that decides. The arguments are encode()'s."""
-    if fields.is_encoded:
-        return None, "it has a Content-Encoding"
+    text = codec = None
     content_type = fields.content_type
-    codec, rule = (text_codec if len(content_type) <= _LONGEST_CACHED else text_codec.__wrapped__)(content_type)
-    if codec is None and is_text is not None and is_text(content_type):
-        codec, rule = _codec_of_charset(content_type), "the option text_types names its Content-Type"
-    if codec is None:
-        return None, rule
-    try:
-        return body.decode(codec), rule
-    except UnicodeDecodeError:
-        return None, f"its bytes are not valid {codec.upper()}"
+    if fields.is_encoded:
+        rule = "it has a Content-Encoding"
+    else:
+        codec, rule = (text_codec if len(content_type) <= _LONGEST_CACHED else text_codec.__wrapped__)(content_type)
+        if codec is None and is_text is not None and is_text(content_type):
+            codec, rule = _codec_of_charset(content_type), "the option text_types names its Content-Type"
+    if codec is not None:
+        try:
+            text = body.decode(codec)
+        except UnicodeDecodeError:
+            rule = f"its bytes are not valid {codec.upper()}"
+    if explain is not None:
+        explain(rule)
+    return (text, False) if text is not None else (b2a_base64(body, newline=False).decode("ascii"), True)
 
 
 _LONGEST_CACHED = 128

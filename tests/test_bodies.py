@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import bridge
-from bridge.bodies import _body_fits, decode_text, encode, excess, json_size, media_type
+from bridge.bodies import _body_fits, encode, excess, json_size, media_type
 from bridge.dev.gateway import Request, compose
 from bridge.response import Response
 from bridge.settings import Settings
@@ -141,7 +141,9 @@ def test_the_rule_that_decides_is_named(
     body: bytes, headers: list[tuple[str, str]], text_types: list[str] | None, rule: str
 ) -> None:
     settings = Settings({"text_types": text_types} if text_types else {}, environ={})
-    assert decode_text(body, Response(200, headers, body).fields(), settings.is_text)[1] == rule
+    rules: list[str] = []
+    encode(body, Response(200, headers, body).fields(), settings.is_text, rules.append)
+    assert rules == [rule]
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "'utf-8'", " utf8 ", "us-ascii", "ascii", ""])

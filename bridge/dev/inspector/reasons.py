@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.bodies import decode_text
+from bridge.bodies import encode
 from bridge.dev.gateway.decisions import Decision
 from bridge.errors import InterfaceError
 from bridge.limits import is_refused_by_edge
@@ -105,9 +105,9 @@ def _function_decisions(scope: Scope | None, response: Response | None, settings
     except InterfaceError as error:
         return [*decisions, Decision("answer", "response", str(error))]
     if response.body:
-        text, rule = decode_text(response.body, fields, settings.is_text)
-        form = "base64" if text is None else "text"
-        decisions.append(Decision("response body", "body", f"{form}: {rule}"))
+        rules: list[str] = []
+        _, is_base64 = encode(response.body, fields, settings.is_text, rules.append)
+        decisions.append(Decision("response body", "body", f"{'base64' if is_base64 else 'text'}: {rules[0]}"))
     return decisions
 
 
