@@ -76,6 +76,17 @@ def test_an_application_that_is_cancelled_by_itself_is_answered_500(
     assert get(handler, "/fine")[0] == 200
 
 
+async def cancel_all_tasks() -> None:
+    for task in asyncio.all_tasks():
+        task.cancel()
+    await asyncio.sleep(0)
+
+
+def test_an_application_that_cancels_all_tasks_is_answered_500(make_handler: MakeHandler) -> None:
+    handler = make_handler(application(before=cancel_all_tasks), lifespan="off")
+    assert [get(handler, path)[0] for path in ("/cancelled", "/fine", "/cancelled", "/fine")] == [500, 200, 500, 200]
+
+
 async def cancel_and_return() -> None:
     cancel_own_task()
 

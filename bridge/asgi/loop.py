@@ -113,8 +113,7 @@ class LoopRunner:
             self._is_closed = True
             if self._lock.acquire(timeout=CLOSE_SECONDS):
                 self._root.cancel()
-                with suppress(asyncio.CancelledError):
-                    self.loop.run_until_complete(self._root)
+                self.loop.run_until_complete(self._root)
                 if not self.is_adopted:
                     self.loop.close()
                 self._lock.release()
@@ -133,7 +132,9 @@ class LoopRunner:
                 raise
 
     async def _wait_forever(self) -> None:
-        await self.loop.create_future()
+        while not self._is_closed:
+            with suppress(asyncio.CancelledError):  # of an application that cancels all tasks
+                await self.loop.create_future()
 
     async def _cancel_all(self) -> None:
         tasks = asyncio.all_tasks() - {self._root, asyncio.current_task()}
