@@ -72,7 +72,7 @@ each_way = pytest.mark.parametrize("way", WAYS, ids=str)
 # AWS's client takes several invocations at once in as many processes, each of which takes one at a time.
 each_way_at_once = pytest.mark.parametrize("way", [way for way in WAYS if way.client == "bridge"], ids=str)
 # Recipes that replace some files of another one.
-_BASES = {"xray": "opentelemetry"}
+_BASES = {"opentelemetry-lambda": "opentelemetry", "newrelic-lambda": "newrelic", "xray": "opentelemetry"}
 _CLIENTS = {"aws": "awslambdaric", "bridge": "bridge.runtime"}
 _BYTECODE = ROOT / ".cache" / "compiled"
 _TIMEOUT_SECONDS = 20.0
@@ -100,26 +100,34 @@ def packages() -> Path:
 
 
 def recipe(tool: str) -> dict[str, str]:
-    """Return the files of the recipe for a tool."""
+    """Return the files of the recipe for a tool, the variables of the environment among them."""
+    base = recipe(_BASES[tool]) if tool in _BASES else {}
     files = {
         block.argument.partition("/")[2]: block.text
         for block in blocks(PAGE)
         if block.kind == "recipe" and block.argument.startswith(f"{tool}/")
     }
     assert files, f"the page has no recipe for {tool}"
-    return files
+    return base | files
+
+
+def recipe_environment(tool: str) -> dict[str, str]:
+    """Return the environment variables of the recipe for a tool."""
+    lines = recipe(tool).get("environment", "").splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
 def make_folder(folder: Path, tool: str, framework: str) -> Path:
     """Fill *folder* with the recipe of a tool, and an application of a framework that uses it."""
-    files = recipe(_BASES[tool]) | recipe(tool) if tool in _BASES else recipe(tool)
+    files = recipe(tool)
+    files.pop("environment", None)
     app = files.pop(f"{framework}_app.py", _APPLICATIONS[framework])
     if "telemetry.py" in files and "import telemetry" not in app:
         app = f"import telemetry\n\n{app}"
     routes = f"import routes_{framework}\n\nroutes_{framework}.add_to(app)\n"
     # The recipe may end with a handler, which decorates bridge.handler(app).
     files["app.py"] = "\n".join([app, routes, files.pop("handler.py", "")])
-    files["probe.py"] = (FUNCTIONS / "probes" / f"{tool}.py").read_text(encoding="utf-8")
+    files["probe.py"] = (FUNCTIONS / "probes" / f"{tool.removesuffix('-lambda')}.py").read_text(encoding="utf-8")
     for module in ("shared.py", f"routes_{framework}.py"):
         files[module] = (FUNCTIONS / module).read_text(encoding="utf-8")
     folder.mkdir(parents=True)
@@ -177,11 +185,14 @@ class Deployed:
             "PARTIES": str(concurrency if way.client == "bridge" else 1),
             "_HANDLER": handler or "bridge.entrypoint.handler",
             **({} if handler else {"BRIDGE_APP": "app:app"}),
+            **recipe_environment(tool),
             **variables,
         }
         # Not the interpreter of the tests, whose other packages would be instrumented as well.
         python = getattr(sys, "_base_executable", sys.executable)
-        command = [python, "-m", _CLIENTS[way.client], environment["_HANDLER"]]
+        command = [python, "-m", _CLIENTS[way.client]]
+        if way.client == "aws":
+            command.append(environment["_HANDLER"])
         self.service = LambdaService(command, code, folder / "log", environment, concurrency)
 
     @property

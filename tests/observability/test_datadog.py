@@ -76,8 +76,7 @@ def test_requests_at_once_do_not_mix(way: Way, deploy: Deploy, backend: Backend)
 
 @each_way_with_flask
 def test_the_wrapper_records_the_invocation_for_one_request_at_a_time(way: Way, deploy: Deploy) -> None:
-    variables = {"DD_LAMBDA_HANDLER": "app.handler"}
-    function = deploy("datadog-lambda", way, variables, handler="datadog_lambda.handler.handler")
+    function = deploy("datadog-lambda", way, {}, handler="datadog_lambda.handler.handler")
 
     answer = function.get(f"/tea/{way.unique}", source=way.source)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.observability.deployed import PARTIES, WAYS, Way, each_way
+from tests.observability.deployed import PARTIES, WAYS, Way, each_way, each_way_with_flask
 from tests.observability.records import newrelic_errors, newrelic_spans, newrelic_transactions
 
 if TYPE_CHECKING:
@@ -15,16 +15,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-VARIABLES = {
-    "NEW_RELIC_SERVERLESS_MODE_ENABLED": "true",
-    "NEW_RELIC_ACCOUNT_ID": "1",
-    "NEW_RELIC_TRUSTED_ACCOUNT_KEY": "1",
-    "NEW_RELIC_PRIMARY_APPLICATION_ID": "1",
-}
-
 
 def function_of(way: Way, deploy: Deploy, concurrency: int = 1) -> Deployed:
-    return deploy("newrelic", way, VARIABLES, concurrency=concurrency)
+    return deploy("newrelic", way, {}, concurrency=concurrency)
 
 
 def of(answer: Answer, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -67,9 +60,9 @@ def test_requests_at_once_do_not_mix(way: Way, deploy: Deploy) -> None:
         assert [span["name"] for span in spans if "brew" in span["name"]] == [f"Function/brew {answer.name}"]
 
 
-@pytest.mark.parametrize("way", [Way("aws", "flask", "http-api")], ids=str)
+@each_way_with_flask
 def test_the_wrapper_records_the_invocation_for_one_request_at_a_time(way: Way, deploy: Deploy) -> None:
-    function = deploy("newrelic-lambda", way, VARIABLES, handler="app.handler")
+    function = deploy("newrelic-lambda", way, {}, handler="app.handler")
 
     answer = function.get(f"/tea/{way.unique}", source=way.source)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.observability.deployed import PARTIES, Way, each_way, each_way_at_once
+from tests.observability.deployed import PARTIES, Way, each_way, each_way_at_once, each_way_with_flask
 from tests.observability.records import Span, otlp_spans
 
 if TYPE_CHECKING:
@@ -85,3 +85,18 @@ def test_aws_s_client_takes_several_requests_at_once_in_processes(deploy: Deploy
     answers = function.get_together(*(f"processes-{number}" for number in range(PARTIES)))
 
     assert [spans_of(backend, answer)[0].attributes["http.status_code"] for answer in answers] == [200] * PARTIES
+
+
+@each_way_with_flask
+def test_the_wrapper_records_the_invocation_for_one_request_at_a_time(
+    way: Way, deploy: Deploy, backend: Backend
+) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url}
+    function = deploy("opentelemetry-lambda", way, variables, handler="app.handler")
+
+    answer = function.get(f"/tea/{way.unique}", source=way.source)
+
+    assert (answer.status, answer.is_streamed) == (200, False)
+    server, *others = spans_of(backend, answer)
+    (invocation,) = [span for span in others if span.name == "teas"]
+    assert (server.trace_id, server.parent_id) == (invocation.trace_id, invocation.span_id)

@@ -1,5 +1,0 @@
-import newrelic.agent
-
-
-def span(operation, name, parent=None):
-    return newrelic.agent.FunctionTrace(f"{operation} {name}")
