@@ -285,11 +285,12 @@ def test_without_a_terminal_the_progress_is_plain_lines(capsys: pytest.CaptureFi
     for _ in range(8):
         progress.uploaded(4 * 1024 * 1024)
     progress.resource(StackEvent("1", "Role", "AWS::IAM::Role", "CREATE_IN_PROGRESS", ""))
-    progress.resource(StackEvent("2", "Role", "AWS::IAM::Role", "CREATE_FAILED", "no"))
+    progress.resource(StackEvent("2", "LogGroup", "AWS::Logs::LogGroup", "DELETE_SKIPPED", ""))
+    progress.resource(StackEvent("3", "Role", "AWS::IAM::Role", "CREATE_FAILED", "no"))
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == ["Packaging …", "Uploading 32.0 MiB …"]
-    assert lines[2:-1] == ["  8.0 MiB of 32.0 MiB", "  16.0 MiB of 32.0 MiB", "  24.0 MiB of 32.0 MiB"]
-    assert lines[-1] == "  Role (AWS::IAM::Role) create failed: no"
+    assert lines[2:-2] == ["  8.0 MiB of 32.0 MiB", "  16.0 MiB of 32.0 MiB", "  24.0 MiB of 32.0 MiB"]
+    assert lines[-2:] == ["  LogGroup (AWS::Logs::LogGroup) kept", "  Role (AWS::IAM::Role) create failed: no"]
 
 
 def test_without_boto3_the_message_names_the_extra(project: Path) -> None:
