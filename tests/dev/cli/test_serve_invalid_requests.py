@@ -103,6 +103,17 @@ def test_a_path_cannot_write_lines_or_escape_codes_into_the_log(serve: Serve, ap
         assert "\x1b" not in output
 
 
+@pytest.mark.parametrize(("app", "options"), [(WSGI, ["--plain"]), (ASGI, ["--plain"]), (ASGI, [])])
+def test_a_connect_request_is_refused_without_a_traceback(serve: Serve, app: str, options: list[str]) -> None:
+    server = serve(app, "--no-reload", *options)
+    answer = exchange(server, b"CONNECT shop.example:443 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert server.client.get("/tea").status_code == 200
+    server.press_ctrl_c()
+    assert server.wait() == 0
+    assert "Traceback" not in server.stderr
+
+
 @pytest.mark.parametrize(
     "request_",
     [

@@ -115,8 +115,15 @@ class DevelopmentServer(uvicorn.Server):
             await self._app(scope, receive, send)
 
     async def _call_plain(self, scope: Any, receive: Any, send: Any) -> None:
-        """Call the application, and respond 503 if the shutdown cancels it; uvicorn would print a traceback."""
+        """Call the application. Refuse CONNECT, and respond 503 if the shutdown cancels the call.
+
+        uvicorn would print a traceback for both: h11 sends no body after a response to CONNECT that opens a tunnel.
+        """
         is_started = False
+        if scope["method"] == "CONNECT":
+            for message in text_response(405, "The server is not a proxy and refuses CONNECT.\n"):
+                await send(message)
+            return
 
         async def send_noted(message: Any) -> None:
             nonlocal is_started
