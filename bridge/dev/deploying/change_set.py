@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.deploying.aws import error_code
-from bridge.dev.deploying.front_door_resources import URL_RESOURCES
+from bridge.dev.deploying.front_door_resources import DOMAIN_RESOURCE, RULE_CONDITIONS, URL_RESOURCES
 from bridge.dev.errors import CommandError
 
 if TYPE_CHECKING:
@@ -156,12 +156,15 @@ class ChangeSet:
 def url_effect(changes: Sequence[ResourceChange], front_door: str) -> str:
     """Return what changes mean for the URL: ``new``, ``kept``, ``changes`` or ``may change``."""
     by_resource = {change.resource: change.action for change in changes}
-    own = [by_resource.get(resource, "") for resource in URL_RESOURCES[front_door]]
+    own = [by_resource.get(resource, "") for resource in (*URL_RESOURCES[front_door], DOMAIN_RESOURCE)]
+    other_host = any(each.resource == "ListenerRule" and RULE_CONDITIONS in each.properties for each in changes)
+    if "remove" in own or (other_host and "add" not in own):
+        return "changes"
     if "add" in own:
         others = [each for door in URL_RESOURCES if door != front_door for each in URL_RESOURCES[door]]
         was_there = any(by_resource.get(resource) == "remove" for resource in others)
         return "changes" if was_there else "new"
-    if "replace" in own or "remove" in own:
+    if "replace" in own:
         return "changes"
     return "may change" if "replace?" in own else "kept"
 

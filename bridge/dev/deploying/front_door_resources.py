@@ -16,9 +16,13 @@ Resources = dict[str, dict[str, Any]]
 URL_RESOURCES = {
     "function-url": ("FunctionUrl",),
     "http-api": ("HttpApi",),
-    "rest-api": ("RestApi", "RestApiStage"),
+    "rest-api": ("RestApi",),
     "alb": ("ListenerRule",),
 }
+# A custom domain; its URL is beside that of the front door.
+DOMAIN_RESOURCE = "Domain"
+# The property of a load balancer's rule that has the domain.
+RULE_CONDITIONS = "Conditions"
 _ALIAS_ARN = {"Ref": "Alias"}
 # The path of Lambda's Invoke API in the URI of a REST API's integration, buffered and streaming:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html

@@ -59,10 +59,19 @@ def test_an_error_without_an_answer_has_a_hint(error: Exception, message: str) -
         ([("replace?", "RestApi")], "rest-api", "may change"),
         ([("add", "HttpApi"), ("remove", "FunctionUrl")], "http-api", "changes"),
         ([("replace", "ListenerRule")], "alb", "changes"),
+        ([("modify", "ListenerRule", "Actions")], "alb", "kept"),
+        ([("modify", "ListenerRule", "Conditions")], "alb", "changes"),
+        ([("add", "ListenerRule", "Conditions")], "alb", "new"),
+        ([("replace?", "RestApiStage", "DeploymentId")], "rest-api", "kept"),
+        ([("add", "Domain"), ("add", "DomainMapping")], "http-api", "new"),
+        ([("remove", "Domain"), ("remove", "DomainMapping")], "http-api", "changes"),
+        ([("replace", "Domain", "DomainName")], "rest-api", "changes"),
+        ([("remove", "Domain"), ("remove", "HttpApi"), ("add", "FunctionUrl")], "function-url", "changes"),
     ],
 )
-def test_the_changes_tell_what_happens_to_the_url(changes: list[tuple[str, str]], front_door: str, effect: str) -> None:
-    assert url_effect([ResourceChange(action, name, "") for action, name in changes], front_door) == effect
+def test_the_changes_tell_what_happens_to_the_url(changes: list[tuple[str, ...]], front_door: str, effect: str) -> None:
+    found = [ResourceChange(action, name, "", tuple(properties)) for action, name, *properties in changes]
+    assert url_effect(found, front_door) == effect
 
 
 # The region and the credentials
