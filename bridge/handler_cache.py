@@ -52,10 +52,7 @@ def identity_of(app: Any) -> object:
 def cached_handler(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
     """The handler for *key*, made by *make* at the first call; the oldest one is closed when there are too many.
 
-    Args:
-        key: distinguishes the handler from others; contains :func:`identity_of` the application.
-        app: the application, which is kept alive so that its id is not reused.
-        make: makes the handler.
+    The key contains :func:`identity_of` the application, which is kept alive so that its id is not reused.
     """
     cached = _handlers.get(key)
     if cached is None:

@@ -43,16 +43,11 @@ class Handler:
         respond: answers a request by calling the application.
         asgi: the ASGI application behind *respond*, with its event loop and lifespan; None for WSGI.
 
-    Attributes:
-        app, settings, respond, asgi: the arguments.
+    The arguments are attributes, too.
     """
 
     def __init__(
-        self,
-        app: Any,
-        settings: Settings,
-        respond: Callable[[Scope], Response],
-        asgi: AsgiApplication | None = None,
+        self, app: Any, settings: Settings, respond: Callable[[Scope], Response], asgi: AsgiApplication | None = None
     ) -> None:
         self.app = app
         self.settings = settings

@@ -193,8 +193,12 @@ class AsgiApplication:
         request_tasks.set(None)
         current.set(None)
         if self._lifespan_mode != "off":
-            self._lifespan = Lifespan(self.app, required=self._lifespan_mode == "on")
-            await self._lifespan.startup()
+            lifespan = self._lifespan = Lifespan(self.app, required=self._lifespan_mode == "on")
+            try:
+                await lifespan.startup()
+            finally:
+                if lifespan.state is None:
+                    self._lifespan = None
         self._is_started = True
 
     def _forget_startup_task(self, task: asyncio.Task[None]) -> None:

@@ -63,13 +63,13 @@ class BackgroundTasks:
                 finally:
                     self._timeouts.discard(timeout)
         if tasks and self._seconds and not self._is_stopped:
+            functions = [*map(_description, tasks)]
             logger.warning(
-                "After %.1f s %d background tasks of %s are still running: %s. Lambda freezes them now; they go on "
-                "during later requests. Start lasting tasks in the lifespan, or set the option background_seconds.",
-                seconds,
-                len(tasks),
+                "Background tasks of %s are still running after %.1f s: %s. Lambda freezes them now; they go on during "
+                "later requests. Start lasting tasks in the lifespan, or set the option background_seconds.",
                 scope,
-                ", ".join(map(_description, [*tasks][:5])),
+                seconds,
+                ", ".join(functions[:5] + ["…"] * (len(functions) > 5)),
             )
         tasks.clear()
 
@@ -86,6 +86,7 @@ class BackgroundTasks:
 
 
 def _description(task: asyncio.Task[Any]) -> str:
-    """The name of the function that a task runs, such as ``Watcher.run (Task-7)``."""
-    coroutine = task.get_coro()
-    return f"{getattr(coroutine, '__qualname__', coroutine)} ({task.get_name()})"
+    """The function that a task runs, such as ``Watcher.run``, with the task's own name, if it has one."""
+    coroutine, name = task.get_coro(), task.get_name()
+    function = getattr(coroutine, "__qualname__", repr(coroutine))
+    return function if name == "None" or name.startswith("Task-") else f"{function} ({name})"

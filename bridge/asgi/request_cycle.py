@@ -26,10 +26,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.5"}
 
 
 class RequestCycle:
-    """One request and its response: the application's ``receive`` and ``send``.
-
-    Args:
-        body: the request's body.
+    """One request, with this body, and its response: the application's ``receive`` and ``send``.
 
     Attributes:
         response: the response so far; None before ``http.response.start``.
@@ -102,13 +99,8 @@ class RequestCycle:
                 raise InterfaceError(f"The application's status is {status!r}; ASGI requires an integer such as 200.")
             self.response = Response(int(status), texts_of(message.get("headers", ())), b"")
         else:
-            when = (
-                "after the response was complete"
-                if self.is_complete
-                else "before http.response.start"
-                if self.response is None
-                else "while the body is being sent"
-            )
+            when = "while the body is being sent" if self.response is not None else "before http.response.start"
+            when = "after the response was complete" if self.is_complete else when
             raise InterfaceError(f"The application sent {kind!r} {when}.")
 
     def disconnect(self) -> None:
@@ -157,13 +149,9 @@ def texts_of(headers: Any) -> list[tuple[str, str]]:
 
 
 def connection_scope(scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
-    """The ASGI connection scope of a Scope.
+    """The ASGI connection scope of a Scope, with a copy of the lifespan's *state*, if there is one.
 
     Beside the specification's keys it has ``aws.event``, ``aws.context`` and ``bridge.scope``.
-
-    Args:
-        scope: the request.
-        state: the lifespan's state, of which each request gets a copy; None without a lifespan.
     """
     connection: dict[str, Any] = {
         "type": "http",

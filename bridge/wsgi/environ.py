@@ -10,28 +10,17 @@ from bridge.response import TOKEN
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from typing import Any, Protocol
+    from typing import Any
 
     from bridge.request import Scope
 
     Environ = dict[str, Any]
 
-    class Readable(Protocol):
-        """The argument of ``wsgi.file_wrapper``."""
-
-        def read(self, size: int, /) -> bytes:
-            """At most *size* bytes; ``b""`` at the end."""
-
 
 class FileWrapper:
-    """``wsgi.file_wrapper``: an iterable over a file's blocks that closes the file.
+    """``wsgi.file_wrapper``: an iterable over a file's blocks that closes the file."""
 
-    Args:
-        file: the file.
-        block_size: bytes.
-    """
-
-    def __init__(self, file: Readable, block_size: int = 262_144) -> None:
+    def __init__(self, file: Any, block_size: int = 262_144) -> None:
         self._file = file
         self._block_size = block_size
 

@@ -47,7 +47,7 @@ async def test_the_next_invocation_is_answered_although_a_task_never_ends(
         for _ in range(3):
             assert b"fine" in await service.request("/page", "function-url").body()
         assert not any(task.done() for task in app.tasks)
-    assert "1 background tasks of GET /page are still running: forever (Task-" in caplog.text
+    assert "Background tasks of GET /page are still running after 0.1 s: forever. Lambda" in caplog.text
 
 
 @BOTH
