@@ -21,7 +21,7 @@ from tests.end_to_end.bridge_runtime import parse_stream
 from tests.observability.lambda_service import LambdaService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PAGE = DOCS / "guides" / "observability.md"
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -72,7 +72,13 @@ each_way = pytest.mark.parametrize("way", WAYS, ids=str)
 # AWS's client takes several invocations at once in as many processes, each of which takes one at a time.
 each_way_at_once = pytest.mark.parametrize("way", [way for way in WAYS if way.client == "bridge"], ids=str)
 # Recipes that replace some files of another one.
-_BASES = {"opentelemetry-lambda": "opentelemetry", "newrelic-lambda": "newrelic", "xray": "opentelemetry"}
+_BASES = {
+    "opentelemetry-lambda": "opentelemetry",
+    "opentelemetry-layer": "opentelemetry",
+    "newrelic-lambda": "newrelic",
+    "xray": "opentelemetry",
+}
+
 _CLIENTS = {"aws": "awslambdaric", "bridge": "bridge.runtime"}
 _BYTECODE = ROOT / ".cache" / "compiled"
 _TIMEOUT_SECONDS = 20.0
@@ -127,7 +133,8 @@ def make_folder(folder: Path, tool: str, framework: str) -> Path:
     routes = f"import routes_{framework}\n\nroutes_{framework}.add_to(app)\n"
     # The recipe may end with a handler, which decorates bridge.handler(app).
     files["app.py"] = "\n".join([app, routes, files.pop("handler.py", "")])
-    files["probe.py"] = (FUNCTIONS / "probes" / f"{tool.removesuffix('-lambda')}.py").read_text(encoding="utf-8")
+    base = tool.removesuffix("-lambda").removesuffix("-layer")
+    files["probe.py"] = (FUNCTIONS / "probes" / f"{base}.py").read_text(encoding="utf-8")
     for module in ("shared.py", f"routes_{framework}.py"):
         files[module] = (FUNCTIONS / module).read_text(encoding="utf-8")
     folder.mkdir(parents=True)
@@ -165,6 +172,7 @@ class Deployed:
         variables: environment variables.
         handler: the function's handler; ``""`` for ``bridge.entrypoint.handler``, which serves ``app:app``.
         concurrency: how many requests the function answers at once.
+        wrap: returns the command of the process for the folder of the code and the interpreter, and may change files.
     """
 
     def __init__(
@@ -175,6 +183,7 @@ class Deployed:
         variables: Mapping[str, str],
         handler: str = "",
         concurrency: int = 1,
+        wrap: Callable[[Path, str], list[str]] | None = None,
     ) -> None:
         code = make_folder(folder / "code", tool, way.framework)
         environment = {
@@ -193,6 +202,8 @@ class Deployed:
         command = [python, "-m", _CLIENTS[way.client]]
         if way.client == "aws":
             command.append(environment["_HANDLER"])
+        if wrap is not None:
+            command = wrap(code, python)
         self.service = LambdaService(command, code, folder / "log", environment, concurrency)
 
     @property

@@ -87,3 +87,11 @@ def test_the_wrapper_records_the_invocation_for_one_request_at_a_time(way: Way, 
     ]
     (request,) = [span for span in spans if span.name == "flask.request" and span.trace_id == invocation.trace_id]
     assert request.parent_id == invocation.span_id
+
+
+def test_the_wrapper_fails_for_requests_at_once(deploy: Deploy) -> None:
+    handler = "datadog_lambda.handler.handler"
+    function = deploy("datadog-lambda", Way("bridge", "flask", "http-api"), {}, handler=handler, concurrency=PARTIES)
+
+    with pytest.raises(AssertionError, match="signal only works in main thread"):
+        function.get("/tea/failing")

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.observability.deployed import PARTIES, Way, each_way, each_way_at_once, each_way_with_flask
+from tests.docs.pages import ROOT
+from tests.observability.deployed import (
+    FUNCTIONS,
+    PARTIES,
+    Deployed,
+    Way,
+    each_way,
+    each_way_at_once,
+    each_way_with_flask,
+    packages,
+)
 from tests.observability.records import Span, otlp_spans
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.observability.backend import Backend
     from tests.observability.conftest import Deploy
-    from tests.observability.deployed import Answer, Deployed
+    from tests.observability.deployed import Answer
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +109,33 @@ def test_the_wrapper_records_the_invocation_for_one_request_at_a_time(
     function = deploy("opentelemetry-lambda", way, variables, handler="app.handler")
 
     answer = function.get(f"/tea/{way.unique}", source=way.source)
+
+    assert (answer.status, answer.is_streamed) == (200, False)
+    server, *others = spans_of(backend, answer)
+    (invocation,) = [span for span in others if span.name == "teas"]
+    assert (server.trace_id, server.parent_id) == (invocation.trace_id, invocation.span_id)
+
+
+@each_way_with_flask
+def test_the_exec_wrapper_of_a_layer_runs_the_bridge(way: Way, backend: Backend, tmp_path: Path) -> None:
+    layer = shutil.copytree(FUNCTIONS / "opentelemetry_layer", tmp_path / "opt")
+    (layer / "otel-instrument").chmod(0o755)
+
+    def wrap(code: Path, python: str) -> list[str]:
+        both = code / "both"
+        text = both.read_text(encoding="utf-8").replace("/opt", str(layer)).replace("/var/task", str(ROOT))
+        both.write_text(text, encoding="utf-8")
+        both.chmod(0o755)
+        return [str(both if way.client == "bridge" else layer / "otel-instrument"), python, str(layer / "bootstrap.py")]
+
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": backend.url,
+        "PYTHONPATH": os.pathsep.join(map(str, [packages(), ROOT, layer])),
+    }
+    function = Deployed(tmp_path / "function", "opentelemetry-layer", way, variables, wrap=wrap)
+
+    with function.service:
+        answer = function.get("/tea/layer", source=way.source)
 
     assert (answer.status, answer.is_streamed) == (200, False)
     server, *others = spans_of(backend, answer)
