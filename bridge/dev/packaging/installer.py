@@ -150,7 +150,9 @@ def _install_with_pip(
         args = ["--upgrade", "-r", file]
         if requirements.constraints:
             args += ["-c", write_lines(temporary / "constraints.txt", requirements.constraints)]
-        args += [arg for url in requirements.extra_indexes for arg in ("--extra-index-url", url)]
+        urls = dict.fromkeys([*requirements.extra_indexes, *requirements.package_indexes.values()])
+        args += [arg for url in urls for arg in ("--extra-index-url", url)]
+        index = index or requirements.default_index
         args += ["--index-url", index] if index is not None else []
         run([*args, *(["--no-deps"] if requirements.is_complete else []), *pip_args])
     if wheels:

@@ -40,8 +40,9 @@ def run_command(
     # A cached installation must not link into uv's own cache, which the user may clean.
     if environment.get("UV_LINK_MODE") == "symlink":
         environment["UV_LINK_MODE"] = "copy"
-    # An editable installation is a path on this machine.
-    environment |= {"UV_NO_EDITABLE": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", **(variables or {})}
+    # An editable installation is a path on this machine, and uv breaks the lines of its messages.
+    environment |= {"UV_NO_EDITABLE": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1", "UV_NO_WRAP": "1"}
+    environment |= variables or {}
     for name in [name for name, value in (variables or {}).items() if not value]:
         del environment[name]
     with subprocess.Popen(  # noqa: S603

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import tomllib
@@ -27,6 +29,31 @@ def is_complete_poetry_lock(lock: dict[str, Any]) -> bool:
     """Return whether a poetry.lock has the groups and markers of its packages, so that it needs no pyproject.toml."""
     version = re.match(r"(\d+)\.(\d+)", str(lock.get("metadata", {}).get("lock-version", "")))
     return version is not None and (int(version[1]), int(version[2])) >= _FIRST_POETRY_LOCK_WITH_MARKERS
+
+
+def is_current(lock: dict[str, Any], pyproject: dict[str, Any]) -> bool:
+    """Return whether a poetry.lock was made from the dependencies in pyproject.toml, by the digest of them in the lock.
+
+    https://github.com/python-poetry/poetry/blob/2.5.1/src/poetry/packages/locker.py (``_get_content_hash``)
+    """
+    digest = lock.get("metadata", {}).get("content-hash")
+    if digest is None:
+        return True
+    project, poetry = pyproject.get("project", {}), pyproject.get("tool", {}).get("poetry", {})
+    project = {
+        key: project[key] for key in ("requires-python", "dependencies", "optional-dependencies") if key in project
+    }
+    groups = pyproject.get("dependency-groups", {})
+    own = {
+        key: poetry[key] for key in ("dependencies", "source", "extras", "dev-dependencies", "group") if key in poetry
+    }
+    # Without [project], and for Poetry before 2.0, keys that are missing are null.
+    older = {**dict.fromkeys(("dependencies", "source", "extras", "dev-dependencies")), **own}
+    with_project = {"project": project, "tool": {"poetry": own}} if project else {"tool": {"poetry": own}}
+    contents = [older, with_project, {**with_project, "dependency-groups": groups}]
+    return digest in {
+        hashlib.sha256(json.dumps(each, sort_keys=True, default=str).encode()).hexdigest() for each in contents
+    }
 
 
 def locked_poetry_packages(
@@ -145,6 +172,40 @@ def poetry_indexes(lock: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(urls))
 
 
+def poetry_sources(pyproject: dict[str, Any]) -> tuple[str | None, list[str], dict[str, str]]:
+    """Return the indexes of a Poetry project without a lock.
+
+    https://python-poetry.org/docs/repositories/#package-sources
+
+    Returns:
+        The URL of the index that takes the place of PyPI, or None; the URLs of additional indexes; and the URL of the
+        index of each package that comes from a certain one.
+    """
+    poetry = pyproject.get("tool", {}).get("poetry", {})
+    urls: dict[str, str] = {"pypi": "https://pypi.org/simple"}
+    primary: list[str] = []
+    extra: list[str] = []
+    for source in poetry.get("source", []):
+        name = str(source.get("name", ""))
+        url = source.get("url", urls["pypi"])
+        urls[name.lower()] = _with_poetry_credentials({"url": url, "reference": name})
+        older = "default" if source.get("default") else "secondary" if source.get("secondary") else "primary"
+        priority = source.get("priority", older)
+        if priority != "explicit":
+            (primary if priority in ("default", "primary") else extra).append(urls[name.lower()])
+    tables = [
+        poetry.get("dependencies", {}),
+        *(group.get("dependencies", {}) for group in poetry.get("group", {}).values()),
+    ]
+    explicit = {
+        normalized_name(name): urls[value["source"].lower()]
+        for table in tables
+        for name, value in table.items()
+        if isinstance(value, dict) and str(value.get("source", "")).lower() in urls
+    }
+    return next(iter(primary), None), [*primary[1:], *extra], explicit
+
+
 def poetry_requirements(
     pyproject: dict[str, Any],
     lock: dict[str, Any] | None = None,
@@ -226,7 +287,9 @@ def poetry_constraints(lock: dict[str, Any]) -> list[str]:
                 continue
             marker = " or ".join(f"({each})" for each in marker.values()) if isinstance(marker, dict) else marker
             line += f" ; {marker}"
-        files = [] if source.get("type") == "git" else package.get("files", [])
+        # Locks before Poetry 1.3 have the files of all packages in one table.
+        files = package.get("files") or lock.get("metadata", {}).get("files", {}).get(package["name"], [])
+        files = [] if source.get("type") == "git" else files
         hashes = [f"--hash={file['hash']}" for file in files if "hash" in file]
         lines.append(" ".join([line, *hashes]))
     return lines

@@ -12,10 +12,12 @@ from bridge.dev.packaging import PackagingError, uv_workspace
 from bridge.dev.packaging.pipfile_lock import pipenv_requirements
 from bridge.dev.packaging.poetry_lock import (
     is_complete_poetry_lock,
+    is_current,
     locked_poetry_packages,
     poetry_constraints,
     poetry_indexes,
     poetry_requirements,
+    poetry_sources,
 )
 from bridge.dev.packaging.pylock import Pylock, normalized_name, read_pylock, sha256
 from bridge.dev.packaging.requirements_txt import (
@@ -61,7 +63,9 @@ class Requirements:
         constraints: lines of a constraints file.
         places: the file, and the line in it, of each line that is from a requirements file.
         is_complete: whether the lines name every package, so that dependencies are not resolved.
+        default_index: the URL of the index in the place of PyPI.
         extra_indexes: URLs of indexes in addition to the default one.
+        package_indexes: the URL of the index of each package that comes from a certain one.
         uv_project: the folder of a uv project, whose lock takes the place of the lines.
         uv_root: the folder of the uv.lock of that project.
         pyproject: a pyproject.toml with sources that uv reads, which takes the place of the lines.
@@ -79,7 +83,9 @@ class Requirements:
     constraints: list[str] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
+    default_index: str | None = None
     extra_indexes: list[str] = field(default_factory=list)
+    package_indexes: dict[str, str] = field(default_factory=dict)
     uv_project: Path | None = None
     uv_root: Path | None = None
     pyproject: Path | None = None
@@ -121,7 +127,13 @@ class Requirements:
         if self.pylock is not None:
             texts.append(json.dumps(self.pylock.content, default=str))
         lines = ["\n".join(each) for each in (self.lines, *self.by_index.values(), self.constraints) if each]
-        return [*texts, *lines, repr(self.selection), repr([*self.by_index, *self.extra_indexes])]
+        return [*texts, *lines, repr(self.selection), repr([self.indexes, self.package_indexes])]
+
+    @property
+    def indexes(self) -> list[str]:
+        """The URLs of all indexes but PyPI and those that uv and pip are configured with."""
+        urls = [*self.by_index, self.default_index, *self.extra_indexes, *self.package_indexes.values()]
+        return list(dict.fromkeys(url for url in urls if url is not None))
 
     def mention(self, package: str) -> bool:
         """Return whether a line begins with the name of *package*, or a lock file has it."""
@@ -320,7 +332,7 @@ def _from_poetry_lock(file: Path, _project: Path, selection: RequirementSelectio
 
 
 def _check_poetry_lock(file: Path, pyproject: dict[str, Any], lock: dict[str, Any]) -> None:
-    """Raise an error if the project requires a package that the lock does not have."""
+    """Raise an error if the lock was made from other dependencies than those of the project."""
     locked = {normalized_name(package["name"]) for package in lock.get("package", [])}
     poetry = pyproject.get("tool", {}).get("poetry", {}).get("dependencies", {})
     tables = {name: value for name, value in poetry.items() if not isinstance(value, dict) or not value.get("optional")}
@@ -329,6 +341,10 @@ def _check_poetry_lock(file: Path, pyproject: dict[str, Any], lock: dict[str, An
         raise PackagingError(
             f"{file} is older than pyproject.toml: it does not have {normalized_name(missing[0])}. Create it again "
             "with `poetry lock`."
+        )
+    if not is_current(lock, pyproject):
+        raise PackagingError(
+            f"{file} is older than the dependencies in pyproject.toml. Create it again with `poetry lock`."
         )
 
 
@@ -369,9 +385,7 @@ def _from_pyproject(file: Path, _project: Path, selection: RequirementSelection)
     if "project" not in content:
         if not has_poetry:
             return None
-        lines = poetry_requirements(content, None, selection.groups, selection.extras)
-        indexes = [source["url"] for source in content["tool"]["poetry"].get("source", []) if "url" in source]
-        return Requirements(file.parent, file.name, _absolute(lines, file), extra_indexes=indexes)
+        return _from_poetry_project(file, content, selection)
     project: dict[str, Any] = content["project"]
     if "dependencies" in project.get("dynamic", []) and not has_poetry:
         raise PackagingError(
@@ -379,7 +393,7 @@ def _from_pyproject(file: Path, _project: Path, selection: RequirementSelection)
             "requirements file with --requirements."
         )
     if has_poetry and not selection and content["tool"]["poetry"].get("dependencies"):
-        return Requirements(file.parent, file.name, _absolute(poetry_requirements(content), file))
+        return _from_poetry_project(file, content, selection)
     lines = list(project.get("dependencies", []))
     for extra in selection.extras:
         lines += _part(f"--extra {extra}", extra, project.get("optional-dependencies", {}), file)
@@ -389,6 +403,14 @@ def _from_pyproject(file: Path, _project: Path, selection: RequirementSelection)
     uses_sources = any(normalized_name(name) in required for name in uv_workspace.sources(file.parent))
     pyproject = file if uses_sources else None
     return Requirements(file.parent, file.name, _absolute(lines, file), pyproject=pyproject, selection=selection)
+
+
+def _from_poetry_project(file: Path, content: dict[str, Any], selection: RequirementSelection) -> Requirements:
+    lines = _absolute(poetry_requirements(content, None, selection.groups, selection.extras), file)
+    default, extra, packages = poetry_sources(content)
+    return Requirements(
+        file.parent, file.name, lines, default_index=default, extra_indexes=extra, package_indexes=packages
+    )
 
 
 def _group_lines(group: str, groups: dict[str, Any], file: Path, parents: Collection[str] = ()) -> list[str]:

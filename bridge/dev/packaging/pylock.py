@@ -50,7 +50,7 @@ class Pylock:
         content = {key: value for key, value in self.content.items() if key not in ("tool", "requires-python")}
         content["packages"] = packages
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in content.items()), "utf-8")
+        file.write_text(toml_text(content), "utf-8")
         return file
 
 
@@ -141,6 +141,11 @@ def _with_absolute_paths(package: dict[str, Any], folder: Path) -> dict[str, Any
         return [absolute(each) for each in value] if isinstance(value, list) else value
 
     return {key: absolute(value) for key, value in package.items()}
+
+
+def toml_text(content: dict[str, Any]) -> str:
+    """Return a dictionary as TOML, with one line for each key."""
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in content.items())
 
 
 def _toml(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
@@ -15,14 +16,13 @@ from bridge.dev.packaging.local_projects import (
     version_files_kept,
 )
 from bridge.dev.packaging.pip_config import uv_index_options
-from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256
+from bridge.dev.packaging.pylock import Pylock, keep_hashes, normalized_name, read_pylock, sha256, toml_text
 from bridge.dev.packaging.uv_workspace import with_path_sources
 from bridge.dev.packaging.wheels import fits, missing_wheel_message
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from bridge.dev.packaging.project_requirements import Requirements
     from bridge.dev.packaging.requirements_txt import LinesByIndex
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # uv's messages about a package that has no wheel, or none for the target.
 _NO_WHEEL = re.compile(r"no usable wheels|no wheels with a matching|[Bb]uilding .*source.* is disabled")
+# uv's message about the object of an annotated tag, which locks of Poetry 1 have in the place of its commit.
+_TAG_OBJECT = re.compile(r"Exact Git revision `([0-9a-f]{40})` does not match precise commit `([0-9a-f]{40})`")
 # Options of `pip install` that uv does not have: https://pip.pypa.io/en/stable/cli/pip_install/. uv acts as they say in
 # any case, or they are about pip's output, or they describe the target, which the bridge's own options set.
 _PIP_ONLY = {
@@ -135,6 +137,9 @@ class UvInstaller:
         args = [*self._index_options(index, lines), *(["--no-deps"] if self._requirements.is_complete else [])]
         if self._requirements.constraints:
             args += ["-c", self._write(self._requirements.constraints)]
+        if self._requirements.package_indexes:
+            self._install_lock(self._compile([*args, self._write_project(lines)]))
+            return
         file = self._write(lines)
         if not self._requirements.is_local:
             options = [*self._install_options(), "--only-binary", ":all:"]
@@ -191,6 +196,8 @@ class UvInstaller:
         is_locked = self._requirements.is_complete or self._requirements.pylock is not None
         if is_locked and all("vcs" in package or _has_hashes(package) for package in built):
             options += self._no_hashes_needed()
+        # A lock has no credentials; uv uses those of an index for all files from there.
+        options += [arg for url in self._requirements.indexes if "@" in url for arg in ("--index", url)]
         file = lock.write(self._new_file("pylock.toml"))
         pip_args = [arg for arg in self._pip_args if arg not in _RESOLVE_ONLY]
         will_build = bool(to_build.intersection(normalized_name(package["name"]) for package in built))
@@ -299,6 +306,8 @@ class UvInstaller:
         if any(arg.partition("=")[0] in _INDEX_OPTIONS for arg in self._pip_args):
             return []
         options = uv_index_options(self._requirements.folder)
+        if self._requirements.default_index is not None:
+            options += ["--default-index", self._requirements.default_index]
         for url in self._requirements.extra_indexes:
             options += ["--index", url, "--index-strategy", "unsafe-best-match"]
         names_index = any(line.startswith(("-i ", "--index-url", "--no-index")) for line in lines)
@@ -306,6 +315,18 @@ class UvInstaller:
             position = options.index("--default-index")
             del options[position : position + 2]
         return list(_without_repeated_strategy(options))
+
+    def _write_project(self, lines: Sequence[str]) -> str:
+        """Write a pyproject.toml with requirements and the indexes of some of them, and return its path."""
+        indexes = self._requirements.package_indexes
+        numbers = {url: f"index-{number}" for number, url in enumerate(dict.fromkeys(indexes.values()))}
+        sources = {name: {"index": numbers[url]} for name, url in indexes.items()}
+        tables = [{"name": name, "url": url, "explicit": True} for url, name in numbers.items()]
+        file = self._new_file("pyproject.toml")
+        project = {"name": "requirements-of-the-project", "version": "0", "dependencies": list(lines)}
+        content = {"project": project, "tool": {"uv": {"sources": sources, "index": tables}}}
+        file.write_text(toml_text(content), encoding="utf-8")
+        return str(file)
 
     def _no_hashes_needed(self) -> list[str]:
         """Return the option for a lock whose packages have a hash or a commit, even if the user requires hashes."""
@@ -335,12 +356,20 @@ class UvInstaller:
         platform = ["--python-platform", self._target.uv_platform] if python is None else []
         target = ["--python", sys.executable, "--python-version", python or self._target.python, *platform]
         environment = {"UV_PREVIEW_FEATURES": "pylock", **self._variables, **(variables or {})}
-        return run_command(
-            [self._uv, "pip", command, *target, *args],
-            self._requirements.folder,
-            environment,
-            shows_builds=shows_builds,
-        )
+        words = [self._uv, "pip", command, *target, *args]
+        while True:
+            done = run_command(words, self._requirements.folder, environment, shows_builds=shows_builds)
+            tag = _TAG_OBJECT.search(done.stderr)
+            if not done.returncode or tag is None or not self._replace_in_files(args, tag[1], tag[2]):
+                return done
+
+    def _replace_in_files(self, args: Sequence[str], old: str, new: str) -> bool:
+        """Replace a text in the temporary files among the arguments of uv, and return whether one of them has it."""
+        files = [Path(arg) for arg in args if arg.startswith(str(self._temporary)) and Path(arg).is_file()]
+        texts = {file: file.read_text(encoding="utf-8") for file in files}
+        for file, text in texts.items():
+            file.write_text(text.replace(old, new), encoding="utf-8")
+        return any(old in text for text in texts.values())
 
     def _new_file(self, name: str) -> Path:
         self._files += 1

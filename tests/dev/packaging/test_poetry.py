@@ -129,6 +129,61 @@ def test_a_package_comes_from_the_source_that_the_lock_names(
     assert {"tea_leaves-1.0.dist-info/METADATA", "cups-1.0.dist-info/METADATA"} <= names
 
 
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_an_index_with_a_password_serves_its_packages_only(
+    has_lock: bool, poetry: str, index: Index, cache: Path, tmp_path: Path
+) -> None:
+    index.add("cups", "1.0")
+    with Index(tmp_path / "own", "me:a/b@c") as own:
+        own.add("tea-leaves", "1.0", requires=("cups",))
+        own.add("cups", "99.0")
+        shop = write_files(tmp_path / "shop", {
+            "app.py": PLAIN,
+            "lib/pyproject.toml": library("tealib"),
+            "lib/tealib.py": "",
+            "pyproject.toml": f"""[tool.poetry]\nname = "shop"\nversion = "1"\ndescription = ""\nauthors = []
+                [tool.poetry.dependencies]\npython = "^3.11"\ntealib = {{path = "lib"}}
+                tea-leaves = {{version = "*", source = "own-shop"}}\n"""
+            f"{source('own-shop', own.url(), 'explicit')}{source('main', index.url())}",
+        })  # fmt: skip
+        env = {"POETRY_HTTP_BASIC_OWN_SHOP_USERNAME": "me", "POETRY_HTTP_BASIC_OWN_SHOP_PASSWORD": "a/b@c"}
+        if has_lock:
+            lock(poetry, shop, **env)
+        names = zip_names(build_zip(shop, cache, "app:app", **env))
+    assert {"tea_leaves-1.0.dist-info/METADATA", "cups-1.0.dist-info/METADATA", "tealib.py"} <= names
+
+
+def test_a_lock_of_other_versions_is_an_error(poetry: str, index: Index, cache: Path, tmp_path: Path) -> None:
+    for version in ("1.0", "2.0"):
+        index.add("cups", version)
+    text = f'{PROJECT}dependencies = ["cups<2"]\n[dependency-groups]\ndev = []\n{POETRY}{source("main", index.url())}'
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "pyproject.toml": text})
+    lock(poetry, shop)
+    build_zip(shop, cache, "app:app")
+    write_files(shop, {"pyproject.toml": text.replace("cups<2", "cups>=2")})
+    status, out, err = run_package(shop, cache, "app:app")
+    assert (status, out) == (1, "")
+    assert "poetry.lock is older than the dependencies in pyproject.toml. Create it again with `poetry lock`." in err
+
+
+def test_an_annotated_tag_in_a_lock_of_poetry_1_is_its_commit(poetry: str, cache: Path, tmp_path: Path) -> None:
+    tea = repository(tmp_path / "tea", "tealib")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "tag", "-am", "first", "v1"], cwd=tea, check=True)
+    text = f'{PROJECT}{POETRY}[tool.poetry.dependencies]\ntealib = {{git = "{tea.as_uri()}", tag = "v1"}}\n'
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "pyproject.toml": text})
+    lock(poetry, shop)
+    head, tag = (
+        subprocess.run(["git", "rev-parse", name], cwd=tea, check=True, capture_output=True, text=True).stdout.strip()
+        for name in ("HEAD", "v1")
+    )
+    file = shop / "poetry.lock"
+    file.write_text(file.read_text().replace(head, tag))
+    make_older(file)
+    assert tag in file.read_text()
+    assert "tealib.py" in zip_names(build_zip(shop, cache, "app:app"))
+
+
 def test_alternatives_of_versions_are_settled_by_the_lock(
     poetry: str, index: Index, cache: Path, tmp_path: Path
 ) -> None:
