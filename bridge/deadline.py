@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Watched = tuple[float, float, float, int, Callable[[Any], object] | None]
 
 _INFINITY = float("inf")
+# A report may be this many seconds late. The remaining time is in whole milliseconds, so requests that begin one after
+# the other with the same deadline would wake the thread again and again.
+_TOLERANCE = 0.005
 _LONGEST = 1e10  # milliseconds; a context that promises more is a stand-in
 
 
@@ -57,7 +60,7 @@ class DeadlineWatcher:
         now = monotonic()
         due = now + left - margin
         self._requests[request] = due, now, margin, get_ident(), on_due
-        if due < self._next_report:
+        if due < self._next_report - _TOLERANCE:
             self._next_report = due
             self._wake_up.set()
             if self._thread is None:
