@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from json import loads
+from random import Random
 from statistics import median
 from time import process_time_ns
 from typing import Any
@@ -17,8 +18,9 @@ Batch = Callable[[], float]
 def interleave(batches: Mapping[str, Batch], rounds: int) -> dict[str, list[float]]:
     """Return each batch's times, one for each round.
 
-    Every round runs each batch once, and starts with another one than the round before. Garbage collection is enabled,
-    so the time of a call includes the collection of its own garbage; older objects are frozen, so it includes no more.
+    Every round runs each batch once, in another order, because the batch before decides what is left in the processor's
+    caches. Garbage collection is enabled, so the time of a call includes the collection of its own garbage; older
+    objects are frozen, so it includes no more.
 
     Args:
         batches: the batches by name.
@@ -26,10 +28,11 @@ def interleave(batches: Mapping[str, Batch], rounds: int) -> dict[str, list[floa
     """
     times: dict[str, list[float]] = {name: [] for name in batches}
     order = list(batches.items())
+    shuffle = Random(0).shuffle
     gc.collect()
     gc.freeze()
     for number in range(rounds + 1):
-        order.append(order.pop(0))
+        shuffle(order)
         for name, batch in order:
             time = batch()
             if number:

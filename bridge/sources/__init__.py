@@ -7,7 +7,7 @@ its first event arrives: a function has one front door, and every import is part
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ def is_websocket(event: Any) -> bool:
     return isinstance(request_context, dict) and "connectionId" in request_context and "eventType" in request_context
 
 
-@lru_cache
+@cache
 def source_named(name: str) -> Source:
     """The module called *name*."""
     source: Any = import_module(f"bridge.sources.{name}")
