@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from benchmarks.table import table
 from bridge.dev.gateway import memory_store
 from bridge.websocket import broadcast, connections, join
+from bridge.websocket.aws_client import AwsClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 _CONNECTIONS = 1_000
 _MESSAGE = b'{"room": "lobby", "from": "ann", "text": "good morning"}'
-_HOST = "w1x2y3z4a5.execute-api.eu-west-1.amazonaws.com"
 
 BARE = "bare signed requests"
 BROADCAST = "bridge.websocket.broadcast"
@@ -40,7 +40,6 @@ def measure(rounds: int) -> dict[str, float]:
     os.environ.update(
         AWS_ACCESS_KEY_ID="nobody",
         AWS_SECRET_ACCESS_KEY="nothing",
-        AWS_EC2_METADATA_DISABLED="true",
         BRIDGE_WEBSOCKET_STORE="bridge.dev.gateway.memory_store:STORE",
     )
     times: dict[str, list[float]] = {}
@@ -67,7 +66,7 @@ def _ways(endpoint: str) -> dict[str, Callable[[], Any]]:
     from botocore.config import Config
 
     client = connections.client_for(endpoint)
-    client._signer = connections._signer(_HOST)  # requests to a local endpoint are not signed otherwise
+    client._client = AwsClient(endpoint, "execute-api", "eu-west-1")  # requests to a local endpoint are not signed
     ids = [f"UBM0afLKjoE{number:04}=" for number in range(_CONNECTIONS)]
     memory_store.STORE._groups.clear()
     for connection_id in ids:
@@ -75,7 +74,9 @@ def _ways(endpoint: str) -> dict[str, Callable[[], Any]]:
 
     def bare() -> None:
         urls = [f"{endpoint}/@connections/{connection_id[:-1]}%3D" for connection_id in ids]
-        assert {status for status, _ in threads.map(partial(client.request, "POST", body=_MESSAGE), urls)} == {200}
+        assert {status for status, _ in threads.map(partial(client._client.request, "POST", body=_MESSAGE), urls)} == {
+            200
+        }
 
     def bridge() -> None:
         assert broadcast("lobby", _MESSAGE) == _CONNECTIONS

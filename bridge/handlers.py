@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from bridge.bodies import HEADER_FRAME, LONGEST_ESCAPE, PAYLOAD_FRAME, excess
@@ -65,12 +66,16 @@ class Handler:
 
         Raises:
             LifespanError: the startup failed.
-            SettingError: the callback ``other_events`` cannot be imported.
+            SettingError: the callback ``other_events``, or the store for WebSocket connections, cannot be imported.
         """
         if self.settings.other_events is not None:
             from bridge.non_http import resolve
 
             self.settings.other_events = resolve(self.settings.other_events)
+        if os.environ.get("BRIDGE_WEBSOCKET_STORE"):
+            from bridge.websocket.store import find_store
+
+            find_store()
         if self.asgi is not None:
             self.asgi.startup()
 

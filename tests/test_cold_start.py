@@ -135,3 +135,26 @@ context = None
 
 def test_a_misspelled_variable_loads_what_finds_the_right_one() -> None:
     assert "difflib" in modules_of("import os\nos.environ['BRIDGE_BASEPATH'] = '/shop'\n" + WSGI, "http-api")
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_function_without_websockets_loads_nothing_for_them(kind: str) -> None:
+    setup = WSGI if kind == "wsgi" else f"{CONTEXT}{ASGI_APP}import bridge\nhandler = bridge.asgi_handler(app)"
+    modules = modules_of(setup, *SOURCES)
+    assert [module for module in modules if "websocket" in module or module.startswith("botocore")] == []
+
+
+def test_a_websocket_api_s_function_makes_no_client_of_botocore_s_own() -> None:
+    script = """
+        import os, sys
+        os.environ.update(
+            AWS_REGION="eu-west-1", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", BRIDGE_WEBSOCKET_STORE="dynamodb:t"
+        )
+        import bridge
+        handler = bridge.wsgi_handler(lambda environ, start_response: [], on_message=print)
+        handler.startup()
+        print(*sorted(sys.modules))
+    """
+    modules = set(run_script(script).stdout.split())
+    assert "botocore.auth" in modules
+    assert not modules & {"botocore.session", "botocore.client", "boto3", "asyncio"}

@@ -2,8 +2,7 @@
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 
-Requests are signed by botocore, except those to an ``http://`` endpoint, which is a local one. HTTP connections are
-kept open and shared by all threads.
+Requests are signed, except those to an ``http://`` endpoint, which is a local one.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 import os
 import time
 from functools import lru_cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import quote, urlsplit
 
 from bridge.errors import GoneError, MessageTooLargeError, WebSocketError
 from bridge.limits import WEBSOCKET_MESSAGE_LIMIT
 from bridge.request import current
+from bridge.websocket.aws_client import AwsClient
 from bridge.websocket.events import WebSocketScope
 
 TYPE_CHECKING = False
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CONCURRENCY = 16  # requests at once; signing takes the processor, and more threads only wait for it
-_TIMEOUT = 10  # seconds for each operation of a socket
 # Seconds before the attempts that follow one that was throttled or failed on API Gateway's side.
 _RETRIES = (0.1, 0.4)
 
@@ -42,12 +40,10 @@ class ConnectionsClient:
         url = urlsplit(endpoint)
         if url.scheme not in ("http", "https") or not url.netloc:
             raise WebSocketError(f"The endpoint {endpoint!r} is not the URL of a WebSocket API's stage (https://…).")
-        self._url = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/@connections/"
-        self._origin = f"{url.scheme}://{url.netloc}"
-        self._host = url.netloc
-        self._connection_class = HTTPSConnection if url.scheme == "https" else HTTPConnection
-        self._signer = _signer(self._host) if url.scheme == "https" else None
-        self._idle: list[HTTPConnection] = []
+        self._url = endpoint.rstrip("/") + "/@connections/"
+        _, marker, rest = url.netloc.partition(".execute-api.")
+        region = rest.partition(".")[0] if marker else None
+        self._client = AwsClient(endpoint, "execute-api" if url.scheme == "https" else None, region)
 
     def send(self, connection_id: str, body: bytes) -> None:
         """Send a message; raises GoneError, MessageTooLargeError, WebSocketError."""
@@ -59,7 +55,7 @@ class ConnectionsClient:
 
     def _call(self, method: str, connection_id: str, body: bytes) -> None:
         for pause in (*_RETRIES, None):
-            status, answer = self.request(method, self._url + quote(connection_id, safe=""), body)
+            status, answer = self._client.request(method, self._url + quote(connection_id, safe=""), body)
             if status < 300:
                 return
             if pause is None or (status != 429 and status < 500):
@@ -71,63 +67,6 @@ class ConnectionsClient:
             raise MessageTooLargeError(f"API Gateway refused a message of {len(body)} bytes as too large.")
         hint = " The function's role needs execute-api:ManageConnections." if status == 403 else ""
         raise WebSocketError(f"{method} {self._url}{connection_id} was answered {status}: {answer[:300]!r}.{hint}")
-
-    def request(self, method: str, url: str, body: bytes) -> tuple[int, bytes]:
-        """Return the status and the body of the answer to one signed request."""
-        headers = self._signer.headers(method, url, body) if self._signer is not None else {}
-        target = url.removeprefix(self._origin)
-        while True:
-            try:
-                connection, is_new = self._idle.pop(), False
-            except IndexError:
-                connection, is_new = self._connection_class(self._host, timeout=_TIMEOUT), True
-            try:
-                connection.request(method, target, body, headers)
-                response = connection.getresponse()
-                answer = response.read()
-            except (OSError, HTTPException) as error:
-                connection.close()
-                # An idle connection may have been closed, as by the freezing of the process.
-                if is_new or isinstance(error, TimeoutError):
-                    raise WebSocketError(f"The endpoint {self._origin} does not answer: {error!r}") from error
-                continue
-            if not response.will_close:
-                self._idle.append(connection)
-            return response.status, answer
-
-
-class _Signer:
-    """Signs requests with the credentials that botocore finds."""
-
-    def __init__(self, credentials: Any, region: str) -> None:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-
-        self._credentials = credentials
-        self._region = region
-        self._auth, self._request = SigV4Auth, AWSRequest
-
-    def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
-        request = self._request(method, url, data=body)
-        self._auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
-        return dict(request.headers.items())
-
-
-def _signer(host: str) -> _Signer:
-    try:
-        from botocore.session import get_session
-    except ImportError:
-        raise WebSocketError(
-            "Requests to a WebSocket API's connections are signed by botocore, which is not installed. Lambda's images "
-            "for Python have it; elsewhere install boto3."
-        ) from None
-    session = get_session()
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise WebSocketError("There are no AWS credentials with which a request to a WebSocket API can be signed.")
-    _, marker, rest = host.partition(".execute-api.")
-    region = rest.partition(".")[0] if marker else os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    return _Signer(credentials, region)
 
 
 client_for = lru_cache(16)(ConnectionsClient)

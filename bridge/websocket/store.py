@@ -17,11 +17,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import contextmanager
 from functools import lru_cache
 
 from bridge.errors import ApplicationNotFoundError, SettingError, WebSocketError
 from bridge.limits import WEBSOCKET_SECONDS
+from bridge.websocket.aws_client import AwsClient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,30 +32,32 @@ if TYPE_CHECKING:
     Item = dict[str, Any]
 
 VARIABLE = "BRIDGE_WEBSOCKET_STORE"
+_FAILED_CONDITION = "ConditionalCheckFailedException"
+_THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException")
+# Seconds before the attempts that follow one that was throttled or failed on DynamoDB's side.
+_RETRIES = (0.05, 0.2, 0.8)
 _EXPIRY_SECONDS = WEBSOCKET_SECONDS + 600  # from the last write on; a $disconnect event may fail to come
 
 
 class DynamoStore:
-    """A store in a DynamoDB table, through botocore, which Lambda's images for Python have."""
+    """A store in a DynamoDB table.
+
+    Args:
+        table: the table's name.
+    """
 
     def __init__(self, table: str) -> None:
-        try:
-            from botocore.exceptions import BotoCoreError, ClientError
-            from botocore.session import get_session
-        except ImportError:
-            raise WebSocketError(f"{VARIABLE} names a DynamoDB table, which needs boto3. Install boto3.") from None
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+        url = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL")
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         self._table = table
-        self._errors = (BotoCoreError, ClientError)
-        with self._translated():
-            self._client: Any = get_session().create_client("dynamodb")
+        self._url = url or f"https://dynamodb.{region}.{suffix}/"
+        self._client = AwsClient(self._url, "dynamodb", region)
 
     def get(self, connection_id: str) -> Item | None:
         """Return what is stored of a connection; None if nothing is."""
-        with self._translated():
-            answer = self._client.get_item(
-                TableName=self._table, Key=_key(f"connection#{connection_id}", "connection"), ConsistentRead=True
-            )
-        attributes = answer.get("Item")
+        key = _key(f"connection#{connection_id}", "connection")
+        attributes = self._call("GetItem", TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if attributes is None:
             return None
         return {**json.loads(attributes["item"]["S"]), "version": int(attributes["version"]["N"])}
@@ -71,12 +73,7 @@ class DynamoStore:
         if version:
             condition["ConditionExpression"] = "version = :version"
             condition["ExpressionAttributeValues"] = {":version": {"N": str(version)}}
-        with self._translated():
-            try:
-                self._client.put_item(TableName=self._table, Item=attributes, **condition)
-            except self._client.exceptions.ConditionalCheckFailedException:
-                return False
-        return True
+        return _FAILED_CONDITION not in self._call("PutItem", TableName=self._table, Item=attributes, **condition)
 
     def delete(self, connection_id: str) -> None:
         """Remove a connection, also from its groups."""
@@ -102,45 +99,57 @@ class DynamoStore:
 
     def _query(self, pk: str) -> Iterator[tuple[str, float]]:
         """The sort keys of *pk* and when they expire. DynamoDB removes expired entries late; they are left out here."""
-        values = {":pk": {"S": pk}, ":now": {"N": str(int(time.time()))}}
-        start: dict[str, Any] = {}
+        parameters = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "FilterExpression": "expires > :now",
+            "ProjectionExpression": "sk, expires",
+            "ExpressionAttributeValues": {":pk": {"S": pk}, ":now": {"N": str(int(time.time()))}},
+            "ConsistentRead": True,
+        }
         while True:
-            with self._translated():
-                page = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression="pk = :pk",
-                    FilterExpression="expires > :now",
-                    ProjectionExpression="sk, expires",
-                    ExpressionAttributeValues=values,
-                    ConsistentRead=True,
-                    **start,
-                )
+            page = self._call("Query", **parameters)
             for attributes in page["Items"]:
                 yield attributes["sk"]["S"], float(attributes["expires"]["N"])
             if "LastEvaluatedKey" not in page:
                 return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            parameters["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _write(self, requests: list[dict[str, Any]]) -> None:
         """Write or delete any number of entries; those that DynamoDB postpones are tried again."""
         pause = 0.05
         while requests:
-            with self._translated():
-                answer = self._client.batch_write_item(RequestItems={self._table: requests[:25]})
+            answer = self._call("BatchWriteItem", RequestItems={self._table: requests[:25]})
             left = answer.get("UnprocessedItems", {}).get(self._table, [])
             requests = [*left, *requests[25:]]
             if left:
                 time.sleep(pause)
                 pause = min(2 * pause, 1)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except self._errors as error:
-            raise WebSocketError(
-                f"The DynamoDB table {self._table!r}, named by {VARIABLE}, cannot be used: {error}"
-            ) from error
+    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """The answer to an operation of DynamoDB's API; ``{_FAILED_CONDITION: True}`` if its condition has failed."""
+        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+        body = json.dumps(parameters).encode()
+        for pause in (*_RETRIES, None):
+            try:
+                status, text = self._client.request("POST", self._url, body, headers)
+                answer: dict[str, Any] = json.loads(text or b"{}")
+            except (WebSocketError, ValueError) as error:
+                raise self._error(str(error)) from error
+            if status == 200:
+                return answer
+            kind = str(answer.get("__type")).rpartition("#")[2]
+            if kind == _FAILED_CONDITION:
+                return {_FAILED_CONDITION: True}
+            if pause is None or (status < 500 and kind not in _THROTTLED):
+                break
+            time.sleep(pause)
+        raise self._error(
+            f"{operation} was answered {status}, {kind}: {answer.get('message') or answer.get('Message')}"
+        )
+
+    def _error(self, reason: str) -> WebSocketError:
+        return WebSocketError(f"The DynamoDB table {self._table!r}, named by {VARIABLE}, cannot be used: {reason}")
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bridge.dev.gateway import memory_store
 from bridge.websocket import asgi, connections, store
+from bridge.websocket.aws_client import AwsClient
 from tests.websocket.api import FakeApi
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     api = FakeApi()
     monkeypatch.setenv("BRIDGE_WEBSOCKET_ENDPOINT", api.endpoint)
     yield api
-    for connection in connections.client_for(api.endpoint)._idle:
-        connection.close()
     api.close()
 
 
@@ -36,8 +35,21 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_warnings() -> Iterator[None]:
-    """Let warnings that come once for each process come once for each test."""
-    asgi._warn_of_missing_fields.cache_clear()
+def _new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test caches of its own, and close the HTTP connections that it leaves."""
+    clients: list[AwsClient] = []
+    init = AwsClient.__init__
+
+    def record(self: AwsClient, *args: Any) -> None:
+        init(self, *args)
+        clients.append(self)
+
+    monkeypatch.setattr(AwsClient, "__init__", record)
+    caches = (asgi._warn_of_missing_fields, store._store_named, connections.client_for)
+    for cache in caches:
+        cache.cache_clear()
     yield
-    store._store_named.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
+    for connection in [connection for client in clients for connection in client._idle]:
+        connection.close()

@@ -13,6 +13,7 @@ import pytest
 import bridge
 from bridge.errors import GoneError, InterfaceError, MessageTooLargeError, WebSocketError
 from bridge.limits import WEBSOCKET_MESSAGE_LIMIT
+from bridge.websocket import store
 from tests.helpers import Context
 from tests.websocket.api import event
 
@@ -872,6 +873,13 @@ class TestKept:
         api.drop(connection)
         assert api.message(handler, connection, "hello") == {"statusCode": 200}
         assert echo.messages == []
+
+
+def test_the_store_is_made_at_startup(stored: MemoryStore, make: Any) -> None:
+    handler = make(Echo())
+    assert store._store_named.cache_info().currsize == 0
+    handler.startup()
+    assert store._store_named.cache_info().currsize == 1
 
 
 def test_an_http_only_application_refuses_websockets(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import pytest
 
 from bridge.dev.gateway.memory_store import MemoryStore
 from bridge.errors import SettingError, WebSocketError
+from bridge.websocket import store as store_module
 from bridge.websocket.store import DynamoStore, find_store, save_session
 
 if TYPE_CHECKING:
@@ -20,16 +23,35 @@ if TYPE_CHECKING:
 ITEM = {"connect": {"headers": [["a", "é"]]}, "session": {"count": 1}, "kept": ["x", None]}
 
 
-class FakeTable:
-    """DynamoDB's client, as far as the store calls it, with pages of two entries and batches that are half done."""
+class FailedConditionError(Exception):
+    pass
 
-    class exceptions:  # noqa: N801 - as the client of botocore has it
-        class ConditionalCheckFailedException(Exception):  # noqa: N818
-            pass
+
+class FakeTable:
+    """DynamoDB, as far as the store calls it, with pages of two entries and batches that are half done.
+
+    Attributes:
+        failures: status and type of errors to answer, the first one first.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], dict[str, Any]] = {}
         self.postponed = 2
+        self.failures: list[tuple[int, str]] = []
+
+    def request(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        assert (method, url) == ("POST", "https://dynamodb.eu-west-1.amazonaws.com/")
+        version, _, operation = headers["X-Amz-Target"].partition(".")
+        assert version == "DynamoDB_20120810"
+        if self.failures:
+            status, kind = self.failures.pop(0)
+            return status, json.dumps({"__type": f"com.amazonaws#{kind}", "message": "slow down"}).encode()
+        name = re.sub("(?<!^)(?=[A-Z])", "_", operation).lower()
+        try:
+            return 200, json.dumps(getattr(self, name)(**json.loads(body)) or {}).encode()
+        except FailedConditionError:
+            kind = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
+            return 400, json.dumps({"__type": kind, "message": "The conditional request failed"}).encode()
 
     def get_item(self, *, Key: Any, **_options: Any) -> Any:
         entry = self.entries.get((Key["pk"]["S"], Key["sk"]["S"]))
@@ -40,7 +62,7 @@ class FakeTable:
         if ExpressionAttributeValues is not None:
             version = ExpressionAttributeValues[":version"]
             if self.entries.get(key, {}).get("version") != version:
-                raise self.exceptions.ConditionalCheckFailedException
+                raise FailedConditionError
         self.entries[key] = Item
 
     def query(self, *, ExpressionAttributeValues: Any, ExclusiveStartKey: Any = None, **_options: Any) -> Any:
@@ -72,13 +94,23 @@ class FakeTable:
 
 def dynamo_store() -> DynamoStore:
     store = DynamoStore("connections")
-    store._client = FakeTable()
+    fake: Any = FakeTable()
+    store._client = fake
     return store
+
+
+def use_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+    }.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(params=[MemoryStore, dynamo_store], ids=["memory", "DynamoDB"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    use_credentials(monkeypatch)
     make: Callable[[], Any] = request.param
     return make()
 
@@ -121,8 +153,8 @@ def test_a_connection_in_many_groups_leaves_them_all(store: Any) -> None:
 
 
 def test_connections_whose_disconnect_event_never_came_expire(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    store = dynamo_store()
+    use_credentials(monkeypatch)
+    store: Any = dynamo_store()
     store.put("a=", ITEM)
     store.join("room", "a=")
     now = time.time()
@@ -168,7 +200,7 @@ def test_a_session_that_others_store_again_and_again_is_an_error(store: Any, mon
 class TestFind:
     @pytest.fixture(autouse=True)
     def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        use_credentials(monkeypatch)
 
     def test_without_the_variable_there_is_none(self) -> None:
         assert find_store() is None
@@ -191,19 +223,57 @@ class TestFind:
 
     def test_a_table_without_botocore_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BRIDGE_WEBSOCKET_STORE", "dynamodb:connections")
-        monkeypatch.setitem(sys.modules, "botocore.session", None)
-        with pytest.raises(WebSocketError, match="Install boto3"):
+        monkeypatch.setitem(sys.modules, "botocore.auth", None)
+        with pytest.raises(WebSocketError, match="install boto3"):
             find_store()
 
     def test_a_table_that_is_unavailable_is_an_error_that_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name, value in {
-            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
-            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         store = DynamoStore("connections")
         for call in (lambda: store.get("a="), lambda: store.join("room", "a="), lambda: store.members("room")):
             with pytest.raises(WebSocketError, match=r"The DynamoDB table 'connections', named by .* cannot be used"):
                 call()
+
+
+class TestFailures:
+    @pytest.fixture
+    def table(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        use_credentials(monkeypatch)
+        monkeypatch.setattr(store_module, "_RETRIES", (0.0, 0.0))
+        return dynamo_store()
+
+    @pytest.mark.parametrize(
+        "failure", [(400, "ProvisionedThroughputExceededException"), (400, "ThrottlingException"), (500, "Internal")]
+    )
+    def test_operations_that_are_throttled_or_fail_on_aws_s_side_are_tried_again(
+        self, failure: Any, table: Any
+    ) -> None:
+        table._client.failures += [failure] * 2
+        assert table.put("a=", ITEM)
+        assert table._client.failures == []
+
+    @pytest.mark.parametrize(
+        ("failure", "count"), [((400, "ResourceNotFoundException"), 1), ((400, "ThrottlingException"), 3)]
+    )
+    def test_others_are_errors_with_aws_s_reason(self, failure: Any, count: int, table: Any) -> None:
+        table._client.failures += [failure] * count
+        with pytest.raises(WebSocketError, match=f"cannot be used: PutItem was answered 400, {failure[1]}: slow down"):
+            table.put("a=", ITEM)
+        assert table._client.failures == []
+
+    @pytest.mark.parametrize(
+        ("variables", "url"),
+        [
+            ({"AWS_REGION": "cn-north-1"}, "https://dynamodb.cn-north-1.amazonaws.com.cn/"),
+            ({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, "http://127.0.0.1:4566"),
+            ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:2"},
+             "http://127.0.0.1:2"),
+        ],
+    )  # fmt: skip
+    def test_the_endpoint_is_that_of_the_region_or_of_the_environment(
+        self, variables: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use_credentials(monkeypatch)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert DynamoStore("connections")._url == url
