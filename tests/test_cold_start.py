@@ -148,7 +148,10 @@ def test_a_websocket_api_s_function_makes_no_client_of_botocore_s_own() -> None:
     script = """
         import os, sys
         os.environ.update(
-            AWS_REGION="eu-west-1", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", BRIDGE_WEBSOCKET_STORE="dynamodb:t"
+            AWS_REGION="eu-west-1",
+            AWS_ACCESS_KEY_ID="a",
+            AWS_SECRET_ACCESS_KEY="b",
+            BRIDGE_WEBSOCKET_STORE="dynamodb:connections",
         )
         import bridge
         handler = bridge.wsgi_handler(lambda environ, start_response: [], on_message=print)
