@@ -92,6 +92,10 @@ def check_application(app: str, files: Mapping[str, Path], modules: Collection[s
         )
     candidates = [f"{folder}/{path}", path] if folder else [path]
     if not any(_has_module(candidate, files) for candidate in candidates):
+        if deeper := [name for name in files if name.endswith(tuple(f"/{each}" for each in _module_files(path)))]:
+            place = min(deeper, key=lambda name: (name.count("/"), name)).removesuffix("/__init__.py")
+            correct = f"{place.removesuffix('.py').removesuffix(path)}{app.rpartition('/')[2]}"
+            raise PackagingError(f"{app}: the module {module!r} is in a folder. Name the folder as well: {correct}")
         # Modules in a package are listed, too: the name of an application may be that of a module, shop.wsgi.
         nearby = sorted(name for name in files if name.endswith(".py") and name.count("/") <= 1)[:8]
         raise PackagingError(
@@ -143,6 +147,15 @@ def defined_names(tree: ast.Module) -> set[str] | None:
             if "*" in imported:
                 return None
             names |= imported if is_top_level else set()
+        elif isinstance(node, ast.AnnAssign) and node.value is None:
+            continue  # a type without a value
+        elif isinstance(node, ast.If) and _is_for_type_checkers(node.test):
+            pending += [(child, is_top_level) for child in node.orelse]
+            continue
+        elif isinstance(node, ast.comprehension):
+            # Its variables are its own, but those of assignment expressions in it are the module's.
+            pending += [(child, is_top_level) for child in (node.iter, *node.ifs)]
+            continue
         elif isinstance(node, ast.Global):
             names.update(node.names)
         elif is_top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -156,6 +169,11 @@ def defined_names(tree: ast.Module) -> set[str] | None:
         has_own_names = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
         pending += [(child, is_top_level and not has_own_names) for child in ast.iter_child_nodes(node)]
     return None if "__getattr__" in names else names
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
 
 
 def settings_content(app: str, text_types: Sequence[str], files: Mapping[str, Path]) -> bytes:

@@ -12,6 +12,7 @@ from bridge.dev.projects import pyproject, sam, serverless
 from bridge.dev.projects.application_detection import detect_applications, find_syntax_errors
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.projects.serverless_service import HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +54,20 @@ def find_project(
     if not project.functions:
         return _project_in_code(folder, project.warnings, command, detect=detect)
     project.functions = _served(project.functions)
+    if all(map(_is_unresolved, project.functions)):
+        function = project.functions[0]
+        place = "its variable BRIDGE_APP" if function.app == HANDLER else repr(function.app)
+        raise UsageError(
+            f"The application of the function {function.name} is unknown, because only a deployment knows a part of "
+            f"{place}. Name the application on the command line: {command} app:app"
+        )
     project.source_warnings = list(_source_warnings(project, command))
     return project
+
+
+def _is_unresolved(function: ProjectFunction) -> bool:
+    """Return whether only a deployment knows the application of a function."""
+    return "${" in function.app or (function.app == HANDLER and "BRIDGE_APP" in function.unresolved_variables)
 
 
 def _project_in_code(folder: Path, warnings: list[str], command: str, *, detect: bool) -> Project:

@@ -22,6 +22,7 @@ from bridge.dev.projects.config_values import (
     variables,
 )
 from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.dev.projects.serverless_service import HANDLER
 from bridge.dev.projects.yaml_file import load
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _function(key: str, properties: dict[str, Any], shared: dict[str, Any], fold
     environments = [mapping(source.get("Environment")).get("Variables") for source in (shared, properties)]
     environment = variables(*environments)
     # BRIDGE_APP in the Globals does not apply to functions with a handler of their own.
-    app = environment.get("BRIDGE_APP") if handler in (None, "bridge.entrypoint.handler") else None
+    app = environment.get("BRIDGE_APP") if handler in (None, HANDLER) else None
     target = app or handler
     if not isinstance(target, str) or not target or not is_python(properties.get("Runtime")):
         return None

@@ -33,6 +33,10 @@ def check(folder: Path, app: str, files: dict[str, str]) -> None:
         "import nope_sys.nope",
         "",
         "x.nope = 1",
+        "nope: int\nsys: int",
+        "[1 for nope in x for sys in y]",
+        "if TYPE_CHECKING:\n    import sys, nope",
+        "if typing.TYPE_CHECKING:\n    from x import sys, nope",
     ],
 )
 def test_a_name_that_the_module_does_not_define_is_an_error(app: str, source: str, tmp_path: Path) -> None:
@@ -49,7 +53,8 @@ def test_a_name_that_the_module_does_not_define_is_an_error(app: str, source: st
      "with a as app: 0", "for app in x: 0", "(app := 1)", "def f():\n    global app\n    app = 1", "from a import *",
      "def __getattr__(name): 0", "globals()['app'] = 1", "setattr(m, 'app', 1)", "sys.modules[__name__] = X()",
      "match x:\n    case {'a': app}: 0", "match x:\n    case [*app]: 0", "match x:\n    case {**app}: 0",
-     "match x:\n    case A() as app: 0", "while a:\n    app = 1"],
+     "match x:\n    case A() as app: 0", "while a:\n    app = 1", "[(app := b) for b in c]",
+     "if TYPE_CHECKING:\n    0\nelse:\n    app = 1"],
 )  # fmt: skip
 def test_a_name_that_the_module_may_define_is_accepted(source: str, tmp_path: Path) -> None:
     check(tmp_path, "main:app", {"main.py": source})
@@ -57,13 +62,27 @@ def test_a_name_that_the_module_may_define_is_accepted(source: str, tmp_path: Pa
 
 def test_names_are_those_of_the_module_and_not_of_its_functions() -> None:
     source = "import os.path\ndef f(a):\n    b = 1\nfor c in d: [e for g in h]\nclass I:\n    j = 1"
-    assert defined_names(ast.parse(source)) == {"os", "f", "c", "g", "I"}
+    assert defined_names(ast.parse(source)) == {"os", "f", "c", "I"}
 
 
 @pytest.mark.parametrize("app", ["shop.wsgi", "shop:wsgi", "shop:app", "shop", "main", "web/main:app", "main:__doc__"])
 def test_submodules_and_names_without_an_attribute_are_accepted(app: str, tmp_path: Path) -> None:
     files = {"shop/__init__.py": "app = 1", "shop/wsgi.py": "", "main.py": "x = 1", "web/main.py": "app = 1"}
     check(tmp_path, app, files)
+
+
+@pytest.mark.parametrize(
+    ("app", "file", "correct"),
+    [
+        ("shop.web:app", "src/shop/web.py", "src/shop.web:app"),
+        ("shop.app", "src/shop/__init__.py", "src/shop.app"),
+    ],
+)
+def test_the_error_names_the_folder_of_a_module_that_is_deeper(
+    app: str, file: str, correct: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PackagingError, match=rf"Name the folder as well: {re.escape(correct)}$"):
+        check(tmp_path, app, {file: "app = 1"})
 
 
 def test_the_error_names_what_the_module_defines(tmp_path: Path) -> None:

@@ -32,6 +32,21 @@ def test_the_named_application_comes_first_then_the_environment_pyproject_and_th
     assert app("a:word") == "a:word"
 
 
+@pytest.mark.parametrize("kind", ["serverless", "sam"])
+def test_an_application_that_only_a_deployment_knows_is_an_error_that_says_so(kind: str, tmp_path: Path) -> None:
+    template = """
+        Resources:
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              Handler: bridge.entrypoint.handler
+              Environment: {Variables: {BRIDGE_APP: !ImportValue name}}
+    """
+    service = "functions: {F: {handler: wsgi_handler.handler, name: F}}\ncustom: {wsgi: {app: 'a.${param:none}'}}\n"
+    with pytest.raises(UsageError, match=r"application of the function F is unknown.*: bridge serve app:app"):
+        sam(tmp_path, template) if kind == "sam" else serverless(tmp_path, service)
+
+
 @pytest.mark.parametrize("app", ["app:app", None])
 def test_an_application_named_outside_the_file_has_the_environment_of_all_functions_and_no_routes(
     tmp_path: Path, app: str | None
