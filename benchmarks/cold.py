@@ -139,13 +139,14 @@ async def _start(arguments: tuple[str, ...], variables: dict[str, str], folder: 
     packages = [path for path in sys.path if path.endswith("site-packages")]
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-        "PYTHONPATH": os.pathsep.join([folder, str(ROOT), *packages]),  # as in Lambda, without .pth files
+        "PYTHONPATH": os.pathsep.join([folder, str(ROOT), *packages]),
         "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}",
         "LAMBDA_TASK_ROOT": folder,
         **variables,
     }
     python = str(Path(sys.base_prefix, "bin", "python3"))
-    process = subprocess.Popen([python, *arguments], env=environment, cwd=folder, stdout=subprocess.DEVNULL)
+    # -S: the .pth files of this machine's interpreter are not Lambda's, and may import half of the standard library.
+    process = subprocess.Popen([python, "-S", *arguments], env=environment, cwd=folder, stdout=subprocess.DEVNULL)
     try:
         await api.run(1)
     finally:

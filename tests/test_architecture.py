@@ -45,15 +45,6 @@ DOCUMENTED = {
     # The stacks of a request that runs out of time, and of the threads of a command that does not end.
     "sys._current_frames": "https://docs.python.org/3/library/sys.html#sys._current_frames",
 }
-# To be removed with the blocking driver of the runtime: a plain handler may run an event loop of its own
-# (asyncio.run) in the thread that runs the runtime's loop.
-TO_BE_REMOVED = {
-    "bridge.runtime.call": {
-        "asyncio._set_running_loop",
-        "asyncio.tasks._enter_task",
-        "asyncio.tasks._leave_task",
-    }
-}
 # Packages that a function's modules import beside the standard library, and the modules that may do so.
 PACKAGES = {
     "asgiref": "the only dependency",
@@ -159,7 +150,7 @@ def private_names_in(name: str) -> set[str]:
 
 
 def test_only_documented_interfaces_of_other_packages_are_used() -> None:
-    private = {name: private_names_in(name) - DOCUMENTED.keys() - TO_BE_REMOVED.get(name, set()) for name in MODULES}
+    private = {name: private_names_in(name) - DOCUMENTED.keys() for name in MODULES}
     assert {name: names for name, names in private.items() if names} == {}
 
 

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# The API is on the same machine, so this many failures with pauses between them are no accident.
-_ATTEMPTS = 5
-_PAUSE_SECONDS = 0.05  # doubles with each attempt
+# Seconds before each attempt. The API is on the same machine, so that many failures are no accident.
+_PAUSES = (0, 0.05, 0.1, 0.2, 0.4)
 _RECEIVE_SIZE = 65_536
 _CLOSED = "the Runtime API closed the connection"
 
@@ -193,15 +192,14 @@ class RuntimeApi:
         return await self._try(lambda: self._exchange(request))
 
     async def _try(self, action: Callable[[], Awaitable[T]]) -> T:
-        reason, pause = "", 0.0
-        for _ in range(_ATTEMPTS):
-            if pause and self._loop is None:
-                time.sleep(pause)
-            elif pause:
+        reason = ""
+        for pause in _PAUSES:
+            if pause and self._loop is not None:
                 import asyncio
 
                 await asyncio.sleep(pause)
-            pause = pause * 2 or _PAUSE_SECONDS
+            elif pause:
+                time.sleep(pause)
             try:
                 self._open()
                 return await action()

@@ -1,12 +1,17 @@
 """The runtime on an event loop: answers many invocations at once, for Lambda Managed Instances.
 
+ASGI applications and async handlers run in tasks, the others in threads.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from inspect import iscoroutinefunction
+from weakref import finalize
 
 from bridge.asgi.background import create_task, request_tasks
 from bridge.handlers import Handler, make_threaded_handler
@@ -14,7 +19,6 @@ from bridge.request import current
 from bridge.response_callbacks import defer
 from bridge.runtime.asgi_cycle import RuntimeCycle
 from bridge.runtime.client import RuntimeApi
-from bridge.runtime.handler_calls import await_in_task, call_in_thread, handler_threads, is_async
 from bridge.runtime.runtime import Runtime
 
 TYPE_CHECKING = False
@@ -26,12 +30,14 @@ if TYPE_CHECKING:
     from bridge.response import Response
     from bridge.runtime.responses import SentResponse
 
+    Outcome = tuple[Any, BaseException | None]
+
 # A thread in which a WSGI application continues after its deadline is not free for other requests.
 _SPARE_THREADS = 32
 
 
 class ConcurrentRuntime(Runtime):
-    """Answers several invocations at once: ASGI applications and async handlers on one loop, the others in threads."""
+    """Answers *concurrency* invocations at once."""
 
     def __init__(self, handler: Any, address: str, *, stream: bool = False, concurrency: int) -> None:
         if stream and issubclass(type(handler), Handler) and handler.asgi is None:
@@ -46,13 +52,13 @@ class ConcurrentRuntime(Runtime):
 
     def start(self) -> None:
         """Start the application: on the loop, unless its handler is wrapped and runs its own."""
+        if self._on_loop is None:
+            super().start()
+            return
         defer()
-        if self._on_loop is not None:
-            self._runner.get_loop().set_task_factory(create_task)  # records the tasks that requests leave behind
-            self._on_loop.host_cancels = False
-            self._runner.run(self._on_loop.startup_here())
-        elif self._inner is not None:
-            self._inner.startup()
+        self._runner.get_loop().set_task_factory(create_task)  # records the tasks that requests leave behind
+        self._on_loop.host_cancels = False
+        self._runner.run(self._on_loop.startup_here())
 
     def run(self) -> int:
         """Answer invocations until :meth:`stop` is called, and return the exit status."""
@@ -66,14 +72,12 @@ class ConcurrentRuntime(Runtime):
 
     def close(self) -> None:
         """Shut the application down. Threads that still run are not waited for."""
-        defer(is_deferred=False)
         with self._runner:  # closes it at the end
             if self._on_loop is not None:
                 self._runner.run(self._on_loop.close_here())
-            elif self._inner is not None:
-                self._inner.close()
             for api in self._apis:
                 api.close()
+        super().close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run_awaitable(self, awaitable: Any) -> Any:
@@ -101,3 +105,59 @@ class ConcurrentRuntime(Runtime):
 
     async def _await(self, awaitable: Awaitable[Any]) -> Any:
         return await await_in_task(awaitable)
+
+
+def is_async(handler: Callable[[Any, Any], Any]) -> bool:
+    """Whether *handler* has to be awaited."""
+    return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
+
+
+def handler_threads(count: int) -> ThreadPoolExecutor:
+    """Return an executor with *count* threads for handlers.
+
+    Each thread has an event loop, as the main thread has it on Lambda: ``asyncio.get_event_loop()`` returns it.
+    """
+
+    def set_event_loop() -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        finalize(threading.current_thread(), loop.close)
+
+    return ThreadPoolExecutor(count, "bridge function", initializer=set_event_loop)
+
+
+async def call_in_thread(threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
+    """Return the result of a function that is called in a thread, with the context variables of the calling task."""
+    run = copy_context().run
+    return _result(*await asyncio.get_running_loop().run_in_executor(threads, run, _outcome, function, args))
+
+
+async def await_in_task(awaitable: Awaitable[Any]) -> Any:
+    """Return the result of an awaitable that is awaited in a task of its own, which it may cancel."""
+    return _result(*await asyncio.create_task(_awaited_outcome(awaitable)))
+
+
+# A future cannot carry every exception, such as StopIteration, and a task that raises SystemExit ends its event loop.
+
+
+def _outcome(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+    try:
+        return function(*args), None
+    except BaseException as error:
+        return None, error
+
+
+async def _awaited_outcome(awaitable: Awaitable[Any]) -> Outcome:
+    try:
+        return await awaitable, None
+    except BaseException as error:
+        return None, error
+
+
+def _result(result: Any, error: BaseException | None) -> Any:
+    try:
+        if error is not None:
+            raise error
+        return result
+    finally:
+        del error  # its traceback refers to this frame

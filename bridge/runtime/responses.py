@@ -59,15 +59,9 @@ class SentResponse:
         self._api_error: ApiError | None = None
 
     async def write(self, response: Response, part: bytes, *, is_complete: bool) -> None:
-        """Stream what the application has added to its response, and wait until the API accepts more.
+        """Stream *part*, which the application has added to the body, and wait until the API accepts more.
 
-        Args:
-            response: the response.
-            part: what was added to its body.
-            is_complete: whether nothing more will be added.
-
-        Raises:
-            OSError: the client has disconnected before the response was complete.
+        Raises OSError if the client has disconnected before the response is complete.
         """
         if not self._is_over:
             try:

@@ -67,12 +67,12 @@ class Runtime:
         defer()
         if self._inner is not None:
             self._inner.startup()
-        elif (asyncio := sys.modules.get("asyncio")) is not None:  # the function may call asyncio.get_event_loop()
-            asyncio.set_event_loop(self._own_loop_runner().loop)
 
     def run(self) -> int:
         """Answer invocations until :meth:`stop` is called, and return the exit status; raises ApiError."""
         (api,) = self._apis
+        if self._inner is None and (asyncio := sys.modules.get("asyncio")) is not None:
+            asyncio.set_event_loop(self._own_loop_runner().loop)  # the function may call asyncio.get_event_loop()
         while (invocation := run(api.next())) is not None:
             os.environ["_X_AMZN_TRACE_ID"] = invocation.trace_id  # read by X-Ray's SDK
             copy_context().run(run, self._answer(invocation, api))

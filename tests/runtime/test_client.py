@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(client_module, "_PAUSES", (0, 0.001, 0.002, 0.004, 0.008))
 
 
 class Client:
