@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.earlier_artifacts import is_artifact
+from bridge.dev.packaging.earlier_artifacts import EarlierArtifacts
 from bridge.dev.packaging.gitignore import is_excluded, last_match, parse_pattern, parse_patterns
 from bridge.dev.packaging.secret_files import MAX_TEXT_SIZE, find_secret, is_secret_name
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Files above this size in bytes are reported.
 _LARGE_FILE = 5 * 1024 * 1024
+_SQLITE = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html#magic_header_string
 # Files of development tools. The folder `build` is not among them: some applications serve a bundler's output from it.
 _TOOL_FILES = parse_patterns([
     ".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".dockerignore", ".github/", "__pycache__/", "*.pyc",
@@ -93,29 +94,14 @@ class ProjectFiles:
             return
         if not stat.S_ISREG(status.st_mode):
             return
-        if not is_named and status.st_size <= MAX_TEXT_SIZE and (sign := find_secret(_read(file))):
+        content = _read(file, MAX_TEXT_SIZE if status.st_size <= MAX_TEXT_SIZE else len(_SQLITE))
+        if not is_named and status.st_size <= MAX_TEXT_SIZE and (sign := find_secret(content)):
             self.contained_secrets[path] = sign
             if file.suffix != ".py":  # the application would not start without a module
                 return
         self.files[path] = file
-        if status.st_size > _LARGE_FILE or _is_database(file):
+        if status.st_size > _LARGE_FILE or content.startswith(_SQLITE):
             self.sizes[path] = status.st_size
-
-    def explanations(self) -> Iterator[tuple[str, str]]:
-        """Yield each file or folder that is odd or large, with the reason why it is in the artifact or left out."""
-        for path, size in self.sizes.items():
-            yield path, f"packaged, {size / 1024 / 1024:.1f} MiB"
-        for path, sign in self.contained_secrets.items():
-            yield path, f"{'packaged' if path in self.files else 'left out'}, because it contains {sign}"
-        for reason, paths in {
-            "the name is that of a secret": self.secrets,
-            ".gitignore names it": self.ignored,
-            "an earlier build or deployment has made it": self.artifacts,
-            "the symbolic link leads out of the project": self.outside_links,
-            "the target of the symbolic link does not exist": self.broken_links,
-            "the name is not UTF-8": self.undecodable,
-        }.items():
-            yield from ((path, f"left out, because {reason}") for path in paths)
 
 
 @dataclass(frozen=True)
@@ -183,6 +169,7 @@ class _FileChooser:
     def __init__(self, root: Path, user_patterns: list[IgnorePattern], without: set[Path]) -> None:
         self.root = root
         self.chosen = ProjectFiles()
+        self._artifacts = EarlierArtifacts(root)
         self._user_patterns, self._without = user_patterns, without
 
     def visit(
@@ -239,7 +226,7 @@ class _FileChooser:
             "secrets": lambda: is_secret_name(path, file, is_folder=is_folder),
             "ignored": lambda: is_excluded(path, gitignore, is_folder=is_folder),
             "outside_links": lambda: _leads_out(file, parents),
-            "artifacts": lambda: is_artifact(file, self.root),
+            "artifacts": lambda: self._artifacts.has(file),
         }
         for reason, applies in is_left_out_for.items():
             if applies():
@@ -272,6 +259,7 @@ def choose_listed_files(
     root, chosen = folder.resolve(), ProjectFiles()
     user_patterns = parse_patterns(patterns)
     left_out = {path.resolve() for path in without}
+    artifacts = EarlierArtifacts(root)
 
     @functools.cache
     def reason_to_leave_out(path: str, is_folder: bool) -> str | None:
@@ -284,7 +272,7 @@ def choose_listed_files(
         # A link below another one that leads out counts with that one.
         if _leads_out(file, (root, file.parent.resolve())):
             return "outside_links"
-        return "artifacts" if is_artifact(file, root) else None
+        return "artifacts" if artifacts.has(file) else None
 
     for name in sorted(set(file_list.files)):
         path = os.path.normpath(name).replace(os.sep, "/")
@@ -413,21 +401,13 @@ def _leads_out(file: Path, parents: Sequence[Path]) -> bool:
     return not any(Path(os.path.realpath(file)).is_relative_to(folder) for folder in parents)
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:  # the build reports it when it copies the file
-        return b""
-
-
-def _is_database(file: Path) -> bool:
-    if file.suffix.lower() not in (".sqlite3", ".sqlite", ".db", ".db3"):
-        return False
+def _read(file: Path, size: int) -> bytes:
+    """Return the beginning of a file; nothing if it cannot be read."""
     try:
         with file.open("rb") as stream:
-            return stream.read(16) == b"SQLite format 3\0"
-    except OSError:
-        return False
+            return stream.read(size)
+    except OSError:  # the build reports it when it copies the file
+        return b""
 
 
 def _is_virtual_environment(folder: Path) -> bool:

@@ -63,7 +63,9 @@ def test_a_tests_folder_below_the_top_level_is_included(tmp_path: Path) -> None:
     [".env", ".env.prod", ".env~", ".envrc.local", "prod.env", ".ENV", "tls/server.key", "SERVER.KEY", "tls/server.pem",
      "auth/key.p8", "putty.ppk", "id_rsa", "id_ed25519_sk", ".aws/credentials", ".kube/config", ".docker/config.json",
      ".npmrc", ".git-credentials", ".pgpass", ".my.cnf", ".vault-token", "prod.tfvars", "prod.auto.tfvars.json",
-     "terraform.tfstate", "service-account.json", "Service-Account-prod.json"],
+     "terraform.tfstate", "service-account.json", "Service-Account-prod.json", "deploy_rsa", "github_deploy_key",
+     "accessKeys.csv", "shop-firebase-adminsdk-x1.json", "secrets.yml", ".rclone.conf", ".m2/settings.xml", "pip.conf",
+     ".node_repl_history", ".openai_api_key", "token.pickle", "KubeConfig.yaml", ".aws-credentials"],
 )  # fmt: skip
 def test_secrets_are_left_out_and_reported(name: str, tmp_path: Path) -> None:
     create(tmp_path, "app.py", name)
@@ -84,6 +86,13 @@ SECRETS = {
     "aws.yml": ("SecretAccessKey: '" + "q" * 20 + "A/+9" * 5 + "'", "a secret access key of AWS"),
     "gcp.json": (json.dumps({"type": "service_account", "private_key": "…"}, indent=2), "the key of a service account"),
     "ci.cfg": ("token=ghp_" + "aB3" * 12, "a token of GitHub"),
+    "ai.txt": ("key: sk-proj-" + "aB3-" * 12, "a key of OpenAI"),
+    "claude.txt": ("sk-ant-api03-" + "aB3_" * 23, "a key of Anthropic"),
+    "mail.ini": ("key = SG." + "aB" * 11 + "." + "x" * 43, "a key of SendGrid"),
+    "hub.txt": ("hf_" + "aB" * 17, "a token of Hugging Face"),
+    "blob.txt": ("AccountName=a;AccountKey=" + "aB" * 43 + "==;", "a key of Azure"),
+    "token.json": (json.dumps({"refresh_token": "1//0" + "aB-" * 20}), "a refresh token of Google"),
+    "wg0.conf": ("[Interface]\nPrivateKey = " + "a" * 43 + "=\n", "a key of WireGuard"),
 }
 
 
@@ -96,6 +105,10 @@ def test_files_with_sure_signs_of_secrets_are_left_out_and_reported(name: str, t
     assert set(choose_files(tmp_path, [f"!{name}"]).files) == {"app.py", name}
 
 
+def test_a_folder_may_have_the_name_of_an_algorithm(tmp_path: Path) -> None:
+    assert set(choose_files(create(tmp_path, "sign_rsa/__init__.py")).files) == {"sign_rsa/__init__.py"}
+
+
 def test_a_module_with_a_secret_is_packaged_and_reported(tmp_path: Path) -> None:
     chosen = choose_files(write_files(tmp_path, {"app.py": f"KEY = {PRIVATE_KEY!r}"}))
     assert (set(chosen.files), chosen.contained_secrets) == ({"app.py"}, {"app.py": "a private key"})
@@ -106,7 +119,8 @@ def test_a_module_with_a_secret_is_packaged_and_reported(tmp_path: Path) -> None
     ["-----BEGIN PRIVATE KEY-----\n…\n", "if '-----BEGIN RSA PRIVATE KEY-----' in text:",
      "aws_secret_access_key = ${KEY}",
      "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", '{"type": "service_account"}',
-     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI me@home", "sha1: da39a3ee5e6b4b0d3255bfef95601890afd80709"],
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI me@home", "sha1: da39a3ee5e6b4b0d3255bfef95601890afd80709",
+     "sk-proj-example", "AccountKey=...", "class sk-proj-navigation-menu", "PrivateKey = <base64>"],
 )  # fmt: skip
 def test_text_that_only_speaks_of_secrets_is_packaged(text: str, tmp_path: Path) -> None:
     chosen = choose_files(write_files(tmp_path, {"notes.md": text, "id_rsa.pub": text}))
@@ -228,13 +242,18 @@ def test_what_earlier_builds_have_made_is_left_out(tmp_path: Path) -> None:
         "out/layer.zip": ["python/bridge/entrypoint.py"],
         "out/requirements.zip": ["python/flask/app.py", "python/flask-3.1.dist-info/METADATA"],
         "terraform/lambda.ZIP": ["shop/views.py", "other.py"],
-        "data/samples.zip": ["samples.txt"],
+        "build/src.zip": ["cart/models.py"],
+        "build/prefixed.zip": ["release/src/cart/models.py"],
+        "build/flat.zip": ["models.py"],
+        "build/function": [".serverless-wsgi"],
+        "data/samples.zip": ["samples.txt", "views.py", "__init__.py"],
     }
+    write_files(tmp_path, {"src/cart/models.py": "x = 1\n", "src/cart/__init__.py": ""})
     for name, members in artifacts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         with ZipFile(tmp_path / name, "w") as archive:
             for member in members:
-                archive.writestr(member, "")
+                archive.writestr(member, "x = 1\n" if member.endswith("models.py") else "")
     folders = {
         "out/image": {"Dockerfile": "# Made by `bridge package`. \nFROM x\n"},
         "sam": {"template.yaml": "Resources: {F: {Metadata: {\n  SamResourceId: F}}}"},
@@ -244,7 +263,8 @@ def test_what_earlier_builds_have_made_is_left_out(tmp_path: Path) -> None:
     for folder, files in folders.items():
         write_files(tmp_path / folder, {**files, "app.py": ""})
     chosen = choose_files(tmp_path)
-    assert set(chosen.files) == {"app.py", "shop/views.py", "data/samples.txt", "data/samples.zip"}
+    own = {"app.py", "shop/views.py", "src/cart/models.py", "src/cart/__init__.py", "data/samples.txt"}
+    assert set(chosen.files) == {*own, "data/samples.zip"}
     assert set(chosen.artifacts) == {*artifacts, *folders} - {"data/samples.zip"}
     assert "out/bridge.zip" in choose_files(tmp_path, ["!/out/bridge.zip"]).files
     listed = ["app.py", "out/bridge.zip", "assembly/app.py"]
@@ -255,10 +275,12 @@ def test_what_earlier_builds_have_made_is_left_out(tmp_path: Path) -> None:
 def test_large_files_and_databases_are_packaged_and_reported(tmp_path: Path) -> None:
     create(tmp_path, "app.py", "notes.db")
     (tmp_path / "model.bin").write_bytes(bytes(6 << 20))
-    sqlite3.connect(tmp_path / "shop.sqlite3").execute("create table a (b)").connection.close()
+    databases = ["shop.sqlite3", "carts"]
+    for name in databases:
+        sqlite3.connect(tmp_path / name).execute("create table a (b)").connection.close()
     chosen = choose_files(tmp_path)
-    assert set(chosen.files) == {"app.py", "notes.db", "model.bin", "shop.sqlite3"}
-    assert chosen.sizes == {"model.bin": 6 << 20, "shop.sqlite3": (tmp_path / "shop.sqlite3").stat().st_size}
+    assert set(chosen.files) == {"app.py", "notes.db", "model.bin", *databases}
+    assert chosen.sizes == {"model.bin": 6 << 20, **{name: (tmp_path / name).stat().st_size for name in databases}}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
