@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -93,15 +94,17 @@ def packages() -> Path:
     digest = hashlib.sha256(requirements.encode()).hexdigest()[:12]
     folder = ROOT / ".cache" / "observability" / f"{version}-{digest}"
     if not folder.exists():
-        new = folder.with_name(f"{folder.name}-{os.getpid()}")
+        new = folder.with_name(f"new-{version}-{os.getpid()}")
         new.parent.mkdir(exist_ok=True, parents=True)
+        for other in folder.parent.glob(f"{version}-*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
         install = ["uv", "pip", "install", "-q", "--python", sys.executable, "--target", str(new), "-r", "-"]
         subprocess.run(install, cwd=ROOT, check=True, input=requirements, text=True)
         try:
             new.rename(folder)
         except OSError:  # another process of the tests was faster
-            if not folder.exists():
-                raise
+            shutil.rmtree(new)
     return folder
 
 

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docs.pages import ROOT
+from tests.observability import deployed
 from tests.observability.deployed import (
     FUNCTIONS,
     PARTIES,
+    WAYS,
     Deployed,
     Way,
     each_way,
     each_way_at_once,
     each_way_with_flask,
     packages,
+    recipe,
 )
 from tests.observability.records import Span, otlp_spans
 
@@ -78,6 +81,23 @@ def test_spans_of_a_streamed_body_belong_to_the_request_s(way: Way, deploy: Depl
     assert answer.is_streamed == way.is_streamed
     server, *others = spans_of(backend, answer)
     assert [span.parent_id for span in others if span.name == "pour"] == [server.span_id] * 3
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.framework == "fastapi"], ids=str)
+def test_fastapi_makes_spans_by_itself(
+    way: Way, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = recipe("opentelemetry")
+    del files["fastapi_app.py"]
+    monkeypatch.setattr(deployed, "recipe", lambda tool: files)
+    function = Deployed(tmp_path / "function", "opentelemetry", way, {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url})
+
+    with function.service:
+        answer = function.get("/tea/native", source=way.source)
+
+    assert answer.is_streamed == way.is_streamed
+    server, *others = spans_of(backend, answer)
+    assert [span.trace_id for span in others if span.name == "brew"] == [server.trace_id]
 
 
 @each_way_at_once
