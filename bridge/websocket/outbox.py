@@ -1,6 +1,7 @@
 """What is sent to a connection within its connect event, whose answer API Gateway waits for.
 
-A runtime that can run code after a response sends it then. Elsewhere the store keeps it for the first message.
+A runtime that can run code after a response sends it then. Elsewhere, and if the connection does not open soon, the
+store keeps it for the client's first message.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from bridge.request import current
 from bridge.response import Response
 from bridge.response_callbacks import after_response, is_deferred
 from bridge.websocket.connections import current_client
+from bridge.websocket.store import find_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from bridge.websocket.connections import ConnectionsClient
     from bridge.websocket.events import WebSocketScope
 
@@ -72,14 +76,18 @@ def _flush() -> None:
     client, scope = _pending.pop(id(request and request.event), (None, None))
     if client is None or scope is None:
         return
-    pauses = list(_PAUSES)
-    for text in scope.outbox:
-        while True:
-            try:
-                _send(client, scope.connection_id, text)
+    pauses, left = list(_PAUSES), [*scope.outbox]
+    while left:
+        try:
+            _send(client, scope.connection_id, left[0])
+            del left[0]
+        except GoneError:
+            if not pauses:
                 break
-            except GoneError:
-                if not pauses:
-                    logger.info("The WebSocket connection %s was closed by its client.", scope.connection_id)
-                    return
-                time.sleep(pauses.pop(0))
+            time.sleep(pauses.pop(0))
+    store: Any = find_store() if left else None
+    item = store.get(scope.connection_id) if store is not None else None
+    if item is not None:  # the Lambda service may hold back the response until the runtime asks for the next event
+        store.put(scope.connection_id, {**item, "kept": left}, item["version"])
+    elif left:
+        logger.info("The WebSocket connection %s was closed by its client.", scope.connection_id)

@@ -86,6 +86,18 @@ async def test_a_connect_event_that_is_answered_too_late_is_no_error(
     assert len(api.requests) == 3
 
 
+async def test_a_connection_that_opens_later_has_it_with_the_first_message(
+    running: Run, api: FakeApi, stored: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_PAUSES", (0.01,))
+    async with running(chat, lifespan="off") as lambda_service:
+        assert await lambda_service.invoke(event("CONNECT")).payload() == {"statusCode": 200}
+        await until(lambda: (stored.get("c0=") or {}).get("kept") == ["welcome"])
+        api.open("c0=")
+        assert await lambda_service.invoke(event("MESSAGE", body="hello")).payload() == {"statusCode": 200}
+        assert api.received["c0="] == ["welcome", "hello"]
+
+
 async def test_callbacks_are_called_and_what_on_connect_sends_goes_out_after_the_answer(
     running: Run, api: FakeApi
 ) -> None:
