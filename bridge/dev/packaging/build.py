@@ -27,9 +27,16 @@ from bridge.dev.packaging.image import check_replaceable, write_image_folder
 from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.installed_files import InstalledFiles, collect_installed_files, write_text
 from bridge.dev.packaging.installer import prepare_requirements
+from bridge.dev.packaging.local_projects import version_files
 from bridge.dev.packaging.project_files import ProjectFiles, choose_files, choose_listed_files
 from bridge.dev.packaging.project_metadata import project_metadata
-from bridge.dev.packaging.project_requirements import Requirements, file_names, find_requirements, ignored_files
+from bridge.dev.packaging.project_requirements import (
+    Requirements,
+    file_names,
+    find_requirements,
+    ignored_files,
+    unread_files,
+)
 from bridge.dev.packaging.pylock import normalized_name
 from bridge.dev.packaging.report import (
     Artifact,
@@ -123,8 +130,21 @@ class _Build:
         options = self._options
         without = [options.output, options.layer_file]
         if options.file_list is None:
-            return choose_files(options.project, options.patterns, without=without)
+            patterns = [*self._version_file_patterns(), *options.patterns]
+            return choose_files(options.project, patterns, without=without)
         return choose_listed_files(options.project, options.file_list, options.patterns, without=without)
+
+    def _version_file_patterns(self) -> Iterator[str]:
+        """Yield patterns that include the project's files with its version, which git ignores and its code imports."""
+        root = self._options.project.resolve()
+        for file in sorted(version_files(self._project_folder())):
+            if file.is_file() and file.is_relative_to(root):
+                yield f"!/{file.relative_to(root).as_posix()}"
+
+    def _project_folder(self) -> Path:
+        """Return the folder of the pyproject.toml that the application belongs to."""
+        root = self._options.project.resolve()
+        return project_around(root / module_folder(self._app, root), root) or root
 
     @contextlib.contextmanager
     def _installed_requirements(self) -> Iterator[Path]:
@@ -142,6 +162,9 @@ class _Build:
                 f"The requirements are those in {requirements.origin}. Not read: {', '.join(ignored)}. To choose a "
                 "file: --requirements FILE"
             )
+        if not options.requirements and (unread := unread_files(requirements, folders)):
+            names = [str(file.relative_to(options.project)) for file in unread]
+            self._warnings.append(f"Not read: {', '.join(names)}. To read one: --requirements {shlex.quote(names[0])}")
         # A project that requires the bridge chooses its version, unless the running one is from no index.
         adds_bridge = is_local_install() if requirements.mention(DISTRIBUTION) else self._app is not None
         with self._install(requirements, adds_bridge=adds_bridge) as root:
@@ -217,9 +240,7 @@ class _Build:
 
     def _project_metadata(self, requirement_files: InstalledFiles) -> dict[str, str]:
         """Return the files of the project's metadata, unless a requirement is the project itself."""
-        project = self._options.project.resolve()
-        folder = project_around(project / module_folder(self._app, project), project) or project
-        files = project_metadata(folder, self._temporary, self._warnings)
+        files = project_metadata(self._project_folder(), self._temporary, self._warnings)
         packages = set(requirement_files.packages.values())
         return {path: text for path, text in files.items() if normalized_name(path.rpartition("-")[0]) not in packages}
 

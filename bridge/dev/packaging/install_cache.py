@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
 import hashlib
 import json
 import os
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _FORMAT_VERSION = "3"
 # PyPI allows clients to cache its index for ten minutes, so requirements without exact files are that old at most.
 _UNPINNED_MAX_AGE_SECONDS = 600
+# The option of pip, and of uv, for an installation without files of its cache.
+_WITHOUT_CACHE = "--no-cache-dir"
 # Requirements of a certain file or commit.
 _FIXED = re.compile(r"--hash=|@[0-9a-f]{40}(#|\s|$)")
 # Requirements whose content may change without a change of the line: included URLs, archives, branches.
@@ -62,9 +66,9 @@ def installed_requirements(
     """
     wheel_paths = [str(wheel) for wheel in wheels]
 
-    def install(folder: Path) -> None:
+    def install(folder: Path, *more_args: str) -> None:
         install_requirements(
-            requirements, target, folder, temporary, wheels=wheel_paths, pip_args=pip_args, build=build
+            requirements, target, folder, temporary, wheels=wheel_paths, pip_args=[*pip_args, *more_args], build=build
         )
 
     max_age = _max_age(requirements)
@@ -72,24 +76,47 @@ def installed_requirements(
     if not max_age or not _is_writable(cache):
         folder = Path(tempfile.mkdtemp(prefix="installed-", dir=temporary))
         install(folder)
+        if not matches_records(folder):
+            shutil.rmtree(folder)
+            install(folder, _WITHOUT_CACHE)
         yield folder
         return
     folder = cache / _key(requirements, target, [*wheel_paths, *pip_args, *build])
     with _lock(folder.with_suffix(".lock")):
         manifest = folder.with_suffix(".json")
         if not _is_younger(folder, max_age) or not _is_intact(folder, manifest):
-            partial = Path(tempfile.mkdtemp(prefix=".", dir=cache))
-            try:
-                install(partial)
-                manifest.unlink(missing_ok=True)
-                shutil.rmtree(folder, ignore_errors=True)
-                partial.rename(folder)
-                manifest.write_text(json.dumps(_digests(folder)), encoding="utf-8")
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            for more_args in ([], [_WITHOUT_CACHE]):
+                partial = Path(tempfile.mkdtemp(prefix=".", dir=cache))
+                try:
+                    install(partial, *more_args)
+                    manifest.unlink(missing_ok=True)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    partial.rename(folder)
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
+                if matches_records(folder):
+                    break
+            manifest.write_text(json.dumps(_digests(folder)), encoding="utf-8")
             os.utime(folder)
             delete_old(cache)
         yield folder
+
+
+def matches_records(folder: Path) -> bool:
+    """Return whether the files of an installation have the digests in the wheels that they are from.
+
+    uv and pip do not compare them, and link or copy files from caches, in which a file may be damaged.
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+    """
+    expected: dict[Path, str] = {}
+    for record in folder.glob("*.dist-info/RECORD"):
+        for path, digest, *_ in csv.reader(record.read_text(encoding="utf-8", errors="replace").splitlines()):
+            algorithm, _, text = digest.partition("=")
+            if algorithm == "sha256" and not path.startswith(("../", "bin/")):
+                expected[folder / path] = base64.urlsafe_b64decode(f"{text}==").hex()
+    if not all(file.is_file() for file in expected):
+        return False
+    return file_digests(expected) == list(expected.values())
 
 
 def _max_age(requirements: Requirements) -> float:

@@ -228,6 +228,21 @@ def ignored_files(requirements: Requirements, folders: Sequence[Path]) -> list[s
     return [name for name in dict.fromkeys(names) if name != requirements.origin]
 
 
+def unread_files(requirements: Requirements, folders: Sequence[Path]) -> list[Path]:
+    """Return the files in *folders* that ``--requirements`` would read, if nothing is pinned by those that are read.
+
+    Args:
+        requirements: the requirements that were found.
+        folders: the folders that were searched.
+    """
+    if requirements.origin not in (None, "pyproject.toml"):
+        return []
+    patterns = ["pylock.*.toml", "requirements*.lock"]
+    patterns += ["requirements*.txt", "requirements/*.txt"] if requirements.origin is None else []
+    found = [file for folder in folders for pattern in patterns for file in sorted(folder.glob(pattern))]
+    return list(dict.fromkeys(found))
+
+
 def _search_order(folders: Sequence[Path]) -> list[Path]:
     """Return the folders to search: a member of the project's workspace that has the application comes first."""
     project, application = folders[0], folders[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,6 @@ class UvInstaller:
         self._temporary.mkdir(exist_ok=True)
         self._build = {normalized_name(name) for name in build}
         self._pip_args, self._variables = uv_options(pip_args)
-        self._files = 0
 
     def install(self, wheels: Sequence[str] = ()) -> None:
         """Install the requirements, and then *wheels* with the versions that the requirements have.
@@ -372,10 +372,7 @@ class UvInstaller:
         return any(old in text for text in texts.values())
 
     def _new_file(self, name: str) -> Path:
-        self._files += 1
-        folder = self._temporary / str(self._files)
-        folder.mkdir()
-        return folder / name
+        return Path(tempfile.mkdtemp(dir=self._temporary)) / name
 
     def _write(self, lines: Sequence[str]) -> str:
         return write_lines(self._new_file("requirements.txt"), lines)

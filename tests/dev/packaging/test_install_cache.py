@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from bridge.dev.packaging import install_cache
 from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.project_requirements import Requirements
 from bridge.dev.packaging.target import Target
-from tests.dev.cli.packages import write_files
+from tests.dev.cli.packages import PLAIN, build_zip, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,3 +49,15 @@ def test_a_damaged_installation_is_made_anew(
             assert {name: (folder / name).read_text() for name in FILES} == FILES
         damage(folder)
     assert len(calls) == installations
+
+
+@pytest.mark.slow
+def test_a_damaged_file_in_the_cache_of_uv_is_not_packaged(cache: Path, tmp_path: Path) -> None:
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "requirements.txt": "six==1.16.0\n"})
+    variables = {"UV_CACHE_DIR": str(tmp_path / "uv"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    artifact = build_zip(shop, cache, "app:app", **variables)
+    content = artifact.read_bytes()
+    for file in (tmp_path / "uv").rglob("six.py"):
+        file.write_text(file.read_text().replace("1.16.0", "1.16.1"))
+    shutil.rmtree(tmp_path / "cache")
+    assert build_zip(shop, cache, "app:app", **variables).read_bytes() == content

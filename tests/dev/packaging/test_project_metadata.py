@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from bridge.dev.packaging.project_metadata import project_metadata
-from tests.dev.cli.packages import PLAIN, bare_python, build_zip, file_digests, write_files
+from tests.dev.cli.packages import PLAIN, bare_python, build_zip, file_digests, write_files, zip_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,3 +114,12 @@ def test_a_project_that_cannot_be_built_is_a_warning(tmp_path: Path) -> None:
     warnings: list[str] = []
     assert project_metadata(write_files(tmp_path / "shop", {"pyproject.toml": build}), tmp_path, warnings) == {}
     assert warnings[0].startswith("The artifact has no metadata of the project")
+
+
+def test_the_file_with_the_version_is_packaged_although_git_ignores_it(cache: Path, tmp_path: Path) -> None:
+    tool = '[tool.setuptools_scm]\nversion_file = "shop/_version.py"\n'
+    files = {"shop/app.py": PLAIN, "shop/_version.py": "version = '1'\n", "shop/_other.py": ""}
+    shop = write_files(tmp_path / "shop", {**files, ".gitignore": "_*.py\n", "pyproject.toml": tool})
+    subprocess.run(["git", "init", "-q"], cwd=shop, check=True)
+    names = zip_names(build_zip(shop, cache, "shop.app:app"))
+    assert ("shop/_version.py" in names, "shop/_other.py" in names) == (True, False)

@@ -88,6 +88,18 @@ def test_a_lock_that_another_file_takes_precedence_over_is_named(cache: Path, tm
     assert "The requirements are those in requirements.txt. Not read: pylock.toml, pdm.lock." in err
 
 
+@pytest.mark.parametrize("text", [None, '[project]\nname = "shop"\nversion = "1"\n'])
+def test_locks_that_could_be_read_are_named_if_nothing_is_pinned(text: str | None, cache: Path, tmp_path: Path) -> None:
+    shop = write_files(tmp_path / "shop", {
+        "app.py": PLAIN, "pylock.prod.toml": "", "requirements.lock": "", "requirements/dev.txt": "",
+        **({} if text is None else {"pyproject.toml": text}),
+    })  # fmt: skip
+    status, _, err = run_package(shop, cache, "app:app")
+    names = "pylock.prod.toml, requirements.lock" + (", requirements/dev.txt" if text is None else "")
+    assert status == 0
+    assert f"Not read: {names}. To read one: --requirements pylock.prod.toml" in err
+
+
 def test_a_lock_is_written_with_absolute_paths(tmp_path: Path) -> None:
     text = (
         'lock-version = "1.0"\ncreated-by = "a\\u007f\\"b"\nextras = []\n'
