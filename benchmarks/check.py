@@ -10,12 +10,13 @@ import sys
 from json import dumps, loads
 from pathlib import Path
 
-from benchmarks import calls, imports
+from benchmarks import calls, cold, imports
 
 RECORD = Path(__file__).with_name("ratios.json")
-# A ratio below this share of the recorded one is a failure.
-TOLERANCE = 0.75
-_ROUNDS = {"calls": 15, "imports": 5}
+# A ratio below this share of the recorded one is a failure. Cold starts are mostly those of the framework.
+TOLERANCE, COLD_TOLERANCE = 0.75, 0.9
+_COLD = "cold start"
+_ROUNDS = {"calls": 15, "imports": 5, "cold": 9}
 _IMPORTS = (
     (imports.BRIDGE_WSGI, "apig-wsgi"),
     (imports.BRIDGE_WSGI, "serverless-wsgi"),
@@ -49,9 +50,10 @@ def check() -> int:
     if not fallen:
         return 0
     print(
-        f"\n{len(fallen)} of {len(recorded)} ratios are more than a quarter below {RECORD.name}: the bridge has become "
-        "slower, or a peer faster. To see where, run `scripts/bench --only calls`, `--only stages` or "
-        "`--only imports`. To accept the measured ratios, run `scripts/bench --check --write`.",
+        f"\n{len(fallen)} of {len(recorded)} ratios are more than a quarter below {RECORD.name}, those of cold starts "
+        "more than a tenth: the bridge has become slower, or a peer faster. To see where, run `scripts/bench --only "
+        "calls`, `--only stages`, `--only imports` or `--only cold`. To accept the measured ratios, run `scripts/bench "
+        "--check --write`.",
         file=sys.stderr,
     )
     return 1
@@ -82,7 +84,11 @@ def _read() -> dict[str, Ratios]:
 
 def fallen_ratios(recorded: Ratios, measured: Ratios) -> set[str]:
     """Return the names of the recorded ratios that are too low now, or that were not measured."""
-    return {name for name, ratio in recorded.items() if measured.get(name, 0) < ratio * TOLERANCE}
+    return {
+        name
+        for name, ratio in recorded.items()
+        if measured.get(name, 0) < ratio * (COLD_TOLERANCE if name.startswith(_COLD) else TOLERANCE)
+    }
 
 
 def measure(factor: int = 1) -> Ratios:
@@ -102,4 +108,7 @@ def measure(factor: int = 1) -> Ratios:
     for own, peer in _IMPORTS:
         stage = imports.STAGES[-1]
         ratios[f"import and first answer, {peer}"] = by_library[peer][stage] / by_library[own][stage]
+    for name, by_client in cold.measure(_ROUNDS["cold"] * factor).items():
+        for client in by_client.keys() - {cold.PEER}:
+            ratios[f"{_COLD}, {name}, {client}"] = by_client[cold.PEER] / by_client[client]
     return ratios

@@ -99,6 +99,12 @@ def test_a_ratio_may_fall_by_a_quarter_and_no_more() -> None:
     assert check.fallen_ratios(recorded, {"a": 4.0}) == {"b"}
 
 
+def test_the_ratio_of_a_cold_start_may_fall_by_a_tenth() -> None:
+    recorded = {"cold start, flask, a client": 1.1}
+    assert check.fallen_ratios(recorded, {"cold start, flask, a client": 1.0}) == set()
+    assert check.fallen_ratios(recorded, {"cold start, flask, a client": 0.98}) == recorded.keys()
+
+
 @pytest.fixture
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "ratios.json"
