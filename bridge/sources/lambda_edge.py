@@ -55,6 +55,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.client = client_of(request.get("clientIp"))
     if body.get("inputTruncated"):
         scope.refusal = Response.plain(413, "Content Too Large")
+        scope.refusal.reason = "Content Too Large"  # before 3.13 Python has the phrase of an older specification
     if not request.get("uri"):
         raise EventError("The request in the CloudFront event has no uri.")
     scope.raw_path, scope.root_path, scope.path = split_path("", as_text(request["uri"]), settings.base_path)
