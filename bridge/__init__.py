@@ -13,10 +13,13 @@ if TYPE_CHECKING:
         BridgeError,
         EventError,
         FailedIntegrationError,
+        GoneError,
         InterfaceError,
         LifespanError,
+        MessageTooLargeError,
         RunningLoopError,
         SettingError,
+        WebSocketError,
     )
     from bridge.handler_cache import handle_request
     from bridge.handlers import Handler, asgi_handler, handler, wsgi_handler
@@ -32,12 +35,15 @@ __all__ = [
     "CurrentRequest",
     "EventError",
     "FailedIntegrationError",
+    "GoneError",
     "Handler",
     "InterfaceError",
     "LifespanError",
+    "MessageTooLargeError",
     "RunningLoopError",
     "SettingError",
     "Settings",
+    "WebSocketError",
     "after_response",
     "asgi_handler",
     "current_request",
@@ -61,10 +67,12 @@ _MODULES = {
 if not TYPE_CHECKING:  # a type checker would accept any name otherwise
 
     def __getattr__(name: str) -> object:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
+        if name == "websocket":
+            return import_module("bridge.websocket")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_MODULES.get(name, "bridge.errors")), name)
         return value
 
