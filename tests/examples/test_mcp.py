@@ -9,6 +9,7 @@ from base64 import b64encode
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 import httpx2
 import pytest
@@ -58,20 +59,20 @@ class FunctionTransport(httpx2.AsyncBaseTransport):
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], LambdaService]]:
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LambdaService]]:
     """Starts the server under a runtime client, once for each mode of its responses."""
-    services: dict[tuple[str, str], LambdaService] = {}
+    services: dict[tuple[str, str, int], LambdaService] = {}
     with ExitStack() as stack:
 
-        def start(client: str, mode: str) -> LambdaService:
-            if (client, mode) not in services:
+        def start(client: str, mode: str, concurrency: int = 1) -> LambdaService:
+            if (client, mode, concurrency) not in services:
                 folder = tmp_path_factory.mktemp("mcp")
                 shutil.copy(EXAMPLES / "mcp/server.py", folder)
                 variables = {"BRIDGE_APP": "server:app", "BRIDGE_RESPONSE_MODE": mode}
                 command = [sys.executable, "-m", CLIENTS[client], "bridge.entrypoint.handler"]
-                service = LambdaService(command, folder, folder / "log", variables)
-                services[client, mode] = stack.enter_context(service)
-            return services[client, mode]
+                service = LambdaService(command, folder, folder / "log", variables, concurrency)
+                services[client, mode, concurrency] = stack.enter_context(service)
+            return services[client, mode, concurrency]
 
         yield start
 
@@ -98,7 +99,7 @@ async def use(server: Any, protocol: str) -> list[float]:
 @pytest.mark.parametrize("mode", ["buffer", "stream"])
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_client_uses_the_tools_of_a_function(
-    client: str, mode: str, protocol: str, start: Callable[[str, str], LambdaService]
+    client: str, mode: str, protocol: str, start: Callable[..., LambdaService]
 ) -> None:
     function = start(client, mode)
     transport = FunctionTransport(function, "function-url")
@@ -113,7 +114,7 @@ async def test_a_client_uses_the_tools_of_a_function(
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("source", ["http-api", "alb"])
 async def test_a_client_uses_the_tools_behind_a_front_door_that_does_not_stream(
-    source: str, protocol: str, start: Callable[[str, str], LambdaService]
+    source: str, protocol: str, start: Callable[..., LambdaService]
 ) -> None:
     transport = FunctionTransport(start("bridge.runtime", "stream"), source)
 
@@ -136,9 +137,39 @@ async def test_a_client_uses_the_tools_through_bridge_serve(
     assert progress == ([1, 2] if options else [])
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_several_clients_use_the_tools_at_once(client: str, start: Callable[..., LambdaService]) -> None:
+    function = start(client, "stream", concurrency=3)
+
+    async def connect() -> None:
+        transport = FunctionTransport(function, "function-url")
+        async with httpx2.AsyncClient(transport=transport) as http:
+            server = streamable_http_client("https://teas.example/mcp", http_client=http)
+            assert await use(server, "auto") == [1, 2]
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(connect)
+
+
+async def test_progress_arrives_while_the_tool_works(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "mcp/server.py", tmp_path)
+    parameters = {"name": "brew", "arguments": {"tea": "assam", "minutes": 20}, "_meta": {"progressToken": 1}}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": parameters}
+    options = ["--runtime", "--source", "function-url", "--response-mode", "stream"]
+    with ServeProcess(tmp_path, *options, "server.py:app") as serve:
+        async with httpx2.AsyncClient() as http:
+            headers = {"Accept": "application/json, text/event-stream"}
+            async with http.stream("POST", f"{serve.url}/mcp", headers=headers, json=call) as response:
+                first = await anext(response.aiter_text())
+
+    assert '"progress":1' in first
+    assert '"progress":20' not in first
+
+
 @pytest.mark.parametrize("mode", ["buffer", "stream"])
 async def test_a_client_that_listens_for_messages_of_a_stateless_server_is_refused(
-    mode: str, start: Callable[[str, str], LambdaService]
+    mode: str, start: Callable[..., LambdaService]
 ) -> None:
     transport = FunctionTransport(start("bridge.runtime", mode), "function-url")
 

@@ -80,7 +80,6 @@ _BASES = {
     "xray": "opentelemetry",
 }
 
-_CLIENTS = {"aws": "awslambdaric", "bridge": "bridge.runtime"}
 _BYTECODE = ROOT / ".cache" / "compiled"
 _TIMEOUT_SECONDS = 20.0
 
@@ -146,6 +145,11 @@ def make_folder(folder: Path, tool: str, framework: str) -> Path:
     return folder
 
 
+def command_of(way: Way, handler: str, python: str) -> list[str]:
+    """Return the command of a function's process, as a managed runtime starts it."""
+    return [python, "-m", "awslambdaric", handler] if way.client == "aws" else [python, "-m", "bridge.runtime"]
+
+
 class Answer(NamedTuple):
     """What a client receives, and what identifies the request.
 
@@ -202,11 +206,7 @@ class Deployed:
         }
         # Not the interpreter of the tests, whose other packages would be instrumented as well.
         python = getattr(sys, "_base_executable", sys.executable)
-        command = [python, "-m", _CLIENTS[way.client]]
-        if way.client == "aws":
-            command.append(environment["_HANDLER"])
-        if wrap is not None:
-            command = wrap(code, python)
+        command = wrap(code, python) if wrap else command_of(way, environment["_HANDLER"], python)
         self.service = LambdaService(command, code, folder / "log", environment, concurrency)
 
     @property

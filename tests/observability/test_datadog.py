@@ -6,14 +6,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.observability.deployed import PARTIES, Way, each_way, each_way_at_once, each_way_with_flask
+from tests.end_to_end.managed_instances import missing_requirement
+from tests.observability.deployed import (
+    PARTIES,
+    Deployed,
+    Way,
+    command_of,
+    each_way,
+    each_way_at_once,
+    each_way_with_flask,
+)
 from tests.observability.records import datadog_log_spans, datadog_spans
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.observability.backend import Backend
     from tests.observability.conftest import Deploy
-    from tests.observability.deployed import Answer, Deployed
+    from tests.observability.deployed import Answer
     from tests.observability.records import Span
+
+MISSING = missing_requirement()
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +97,32 @@ def test_the_wrapper_records_the_invocation_for_one_request_at_a_time(way: Way, 
     spans = datadog_log_spans(function.log)
     (invocation,) = [
         span for span in spans if span.attributes.get("request_id") == answer.request_id and span.name == "aws.lambda"
+    ]
+    (request,) = [span for span in spans if span.name == "flask.request" and span.trace_id == invocation.trace_id]
+    assert request.parent_id == invocation.span_id
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"A private /opt requires {MISSING}")
+@each_way_with_flask
+def test_beside_datadog_s_extension_the_wrapper_sends_before_the_freeze(
+    way: Way, backend: Backend, tmp_path: Path
+) -> None:
+    mount = 'mount -t tmpfs none /opt && mkdir -p /opt/extensions/datadog-agent && exec "$@"'
+
+    def wrap(code: Path, python: str) -> list[str]:
+        command = command_of(way, "datadog_lambda.handler.handler", python)
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", mount, "sh", *command]
+
+    handler = "datadog_lambda.handler.handler"
+    variables = {"DD_TRACE_AGENT_URL": backend.url}
+    function = Deployed(tmp_path / "function", "datadog-lambda", way, variables, handler, wrap=wrap)
+
+    with function.service:
+        answer = function.get(f"/tea/extension-{way.unique}", source=way.source)
+
+    spans = datadog_spans(backend.bodies("/traces"))
+    (invocation,) = [
+        span for span in spans if span.name == "aws.lambda" and span.attributes.get("request_id") == answer.request_id
     ]
     (request,) = [span for span in spans if span.name == "flask.request" and span.trace_id == invocation.trace_id]
     assert request.parent_id == invocation.span_id

@@ -1,0 +1,5 @@
+from contextlib import nullcontext
+
+
+def span(operation, name, parent=None):
+    return nullcontext()
