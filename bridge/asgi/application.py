@@ -139,14 +139,9 @@ class AsgiApplication:
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the application's own loop, see :meth:`LoopRunner.run`."""
-        with self._lock:
-            runner = self._runner
-            if runner is not None and runner.is_adopted and runner.loop.is_closed():
-                self._lifespan, self._is_started = None, False
-                runner = None
-            if runner is None:
-                runner = self._runner = LoopRunner(self.find_loop() if self.find_loop is not None else None)
-                shutdown.add(self.close, self._is_busy, self.background.stop)
+        runner = self._runner
+        if runner is None or (runner.is_adopted and runner.loop.is_closed()):
+            runner = self._make_runner()
         return runner.run(coroutine)
 
     async def close_here(self) -> None:
@@ -173,6 +168,17 @@ class AsgiApplication:
             runner.run(self.close_here(), LOCK_SECONDS)
         finally:
             runner.close()
+
+    def _make_runner(self) -> LoopRunner:
+        with self._lock:
+            runner = self._runner
+            if runner is not None and runner.is_adopted and runner.loop.is_closed():
+                self._lifespan, self._is_started = None, False
+                runner = None
+            if runner is None:
+                runner = self._runner = LoopRunner(self.find_loop() if self.find_loop is not None else None)
+                shutdown.add(self.close, self._is_busy, self.background.stop)
+            return runner
 
     def _is_busy(self) -> bool:
         return self._runner is not None and self._runner.is_running
@@ -207,50 +213,45 @@ class AsgiApplication:
             task.exception()  # marks it as retrieved; those that wait get it as well
 
     async def _answer(self, scope: Scope, cycle: RequestCycle) -> Response:
-        """Answer a request in the current task, and cancel it shortly before its deadline."""
+        """Call the application in the current task, then wait for the tasks that it leaves behind."""
         self._cycles[scope] = cycle
         watcher.begin(scope, self._on_deadline)
+        token = request_tasks.set(cycle.tasks)
         try:
-            if not self._is_started:
-                await self._start_once()
-            cycle.task = asyncio.current_task()
-            token = request_tasks.set(cycle.tasks)
             try:
-                return await self._call(scope, cycle)
-            finally:
-                request_tasks.reset(token)
+                if not self._is_started:
+                    await self._start_once()
+                cycle.task = asyncio.current_task()
+                state = self._lifespan.state if self._lifespan is not None else None
+                try:
+                    await cycle.run(self.app, connection_scope(scope, state))
+                except Exception:
+                    cycle.log_late_exception(scope)
+                except asyncio.CancelledError as error:
+                    self._take_back_cancellation(cycle)
+                    if not cycle.is_complete:
+                        message = "The application cancelled its own task, or raised CancelledError."
+                        raise InterfaceError(message) from error
+                response = cycle.result()
+            except Exception:
+                if not cycle.is_timed_out:
+                    cycle.disconnect()
+                    await self._settle(scope, cycle)
+                raise
+            await self._settle(scope, cycle)
+            return response
         except (Exception, asyncio.CancelledError):
             if not cycle.is_timed_out:
                 raise
             return cycle.result_at_deadline()
         finally:
+            request_tasks.reset(token)
             watcher.end(scope)
             del self._cycles[scope]
             cycle.disconnect()
             if cycle.is_timed_out and cycle.task is not None:
                 cycle.task.uncancel()
             cycle.task = None
-
-    async def _call(self, scope: Scope, cycle: RequestCycle) -> Response:
-        """Call the application, then wait for the tasks that it leaves behind."""
-        try:
-            try:
-                state = self._lifespan.state if self._lifespan is not None else None
-                await cycle.run(self.app, connection_scope(scope, state))
-            except Exception:
-                cycle.log_late_exception(scope)
-            except asyncio.CancelledError as error:
-                self._take_back_cancellation(cycle)
-                if not cycle.is_complete:
-                    raise InterfaceError("The application cancelled its own task, or raised CancelledError.") from error
-            response = cycle.result()
-        except Exception:
-            if not cycle.is_timed_out:
-                cycle.disconnect()
-                await self._settle(scope, cycle)
-            raise
-        await self._settle(scope, cycle)
-        return response
 
     async def _settle(self, scope: Scope, cycle: RequestCycle) -> None:
         try:

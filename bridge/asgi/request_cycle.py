@@ -15,7 +15,7 @@ from bridge.sources.paths import encode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Collection
     from typing import Any
 
     from bridge.request import Scope
@@ -62,9 +62,9 @@ class RequestCycle:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.is_timed_out = False
 
-    async def run(self, app: Any, connection: dict[str, Any]) -> None:
-        """Call the application with its connection scope."""
-        await app(connection, self.receive, self.send)
+    def run(self, app: Any, connection: dict[str, Any]) -> Awaitable[None]:
+        """Call the application with its connection scope, and return the awaitable of that."""
+        return app(connection, self.receive, self.send)  # type: ignore[no-any-return]
 
     async def receive(self) -> dict[str, Any]:
         """The whole request; then, once the response is complete, ``http.disconnect``."""
