@@ -27,6 +27,10 @@ _FUNCTION = """
 """
 _URL = " CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig UpdateFunctionUrlConfig"
 _ROLE = "CreateRole DeleteRole GetRole TagRole UntagRole UpdateAssumeRolePolicy"
+_TABLE = """
+    CreateTable DeleteTable DescribeContinuousBackups DescribeTable DescribeTimeToLive ListTagsOfResource TagResource
+    UntagResource UpdateTable UpdateTimeToLive
+"""
 _REPOSITORY = """
     BatchCheckLayerAvailability BatchDeleteImage BatchGetImage CompleteLayerUpload CreateRepository DeleteRepository
     DeleteRepositoryPolicy DescribeImages DescribeRepositories GetDownloadUrlForLayer GetRepositoryPolicy
@@ -105,9 +109,14 @@ def _statements(deployment: InitSettings) -> Iterator[dict[str, Any]]:
         yield _statement("RolesThatWriteLogs", "iam", "AttachRolePolicy DetachRolePolicy", role, only_logs)
     to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     yield _statement("RolesForLambda", "iam", "PassRole", role, to_lambda)
-    if deployment.buffered:
+    if deployment.websocket:
+        tables = f"arn:aws:dynamodb:*:*:table/{name}*"
+        yield _statement("Tables", "dynamodb", _TABLE, tables)
+    if deployment.websocket and kind != "serverless":
+        yield _statement("RolePolicies", "iam", "DeleteRolePolicy GetRolePolicy PutRolePolicy", role)
+    if deployment.has_api:
         apis = [f"arn:aws:apigateway:*::/{path}" for path in ("apis", "apis/*", "tags/*")]
-        yield _statement("HttpApis", "apigateway", "DELETE GET PATCH POST PUT", apis)
+        yield _statement("HttpApis" if deployment.buffered else "Apis", "apigateway", "DELETE GET PATCH POST PUT", apis)
 
 
 def deployer_policy(stack: StackSettings, bucket: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """The files that ``bridge init`` writes: a tool's templates, filled in.
 
-A file of ``init_templates`` has placeholders, such as ``@NAME@``. The lines between ``@@buffered`` or ``@@streaming``
-and ``@@end`` are left out if that function is not deployed.
+A file of ``init_templates`` has placeholders, such as ``@NAME@``. The lines between ``@@buffered``, ``@@streaming`` or
+``@@websocket`` and ``@@end`` are left out if that function is not deployed.
 """
 
 from __future__ import annotations

@@ -82,6 +82,7 @@ class InitSettings:
         streaming: whether to deploy a function that streams behind a Function URL.
         memory: the memory of the functions in MB.
         timeout: the timeout of the functions in seconds; None for the default of each.
+        websocket: whether to deploy a function behind a WebSocket API, with a table for its connections.
     """
 
     kind: str
@@ -94,6 +95,7 @@ class InitSettings:
     streaming: bool = False
     memory: int = DEFAULT_MEMORY
     timeout: int | None = None
+    websocket: bool = False
 
     @property
     def tool(self) -> DeploymentTool:
@@ -103,11 +105,20 @@ class InitSettings:
     @property
     def description(self) -> str:
         """A sentence about the deployed functions."""
-        if not self.streaming:
+        if not self.streaming and not self.websocket:
             return "One application behind an HTTP API."
-        if not self.buffered:
-            return "One application, streaming behind a Function URL."
-        return "One application, buffered behind an HTTP API and streaming behind a Function URL."
+        places = {
+            "buffered behind an HTTP API": self.buffered,
+            "streaming behind a Function URL": self.streaming,
+            "behind a WebSocket API": self.websocket,
+        }
+        *others, last = [place for place, is_used in places.items() if is_used]
+        return f"One application, {', '.join(others)}{' and ' if others else ''}{last}."
+
+    @property
+    def has_api(self) -> bool:
+        """Whether there is an API of API Gateway."""
+        return self.buffered or self.websocket
 
     @property
     def placeholders(self) -> dict[str, str]:
@@ -131,7 +142,7 @@ class InitSettings:
             "DOCKER_ARCH": {"x86_64": "amd64"}.get(self.arch, self.arch),
             "FOLDER": self.folder,
             "UP": "/".join(".." for _ in PurePosixPath(self.folder).parts),
-            "A_TARGET": "streaming" if self.streaming else "api",
+            "A_TARGET": "streaming" if self.streaming else "api" if self.buffered else "websocket",
             "RETENTION": str(DEFAULT_RETENTION),
         }
 

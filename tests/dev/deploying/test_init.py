@@ -66,6 +66,13 @@ def init(project: Path, capsys: pytest.CaptureFixture[str]) -> Init:
 # --- output
 
 
+def test_an_image_has_no_websocket_api(init: Init, project: Path) -> None:
+    write_files(project, FILES)
+    status, _, err = init("image", "--websocket")
+    assert status == 2
+    assert "Use `bridge init sam --websocket`." in err
+
+
 @pytest.mark.parametrize("kind", TOOLS)
 def test_it_prints_the_files_the_commands_and_the_policy(kind: str, init: Init, project: Path) -> None:
     write_files(project, FILES)
@@ -96,14 +103,17 @@ def test_an_application_that_its_module_does_not_define_is_an_error(init: Init, 
         (("--buffered",), ["ApiUrl"]),
         (("--streaming",), ["StreamingUrl"]),
         (("--buffered", "--streaming"), ["ApiUrl", "StreamingUrl"]),
+        (("--websocket",), ["WebSocketUrl"]),
+        (("--websocket", "--buffered"), ["ApiUrl", "WebSocketUrl"]),
+        (("--websocket", "--buffered", "--streaming"), ["ApiUrl", "StreamingUrl", "WebSocketUrl"]),
     ],
 )
-def test_one_function_is_written_unless_both_are_named(
+def test_one_function_is_written_unless_several_are_named(
     options: tuple[str, ...], outputs: list[str], init: Init, project: Path
 ) -> None:
     write_files(project, FILES)
     status, out, _ = init("sam", *options)
-    functions = "Both functions are" if len(outputs) == 2 else "The function is"
+    functions = ("The function is", "Both functions are", "All functions are")[len(outputs) - 1]
     assert (status, f"{functions} open to the public." in out) == (0, True)
     assert list(template_of(project)["Outputs"]) == outputs
 

@@ -31,6 +31,10 @@ FUNCTIONS: dict[str, dict[str, bool]] = {
     "buffered": {},
     "streaming": {"buffered": False, "streaming": True},
 }
+WEBSOCKET: dict[str, dict[str, bool]] = {
+    "websocket": {"buffered": False, "websocket": True},
+    "all": {"streaming": True, "websocket": True},
+}
 
 
 def deployment(kind: str, **settings: Any) -> InitSettings:
@@ -100,6 +104,44 @@ def test_the_linter_of_aws_finds_nothing_in_one_function_on_arm64(only: str, tmp
         write_files(tmp_path, render_files(deployment(kind, arch="arm64", **FUNCTIONS[only])))
     command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "sam/template.yaml"]
     command.append("image/template.yaml")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("functions", WEBSOCKET)
+def test_a_websocket_api_comes_with_its_table_and_its_permissions(functions: str, tmp_path: Path) -> None:
+    kinds = [kind for kind in TOOLS if kind != "image"]
+    files = {kind: render_files(deployment(kind, **WEBSOCKET[functions])) for kind in kinds}
+    for kind in kinds:
+        write_files(tmp_path, files[kind])
+        text = "".join(files[kind].values())
+        assert "\n\n\n\n" not in text
+        assert "@" not in text.replace("aws-cdk@2", "")
+        assert ("BRIDGE_RESPONSE_MODE" in text) == (functions == "all" and kind != "serverless")
+        # The CDK and the Serverless Framework grant it themselves.
+        assert ("execute-api:ManageConnections" in text) == (kind != "cdk")
+    compile((tmp_path / "cdk/app.py").read_text(), "app.py", "exec")
+    terraform = hcl2.loads((tmp_path / "terraform/main.tf").read_text())
+    assert any('"aws_dynamodb_table"' in resource for resource in terraform["resource"])
+    resources = template_of(tmp_path / "sam")["Resources"]
+    routes = {resource["Properties"].get("RouteKey") for resource in resources.values()} - {None}
+    assert routes == {"$connect", "$default", "$disconnect"}
+    service = load(tmp_path, ("serverless.yml",)) or {}
+    assert [event["websocket"] for event in service["functions"]["websocket"]["events"]] == [
+        "$connect",
+        "$default",
+        "$disconnect",
+    ]
+    for tool in ("sam", "terraform", "serverless"):
+        statements = json.loads(files[tool][f"{tool}/policy.json"])["Statement"]
+        assert "dynamodb:CreateTable" in next(each for each in statements if each["Sid"] == "Tables")["Action"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("functions", WEBSOCKET)
+def test_the_linter_of_aws_finds_nothing_in_a_websocket_api(functions: str, tmp_path: Path) -> None:
+    write_files(tmp_path, render_files(deployment("sam", **WEBSOCKET[functions])))
+    command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "sam/template.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

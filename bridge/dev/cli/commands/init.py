@@ -59,6 +59,9 @@ def add_parser(subparsers: Any) -> None:
     add("--buffered", action="store_true", help="deploy a function behind an HTTP API; the default")
     add("--streaming", action="store_true",
         help="deploy a function that streams behind a Function URL; with --buffered, deploy both")  # fmt: skip
+    add("--websocket", action="store_true",
+        help="deploy a function behind a WebSocket API, with a table for its connections; with --buffered or "
+        "--streaming, deploy that one, too")  # fmt: skip
     add("--force", action="store_true", help="replace existing files")
     add_serverless_options(parser)
     parser.set_defaults(run=run)
@@ -96,7 +99,13 @@ def _deployment(options: argparse.Namespace, folder: Path) -> InitSettings:
     timeout = None if options.timeout is None else int(options.timeout)
     python = check_python(options.python or f"3.{sys.version_info.minor}")
     FunctionSettings(python, options.arch, memory=options.memory, timeout=timeout).check()
-    streaming = options.streaming or (not options.buffered and getattr(options, "stream", False))
+    streaming = options.streaming or (
+        not options.buffered and not options.websocket and getattr(options, "stream", False)
+    )
+    if options.websocket and options.kind == "image":
+        raise UsageError(
+            "--websocket: the files for an image have no WebSocket API. Use `bridge init sam --websocket`."
+        )
     return InitSettings(
         kind=options.kind,
         name=default_name(folder.name) if options.name is None else check_name(options.name),
@@ -105,8 +114,9 @@ def _deployment(options: argparse.Namespace, folder: Path) -> InitSettings:
         memory=options.memory,
         timeout=timeout,
         folder=options.kind if options.folder is None else check_folder(options.folder),
-        buffered=options.buffered or not streaming,
+        buffered=options.buffered or not (streaming or options.websocket),
         streaming=streaming,
+        websocket=options.websocket,
         app=_application(options, folder),
     )
 
@@ -188,8 +198,9 @@ def _print(deployment: InitSettings, folder: Path, files: Mapping[str, str]) -> 
     print(
         f"\nThe credentials need the permissions in {deployment.folder}/policy.json; see {deployment.folder}/README.md."
     )
-    functions = "Both functions are" if deployment.buffered and deployment.streaming else "The function is"
-    print(f"{functions} open to the public.")
+    count = deployment.buffered + deployment.streaming + deployment.websocket
+    functions = {1: "The function is", 2: "Both functions are", 3: "All functions are"}
+    print(f"{functions[count]} open to the public.")
     with contextlib.suppress(PackagingError):  # `bridge package` reports it
         places = list(dict.fromkeys([folder, folder / application_folder(deployment.app)]))
         if find_requirements(places).origin is None:
