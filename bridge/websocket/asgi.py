@@ -278,13 +278,22 @@ class WebSocketCycle(RequestCycle):
 
     async def _answer(self, store: Any, item: dict[str, Any]) -> None:
         """Make the response to a connect event, and keep what later events need."""
+        scope = self._scope
         if self.response is None or (not self._is_accepted and not self._is_closed):
             raise InterfaceError("The application has neither accepted nor closed the connection.")
-        if self._is_accepted:
-            self.response, kept = hand_over(self._scope, self.response, has_store=store is not None)
-            if store is not None and self.response.status == 200:
-                item.update(connect=self._scope.kept_fields(), kept=kept)
-                await asyncio.to_thread(store.put, self._scope.connection_id, item)
+        if not self._is_accepted:
+            if self.response.status < 300:  # would accept
+                raise InterfaceError(f"The application refuses a connection with the status {self.response.status}.")
+            return
+        self.response, kept = hand_over(scope, self.response, has_store=store is not None)
+        if store is not None and self.response.status == 200:
+            try:
+                await asyncio.to_thread(
+                    store.put, scope.connection_id, {**item, "connect": scope.kept_fields(), "kept": kept}
+                )
+            except BaseException:
+                scope.outbox.clear()  # the connection will not open
+                raise
 
     async def _send(self, message: Any) -> None:
         text, data = message.get("text"), message.get("bytes")

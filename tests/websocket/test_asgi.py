@@ -256,15 +256,27 @@ class TestConnect:
         await receive()
         await receive()
 
+    async def denies_with_200(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 200})
+        await send({"type": "websocket.http.response.body"})
+
     async def begins_a_denial(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.http.response.start", "status": 401})
 
-    @pytest.mark.parametrize("name", ["returns", "waits", "begins_a_denial"])
+    @pytest.mark.parametrize(
+        ("name", "error"),
+        [
+            ("returns", "The application has neither accepted nor closed the connection."),
+            ("waits", "The application has neither accepted nor closed the connection."),
+            ("begins_a_denial", "The application has neither accepted nor closed the connection."),
+            ("denies_with_200", "The application refuses a connection with the status 200."),
+        ],
+    )
     def test_an_application_that_decides_nothing_is_a_logged_500(
-        self, name: str, api: FakeApi, make: Any, caplog: pytest.LogCaptureFixture
+        self, name: str, error: str, api: FakeApi, make: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert self.answer_to(api, make(getattr(self, name)))["statusCode"] == 500
-        assert "The application has neither accepted nor closed the connection." in caplog.text
+        assert error in caplog.text
 
     @pytest.mark.parametrize(
         ("messages", "error"),

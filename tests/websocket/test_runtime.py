@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
+from bridge.errors import WebSocketError
 from bridge.websocket import outbox
 from tests.helpers import WsgiApp
 from tests.runtime import service
@@ -96,6 +97,19 @@ async def test_a_connection_that_opens_later_has_it_with_the_first_message(
         api.open("c0=")
         assert await lambda_service.invoke(event("MESSAGE", body="hello")).payload() == {"statusCode": 200}
         assert api.received["c0="] == ["welcome", "hello"]
+
+
+async def test_nothing_is_sent_to_a_connection_that_the_store_could_not_take(
+    running: Run, api: FakeApi, stored: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any) -> None:
+        raise WebSocketError("The table is gone.")
+
+    monkeypatch.setattr(stored, "put", fail)
+    async with running(chat, lifespan="off") as lambda_service:
+        assert (await lambda_service.invoke(event("CONNECT")).payload())["statusCode"] == 500
+        assert (await lambda_service.invoke(event("DISCONNECT")).payload())["statusCode"] == 200
+    assert api.requests == []
 
 
 async def test_callbacks_are_called_and_what_on_connect_sends_goes_out_after_the_answer(
