@@ -101,16 +101,24 @@ def flat(lists: Mapping[str, Any]) -> Mapping[str, Any]:
         return lists
 
 
-def pairs_of(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
-    """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3)."""
+def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Collection[tuple[str, str]]:
+    """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3).
+
+    *cookies* are those of an event that has a list of them.
+    """
     try:
+        if cookies:
+            joined = "; ".join(cookies)
+            same = headers.get("cookie", joined) == joined and "Cookie" not in headers
+            headers = {**headers, "cookie": joined} if same else _with_cookies(headers, cookies)
         is_cookie_repeated = "COOKIE" in headers or ("cookie" in headers and "Cookie" in headers)
         if "".join(headers.values()).isascii() and not is_cookie_repeated:
             return headers.items()
     except TypeError:
-        pass  # a value is null, a list, a number
+        if cookies:  # a value is null, a list, a number
+            headers = _with_cookies(headers, cookies)
     pairs: list[tuple[str, str]] = []
-    cookies: list[str] = []
+    cookie_texts: list[str] = []
     position = 0
     for name, values in headers.items():
         # The lower case of the Kelvin sign is a k.
@@ -119,26 +127,20 @@ def pairs_of(headers: Mapping[str, Any]) -> Collection[tuple[str, str]]:
             if not is_cookie:
                 pairs.append((name, native(text)))
                 continue
-            if not cookies:
+            if not cookie_texts:
                 position = len(pairs)
                 pairs.append((name, ""))
-            cookies.append(native(text))
-    if cookies:
-        pairs[position] = pairs[position][0], "; ".join(cookies)
+            cookie_texts.append(native(text))
+    if cookie_texts:
+        pairs[position] = pairs[position][0], "; ".join(cookie_texts)
     return pairs
 
 
-def with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
+def _with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
     """*headers* with the cookies of an event's list in the header ``cookie``.
 
     A Function URL repeats the list in that header. Cookies that only the header has follow those of the list.
     """
-    try:
-        joined = "; ".join(cookies)
-        if headers.get("cookie", joined) == joined and "Cookie" not in headers:
-            return {**headers, "cookie": joined}
-    except TypeError:
-        pass  # a cookie is null
     texts = [as_text(cookie) for cookie in cookies if cookie]
     listed = {part.strip() for text in texts for part in text.split(";")}
     for name in ("cookie", "Cookie"):

@@ -30,7 +30,6 @@ from bridge.sources.event_fields import (
     principal,
     server_of,
     split_host,
-    with_cookies,
 )
 from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
@@ -53,7 +52,6 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     request_context = event["requestContext"]
     http = request_context["http"] or {}
     headers = event.get("headers") or {}
-    cookies = event.get("cookies")
     body = event.get("body")
     authorizer = request_context.get("authorizer")
     domain = request_context.get("domainName") or ""
@@ -61,7 +59,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     scope = Scope("function-url" if is_function_url else "http-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = http.get("method") or "GET"
-    scope.headers = pairs_of(with_cookies(headers, cookies) if cookies else headers)
+    scope.headers = pairs_of(headers, event.get("cookies"))
     scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     if http.get("protocol") != "HTTP/1.1":
         scope.http_version = _HTTP_VERSIONS.get(as_text(http.get("protocol")), "1.1")

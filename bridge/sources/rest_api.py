@@ -35,6 +35,7 @@ from bridge.sources.event_fields import (
     principal,
     query_of,
     server_of,
+    split_host,
 )
 from bridge.sources.paths import prefix_before_route, split_path, starts_with
 
@@ -65,9 +66,14 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     scope.method = event.get("httpMethod") or request_context.get("httpMethod") or "GET"
     scope.headers = pairs_of(headers)
     scope.has_multi_value_headers = bool(lists)
-    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
+    body = event.get("body")
+    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
     domain = request_context.get("domainName") or ""
-    scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
+    get = headers.get
+    if get("Host") == domain and get("X-Forwarded-Port") == "443" and get("X-Forwarded-Proto") == "https":
+        scope.scheme, scope.server_name, scope.server_port = "https", split_host(domain)[0] or "lambda", "443"
+    else:
+        scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
     identity = request_context.get("identity")
     scope.client = ""
     if identity:
