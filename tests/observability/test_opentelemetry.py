@@ -35,8 +35,7 @@ pytestmark = pytest.mark.slow
 
 
 def function_of(way: Way, deploy: Deploy, backend: Backend, concurrency: int = 1) -> Deployed:
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, "OTEL_SERVICE_NAME": "teas"}
-    return deploy("opentelemetry", way, variables, concurrency=concurrency)
+    return deploy("opentelemetry", way, {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url}, concurrency=concurrency)
 
 
 def spans_of(backend: Backend, answer: Answer) -> list[Span]:
@@ -98,6 +97,18 @@ def test_fastapi_makes_spans_by_itself(
     assert answer.is_streamed == way.is_streamed
     server, *others = spans_of(backend, answer)
     assert [span.trace_id for span in others if span.name == "brew"] == [server.trace_id]
+
+
+@each_way_with_flask
+def test_a_receiver_that_is_down_fails_no_request(way: Way, tmp_path: Path) -> None:
+    function = Deployed(
+        tmp_path / "function", "opentelemetry", way, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    )
+
+    with function.service:
+        assert [function.get(f"/tea/{number}", source=way.source).status for number in range(2)] == [200, 200]
+
+    assert "Failed to export" in function.log
 
 
 @each_way_at_once
