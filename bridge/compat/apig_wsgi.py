@@ -1,7 +1,4 @@
-"""apig-wsgi's function: ``from bridge.compat.apig_wsgi import make_lambda_handler``.
-
-The migration guide lists the differences from apig-wsgi: docs/migrating.md.
-"""
+"""apig-wsgi's function: ``from bridge.compat.apig_wsgi import make_lambda_handler``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Mangum's class: ``from bridge.compat.mangum import Mangum``.
-
-The migration guide lists the differences from Mangum: docs/migrating.md.
-"""
+"""Mangum's class: ``from bridge.compat.mangum import Mangum``."""
 
 from __future__ import annotations
 

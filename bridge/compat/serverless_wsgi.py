@@ -1,7 +1,4 @@
-"""serverless-wsgi's functions: ``from bridge.compat import serverless_wsgi``.
-
-The migration guide lists the differences from serverless-wsgi: docs/migrating.md.
-"""
+"""serverless-wsgi's functions: ``from bridge.compat import serverless_wsgi``."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from bridge.errors import EventError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.logs import logger
 from bridge.remote import COMMANDS, EVENT_KEY, VARIABLE
-from bridge.remote.isolation import OutputCapture, join_threads, read_output, restored_state, started_threads
+from bridge.remote.isolation import OutputCapture, joined_threads, read_output, restored_state
 from bridge.settings import boolean
 
 TYPE_CHECKING = False
@@ -105,13 +105,12 @@ def _is_loop_running() -> bool:
 
 def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: float) -> list[Any]:
     with _command_lock, TemporaryFile(prefix="bridge-", buffering=0) as file:
-        with OutputCapture(file) as capture, restored_state(), started_threads() as threads:
+        with OutputCapture(file) as capture, restored_state(), joined_threads(deadline):
             process_id = os.getpid()
             status = _run(command, data, namespace, capture, deadline)
             if os.getpid() != process_id:  # a fork of the function must not go on as a second function
                 capture.flush()
                 os._exit(status & 0xFF)
-            join_threads(threads, deadline)
         output, size = read_output(file, LAMBDA_PAYLOAD_LIMIT)
         return [status, _shortened(output, size, status)]
 

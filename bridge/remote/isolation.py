@@ -84,14 +84,18 @@ def read_output(file: IO[bytes], limit: int) -> tuple[str, int]:
 def restored_state() -> Iterator[None]:
     """Restore arguments, import path, ``__main__``, current folder, environment, logging and warnings afterwards.
 
-    Imported modules stay imported, and keep what the command has changed in them.
+    Imported modules stay imported, and keep what the command has changed in them. So do new loggers, which are theirs.
     """
     argv, path, main, environment = sys.argv, [*sys.path], sys.modules.get("__main__"), dict(os.environ)
+    manager = logging.root.manager
+    loggers = [logging.root, *(each for each in manager.loggerDict.values() if isinstance(each, logging.Logger))]
+    states = [{**vars(each), "handlers": [*each.handlers], "filters": [*each.filters]} for each in loggers]
+    disabled_level = manager.disable
     folder = None
     with suppress(OSError):
         folder = os.getcwd()  # noqa: PTH109
     try:
-        with warnings.catch_warnings(), _restored_logging():
+        with warnings.catch_warnings():
             yield
     finally:
         sys.argv = argv
@@ -107,34 +111,21 @@ def restored_state() -> Iterator[None]:
         for name, value in environment.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
+        for each, state in zip(loggers, states, strict=True):
+            vars(each).update(state)
+        logging.disable(disabled_level)  # also clears the levels that loggers have cached
 
 
 @contextmanager
-def _restored_logging() -> Iterator[None]:
-    """Restore the configuration of all loggers. New loggers keep theirs: they belong to imported modules."""
-    loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
-    saved = [
-        (logger, logger.level, logger.propagate, logger.disabled, [*logger.handlers], [*logger.filters])
-        for logger in [logging.root, *loggers]
-    ]
-    disabled_level = logging.root.manager.disable
-    try:
-        yield
-    finally:
-        for logger, level, propagate, disabled, handlers, filters in saved:
-            logger.propagate, logger.disabled = propagate, disabled
-            logger.handlers[:], logger.filters[:] = handlers, filters
-            if logger.level != level:
-                logger.setLevel(level)
-        logging.disable(disabled_level)
+def joined_threads(deadline: float) -> Iterator[None]:
+    """Wait for the threads that the calling thread starts inside the context, and for those that they start in turn.
 
+    Daemon threads are not waited for, and the threads of a ``ThreadPoolExecutor`` only until they are idle: so does
+    Python before it exits. ``Thread.start`` is replaced meanwhile. Comparing ``threading.enumerate()`` before and after
+    would include threads of concurrent requests, and threads that wait for this command to end before they run another.
 
-@contextmanager
-def started_threads() -> Iterator[set[threading.Thread]]:
-    """Collect the threads that the calling thread starts inside the context, and those that they start in turn.
-
-    ``Thread.start`` is replaced meanwhile. Comparing ``threading.enumerate()`` before and after would include threads
-    of concurrent requests, and threads that wait for this command to end before they run another one.
+    Args:
+        deadline: the time at which to stop waiting, in seconds of the monotonic clock.
     """
     original_start = threading.Thread.start
     caller = threading.current_thread()
@@ -147,21 +138,14 @@ def started_threads() -> Iterator[set[threading.Thread]]:
 
     threading.Thread.start = start  # type: ignore[method-assign, assignment]
     try:
-        yield started
+        yield
+        _join(started, deadline)
     finally:
         threading.Thread.start = original_start  # type: ignore[method-assign]
 
 
-def join_threads(threads: set[threading.Thread], deadline: float) -> None:
-    """Wait until *threads* have ended, as Python does before it exits.
-
-    Daemon threads are not waited for, and the threads of a ``ThreadPoolExecutor`` only until they are idle.
-
-    Args:
-        threads: the threads; they may add to the set.
-        deadline: the time at which to stop waiting, in seconds of the monotonic clock.
-    """
-    idle_polls = 0  # a worker that has just received its first task looks idle once
+def _join(threads: set[threading.Thread], deadline: float) -> None:
+    idle_polls = 0  # a worker that has just received its first task seems idle once
     while time.monotonic() < deadline:
         alive = [thread for thread in [*threads] if thread.is_alive() and not thread.daemon]
         if not alive:
