@@ -75,12 +75,12 @@ class WebSocketCycle(RequestCycle):
         self._scope = scope
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
-        self._disconnected_by: dict[str, Any] | None = None  # the message websocket.disconnect
         self._waiting: asyncio.Future[None]  # done once the application waits for a message
         self._receivers: set[asyncio.Task[Any] | None] = set()
         self._is_prologue = scope.kind != "CONNECT"
         self._is_closed = False  # by the client, or by the application
-        self._is_gone = False  # by the client, which a request to the connection has shown
+        self._is_gone = False  # closed by the client, which a request to the connection has shown
+        self._is_accepted = False
         self._is_stopped = False
         self._is_over = False
 
@@ -106,8 +106,6 @@ class WebSocketCycle(RequestCycle):
         """``websocket.connect`` and the message of the event. Where this waits for another one, the run ends."""
         if self._is_stopped or self._is_over:
             raise asyncio.CancelledError("The event of this WebSocket connection is over.")
-        if self._disconnected_by is not None and self._inbox.empty():
-            return self._disconnected_by
         if self._inbox.empty() and not self._waiting.done():
             self._waiting.set_result(None)
         task = asyncio.current_task()
@@ -116,9 +114,7 @@ class WebSocketCycle(RequestCycle):
             message = await self._inbox.get()
         finally:
             self._receivers.discard(task)
-        if message["type"] == "websocket.disconnect":
-            self._disconnected_by = message
-            self._is_closed = True
+        self._is_closed = self._is_closed or message["type"] == "websocket.disconnect"
         return message
 
     async def send(self, message: Any) -> None:
@@ -321,8 +317,6 @@ class WebSocketCycle(RequestCycle):
         self._is_closed = True
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
 
-    _is_accepted = False
-
 
 def _messages_of(scope: WebSocketScope) -> list[dict[str, Any]]:
     """What the application receives after ``websocket.connect``."""
@@ -339,17 +333,12 @@ def _messages_of(scope: WebSocketScope) -> list[dict[str, Any]]:
 def _connection_scope(scope: WebSocketScope, state: dict[str, Any] | None, session: dict[str, Any]) -> dict[str, Any]:
     connection = connection_scope(scope, state)
     del connection["method"]
-    extension = {
-        "connection_id": scope.connection_id,
-        "event": scope.kind,
-        "route": scope.route,
-        "session": session,
-    }
+    names = {"connection_id": scope.connection_id, "event": scope.kind, "route": scope.route}
     return {
         **connection,
         "type": "websocket",
         "subprotocols": scope.subprotocols,
-        "extensions": {"websocket.http.response": {}, "bridge.websocket": extension},
+        "extensions": {"websocket.http.response": {}, "bridge.websocket": {**names, "session": session}},
     }
 
 
@@ -363,14 +352,6 @@ def _json(session: Any) -> Any:
 
 @lru_cache
 def _warn_of_missing_fields(*, has_store: bool) -> None:
-    if has_store:
-        logger.warning(
-            "A WebSocket connection is not in the store: its scope has neither headers nor a session. Let the API's "
-            "$connect route call this function."
-        )
-    else:
-        logger.warning(
-            "%s is not set: the scope of a WebSocket message has neither the headers of the connection nor a session. "
-            "Set it to dynamodb:TABLE.",
-            VARIABLE,
-        )
+    problem = "A WebSocket connection is not in the store" if has_store else f"{VARIABLE} is not set"
+    advice = "Let the API's $connect route call this function" if has_store else "Set it to dynamodb:TABLE"
+    logger.warning("%s: the scope of its messages has neither headers nor a session. %s.", problem, advice)
