@@ -25,7 +25,7 @@ from bridge.response import Response
 from bridge.websocket import events
 from bridge.websocket.connections import current_client, encode
 from bridge.websocket.outbox import hand_over, send_kept
-from bridge.websocket.store import VARIABLE, find_store, save_session
+from bridge.websocket.store import find_store, save_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -352,6 +352,6 @@ def _json(session: Any) -> Any:
 
 @lru_cache
 def _warn_of_missing_fields(*, has_store: bool) -> None:
-    problem = "A WebSocket connection is not in the store" if has_store else f"{VARIABLE} is not set"
+    problem = "A WebSocket connection is not in the store" if has_store else "BRIDGE_WEBSOCKET_STORE is not set"
     advice = "Let the API's $connect route call this function" if has_store else "Set it to dynamodb:TABLE"
     logger.warning("%s: the scope of its messages has neither headers nor a session. %s.", problem, advice)
