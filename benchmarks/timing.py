@@ -18,8 +18,8 @@ Batch = Callable[[], float]
 def interleave(batches: Mapping[str, Batch], rounds: int) -> dict[str, list[float]]:
     """Return each batch's times, one for each round.
 
-    Every round runs each batch once, in another order. Garbage collection is enabled, so the time of a call includes the
-    collection of its own garbage; older objects are frozen, so it includes no more.
+    Every round runs each batch once, in another order. Garbage collection is enabled, so the time of a call includes
+    the collection of its own garbage; older objects are frozen, so it includes no more.
 
     Args:
         batches: the batches by name.
