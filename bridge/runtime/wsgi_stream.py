@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from threading import Lock
 
-from bridge.bodies import as_bytes
 from bridge.deadline import watcher
-from bridge.errors import InterfaceError
 from bridge.response import Response
 from bridge.runtime.client import run
-from bridge.wsgi.call import LAMBDA_HANDLER_HINT, StartResponse
+from bridge.wsgi.call import StartResponse, call
 from bridge.wsgi.environ import environ_of
 
 TYPE_CHECKING = False
@@ -28,18 +26,9 @@ def stream(app: WSGIApplication, sent: SentResponse) -> Response:
     start_response = _StreamingStartResponse(sent)
     watcher.begin(sent.scope, start_response.time_out)
     try:
-        result = app(environ_of(sent.scope), start_response)
-        try:
-            for part in result:
-                start_response.write(part)
-            start_response.send(b"", is_complete=True)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+        return call(app, environ_of(sent.scope), start_response)
     finally:
         watcher.end(sent.scope)
-    return start_response
 
 
 class _StreamingStartResponse(StartResponse):
@@ -52,10 +41,6 @@ class _StreamingStartResponse(StartResponse):
         self._sent = sent
         self._lock = Lock()
 
-    def write(self, data: bytes, /) -> None:
-        if data:
-            self.send(data if type(data) is bytes else as_bytes(data))
-
     def time_out(self, _: object) -> None:
         """End the response, unless a part of it is just being sent. Called in the deadline watcher's thread."""
         if self._lock.acquire(blocking=False):
@@ -64,11 +49,10 @@ class _StreamingStartResponse(StartResponse):
             finally:
                 self._lock.release()
 
-    def send(self, part: bytes, *, is_complete: bool = False) -> None:
-        if not self.status_text:
-            raise InterfaceError(
-                f"The application sent a body, or ended, before it called start_response.{LAMBDA_HANDLER_HINT}"
-            )
-        self.is_body_started = True
+    def send(self, part: bytes) -> None:
         with self._lock:
-            run(self._sent.write(self, part, is_complete=is_complete))
+            run(self._sent.write(self, part, is_complete=False))
+
+    def finish(self) -> None:
+        with self._lock:
+            run(self._sent.write(self, b"", is_complete=True))

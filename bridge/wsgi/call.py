@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
     from bridge.wsgi.environ import Environ
 
-# Hint for a two-argument callable that violates WSGI.
-LAMBDA_HANDLER_HINT = (
-    " (A Lambda handler is recognised by the names of its parameters, event and context. Otherwise name it as the "
-    "function's handler in serverless.yml, or in the environment variable _HANDLER.)"
-)
-
 
 class StartResponse(Response):
     """``start_response`` for one request, and the response that results.
@@ -70,34 +64,45 @@ class StartResponse(Response):
         return self.write
 
     def write(self, data: bytes, /) -> None:
-        """Send *data* before what the application returns; PEP 3333 has it for old applications."""
+        """Take a part of the body; PEP 3333 has it for old applications, before what they return."""
         if data:
+            self.check_status()
             self.is_body_started = True
-            self.chunks.append(data if type(data) is bytes else as_bytes(data))
+            self.send(data if type(data) is bytes else as_bytes(data))
+
+    def send(self, part: bytes) -> None:
+        """Collect a part of the body; subclasses send it."""
+        self.chunks.append(part)
+
+    def finish(self) -> None:
+        """End the response; subclasses send its end."""
+        self.body = b"".join(self.chunks)
+
+    def check_status(self) -> None:
+        """Raise InterfaceError before the first call."""
+        if not self.status_text:
+            raise InterfaceError(
+                "The application sent a body, or ended, before it called start_response. (A Lambda handler is "
+                "recognised by the names of its parameters, event and context. Otherwise name it as the function's "
+                "handler in serverless.yml, or in the environment variable _HANDLER.)"
+            )
 
 
-def call(app: WSGIApplication, environ: Environ) -> Response:
-    """Call *app* and collect its response.
+def call(app: WSGIApplication, environ: Environ, start_response: StartResponse | None = None) -> Response:
+    """Call *app*, and collect its response, or send it by a *start_response* of a subclass.
 
     Raises:
         InterfaceError: the application violated PEP 3333.
         BaseException: the application's own, after ``close()`` was called.
     """
-    start_response = StartResponse()
+    start_response = start_response or StartResponse()
     result = app(environ, start_response)
-    chunks = start_response.chunks
     is_complete = False
     try:
         for chunk in result:
-            if chunk:
-                if not start_response.status_text:
-                    raise InterfaceError(
-                        f"The application sent a body before it called start_response.{LAMBDA_HANDLER_HINT}"
-                    )
-                start_response.is_body_started = True
-                chunks.append(chunk if type(chunk) is bytes else as_bytes(chunk))
-        if not start_response.status_text:
-            raise InterfaceError(f"The application never called start_response.{LAMBDA_HANDLER_HINT}")
+            start_response.write(chunk)
+        start_response.check_status()
+        start_response.finish()
         is_complete = True
     finally:
         close = getattr(result, "close", None)
@@ -108,7 +113,6 @@ def call(app: WSGIApplication, environ: Environ) -> Response:
                 if not is_complete:
                     raise
                 logger.exception("The response was complete when its close() failed; the response stands.")
-    start_response.body = b"".join(chunks)
     return start_response
 
 

@@ -6,9 +6,8 @@ import asyncio
 
 from asgiref.sync import AsyncToSync, sync_to_async
 
-from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
-from bridge.wsgi.call import LAMBDA_HANDLER_HINT, StartResponse
+from bridge.wsgi.call import StartResponse, call
 from bridge.wsgi.environ import environ_of
 
 TYPE_CHECKING = False
@@ -44,26 +43,18 @@ async def call_in_thread(app: Any, environ: Environ, send: Any, executor: Thread
         BaseException: the application's own, after ``close()`` was called.
     """
     environ["wsgi.multithread"] = True
-    start_response = _SendingStartResponse(AsyncToSync(send))
+    start_response = _AsgiStartResponse(AsyncToSync(send))
 
-    def call() -> None:
+    def run() -> None:
         try:
-            result = app(environ, start_response)
-            try:
-                for chunk in result:
-                    start_response.write(chunk)
-                start_response.finish()
-            finally:
-                close = getattr(result, "close", None)
-                if close is not None:
-                    close()
+            call(app, environ, start_response)
         except (StopIteration, asyncio.CancelledError) as error:  # futures cannot carry them
             raise InterfaceError(f"The application raised {type(error).__name__}.") from error
 
-    await sync_to_async(call, thread_sensitive=False, executor=executor)()
+    await sync_to_async(run, thread_sensitive=False, executor=executor)()
 
 
-class _SendingStartResponse(StartResponse):
+class _AsgiStartResponse(StartResponse):
     """``start_response`` that sends the response as ASGI messages."""
 
     __slots__ = ("_is_sent", "_send")
@@ -73,26 +64,19 @@ class _SendingStartResponse(StartResponse):
         self._send = send
         self._is_sent = False
 
-    def write(self, data: bytes, /) -> None:
-        if data:
-            self._send_start()
-            body = data if type(data) is bytes else as_bytes(data)
-            self._send({"type": "http.response.body", "body": body, "more_body": True})
+    def send(self, part: bytes) -> None:
+        self._send_start()
+        self._send({"type": "http.response.body", "body": part, "more_body": True})
 
     def finish(self) -> None:
         self._send_start()
         self._send({"type": "http.response.body"})
 
     def _send_start(self) -> None:
-        if self._is_sent:
-            return
-        if not self.status_text:
-            raise InterfaceError(
-                f"The application sent a body, or ended, before it called start_response.{LAMBDA_HANDLER_HINT}"
-            )
-        self._is_sent = self.is_body_started = True
-        headers = [(_bytes_of(name.lower()), _bytes_of(value)) for name, value in self.headers]
-        self._send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if not self._is_sent:
+            self._is_sent = True
+            headers = [(_bytes_of(name.lower()), _bytes_of(value)) for name, value in self.headers]
+            self._send({"type": "http.response.start", "status": self.status, "headers": headers})
 
 
 def _bytes_of(text: str) -> bytes:
