@@ -29,6 +29,7 @@ from __future__ import annotations
 import os
 
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
+from bridge.logs import printable
 from bridge.request import Scope
 from bridge.sources.event_fields import (
     body_of,
@@ -100,7 +101,7 @@ class WebSocketScope(Scope):
         self.scheme, self.server_name, self.server_port = fields["server"]
 
     def __str__(self) -> str:
-        return f"{self.kind} of the WebSocket connection {self.connection_id}"
+        return printable(f"{self.kind} of the WebSocket connection {self.connection_id}")
 
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> WebSocketScope:

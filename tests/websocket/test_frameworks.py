@@ -6,8 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from tests.websocket.applications import FRAMEWORKS
+from tests.websocket.uvicorn_server import uvicorn_serving
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.memory_store import MemoryStore
@@ -57,3 +60,22 @@ def test_an_application_that_fails_has_its_traceback_logged_and_the_connection_c
     if name not in ("quart", "litestar"):  # they log the exception themselves, and close the connection
         assert payload["statusCode"] == 500
     assert api.received[connection] == ["welcome ann", None]
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+async def test_uvicorn_gives_the_same_transcript(name: str) -> None:
+    seen: list[Any] = []
+    received: list[Any] = []
+    async with (
+        uvicorn_serving(FRAMEWORKS[name](seen)) as address,
+        connect(f"ws://{address}/?name=ann", subprotocols=[Subprotocol("other"), Subprotocol("chat")]) as socket,
+    ):
+        assert socket.subprotocol == "chat"
+        received.append(await socket.recv())
+        for text in ("hello", "you"):
+            await socket.send(text)
+            received.append(await socket.recv())
+        await socket.send("quit")
+        async for message in socket:
+            received.append(message)
+    assert received == ["welcome ann", "HELLO 1", "YOU 2"]
