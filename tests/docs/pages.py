@@ -8,7 +8,6 @@ A block that a test uses has an HTML comment before it, which readers do not see
 - ``<!-- serve -->`` a command that serves until the next one, or until the page ends;
 - ``<!-- output -->`` lines of the output of the last commands, in order; ``…`` stands for any text;
 - ``<!-- aws -->`` commands that need AWS, run with an emulator;
-- ``<!-- python -->`` a Python program;
 - ``<!-- recipe: TOOL/NAME -->`` a file of a function, which ``tests/observability`` runs.
 
 ``<!-- example: NAME -->`` stands alone, and copies an application of ``examples/``.
@@ -23,7 +22,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-KINDS = ("example", "file", "install", "run", "serve", "output", "aws", "python", "recipe")
+KINDS = ("example", "file", "install", "run", "serve", "output", "aws", "recipe")
 
 _BLOCK = re.compile(
     r"^<!-- (?:(example): (\w+) -->|(\w+)(?:: ([^\n]*?))? -->\n```\w*\n(.*?)^```$)", re.MULTILINE | re.DOTALL

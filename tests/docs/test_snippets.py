@@ -134,13 +134,6 @@ class Reader:
             with FrontDoor(url.rstrip("/")).client(cloud) as client:
                 assert client.get("").status_code < 500
 
-    def _follow_python(self, block: Block) -> None:
-        done = subprocess.run(
-            ["python", "-c", block.text], cwd=self.folder, env=self.environment(), capture_output=True, text=True
-        )
-        self._output = done.stdout + done.stderr
-        assert done.returncode == 0, self._output
-
     def _follow_serve(self, block: Block) -> None:
         self.close()
         self._output = ""
