@@ -58,7 +58,7 @@ def measure(rounds: int) -> dict[str, float]:
 def report(results: dict[str, float]) -> list[str]:
     """Return the table."""
     rows = [[name, f"{time:.0f}", f"{time / results[BARE]:.2f}"] for name, time in results.items()]
-    return [table([f"a message to {_CONNECTIONS} WebSocket connections", "ms", "ratio"], rows)]
+    return [f"### WebSocket APIs: ms for a message to {_CONNECTIONS:,} connections", table(["", "ms", "ratio"], rows)]
 
 
 def _ways(endpoint: str) -> dict[str, Callable[[], Any]]:
