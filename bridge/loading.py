@@ -14,7 +14,7 @@ from bridge.interface import interface_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 SETTINGS_FILE = ".serverless-wsgi"
@@ -55,7 +55,7 @@ def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
     if not isinstance(name, str):
         raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     with collections_paused():
-        return find_application(name, root), options
+        return _in_large_frame(find_application, name, root), options
 
 
 @contextmanager
@@ -80,6 +80,19 @@ def collections_paused() -> Iterator[None]:
     finally:
         if gc.get_threshold()[0] == 0:
             gc.set_threshold(*threshold)
+
+
+def _in_large_frame(function: Callable[..., Any], *args: Any) -> Any:
+    """Return the result of a function, below which calls need no new memory for their frames.
+
+    Python keeps frames in chunks of 16 KB, and frees a chunk as soon as its first frame returns. Imports that reach the
+    end of a chunk allocate the next one thousands of times, a tenth of FastAPI's cold start. The frame of this function
+    asks for a chunk of 256 KB, and leaves 96 of them.
+    """
+    return function(*args)
+
+
+_in_large_frame.__code__ = _in_large_frame.__code__.replace(co_stacksize=20_000)
 
 
 def find_application(name: str, root: str | None = None) -> Any:
