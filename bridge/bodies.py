@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from bridge.response import Fields
 
+    TextTest = Callable[[str], bool]
+
 # Media types whose content is characters, beside text/*.
 _TEXT_TYPES = frozenset(
     {
@@ -49,21 +51,15 @@ HEADER_FRAME = 8
 
 
 def encode(
-    body: bytes,
-    fields: Fields,
-    is_text: Callable[[str], bool] | None = None,
-    explain: Callable[[str], object] | None = None,
+    body: bytes, fields: Fields, is_text: TextTest | None = None, explain: Callable[[str], object] | None = None
 ) -> tuple[str, bool]:
-    """A body as a payload carries it.
+    """A body as a payload carries it: ``(text, False)`` or ``(base64, True)``.
 
     Args:
         body: what the application sent.
         fields: the response's headers.
         is_text: decides about Content-Types that are not text by the rule of this module.
         explain: called with the rule that decides, in words.
-
-    Returns:
-        ``(text, False)`` or ``(base64, True)``.
     """
     if not body:
         return "", False
@@ -122,11 +118,7 @@ def _codec_of_charset(content_type: str) -> str | None:
 
 
 def as_bytes(chunk: Any) -> bytes:
-    """A copy of a body chunk of another type than ``bytes``, whose buffer the application may reuse.
-
-    Raises:
-        InterfaceError: the chunk does not support the buffer protocol.
-    """
+    """A copy of a body chunk whose buffer the application may reuse; InterfaceError if it has none."""
     try:
         return bytes(memoryview(chunk))
     except TypeError:
@@ -134,13 +126,10 @@ def as_bytes(chunk: Any) -> bytes:
 
 
 def excess(payload: dict[str, Any], body: bytes, header_size: int, limit: int) -> int:
-    """The size of a payload that is larger than *limit*; 0 for one that fits.
+    """The size of a payload that is larger than *limit* bytes of JSON; 0 for one that fits.
 
-    Args:
-        payload: the payload.
-        body: the body in it, before it was encoded.
-        header_size: the number of characters in its headers, and :data:`HEADER_FRAME` for each of them.
-        limit: in bytes of JSON.
+    *body* is the body before it was encoded; *header_size* the number of characters in the headers, and
+    :data:`HEADER_FRAME` for each of them.
     """
     if _body_fits(body, payload, limit - header_size * LONGEST_ESCAPE - PAYLOAD_FRAME):
         return 0
@@ -149,21 +138,14 @@ def excess(payload: dict[str, Any], body: bytes, header_size: int, limit: int) -
 
 
 def json_size(payload: Any) -> int:
-    """How many bytes AWS's runtime client makes of the payload.
-
-    It writes UTF-8 on the managed runtimes from Python 3.12 on, else ASCII, in which any other character takes six
-    bytes or twelve.
-    """
+    """How many bytes AWS's client makes of the payload: of UTF-8 on its runtimes from Python 3.12 on, else of ASCII."""
     minor = os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_python3.")
     is_utf8 = minor.isdigit() and int(minor) >= 12
     return len(json.dumps(payload, ensure_ascii=not is_utf8).encode("utf-8", "surrogatepass"))
 
 
 def _body_fits(body: bytes, payload: dict[str, Any], room: int) -> bool:
-    """Whether JSON certainly makes at most *room* bytes of the body; exact for base64 and for ASCII.
-
-    This takes a tenth of the time of writing the JSON of a large body, and next to no memory.
-    """
+    """Whether JSON certainly makes at most *room* bytes of the body, without writing it; exact for base64 and ASCII."""
     length = len(payload.get("body", ""))
     if length > len(body):  # base64: a character of text takes at least one byte
         return length <= room

@@ -110,9 +110,7 @@ class Response:
 
 
 class Fields:
-    """Response headers, grouped by name.
-
-    The order is that of first appearance, the spelling that of the first one.
+    """Response headers, grouped by name, in the order and the spelling of the first of each name.
 
     Attributes:
         single: headers that occur once, except Set-Cookie.
@@ -152,12 +150,7 @@ _MOST_LAYOUTS, _LONGEST_LAYOUT = 256, 2048
 
 
 def _layout(names: tuple[str, ...]) -> tuple[str, str, bool, int]:
-    """Properties of a response that depend on its headers' names.
-
-    Returns:
-        The spelling of Content-Type and of Set-Cookie (``""`` without one), whether all names differ and none is
-        Content-Encoding, and the number of characters.
-    """
+    """The spellings of Content-Type and Set-Cookie; whether all names differ, without Content-Encoding; the size."""
     spellings = {lower_name(name): name for name in names}
     is_regular = len(spellings) == len(names) and "content-encoding" not in spellings
     size = sum(map(len, names))
@@ -170,11 +163,7 @@ def _layout(names: tuple[str, ...]) -> tuple[str, str, bool, int]:
 
 
 def lower_name(name: str) -> str:
-    """A header name in lower case.
-
-    Raises:
-        InterfaceError: the name is not a token (RFC 9110, 5.1); a line break in it would start another header.
-    """
+    """A header name in lower case; InterfaceError if it is no token (RFC 9110, 5.1): it could start another header."""
     if not name or not TOKEN.issuperset(name):
         raise InterfaceError(f"The application's header name {name!r} has characters that HTTP does not allow there.")
     return name.lower()
@@ -183,10 +172,8 @@ def lower_name(name: str) -> str:
 def _json_text(name: str, value: str) -> str:
     """A header value as JSON carries it: its bytes decoded as UTF-8, or else as ISO-8859-1.
 
-    Whitespace around the value is not part of it (RFC 9110, 5.5); Django's cookies begin with a space.
-
-    Raises:
-        InterfaceError: the value contains a line break or NUL.
+    Whitespace around the value is not part of it (RFC 9110, 5.5); Django's cookies begin with a space. A line break or
+    NUL in it is an InterfaceError.
     """
     value = value.strip(" \t")
     if "\n" in value or "\r" in value or "\0" in value:

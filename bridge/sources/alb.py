@@ -23,17 +23,7 @@ from bridge.bodies import encode
 from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 from bridge.logs import logger
 from bridge.request import Scope
-from bridge.sources.event_fields import (
-    as_text,
-    body_of,
-    flat,
-    header,
-    last_hop,
-    merged,
-    pairs_of,
-    query_of,
-    server_of,
-)
+from bridge.sources.event_fields import as_text, body_of, flat, header, last_hop, merged, pairs_of, query_of, server_of
 from bridge.sources.paths import split_path
 
 TYPE_CHECKING = False

@@ -72,13 +72,7 @@ def likely_sender(event: dict[str, Any]) -> str:
 
 
 def unreadable(source: str | None, event: Any, error: Exception) -> str:
-    """The message for an event that its source could not read.
-
-    Args:
-        source: the source's module; None for a source of the user's own.
-        event: the event.
-        error: the exception that ``read`` raised.
-    """
+    """The message for an event that its source could not read: *error*; *source* is None for one of the user's own."""
     start = f"The event does not have the form in which {_SOURCES.get(source or '', 'its source')} sends it"
     # In a non-proxy event `path` is a map of variables.
     objects = (*_OBJECTS, "path") if source == "rest_api_non_proxy" else _OBJECTS
@@ -86,7 +80,8 @@ def unreadable(source: str | None, event: Any, error: Exception) -> str:
     for path, kind in required.items():
         value = field(event, path)
         if value is not None and not isinstance(value, kind):
-            return f"{start}: {path} is a JSON {_json_type(value)}; it must be {_with_article(_JSON_TYPES[kind])}."
+            required_type = "text" if kind is str else f"an {_JSON_TYPES[kind]}"
+            return f"{start}: {path} is a JSON {_json_type(value)}; it must be {required_type}."
     return f"{start}: {error!r}."
 
 
@@ -112,7 +107,3 @@ def _sender(event: dict[str, Any]) -> str:
 
 def _json_type(value: object) -> str:
     return _JSON_TYPES.get(type(value), "number")
-
-
-def _with_article(noun: str) -> str:
-    return "text" if noun == "string" else f"an {noun}"
