@@ -438,25 +438,6 @@ def test_a_wrong_hash_is_an_error(plain: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["hatchling.build", "setuptools.build_meta"])
-def test_a_local_project_is_built_each_time_and_stays_unchanged(backend: str, plain: Path, cache: Path) -> None:
-    build = f'[build-system]\nrequires = ["{backend.partition(".")[0]}"]\nbuild-backend = "{backend}"\n'
-    write_files(plain, {
-        "requirements.txt": "-e ./lib  # our own\n", "lib/mylib/__init__.py": "A = 1\n",
-        "lib/pyproject.toml": f'[project]\nname = "mylib"\nversion = "1"\n{build}',
-    })  # fmt: skip
-    before = file_digests(plain)
-    for number in (1, 2):
-        (plain / "lib/mylib/__init__.py").write_text(f"A = {number}\n")
-        file = build_zip(plain, cache, "app:app", "--exclude", "/lib/")
-        assert read(file, "mylib/__init__.py") == f"A = {number}\n".encode()
-    assert not [name for name in zip_names(file) if name.endswith(".pth")]
-    assert b"plain" not in b"".join(read(file, name) for name in zip_names(file) if "mylib" in name)
-    after = {name: digest for name, digest in file_digests(plain).items() if name.partition("/")[0] != "build"}
-    assert after.keys() == before.keys()
-
-
-@pytest.mark.slow
 def test_local_projects_in_requirements_files_of_the_same_name_are_all_built(plain: Path, cache: Path) -> None:
     build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
     for name in ("one", "two"):

@@ -123,22 +123,23 @@ def commit(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "has_uv"),
+    ("line", "backend", "has_uv"),
     [
-        ("-e ./my lib", True),
-        ("./my lib", True),
-        ("tealib @ file://${PWD}/my%20lib", True),
-        ("tealib[fast] @ file:./my%20lib  # ours", True),
-        ("-e ./my lib[fast]", False),
+        ("-e ./my lib", HATCH, True),
+        ("./my lib", SETUPTOOLS, True),
+        ("tealib @ file://${PWD}/my%20lib", HATCH, True),
+        ("tealib[fast] @ file:./my%20lib  # ours", HATCH, True),
+        ("-e ./my lib[fast]", SETUPTOOLS, False),
     ],
+    ids=["editable", "folder", "URL", "relative URL", "without uv"],
 )
 def test_a_local_project_is_built_each_time_and_stays_unchanged(
-    line: str, has_uv: bool, cache: Path, tmp_path: Path
+    line: str, backend: str, has_uv: bool, cache: Path, tmp_path: Path
 ) -> None:
     shop = write_files(tmp_path / "shop", {
         "app.py": PLAIN, "requirements/base.txt": f"{line}\n--find-links ./wheels\n",
         "requirements.txt": "-r requirements/base.txt\n", "my lib/tealib.py": "A = 0\n", "wheels/x": "",
-        "my lib/pyproject.toml": f'{SETUPTOOLS}{PROJECT}version = "1"\n[project.optional-dependencies]\nfast = []\n',
+        "my lib/pyproject.toml": f'{backend}{PROJECT}version = "1"\n[project.optional-dependencies]\nfast = []\n',
     })  # fmt: skip
     environment = {} if has_uv else without_uv(tmp_path / "machine")
     for number in (1, 2):
@@ -147,6 +148,9 @@ def test_a_local_project_is_built_each_time_and_stays_unchanged(
         build_zip(shop, cache, "app:app", "-o", "../function.zip", **environment)
         with ZipFile(tmp_path / "function.zip") as archive:
             assert archive.read("tealib.py") == f"A = {number}\n".encode()
+            assert not [name for name in archive.namelist() if name.endswith(".pth")]
+            own = [archive.read(name) for name in archive.namelist() if "tealib" in name]
+            assert str(tmp_path).encode() not in b"".join(own)
         assert file_digests(shop) == before
 
 
