@@ -164,6 +164,6 @@ def _event_text(event: StackEvent) -> str:
 
 def _status_text(event: StackEvent) -> str:
     """Return the status in lower case, such as ``create in progress``."""
-    if event.status == "DELETE_SKIPPED":  # it leaves the stack, and is not deleted
+    if event.status == "DELETE_SKIPPED":  # the resource leaves the stack, and is not deleted
         return "kept"
     return event.status.lower().replace("_", " ")

@@ -135,7 +135,7 @@ class AwsClients:
             s3={"addressing_style": "path"} if self.target.is_emulator else None,
             user_agent_extra="serverless-bridge",
         )
-        make_client: Any = self._session.client  # its stubs take only literal names
+        make_client: Any = self._session.client  # the stubs of boto3 take only literal names
         try:
             return make_client(service, endpoint_url=self.target.endpoint_url, config=config)
         except ValueError as error:  # the endpoint is not a URL

@@ -148,7 +148,7 @@ class FunctionInvoker:
         """Return the front door's answer to a function that failed with *error*."""
         if isinstance(error, RefusedError):
             return error
-        if isinstance(error, FunctionError):  # its process has logged the details
+        if isinstance(error, FunctionError):  # the function's process has logged the details
             return RefusedError(self._front_door.failed, f"the function failed: {error}")
         if isinstance(error, SystemExit):  # on AWS, sys.exit() ends the function's process
             exit_call, error = error, RuntimeError(f"the function called sys.exit({error.code!r})")

@@ -44,7 +44,7 @@ def load(recorder: Recorder, file: int) -> None:
     if content:
         try:
             entries = pickle.loads(content)  # noqa: S301 - another process of this command has written it
-        except (EOFError, pickle.UnpicklingError):  # that process was killed
+        except (EOFError, pickle.UnpicklingError):  # the process that saved it was killed
             return
         recorder.restore(entries)
 

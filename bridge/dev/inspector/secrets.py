@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# What stands for a hidden value; the page shows it as a button.
+# The text in the place of a hidden value; the page shows it as a button.
 MASK = "••••••"
 _CREDENTIALS = frozenset(
     {

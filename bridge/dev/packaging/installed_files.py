@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.dev.packaging.target import Target
 
-# What an installer records in dist-info, which differs between machines.
+# Records of the installer in dist-info, which differ between machines.
 _INSTALLER_RECORDS = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 # The developer's half of the bridge, which the function's half never imports.
 _NOT_DEPLOYED = parse_patterns(["/bridge/dev/"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[list[str], Path, Mapping[str, str]], CompletedProcess[str]]
 
-# What a build leaves beside the sources if setuptools does not read the configuration file, as old versions do not.
+# Files that a build leaves beside the sources where setuptools is too old to read the configuration file.
 _LEFT_BEHIND = ("build/lib*", "build/bdist.*", "build/temp.*", "build", "*.egg-info", "src/*.egg-info")
 
 

@@ -45,7 +45,7 @@ _NAMES = parse_patterns([
 # Names that a folder, such as a Python package, may have.
 _FILE_NAMES = parse_patterns(["*_rsa", "*_ecdsa", "*_ed25519", "*_deploy_key"])
 
-# What a file contains, by a word without which it is not searched for, and an expression that matches nothing else.
+# Kinds of secrets: a word without which a file is not searched, and an expression that matches nothing else.
 _AWS_KEY = rb"(?<![A-Za-z0-9/+=])(?![A-Za-z0-9/+=]*EXAMPLE)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 _SIGNS: list[tuple[str, bytes, re.Pattern[bytes]]] = [
     (what, word, re.compile(expression, re.MULTILINE | (re.IGNORECASE if word.islower() else 0)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PROGRAMS = ("chromium", "chromedriver")
 _ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # it runs as root in CI
+    "--no-sandbox",  # the browser runs as root in CI
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",

@@ -39,7 +39,7 @@ def is_alive(process: int) -> bool:
         return True
     try:
         state = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # its parent has waited for it meanwhile
+    except (FileNotFoundError, ProcessLookupError):  # the parent of the process has waited for it meanwhile
         return False
     return state.rpartition(")")[2].split()[0] != "Z"
 

@@ -259,7 +259,7 @@ class Sandbox:
                 return
             group = process.pid
             self._reaper.add(group)
-            if self.is_over:  # it was shut down while it was being started
+            if self.is_over:  # shut down while the process was being started
                 self._signal(signal.SIGKILL)
             status = await process.wait()
             for _ in range(_RESET_ITERATIONS):

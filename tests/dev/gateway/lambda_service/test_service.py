@@ -225,7 +225,7 @@ async def kill_and_forget(function: LambdaService, pid: int) -> None:
 async def test_requests_that_a_killed_process_has_not_begun_go_to_another(concurrency: int) -> None:
     async with scripted_function(concurrency=concurrency, sandboxes=1) as function:
         first = await function.invoke(PROCESS)
-        await asyncio.sleep(0.2)  # it requests the next invocation
+        await asyncio.sleep(0.2)  # the process requests the next invocation
         await kill_and_forget(function, first)
         answers = await asyncio.gather(*[function.invoke(PROCESS) for _ in range(40)])
     assert first not in answers
@@ -237,7 +237,7 @@ async def test_requests_that_a_killed_process_has_not_read_go_to_another(tmp_pat
     command = (*BRIDGE_RUNTIME, "app:handler")
     async with LambdaService(command, folder=tmp_path, concurrency=4, sandboxes=1) as function:
         first = (await function.invoke({}))["pid"]
-        await asyncio.sleep(0.2)  # it requests the next invocation
+        await asyncio.sleep(0.2)  # the process requests the next invocation
         os.kill(first, signal.SIGSTOP)
         tasks = [asyncio.create_task(function.invoke({"n": n})) for n in range(6)]
         await asyncio.sleep(0.1)  # the invocations are sent
