@@ -116,6 +116,11 @@ class InitSettings:
         return f"One application, {', '.join(others)}{' and ' if others else ''}{last}."
 
     @property
+    def buffered_beside_websocket(self) -> bool:
+        """Whether the function behind the HTTP API may send to the connections of the WebSocket API."""
+        return self.buffered and self.websocket
+
+    @property
     def has_api(self) -> bool:
         """Whether there is an API of API Gateway."""
         return self.buffered or self.websocket

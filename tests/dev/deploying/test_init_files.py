@@ -120,6 +120,8 @@ def test_a_websocket_api_comes_with_its_table_and_its_permissions(functions: str
         assert ("BRIDGE_RESPONSE_MODE" in text) == (functions == "all" and kind != "serverless")
         # The CDK and the Serverless Framework grant it themselves.
         assert ("execute-api:ManageConnections" in text) == (kind != "cdk")
+        # The function behind the HTTP API may send to the connections, too.
+        assert ("BRIDGE_WEBSOCKET_ENDPOINT" in text) == (functions == "all")
     compile((tmp_path / "cdk/app.py").read_text(), "app.py", "exec")
     terraform = hcl2.loads((tmp_path / "terraform/main.tf").read_text())
     assert any('"aws_dynamodb_table"' in resource for resource in terraform["resource"])
