@@ -24,6 +24,13 @@ def test_every_path_that_a_page_for_contributors_names_exists(page: str, least: 
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
+def test_the_table_of_contributing_has_every_folder() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = [path.parent for half in ("bridge", "bridge/dev") for path in (ROOT / half).glob("*/__init__.py")]
+    names = [f"{folder.relative_to(ROOT).as_posix()}/" for folder in folders if folder.name != "dev"]
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
 def paths_in_tree(text: str) -> Iterator[str]:
     """The paths in an indented tree: each line has one name or more, and after two spaces a description."""
     folders: list[tuple[int, str]] = []
