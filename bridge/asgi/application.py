@@ -157,17 +157,17 @@ class AsgiApplication:
     def close(self) -> None:
         """Shut the application down and close its own loop; a second call does nothing."""
         runner = self._runner
-        if runner is None or runner.is_closed:
-            return
-        if is_loop_running():
+        is_open = runner is not None and not runner.is_closed
+        if is_open and is_loop_running():
             raise RunningLoopError(
                 "A handler cannot be closed inside a running event loop. Use: await asyncio.to_thread(handler.close)"
             )
         shutdown.remove(self.close)
-        try:
-            runner.run(self.close_here(), LOCK_SECONDS)
-        finally:
-            runner.close()
+        if runner is not None and is_open:
+            try:
+                runner.run(self.close_here(), LOCK_SECONDS)
+            finally:
+                runner.close()
 
     def _make_runner(self) -> LoopRunner:
         with self._lock:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -260,6 +262,24 @@ class TestClose:
         handler.close()
         with pytest.raises(bridge.BridgeError, match="was closed"):
             handler.startup()
+
+    def test_a_closed_handler_is_freed_also_if_another_party_has_closed_its_loop(self) -> None:
+        applications = []
+        for _ in range(3):
+            handler = bridge.asgi_handler(Responding(echo), lifespan="off")
+            assert handler.asgi is not None
+            loop = asyncio.new_event_loop()
+            handler.asgi.find_loop = lambda loop=loop: loop
+            assert get(handler)[0] == 200
+            tasks: set[Any] = asyncio.all_tasks(loop)
+            for task in tasks:
+                task._log_destroy_pending = False  # asyncio would log it rightly
+            loop.close()
+            handler.close()
+            applications.append(weakref.ref(handler.asgi))
+            del handler, tasks, task
+        gc.collect()
+        assert [application() for application in applications] == [None] * 3
 
     def test_requests_of_other_threads_are_answered_first(self, make_handler: MakeHandler) -> None:
         begun = threading.Event()
