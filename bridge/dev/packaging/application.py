@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # The file in which `bridge.entrypoint` finds the application's name and its options.
 SETTINGS_FILE = ".serverless-wsgi"
+# Modules that Lambda's runtime for Python has, and the bridge.
+_RUNTIME_MODULES = {"awslambdaric", "boto3", "botocore", "bridge", "dateutil", "jmespath", "s3transfer", "six",
+    "snapshot_restore_py", "urllib3"}  # fmt: skip
 # Functions with which a module can bind names that its source does not show.
 _NAMESPACE_FUNCTIONS = {"globals", "locals", "vars", "exec", "eval", "setattr"}
 
@@ -102,7 +105,7 @@ def check_application(app: str, files: Mapping[str, Path], modules: Collection[s
             f"{app}: there is no module {module!r} among the project's files that are packaged, and none in its "
             f"requirements. Name one of these files, as module:attribute: {', '.join(nearby) or '(no Python files)'}."
         )
-    source = next((name for each in candidates for name in _module_files(each) if name in files), None)
+    source = _application_file(app, files)
     if source is None or sys.version_info[:2] < tuple(map(int, python.split("."))):
         return  # a namespace package, or a version with a newer grammar than the running interpreter
     try:
@@ -122,6 +125,37 @@ def check_application(app: str, files: Mapping[str, Path], modules: Collection[s
     hint = f"Did you mean {app.replace(f':{name}', f':{near[0]}')}? " if near and f":{name}" in app else ""
     own = ", ".join(sorted(each for each in names if not each.startswith("_"))[:12])
     raise PackagingError(f"{app}: {source} defines no {name!r}. {hint}The names in it: {own or 'none'}.")
+
+
+def missing_imports(app: str, files: Mapping[str, Path], modules: Collection[str]) -> tuple[str, list[str]]:
+    """Return the application's file, and the modules that it imports and that the artifact does not have.
+
+    Imports in functions, conditions and ``try`` statements do not count: they may never run.
+
+    Args:
+        app: the application's name in the artifact.
+        files: the project's files by their path in the artifact.
+        modules: the top-level modules of the requirements.
+    """
+    source, folder = _application_file(app, files), application_folder(app)
+    if source is None:
+        return "", []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(files[source].read_bytes(), source)
+    except (SyntaxError, ValueError):
+        return source, []
+    imported: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            imported.append(node.module)
+    tops = dict.fromkeys(name.partition(".")[0] for name in imported)
+    known = {*sys.stdlib_module_names, *_RUNTIME_MODULES, *modules}
+    unknown = [top for top in tops if top not in known and not _has_module(top, files)]
+    return source, [top for top in unknown if not (folder and _has_module(f"{folder}/{top}", files))]
 
 
 def defined_names(tree: ast.Module) -> set[str] | None:
@@ -194,6 +228,14 @@ def settings_content(app: str, text_types: Sequence[str], files: Mapping[str, Pa
     if text_types:
         settings["text_mime_types"] = list(text_types)
     return (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _application_file(app: str, files: Mapping[str, Path]) -> str | None:
+    """Return the file of the application's module; None if it is not among the project's."""
+    module, _, _, folder = parse_name(app)
+    path = module.replace(".", "/")
+    candidates = [f"{folder}/{path}", path] if folder else [path]
+    return next((name for each in candidates for name in _module_files(each) if name in files), None)
 
 
 def _module_files(path: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application import (
     SETTINGS_FILE,
     check_application,
+    missing_imports,
     module_folder,
     relative_name,
     settings_content,
@@ -24,6 +25,7 @@ from bridge.dev.packaging.bytecode import LAYER_FOLDER, TASK_FOLDER, BytecodeOpt
 from bridge.dev.packaging.compression import compress_packages
 from bridge.dev.packaging.explain import explain_files, explain_requirements
 from bridge.dev.packaging.image import check_replaceable, write_image_folder
+from bridge.dev.packaging.import_time import add_import_times, interpreter_for_imports
 from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.installed_files import InstalledFiles, collect_installed_files, write_text
 from bridge.dev.packaging.installer import prepare_requirements
@@ -70,7 +72,12 @@ def build_artifact(options: PackageOptions, on_progress: Callable[[str, float], 
     # uv writes paths into locks that are relative to this folder, so no symbolic link may lead to it.
     temporary = Path(tempfile.mkdtemp(prefix="bridge-package-")).resolve()
     try:
-        return _Build(options, temporary, on_progress).run()
+        interpreter = interpreter_for_imports(options) if options.import_time else None
+        artifact = _Build(options, temporary, on_progress).run()
+        if interpreter is not None:
+            on_progress("Importing the application", 1)
+            add_import_times(artifact, options, interpreter, temporary / "import-time")
+        return artifact
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -111,6 +118,7 @@ class _Build:
             )
             if self._app is not None:
                 check_application(self._app, project_files.files, requirement_files.modules, options.target.python)
+                self._warn_of_missing_imports(self._app, project_files, requirement_files)
             if options.explain:
                 self._explanation += explain_files(project_files, requirement_files)
             self._warnings += hidden_module_warnings(self._app, project_files, requirement_files)
@@ -126,9 +134,19 @@ class _Build:
         self._on_progress("Done", 1)
         return Artifact(files, sizes, self._warnings, self._explanation)
 
+    def _warn_of_missing_imports(
+        self, app: str, project_files: ProjectFiles, requirement_files: InstalledFiles
+    ) -> None:
+        source, missing = missing_imports(app, project_files.files, requirement_files.modules)
+        if missing:
+            self._warnings.append(
+                f"{source} imports {', '.join(missing)}, which the artifact does not have. Add what provides it to the "
+                "requirements, unless a layer of the function has it."
+            )
+
     def _choose_project_files(self) -> ProjectFiles:
         options = self._options
-        without = [options.output, options.layer_file]
+        without = [options.output, options.layer_file, options.import_time_file]
         if options.file_list is None:
             patterns = [*self._version_file_patterns(), *options.patterns]
             return choose_files(options.project, patterns, without=without)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.application import check_application, defined_names
+from bridge.dev.packaging.application import check_application, defined_names, missing_imports
 from bridge.dev.packaging.project_files import choose_files
 from tests.dev.cli.packages import write_files
 
@@ -91,3 +91,25 @@ def test_the_error_names_what_the_module_defines(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "main:aap: main.py defines no 'aap'. Did you mean main:app? The names in it: Flask, app."
     )
+
+
+# Imports
+
+
+@pytest.mark.parametrize(
+    ("app", "files", "missing"),
+    [
+        ("app:app", {"app.py": "import flask, os.path\nfrom sqlalchemy.orm import Session\n"}, ["flask", "sqlalchemy"]),
+        ("app:app", {"app.py": "import boto3, bridge, installed.part\n"}, []),
+        ("app:app", {"app.py": "import names\nimport tools.x\n", "names.py": "", "tools/x.py": ""}, []),
+        ("src/shop.app:app", {"src/shop/app.py": "import shop.names\nfrom . import y\nimport z\n"}, ["z"]),
+        ("app:app", {"app.py": "try:\n    import ujson\nexcept ImportError:\n    import json\n"}, []),
+        ("app:app", {"app.py": "if 0:\n    import flask\ndef f():\n    import django\n"}, []),
+        ("installed:app", {"app.py": "import flask\n"}, []),
+    ],
+)
+def test_imports_that_the_artifact_does_not_have_are_found(
+    app: str, files: dict[str, str], missing: list[str], tmp_path: Path
+) -> None:
+    found = missing_imports(app, choose_files(write_files(tmp_path, files)).files, {"installed"})
+    assert found[1] == missing
