@@ -430,14 +430,6 @@ def test_each_kind_of_project_is_installed(cache: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_wrong_hash_is_an_error(plain: Path, cache: Path) -> None:
-    write_files(plain, {"requirements.txt": f"itsdangerous==2.2.0 --hash=sha256:{'0' * 64}\n"})
-    status, _, err = run_package(plain, cache, "app:app")
-    assert status == 1
-    assert "Hash mismatch" in err
-
-
-@pytest.mark.slow
 def test_local_projects_in_requirements_files_of_the_same_name_are_all_built(plain: Path, cache: Path) -> None:
     build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
     for name in ("one", "two"):
@@ -601,16 +593,6 @@ def test_a_cache_that_cannot_be_written_is_ignored(plain: Path, tmp_path: Path) 
     (tmp_path / "no-folder").write_text("")
     assert build_zip(plain, tmp_path / "no-folder", "app:app").is_file()
     assert left_behind(plain) == []
-
-
-@pytest.mark.slow
-def test_damaged_packages_in_the_cache_are_built_again(plain: Path, tmp_path: Path) -> None:
-    first = build_zip(plain, tmp_path / "cache", "app:app").read_bytes()
-    cached = list((tmp_path / "cache").rglob("packages/*.zip"))
-    for index, file in enumerate(cached):
-        file.write_bytes(file.read_bytes()[: -40 if index % 2 else 10])
-    assert build_zip(plain, tmp_path / "cache", "app:app").read_bytes() == first
-    assert len(cached) == 3
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from bridge.dev.packaging.compression import compress_packages
 from tests.dev.cli.packages import write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bridge.dev.packaging.archive import ZipEntry
@@ -37,13 +38,17 @@ def compress(tmp_path: Path, name: str, level: int = FAST) -> tuple[dict[str, li
     return {package: sorted(entries, key=lambda entry: entry.path) for package, entries in compressed.items()}, invalid
 
 
-def test_a_damaged_package_in_the_cache_is_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:60] + bytes([content[60] ^ 1]) + content[61:], lambda content: content[:10]],
+    ids=["bit", "truncated"],
+)
+def test_a_damaged_package_in_the_cache_is_made_anew(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     first = compress(tmp_path, "first")
     stored = list((cache_folder() / "packages").iterdir())
     assert len(stored) == 3
     for file in stored:
-        content = file.read_bytes()
-        file.write_bytes(content[:60] + bytes([content[60] ^ 1]) + content[61:])
+        file.write_bytes(damage(file.read_bytes()))
     assert compress(tmp_path, "second") == first
     assert compress(tmp_path, "third") == first
     assert first[1] == ["broken.py"]
