@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.dev.gateway.memory_store import MemoryStore
+from bridge.dev.gateway.sqlite_store import SqliteStore
 from bridge.errors import SettingError, WebSocketError
 from bridge.websocket import store as store_module
 from bridge.websocket.store import DynamoStore, find_store, save_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ITEM = {"connect": {"headers": [["a", "é"]]}, "session": {"count": 1}, "kept": ["x", None]}
 
@@ -108,11 +110,15 @@ def use_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(params=[MemoryStore, dynamo_store], ids=["memory", "DynamoDB"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(params=[MemoryStore, SqliteStore, dynamo_store], ids=["memory", "SQLite", "DynamoDB"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     use_credentials(monkeypatch)
+    monkeypatch.setenv("BRIDGE_WEBSOCKET_FILE", str(tmp_path / "connections"))
     make: Callable[[], Any] = request.param
-    return make()
+    store = make()
+    yield store
+    if isinstance(store, SqliteStore):
+        store.close()
 
 
 def test_what_is_stored_of_a_connection(store: Any) -> None:
@@ -150,6 +156,18 @@ def test_a_connection_in_many_groups_leaves_them_all(store: Any) -> None:
         store.join(f"room {number}", "a=")
     store.delete("a=")
     assert [number for number in range(60) if store.members(f"room {number}")] == []
+
+
+def test_processes_share_a_file(tmp_path: Path) -> None:
+    stores = [SqliteStore(str(tmp_path / "connections")) for _ in range(2)]
+    assert stores[0].put("a=", ITEM)
+    stores[0].join("room", "a=")
+    assert stores[1].get("a=") == {**ITEM, "version": 1}
+    assert stores[1].put("a=", ITEM, 1)
+    assert not stores[0].put("a=", ITEM, 1)
+    assert list(stores[1].members("room")) == ["a="]
+    for store in stores:
+        store.close()
 
 
 def test_connections_whose_disconnect_event_never_came_expire(monkeypatch: pytest.MonkeyPatch) -> None:
