@@ -21,7 +21,7 @@ DISCONNECT    ``$disconnect`` ``requestContext.disconnectStatusCode`` and ``.dis
 ============  ==============  ========================================================================================
 
 There is no path: clients connect to the stage, ``wss://…/prod``, and may send a query. The application's path is
-``BRIDGE_WEBSOCKET_PATH``, or ``/``; a local gateway may put the client's into ``path``. It names its own ``@connections``
+``BRIDGE_WEBSOCKET_PATH``, or ``/``; a local gateway may put the client's into ``path``. It names its ``@connections``
 endpoint, with ``http://``, in ``BRIDGE_WEBSOCKET_ENDPOINT``.
 """
 
