@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +65,29 @@ def test_an_application_that_fails_has_its_traceback_logged_and_the_connection_c
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
+def test_nothing_of_an_event_stays_in_the_process(
+    name: str, api: FakeApi, stored: MemoryStore, make_handler: MakeHandler
+) -> None:
+    app = FRAMEWORKS[name]([])
+    events: list[weakref.ref[Any]] = []
+
+    async def recording(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            events.append(weakref.ref(scope["bridge.scope"]))
+        await app(scope, receive, send)
+
+    handler = make_handler(recording)
+    connection, _ = api.connect(handler, **QUERY)
+    for _ in range(5):
+        api.message(handler, connection, "hello")
+    api.disconnect(handler, connection)
+    assert len(events) == 7
+    gc.collect()
+    # A thread of a pool keeps its last call.
+    assert len([event for event in events if event() is not None]) <= 1
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
 async def test_uvicorn_gives_the_same_transcript(name: str) -> None:
     seen: list[Any] = []
     received: list[Any] = []
@@ -79,3 +104,39 @@ async def test_uvicorn_gives_the_same_transcript(name: str) -> None:
         async for message in socket:
             received.append(message)
     assert received == ["welcome ann", "HELLO 1", "YOU 2"]
+
+
+def test_middlewares_read_the_headers_of_the_connection_in_every_event(
+    api: FakeApi, stored: MemoryStore, make_handler: MakeHandler
+) -> None:
+    from starlette.applications import Starlette
+    from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
+    from starlette.middleware import Middleware
+    from starlette.middleware.authentication import AuthenticationMiddleware
+    from starlette.routing import WebSocketRoute
+    from starlette.websockets import WebSocket, WebSocketDisconnect
+
+    class Cookie(AuthenticationBackend):
+        async def authenticate(self, conn: Any) -> Any:
+            name = conn.cookies.get("name")
+            return (AuthCredentials(["authenticated"]), SimpleUser(name)) if name else None
+
+    async def chat(websocket: WebSocket) -> None:
+        if not websocket.user.is_authenticated:
+            await websocket.close()
+            return
+        await websocket.accept()
+        try:
+            while True:
+                await websocket.send_text(f"{websocket.user.display_name}: {await websocket.receive_text()}")
+        except WebSocketDisconnect:
+            pass
+
+    app = Starlette(
+        routes=[WebSocketRoute("/", chat)], middleware=[Middleware(AuthenticationMiddleware, backend=Cookie())]
+    )
+    handler = make_handler(app)
+    assert api.connect(handler)[1]["statusCode"] == 403
+    connection, _ = api.connect(handler, headers={"Cookie": "name=ann"})
+    api.message(handler, connection, "hello")
+    assert api.received[connection] == ["ann: hello"]
