@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
+from bridge.dev.packaging.flame_graph import MARK
 from bridge.dev.packaging.image import is_image_folder
 from bridge.loading import SETTINGS_FILE
 
@@ -40,7 +41,13 @@ class EarlierArtifacts:
         if file.is_dir():
             marks = any((file / mark).is_file() for mark in _FOLDER_MARKS)
             return marks or is_image_folder(file) or _is_sam_build(file)
-        return file.suffix.lower() not in _NO_ARTIFACTS and _starts_as_zip(file) and self._is_zip_of_project(file)
+        if file.suffix == ".html":
+            return _starts_with(file, MARK.encode())
+        return (
+            file.suffix.lower() not in _NO_ARTIFACTS
+            and _starts_with(file, _ZIP_START)
+            and self._is_zip_of_project(file)
+        )
 
     def _is_zip_of_project(self, file: Path) -> bool:
         try:
@@ -92,10 +99,10 @@ class EarlierArtifacts:
         return modules
 
 
-def _starts_as_zip(file: Path) -> bool:
+def _starts_with(file: Path, start: bytes) -> bool:
     try:
         with file.open("rb") as stream:
-            return stream.read(len(_ZIP_START)) == _ZIP_START
+            return stream.read(len(start)) == start
     except OSError:
         return False
 

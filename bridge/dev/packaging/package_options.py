@@ -38,6 +38,7 @@ class PackageOptions:
         slim: whether to leave out what a function does not need.
         layer: whether the requirements are written into a zip of their own.
         image: whether the artifact is a folder for ``docker build``.
+        import_time: whether to measure what the imports of the application take.
         explain: whether to report what decided each version, and why each file is in or out.
     """
 
@@ -58,6 +59,7 @@ class PackageOptions:
     slim: bool = False
     layer: bool = False
     image: bool = False
+    import_time: bool = False
     explain: bool = False
 
     @property
@@ -69,3 +71,8 @@ class PackageOptions:
     def layer_file(self) -> Path:
         """The zip file of the requirements with ``layer``: ``function-layer.zip`` beside ``function.zip``."""
         return self.output.with_name(f"{self.output.stem}-layer.zip")
+
+    @property
+    def import_time_file(self) -> Path:
+        """The page about the imports: ``function-imports.html`` beside ``function.zip``."""
+        return self.output.with_name(f"{self.output.stem}-imports.html")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.dev.packaging.archive import ZipEntry
+    from bridge.dev.packaging.imported_modules import ImportTimes
     from bridge.dev.packaging.installed_files import InstalledFiles
     from bridge.dev.packaging.project_files import ProjectFiles
 
@@ -48,12 +49,14 @@ class Artifact:
         sizes: the size of each package.
         warnings: messages for the user.
         explanation: the lines of ``--explain``.
+        import_times: the lines of ``--import-time``.
     """
 
     files: list[Path]
     sizes: list[PackageSize]
     warnings: list[str] = field(default_factory=list)
     explanation: list[str] = field(default_factory=list)
+    import_times: list[str] = field(default_factory=list)
 
 
 def package_sizes(packages: Mapping[str, Iterable[ZipEntry]]) -> list[PackageSize]:
@@ -85,6 +88,21 @@ def format_size(size: int) -> str:
     if size < 1024 * 1024:
         return f"{size / 1024:.1f} KiB"
     return f"{size / 1024 / 1024:.1f} MiB"
+
+
+def import_table(times: ImportTimes) -> list[str]:
+    """Return the lines of a table of the packages whose imports take the longest."""
+    packages = times.most_expensive()
+    width = max((len(package.name) for package in packages), default=0)
+    header = f"{'':{width}}      itself    share   with all that it imports"
+    return [
+        header,
+        *(
+            f"{each.name:{width}} {each.own / 1000:>8.1f} ms {times.share(each.own):>6.1f} % "
+            f"{each.total / 1000:>10.1f} ms"
+            for each in packages
+        ),
+    ]
 
 
 def size_warnings(files: list[Path], sizes: list[PackageSize]) -> list[str]:

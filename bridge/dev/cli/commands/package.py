@@ -56,6 +56,8 @@ def add_parser(subparsers: Any) -> None:
     add("--explain", action="store_true",
         help="print which file decides the version of each requirement, and why large and unusual files are included "
         "or left out")  # fmt: skip
+    add("--import-time", action="store_true",
+        help="import the application of the artifact, and write a flame graph of what its imports take")  # fmt: skip
     add("--no-app", action="store_true", help="package files and requirements without the bridge and APP")
     parser.set_defaults(run=run)
 
@@ -149,7 +151,13 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
         raise UsageError(
             "--add-to changes an existing zip file, so it cannot be combined with --output or --files. Leave them out."
         )
-    if options.fetch_python and not options.bytecode:
+    import_time = getattr(options, "import_time", False)
+    if import_time and (options.no_app or options.add_to):
+        raise UsageError(
+            "--import-time imports the application of a new artifact, so it cannot be combined with --no-app or "
+            "--add-to. Leave out --import-time, or the other."
+        )
+    if options.fetch_python and not options.bytecode and not import_time:
         raise UsageError(
             "--fetch-python downloads a Python that compiles bytecode, so it cannot be combined with --no-bytecode. "
             "Leave out one of the two."
@@ -175,6 +183,7 @@ def package_options(options: argparse.Namespace) -> PackageOptions:
         slim=options.slim,
         layer=options.layer,
         image=options.image,
+        import_time=import_time,
         explain=getattr(options, "explain", False),
     )
 
@@ -213,7 +222,7 @@ def application_name(
 def _print_report(artifact: Artifact) -> None:
     from bridge.dev.packaging.report import format_size, size_table
 
-    print("\n".join([*size_table(artifact.sizes), *artifact.explanation]))
+    print("\n".join([*size_table(artifact.sizes), *artifact.explanation, *artifact.import_times]))
     for warning in artifact.warnings:
         print_message(warning)
     for file in artifact.files:
