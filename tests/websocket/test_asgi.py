@@ -456,6 +456,23 @@ class TestMessage:
         assert api.received[connection] == ["hello"]
         assert caplog.records == []
 
+    def test_an_application_that_fails_when_it_is_stopped_is_a_warning_and_the_connection_stays_open(
+        self, api: FakeApi, stored: MemoryStore, make: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await receive()
+                await receive()
+            finally:
+                raise LookupError("no such room")
+
+        handler = make(websocket(app))
+        connection, _ = api.connect(handler)
+        assert api.message(handler, connection, "hello") == {"statusCode": 200}
+        assert "the application failed when it was stopped." in caplog.text
+        assert "LookupError: no such room" in caplog.text
+        assert api.received[connection] == []
+
     def test_an_application_that_ignores_its_cancellation_receives_nothing_more(
         self, api: FakeApi, stored: MemoryStore, make: Any
     ) -> None:

@@ -190,6 +190,18 @@ class TestSignature:
         assert "Credential=AKIDEXAMPLE/20261117/eu-west-1/execute-api/aws4_request" in ours["authorization"]
         assert ours["authorization"].split("SignedHeaders=")[0] == text["authorization"].split("SignedHeaders=")[0]
 
+    def test_credentials_of_a_profile_sign(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"):
+            monkeypatch.delenv(name, raising=False)
+        (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = x\n")
+        (tmp_path / "config").write_text("[default]\nregion = eu-north-1\n")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+        headers = _Signer("execute-api", None).sign("POST", "https://chat.example/prod/@connections/a", b"hello", {})
+        assert "Credential=AKIDPROFILE/" in headers["Authorization"]
+        assert "/eu-north-1/execute-api/aws4_request" in headers["Authorization"]
+
     def test_without_botocore_it_is_an_error_that_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "botocore.auth", None)
         with pytest.raises(WebSocketError, match="install boto3"):
