@@ -152,9 +152,7 @@ class Handler:
         error = sys.exception()
         try:
             logger.exception("The application failed at %s", scope)
-        except (
-            Exception
-        ):  # no file descriptor is left for the traceback's source lines, or the log's own handler failed
+        except Exception:  # no file descriptor is left for the source lines, or the log's own handler failed
             from traceback import format_exception_only
 
             print(f"The application failed at {scope}:", *format_exception_only(error), file=sys.stderr)
