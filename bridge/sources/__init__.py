@@ -58,8 +58,10 @@ def recognise(event: Any) -> str | None:
 
 
 def is_websocket(event: Any) -> bool:
-    """Whether *event* comes from a WebSocket API."""
-    request_context = event.get("requestContext") if isinstance(event, dict) else None
+    """Whether *event* comes from a WebSocket API, and is not for its Lambda authorizer."""
+    if not isinstance(event, dict) or "methodArn" in event:
+        return False
+    request_context = event.get("requestContext")
     return isinstance(request_context, dict) and "connectionId" in request_context and "eventType" in request_context
 
 

@@ -97,7 +97,7 @@ def _sender(event: dict[str, Any]) -> str:
     if "source" in event and "detail-type" in event:
         return f"EventBridge ({event['source']}: {event['detail-type']})"
     request_context = event.get(_CONTEXT)
-    if isinstance(request_context, dict) and "connectionId" in request_context:
+    if isinstance(request_context, dict) and "connectionId" in request_context and "methodArn" not in event:
         return (
             "an API Gateway WebSocket API. Beside a WSGI application such events need the options on_connect, "
             "on_message and on_disconnect; see docs/websockets.md"

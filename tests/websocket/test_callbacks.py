@@ -120,6 +120,17 @@ def test_a_wsgi_application_without_callbacks_is_an_error_that_names_them() -> N
         bridge.handler(WsgiApp())(event("CONNECT"), None)
 
 
+@pytest.mark.parametrize("app", [WsgiApp(), AsgiApp()], ids=["WSGI", "ASGI"])
+def test_an_event_for_the_authorizer_of_the_api_is_another_event(app: Any) -> None:
+    authorization = event("CONNECT", type="REQUEST", methodArn="arn:aws:execute-api:eu-west-1:123:abc/prod/$connect")
+    handler = bridge.handler(
+        app, on_connect=lambda _connection: 500, other_events=lambda event, _context: event["type"]
+    )
+    assert handler(authorization, None) == "REQUEST"
+    with pytest.raises(EventError, match="API Gateway, for a Lambda authorizer"):
+        bridge.handler(app)(authorization, None)
+
+
 def test_other_events_gets_them_where_there_are_no_callbacks() -> None:
     handler = bridge.handler(WsgiApp(), other_events=lambda event, context: {"statusCode": 201})
     assert handler(event("CONNECT"), None) == {"statusCode": 201}
