@@ -113,19 +113,19 @@ class _Build:
         project_files = self._choose_project_files()
         self._on_progress("Installing requirements", 0.05)
         with self._installed_requirements() as root:
-            requirement_files = collect_installed_files(
+            installed_files = collect_installed_files(
                 root, options.target, self._temporary, options.patterns, slim=options.slim
             )
             if self._app is not None:
-                check_application(self._app, project_files.files, requirement_files.modules, options.target.python)
-                self._warn_of_missing_imports(self._app, project_files, requirement_files)
+                check_application(self._app, project_files.files, installed_files.modules, options.target.python)
+                self._warn_of_missing_imports(self._app, project_files, installed_files)
             if options.explain:
-                self._explanation += explain_files(project_files, requirement_files)
-            self._warnings += hidden_module_warnings(self._app, project_files, requirement_files)
+                self._explanation += explain_files(project_files, installed_files)
+            self._warnings += hidden_module_warnings(self._app, project_files, installed_files)
             self._warnings += omission_warnings(
-                project_files, requirement_files, is_file_list=options.file_list is not None
+                project_files, installed_files, is_file_list=options.file_list is not None
             )
-            project, requirements = self._compress(project_files, requirement_files)
+            project, requirements = self._compress(project_files, installed_files)
         self._on_progress("Writing", 0.95)
         files = self._write(_entries(project), _entries(requirements))
         sizes = package_sizes({**project, **requirements})
@@ -134,10 +134,8 @@ class _Build:
         self._on_progress("Done", 1)
         return Artifact(files, sizes, self._warnings, self._explanation)
 
-    def _warn_of_missing_imports(
-        self, app: str, project_files: ProjectFiles, requirement_files: InstalledFiles
-    ) -> None:
-        source, missing = missing_imports(app, project_files.files, requirement_files.modules)
+    def _warn_of_missing_imports(self, app: str, project_files: ProjectFiles, installed_files: InstalledFiles) -> None:
+        source, missing = missing_imports(app, project_files.files, installed_files.modules)
         if missing:
             self._warnings.append(
                 f"{source} imports {', '.join(missing)}, which the artifact does not have. Add what provides it to the "
@@ -223,14 +221,14 @@ class _Build:
         )
 
     def _compress(
-        self, project_files: ProjectFiles, requirement_files: InstalledFiles
+        self, project_files: ProjectFiles, installed_files: InstalledFiles
     ) -> tuple[dict[str, list[ZipEntry]], dict[str, list[ZipEntry]]]:
         """Return the entries of the project, and those of each requirement."""
         options = self._options
-        copies = self._copy_project_files(project_files, self._project_metadata(requirement_files))
+        copies = self._copy_project_files(project_files, self._project_metadata(installed_files))
         requirements, _ = compress_packages(
-            requirement_files.files,
-            requirement_files.packages,
+            installed_files.files,
+            installed_files.packages,
             self._bytecode_options(LAYER_FOLDER if options.layer else TASK_FOLDER),
             self._temporary / "compiled-requirements",
             lambda share: self._on_progress("Packing requirements", 0.4 + 0.4 * share),
@@ -256,10 +254,10 @@ class _Build:
             return None
         return BytecodeOptions(self._options.target.python, folder, self._find_interpreter, columns)
 
-    def _project_metadata(self, requirement_files: InstalledFiles) -> dict[str, str]:
+    def _project_metadata(self, installed_files: InstalledFiles) -> dict[str, str]:
         """Return the files of the project's metadata, unless a requirement is the project itself."""
         files = project_metadata(self._project_folder(), self._temporary, self._warnings)
-        packages = set(requirement_files.packages.values())
+        packages = set(installed_files.packages.values())
         return {path: text for path, text in files.items() if normalized_name(path.rpartition("-")[0]) not in packages}
 
     def _copy_project_files(self, project_files: ProjectFiles, metadata: Mapping[str, str]) -> dict[str, Path]:

@@ -42,22 +42,22 @@ def explain_requirements(requirements: Requirements, root: Path, *, adds_bridge:
     return ["Versions, and what decides them:", *lines] if lines else []
 
 
-def explain_files(project_files: ProjectFiles, requirement_files: InstalledFiles) -> list[str]:
+def explain_files(project_files: ProjectFiles, installed_files: InstalledFiles) -> list[str]:
     """Return a line for each file that is large or left out, with the reason."""
-    lines = sorted([*_included(project_files, requirement_files), *_left_out(project_files)])
+    lines = sorted([*_included(project_files, installed_files), *_left_out(project_files)])
     width = max((len(path) for path, _ in lines), default=0)
     return ["Files, and why they are in or out:", *(f"  {path:{width}}  {why}" for path, why in lines)] if lines else []
 
 
-def _included(project_files: ProjectFiles, requirement_files: InstalledFiles) -> Iterator[tuple[str, str]]:
+def _included(project_files: ProjectFiles, installed_files: InstalledFiles) -> Iterator[tuple[str, str]]:
     for path, size in project_files.sizes.items():
         yield path, f"in, {format_size(size)}: no pattern leaves it out"
     for path, sign in project_files.contained_secrets.items():
         if path in project_files.files:
             yield path, f"in, although it contains {sign}: it is Python"
-    for path, file in requirement_files.files.items():
+    for path, file in installed_files.files.items():
         if (size := file.stat().st_size) > _LARGE_BYTES:
-            yield path, f"in, {format_size(size)}: part of {requirement_files.packages[path]}"
+            yield path, f"in, {format_size(size)}: part of {installed_files.packages[path]}"
 
 
 def _left_out(project_files: ProjectFiles) -> Iterator[tuple[str, str]]:

@@ -125,9 +125,7 @@ def size_warnings(files: list[Path], sizes: list[PackageSize]) -> list[str]:
     return warnings
 
 
-def hidden_module_warnings(
-    app: str | None, project_files: ProjectFiles, requirement_files: InstalledFiles
-) -> list[str]:
+def hidden_module_warnings(app: str | None, project_files: ProjectFiles, installed_files: InstalledFiles) -> list[str]:
     """Return a warning for each of the project's modules that is imported in place of a requirement's.
 
     Raises:
@@ -142,9 +140,9 @@ def hidden_module_warnings(
             top, slash, _ = path.removeprefix(prefix).partition("/")
             if path.startswith(prefix) and (slash or top.endswith(".py")):
                 own_modules[top.removesuffix(".py")] = top
-    shared_paths = project_files.files.keys() & requirement_files.files.keys()
+    shared_paths = project_files.files.keys() & installed_files.files.keys()
     warnings = []
-    for module, package in sorted(requirement_files.modules.items()):
+    for module, package in sorted(installed_files.modules.items()):
         own = own_modules.get(module)
         if own is None:
             continue
@@ -161,13 +159,13 @@ def hidden_module_warnings(
 
 
 def omission_warnings(
-    project_files: ProjectFiles, requirement_files: InstalledFiles, *, is_file_list: bool = False
+    project_files: ProjectFiles, installed_files: InstalledFiles, *, is_file_list: bool = False
 ) -> list[str]:
     """Return a warning for each kind of file that the artifact lacks or has although the user may not expect it.
 
     Args:
         project_files: the project's files.
-        requirement_files: the files of the requirements.
+        installed_files: the files of the requirements.
         is_file_list: whether another tool has chosen the project's files, with its own patterns.
     """
     warnings = []
@@ -209,7 +207,7 @@ def omission_warnings(
             f"Packaged, though large or a database: {_names(files)}. To leave one out: "
             f"--exclude {shlex.quote(f'/{largest}')}"
         )
-    if packages := requirement_files.in_lambda_runtime:
+    if packages := installed_files.in_lambda_runtime:
         warnings.append(
             f"Left out, because Lambda's runtime has them: {', '.join(packages)}. To include them: --no-slim"
         )
