@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
         return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, bytes):
         return value.decode()
-    raise TypeError(f"The payload contains {value!r}, a {type(value).__name__}, which JSON cannot represent.")
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, default=_plain).encode

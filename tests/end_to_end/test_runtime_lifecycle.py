@@ -18,6 +18,7 @@ from tests.end_to_end.emulator import InvocationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tests.end_to_end.conftest import Start
     from tests.end_to_end.emulator import Emulator
@@ -87,15 +88,17 @@ def test_a_background_task_ends_after_the_response_and_before_the_next_request(
 
 @each_mode
 def test_sigterm_takes_effect_after_the_request_and_its_background_task(
-    run: Callable[[str, str], Emulator], mode: str
+    run: Callable[[str, str], Emulator], mode: str, tmp_path: Path
 ) -> None:
     function = run("fastapi_app:app", mode)
     process = process_of(function, mode)
+    gate = tmp_path / "gate"
 
     with ThreadPoolExecutor() as threads:
-        answer = threads.submit(MODES[mode], function, Request(path="/background", query="what=tea"))
+        answer = threads.submit(MODES[mode], function, Request(path="/background", query=f"what=tea&gate={gate}"))
         function.wait_for_log("answered: tea")
         os.kill(process, signal.SIGTERM)
+        gate.touch()
 
     # For the emulator an invocation ends when the process polls for the next one. Here it exits instead, which the
     # emulator reports as an error, with the response that it has received.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import BackgroundTasks, FastAPI, Request, Response
@@ -139,13 +140,15 @@ async def pool(request: Request) -> str:
     return await request.state.pool.query()  # type: ignore[no-any-return]
 
 
-async def _record(what: str) -> None:
+async def _record(what: str, gate: str) -> None:
+    while gate and not Path(gate).exists():
+        await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     print(f"recorded: {what}")
 
 
 @app.get("/background")
-async def background(what: str, tasks: BackgroundTasks) -> str:
-    tasks.add_task(_record, what)
+async def background(what: str, tasks: BackgroundTasks, gate: str = "") -> str:
+    tasks.add_task(_record, what, gate)
     print(f"answered: {what}")
     return "answered"
