@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ _ENTRY_POINTS = {"scripts": "console_scripts", "gui-scripts": "gui_scripts"}
 def project_metadata(project: Path, temporary: Path, warnings: list[str]) -> dict[str, str]:
     """Return the files of the ``.dist-info`` folder of a project by their paths; none if it is not a package.
 
-    A project is a package if its pyproject.toml has a build system, as for uv and pip. The metadata is that of
-    ``[project]``; the project is built only if its version or its entry points are dynamic.
+    A project is a package if its pyproject.toml has a build system, as for uv and pip, or its setup.cfg a name and a
+    version. The metadata is that of ``[project]``; the project is built only if its version or its entry points are
+    dynamic.
 
     Args:
         project: the folder of pyproject.toml.
@@ -34,10 +36,14 @@ def project_metadata(project: Path, temporary: Path, warnings: list[str]) -> dic
     try:
         content = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
-        return {}
-    if not _is_package(content):
-        return {}
+        content = {}
     table: dict[str, Any] = content.get("project") or _poetry_table(content.get("tool", {}).get("poetry", {}))
+    if "project" not in content and "name" not in table and (project / "setup.cfg").is_file():
+        table = _setup_cfg_table(project / "setup.cfg")
+        if "version" not in table and not _is_package(content):
+            return {}
+    elif not _is_package(content):
+        return {}
     dynamic = {*table.get("dynamic", [])}
     if "name" not in table or "version" not in table or dynamic & {"scripts", "gui-scripts", "entry-points"}:
         return _built_metadata(project, temporary, warnings)
@@ -60,6 +66,33 @@ def _poetry_table(poetry: dict[str, Any]) -> dict[str, Any]:
     table: dict[str, Any] = {key: poetry[key] for key in ("name", "version", "description") if key in poetry}
     scripts = {name: value for name, value in poetry.get("scripts", {}).items() if isinstance(value, str)}
     return {**table, "scripts": scripts, "entry-points": poetry.get("plugins", {})}
+
+
+def _setup_cfg_table(file: Path) -> dict[str, Any]:
+    """Return a setup.cfg as ``[project]``; without a version that is in another file.
+
+    https://setuptools.pypa.io/en/latest/userguide/declarative_config.html
+    """
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(file, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return {}
+    metadata = dict(parser.items("metadata")) if parser.has_section("metadata") else {}
+    table: dict[str, Any] = {key: metadata[key] for key in ("name", "version") if key in metadata}
+    if "name" not in table or table.get("version", "").startswith(("attr:", "file:")):
+        return {}
+    requires = parser.get("options", "install_requires", fallback="")
+    table["dependencies"] = [line.strip() for line in requires.splitlines() if line.strip()]
+    if parser.has_section("options.entry_points"):
+        groups = dict(parser.items("options.entry_points"))
+        lines = {
+            group: [line.partition("=") for line in text.splitlines() if "=" in line] for group, text in groups.items()
+        }
+        table["entry-points"] = {
+            group: {name.strip(): value.strip() for name, _, value in each} for group, each in lines.items()
+        }
+    return table
 
 
 def _metadata_lines(table: dict[str, Any]) -> Iterator[str]:

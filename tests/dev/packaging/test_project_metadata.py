@@ -43,6 +43,30 @@ green = "my_shop.app:app"
 
 
 @pytest.mark.slow
+def test_the_metadata_of_a_setup_cfg_is_packaged(tmp_path: Path) -> None:
+    text = """[metadata]
+name = my_shop
+version = 2.1
+[options]
+install_requires =
+    six>=1
+[options.entry_points]
+shop.teas =
+    green = my_shop:green
+"""
+    files = project_metadata(write_files(tmp_path, {"setup.cfg": text, "pyproject.toml": "[tool.x]\n"}), tmp_path, [])
+    assert "Version: 2.1\nRequires-Dist: six>=1\n" in files["my_shop-2.1.dist-info/METADATA"]
+    assert files["my_shop-2.1.dist-info/entry_points.txt"] == "[shop.teas]\ngreen = my_shop:green\n"
+    assert project_metadata(write_files(tmp_path, {"setup.cfg": "[metadata]\nname = a\n"}), tmp_path, []) == {}
+    dynamic = {
+        "pyproject.toml": BUILD.format("setuptools", "build_meta"),
+        "setup.cfg": "[metadata]\nname = tea\nversion = attr: tea.VERSION\n[options]\npy_modules = tea\n",
+        "tea.py": "VERSION = '3'\n",
+    }
+    (tmp_path / "x").mkdir()
+    assert "tea-3.dist-info/METADATA" in project_metadata(write_files(tmp_path / "tea", dynamic), tmp_path / "x", [])
+
+
 @pytest.mark.parametrize(
     ("build", "project"),
     [
