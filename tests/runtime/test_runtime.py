@@ -583,7 +583,7 @@ class TestAfterTheResponse:
                 scope["keep"] = asyncio.create_task(asyncio.sleep(60), name="the letter")
 
         async with running(app) as service:
-            service.seconds = 0.3
+            service.seconds = 1.0
             assert (await service.request("/").payload())["statusCode"] == 200
             service.seconds = 60.0
             assert (await service.request("/next").payload())["statusCode"] == 200
@@ -670,7 +670,7 @@ class TestDeadline:
             await hello(scope, receive, send)
 
         async with running(app, stream=stream, lifespan="off") as service:
-            service.seconds = 0.4
+            service.seconds = 0.8
             outcome = service.request("/hangs", source="function-url")
             assert (await outcome.prelude() if stream else await outcome.payload())["statusCode"] == 504
             gate.open()
@@ -684,14 +684,14 @@ class TestDeadline:
         self, running: Run, caplog: pytest.LogCaptureFixture
     ) -> None:
         def app(environ: Any, start_response: Any) -> list[bytes]:
-            time.sleep(0.5)
+            while "GET /hangs has run for " not in caplog.text:
+                time.sleep(0.01)
             return wsgi_hello(environ, start_response)
 
         async with running(app) as service:
-            service.seconds = 0.4
+            service.seconds = 1.0
             assert (await service.request("/hangs").payload())["statusCode"] == 200
-        assert "GET /hangs has run for " in caplog.text
-        assert "time.sleep(0.5)" in caplog.text
+        assert 'while "GET /hangs' in caplog.text or "time.sleep(0.01)" in caplog.text
 
 
 class TestTheEnd:
@@ -784,7 +784,7 @@ async def test_thousands_of_invocations_leave_nothing_behind(target: tuple[Any, 
         after = tracemalloc.take_snapshot()
         tracemalloc.stop()
         assert len(asyncio.all_tasks()) == tasks
-        assert _thread._count() == threads
+        assert _thread._count() <= threads  # those of earlier tests may end meanwhile
         own = [stat for stat in after.compare_to(before, "filename") if "/bridge/" in stat.traceback[0].filename]
         assert sum(stat.size_diff for stat in own) < 100_000, own[:5]
 

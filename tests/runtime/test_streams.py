@@ -134,7 +134,7 @@ class TestAsgi:
             await send(END)
 
         async with running(app, stream=True, lifespan="off") as service:
-            service.seconds = 0.5
+            service.seconds = 1.0
             outcome = service.request("/hangs", source="function-url")
             assert (await outcome.body()).endswith(b"half")
             assert (await outcome.trailers())[0] == "Function.Timedout"
@@ -499,7 +499,7 @@ class TestWsgi:
             yield b"late"
 
         async with running(make_app("wsgi", 200, [], parts), stream=True) as service:
-            service.seconds = 0.5
+            service.seconds = 1.0
             outcome = service.request(source="function-url")
             assert (await outcome.prelude())["statusCode"] == (200 if is_started else 504)
             assert await outcome.rest() == (b"half" if is_started else b"Gateway Timeout")
