@@ -1,4 +1,4 @@
-"""Fixtures that run ``bridge serve``."""
+"""Fixtures that run the command ``bridge``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.dev.cli import main
 from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+
+@pytest.fixture
+def bridge_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command in this process, and returns its exit status, standard output and standard error."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        out, err = capsys.readouterr()
+        return int(str(ended.value.code)), out, err
+
+    return run
 
 
 @pytest.fixture

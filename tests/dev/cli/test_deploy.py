@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.cli import main
 from bridge.dev.cli.deploy_progress import PlainProgress, print_changes
 from bridge.dev.deploying.aws import AwsTarget
 from bridge.dev.deploying.change_set import ResourceChange
@@ -48,16 +47,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def bridge(project: Path, capsys: pytest.CaptureFixture[str]) -> Bridge:
-    """Runs a command, and returns its exit status, standard output and standard error."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        out, err = capsys.readouterr()
-        return int(str(ended.value.code)), out, err
-
-    return run
+def bridge(project: Path, bridge_command: Bridge) -> Bridge:
+    """Runs a command in the project."""
+    return bridge_command
 
 
 # Messages

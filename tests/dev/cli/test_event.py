@@ -11,40 +11,37 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.cli import main
 from tests.dev.cli.serve_process import BRIDGE, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    Command = Callable[..., tuple[int, str, str]]
     Compose = Callable[..., Any]
     Fail = Callable[..., tuple[Any, str]]
 
 
 @pytest.fixture
-def compose(capsys: pytest.CaptureFixture[str]) -> Compose:
+def compose(bridge_command: Command) -> Compose:
     """Runs the command and returns the event."""
 
     def make(*arguments: str) -> Any:
-        with pytest.raises(SystemExit) as exit_:
-            main(["event", *arguments])
-        assert exit_.value.code == 0
-        return json.loads(capsys.readouterr().out)
+        status, out, _ = bridge_command("event", *arguments)
+        assert status == 0
+        return json.loads(out)
 
     return make
 
 
 @pytest.fixture
-def fail(capsys: pytest.CaptureFixture[str]) -> Fail:
+def fail(bridge_command: Command) -> Fail:
     """Runs the command and returns its exit status and standard error."""
 
     def make(*arguments: str) -> tuple[Any, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main(["event", *arguments])
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        return exit_.value.code, captured.err
+        status, out, err = bridge_command("event", *arguments)
+        assert out == ""
+        return status, err
 
     return make
 
@@ -57,10 +54,8 @@ def test_the_default_is_a_get_request_for_the_root(compose: Compose) -> None:
     assert "body" not in event
 
 
-def test_characters_that_control_a_terminal_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["event", "/%C2%9B2J%E2%80%AE%C2%85tee-für-zwei"])
-    output = capsys.readouterr().out
+def test_characters_that_control_a_terminal_are_escaped(bridge_command: Command) -> None:
+    _, output, _ = bridge_command("event", "/%C2%9B2J%E2%80%AE%C2%85tee-für-zwei")
     assert json.loads(output)["requestContext"]["http"]["path"] == "/\x9b2J\u202e\x85tee-für-zwei"
     assert r"/\u009b2J\u202e\u0085tee-für-zwei" in output
     assert output.replace("\n", "").isprintable()

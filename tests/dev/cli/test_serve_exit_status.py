@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.cli import main
 from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Command = Callable[..., tuple[int, str, str]]
 
 WITH_AND_WITHOUT_RELOADER = pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
 
@@ -44,16 +46,14 @@ WITH_AND_WITHOUT_RELOADER = pytest.mark.parametrize("reload", ["--reload", "--no
 def test_invalid_options_are_refused_with_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    bridge_command: Command,
     arguments: tuple[str, ...],
     message: str,
 ) -> None:
     (tmp_path / "here").write_text("no certificate")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as exit_:
-        main(["serve", WSGI, *arguments])
-    stderr = capsys.readouterr().err
-    assert exit_.value.code == 2
+    status, _, stderr = bridge_command("serve", WSGI, *arguments)
+    assert status == 2
     assert stderr.startswith(f"bridge: {message}")
     assert len(stderr.splitlines()) == 1
 
@@ -73,12 +73,10 @@ def test_invalid_options_are_refused_with_one_line(
     ],
 )
 def test_malformed_options_are_refused_with_the_usage(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+    bridge_command: Command, arguments: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(arguments)
-    stderr = capsys.readouterr().err
-    assert exit_.value.code == 2
+    status, _, stderr = bridge_command(*arguments)
+    assert status == 2
     assert stderr.startswith("usage: bridge")
     assert message in stderr
 
@@ -98,25 +96,20 @@ def test_malformed_options_are_refused_with_the_usage(
     ],
 )
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], package: str, message: str
+    monkeypatch: pytest.MonkeyPatch, bridge_command: Command, package: str, message: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(SystemExit) as exit_:
-        main(["serve", WSGI, "--ssl-adhoc"])
-    assert exit_.value.code == 1
-    assert capsys.readouterr().err == f"bridge: {message}\n"
+    assert bridge_command("serve", WSGI, "--ssl-adhoc") == (1, "", f"bridge: {message}\n")
 
 
 def test_without_pyyaml_a_project_with_yaml_is_refused_with_the_command_that_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bridge_command: Command
 ) -> None:
     (tmp_path / "serverless.yml").write_text("functions: {}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(SystemExit) as exit_:
-        main(["invoke", "/"])
-    assert exit_.value.code == 1
-    stderr = capsys.readouterr().err
+    status, _, stderr = bridge_command("invoke", "/")
+    assert status == 1
     assert "serverless.yml" in stderr
     assert "pip install 'serverless-bridge[serve]'" in stderr
 

@@ -6,12 +6,12 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.cli import main
 from bridge.dev.deploying.init_settings import TOOLS
 from bridge.dev.gateway import Request
 from bridge.dev.projects.yaml_file import load
@@ -51,16 +51,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def init(project: Path, capsys: pytest.CaptureFixture[str]) -> Init:
-    """Runs the command, and returns its exit status, standard output and standard error."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["init", *words])
-        out, err = capsys.readouterr()
-        return int(str(ended.value.code)), out, err
-
-    return run
+def init(project: Path, bridge_command: Init) -> Init:
+    """Runs ``bridge init`` in the project, and returns its exit status, standard output and standard error."""
+    return partial(bridge_command, "init")
 
 
 # --- output

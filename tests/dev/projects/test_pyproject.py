@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.cli import main
 from bridge.dev.errors import UsageError
 from bridge.dev.projects import pyproject
 from tests.dev.cli.serve_process import WSGI, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.dev.cli.serve_process import ServeProcess
+
+    Command = Callable[..., tuple[int, str, str]]
 
 
 def write(folder: Path, table: str) -> None:
@@ -76,19 +78,13 @@ def event(folder: Path, *arguments: str) -> Any:
     ],
 )
 def test_an_invalid_key_or_value_is_one_message_and_exit_status_2(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    table: str,
-    message: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bridge_command: Command, table: str, message: str
 ) -> None:
     write(tmp_path, table)
     monkeypatch.chdir(tmp_path)
     for command in ("serve", "invoke", "event", "package"):
-        with pytest.raises(SystemExit) as ended:
-            main([command])
-        err = capsys.readouterr().err
-        assert ended.value.code == 2
+        status, _, err = bridge_command(command)
+        assert status == 2
         assert err.startswith("bridge: ")
         assert message in err
         assert len(err.splitlines()) == 1
@@ -162,19 +158,17 @@ def assert_serves(running: ServeProcess, greeting: str) -> None:
     ],
 )
 def test_an_option_that_the_front_door_does_not_have_is_an_error(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+    bridge_command: Command, arguments: tuple[str, ...], message: str
 ) -> None:
     for command in (["serve", WSGI], ["invoke", WSGI, "/"], ["event", "/"]):
-        with pytest.raises(SystemExit) as ended:
-            main([*command, *arguments])
-        assert ended.value.code == 2
-        assert capsys.readouterr().err.startswith(f"bridge: {message}")
+        status, _, err = bridge_command(*command, *arguments)
+        assert status == 2
+        assert err.startswith(f"bridge: {message}")
 
 
-def test_a_stage_that_does_not_apply_may_be_an_option_of_the_framework(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["event", "/", "--stage", "prod", "--source", "lattice"])
-    assert "To set ${opt:stage} of serverless.yml, use --opt stage=prod." in capsys.readouterr().err
+def test_a_stage_that_does_not_apply_may_be_an_option_of_the_framework(bridge_command: Command) -> None:
+    _, _, err = bridge_command("event", "/", "--stage", "prod", "--source", "lattice")
+    assert "To set ${opt:stage} of serverless.yml, use --opt stage=prod." in err
 
 
 def test_an_option_that_the_projects_front_door_does_not_have_is_an_error(tmp_path: Path) -> None:
