@@ -56,7 +56,10 @@ class Context:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_event_gives_what_its_snapshot_says(name: str, pytestconfig: pytest.Config) -> None:
+def test_an_event_gives_what_its_snapshot_says(
+    name: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGE_WEBSOCKET_ENDPOINT", "http://127.0.0.1:9/prod")  # where nothing listens
     found = json.loads(json.dumps({"wsgi": through(wsgi, name), "asgi": through(asgi, name)}))
     file = FOLDER / f"{name}.json"
     if pytestconfig.getoption("update_snapshots"):
@@ -106,10 +109,11 @@ def asgi(seen: list[Any], response: Any, options: dict[str, Any]) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         request = await receive()
         received = {key: readable(value) for key, value in scope.items() if not key.startswith(("aws.", "bridge."))}
-        seen.append({**received, "body": request["body"].decode("latin-1")})
+        seen.append({**received, "body": request.get("body", b"").decode("latin-1")})
         pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        await send({"type": "http.response.start", "status": int(status[:3]), "headers": pairs})
-        await send({"type": "http.response.body", "body": body})
+        prefix = "websocket." if scope["type"] == "websocket" else ""  # refuses the connection with the response
+        await send({"type": f"{prefix}http.response.start", "status": int(status[:3]), "headers": pairs})
+        await send({"type": f"{prefix}http.response.body", "body": body})
 
     return asgi_handler(app, **{"lifespan": "off", **options})
 

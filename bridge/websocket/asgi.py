@@ -266,7 +266,12 @@ class WebSocketCycle(RequestCycle):
             logger.info("The WebSocket connection %s was closed by its client.", self._scope.connection_id)
             return
         if not self._is_closed and (self._scope.kind == "MESSAGE" or (self._is_accepted and error is None)):
-            await self._close(1000)
+            try:
+                await self._close(1000)
+            except WebSocketError:
+                if error is None:
+                    raise
+                logger.exception("%s: the connection cannot be closed.", self._scope)
         if isinstance(error, asyncio.CancelledError):
             raise InterfaceError("The application cancelled its own task, or raised CancelledError.") from error
         if error is not None:

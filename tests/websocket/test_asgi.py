@@ -433,6 +433,20 @@ class TestMessage:
         assert "LookupError: no such room" in caplog.text
         assert api.received[connection] == [None]
 
+    def test_an_error_of_the_endpoint_does_not_hide_that_of_the_application(
+        self, api: FakeApi, stored: MemoryStore, make: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            raise LookupError("no such room")
+
+        handler = make(websocket(app))
+        connection, _ = api.connect(handler)
+        api.failures += [403]
+        assert api.message(handler, connection, "hello")["statusCode"] == 500
+        assert "the connection cannot be closed." in caplog.text
+        assert "LookupError: no such room" in caplog.records[-1].exc_text
+
     def test_the_run_ends_with_a_cancellation_that_runs_finally_clauses_but_sends_nothing(
         self, api: FakeApi, stored: MemoryStore, make: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
