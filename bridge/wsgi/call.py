@@ -66,7 +66,8 @@ class StartResponse(Response):
     def write(self, data: bytes, /) -> None:
         """Take a part of the body; PEP 3333 has it for old applications, before what they return."""
         if data:
-            self.check_status()
+            if not self.status_text:
+                raise _too_early()
             self.is_body_started = True
             self.send(data if type(data) is bytes else as_bytes(data))
 
@@ -77,15 +78,6 @@ class StartResponse(Response):
     def finish(self) -> None:
         """End the response; subclasses send its end."""
         self.body = b"".join(self.chunks)
-
-    def check_status(self) -> None:
-        """Raise InterfaceError before the first call."""
-        if not self.status_text:
-            raise InterfaceError(
-                "The application sent a body, or ended, before it called start_response. (A Lambda handler is "
-                "recognised by the names of its parameters, event and context. Otherwise name it as the function's "
-                "handler in serverless.yml, or in the environment variable _HANDLER.)"
-            )
 
 
 def call(app: WSGIApplication, environ: Environ, start_response: StartResponse | None = None) -> Response:
@@ -101,7 +93,8 @@ def call(app: WSGIApplication, environ: Environ, start_response: StartResponse |
     try:
         for chunk in result:
             start_response.write(chunk)
-        start_response.check_status()
+        if not start_response.status_text:
+            raise _too_early()
         start_response.finish()
         is_complete = True
     finally:
@@ -114,6 +107,14 @@ def call(app: WSGIApplication, environ: Environ, start_response: StartResponse |
                     raise
                 logger.exception("The response was complete when its close() failed; the response stands.")
     return start_response
+
+
+def _too_early() -> InterfaceError:
+    return InterfaceError(
+        "The application sent a body, or ended, before it called start_response. (A Lambda handler is recognised by "
+        "the names of its parameters, event and context. Otherwise name it as the function's handler in "
+        "serverless.yml, or in the environment variable _HANDLER.)"
+    )
 
 
 @lru_cache(256)
