@@ -445,7 +445,7 @@ class TestMessage:
         api.failures += [403]
         assert api.message(handler, connection, "hello")["statusCode"] == 500
         assert "the connection cannot be closed." in caplog.text
-        assert "LookupError: no such room" in caplog.records[-1].exc_text
+        assert "LookupError: no such room" in str(caplog.records[-1].exc_text)
 
     def test_the_run_ends_with_a_cancellation_that_runs_finally_clauses_but_sends_nothing(
         self, api: FakeApi, stored: MemoryStore, make: Any, caplog: pytest.LogCaptureFixture
