@@ -247,7 +247,7 @@ class RuntimeApi:
     async def _reply(self) -> Reply:
         while True:
             try:
-                reply = take_reply(self._received, is_over=self._socket is None)
+                reply = take_reply(self._received, is_over=self._socket is None) if self._received else None
             except ValueError as error:
                 self.close()
                 raise LostError(f"the Runtime API sent something that is not HTTP: {error}") from None
