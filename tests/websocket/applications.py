@@ -172,11 +172,36 @@ def channels_sync_app(log: list[Any]) -> Any:
     return ProtocolTypeRouter({"websocket": Chat.as_asgi()})
 
 
+def falcon_app(log: list[Any]) -> Any:
+    import falcon.asgi
+
+    class Chat:
+        async def on_websocket(self, req: Any, ws: Any) -> None:
+            await ws.accept("chat" if "chat" in ws.subprotocols else None)
+            await ws.send_text(f"welcome {req.get_param('name')}")
+            try:
+                while True:
+                    text = await ws.receive_text()
+                    if text == "quit":
+                        await ws.close()
+                        return
+                    await ws.send_text(answer_to(text, session_of(req.scope)))
+            except falcon.WebSocketDisconnected as disconnect:
+                log.append(disconnect.code)
+
+    app = falcon.asgi.App()
+    app.add_route("/", Chat())
+    return app
+
+
 FRAMEWORKS: dict[str, Callable[[list[Any]], Any]] = {
     "fastapi": fastapi_app,
     "starlette": starlette_app,
     "quart": quart_app,
     "litestar": litestar_app,
+    "falcon": falcon_app,
     "channels": channels_app,
     "channels-sync": channels_sync_app,
 }
+# Falcon does not take the root path off the path.
+OPTIONS: dict[str, dict[str, Any]] = {"falcon": {"strip_stage": True}}

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.websocket.applications import FRAMEWORKS
+from tests.websocket.applications import FRAMEWORKS, OPTIONS
 from tests.websocket.uvicorn_server import uvicorn_serving
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_a_chat_written_for_uvicorn_works(
     name: str, api: FakeApi, stored: MemoryStore, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[Any] = []
-    handler = make_handler(FRAMEWORKS[name](seen))
+    handler = make_handler(FRAMEWORKS[name](seen), **OPTIONS.get(name, {}))
     with caplog.at_level(logging.INFO):
         connection, payload = api.connect(handler, **QUERY)
         assert payload == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "chat"}}
@@ -44,7 +44,7 @@ def test_a_chat_written_for_uvicorn_works(
 def test_an_application_that_closes_the_connection_closes_it(
     name: str, api: FakeApi, stored: MemoryStore, make_handler: MakeHandler
 ) -> None:
-    handler = make_handler(FRAMEWORKS[name]([]))
+    handler = make_handler(FRAMEWORKS[name]([]), **OPTIONS.get(name, {}))
     connection, _ = api.connect(handler, **QUERY)
     assert api.message(handler, connection, "quit") == {"statusCode": 200}
     assert api.received[connection] == ["welcome ann", None]
@@ -54,12 +54,12 @@ def test_an_application_that_closes_the_connection_closes_it(
 def test_an_application_that_fails_has_its_traceback_logged_and_the_connection_closed(
     name: str, api: FakeApi, stored: MemoryStore, make_handler: MakeHandler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handler = make_handler(FRAMEWORKS[name]([]))
+    handler = make_handler(FRAMEWORKS[name]([]), **OPTIONS.get(name, {}))
     connection, _ = api.connect(handler, **QUERY)
     payload = api.message(handler, connection, "fail")
     if name != "litestar":  # it logs exceptions in its debug mode only
         assert "LookupError: failed on request" in caplog.text
-    if name not in ("quart", "litestar"):  # they log the exception themselves, and close the connection
+    if name not in ("quart", "litestar", "falcon"):  # they handle the exception, and close the connection
         assert payload["statusCode"] == 500
     assert api.received[connection] == ["welcome ann", None]
 
@@ -76,7 +76,7 @@ def test_nothing_of_an_event_stays_in_the_process(
             events.append(weakref.ref(scope["bridge.scope"]))
         await app(scope, receive, send)
 
-    handler = make_handler(recording)
+    handler = make_handler(recording, **OPTIONS.get(name, {}))
     connection, _ = api.connect(handler, **QUERY)
     for _ in range(5):
         api.message(handler, connection, "hello")
