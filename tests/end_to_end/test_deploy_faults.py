@@ -215,7 +215,7 @@ def test_a_name_that_is_taken_is_named(project: DeployProject, ministack: Minist
     assert (status, out) == (1, "")
     assert f"The stack {name} exists, and was not made by `bridge deploy`. Choose another name with --name" in err
     status, _, err = project.run("destroy", "--yes", "--endpoint-url", project.url)
-    assert (status, "so it is not deleted." in err) == (1, True)
+    assert (status, "was not made by `bridge deploy`. Delete it with the tool that made it." in err) == (1, True)
     assert project.deploy_successfully("--name", f"{project.folder.name}b")
 
 
@@ -278,7 +278,7 @@ def test_a_deployment_waits_for_another_one(project: DeployProject, proxy: Fault
     proxy.faults = [Fault("cloudformation:DescribeStacks", rewrite=busy, times=3)]
     status, _, err = project.deploy("--no-check")
     assert status == 0, err
-    assert err.count("-dev (UPDATE_IN_PROGRESS). Waiting for its end; Ctrl-C stops waiting.") == 1
+    assert err.count("-dev is in progress (UPDATE_IN_PROGRESS). Waiting for its end; Ctrl-C stops waiting.") == 1
     assert "is deployed: version 2." in err
 
 
