@@ -20,7 +20,7 @@ from bridge.dev.packaging.local_projects import (
 from bridge.dev.packaging.pylock import Pylock, read_pylock, sha256, supports_python
 from bridge.dev.packaging.requirements_txt import local_folder, with_location
 from bridge.dev.packaging.uv_installer import UvInstaller
-from bridge.dev.packaging.uv_workspace import member_folders, missing_in_uv_lock, with_path_sources
+from bridge.dev.packaging.uv_workspace import member_folders, outdated_in_uv_lock, with_path_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -202,9 +202,9 @@ def _export_uv_lock(uv: str | None, requirements: Requirements, temporary: Path)
     if done.returncode:
         # The check needs what the lock does not: an interpreter that the project allows, sometimes the network.
         done = run_command([*command, "--frozen"], requirements.uv_project, variables)
-        if not done.returncode and (missing := missing_in_uv_lock(requirements.uv_project, lock)):
+        if not done.returncode and (outdated := outdated_in_uv_lock(requirements.uv_project, lock)):
             raise PackagingError(
-                f"{lock} is older than pyproject.toml: it does not have {missing[0]}. Update it with `uv lock`."
+                f"{lock} is older than pyproject.toml: it was not made with {outdated[0]}. Update it with `uv lock`."
             )
     if done.returncode:
         hint = "Correct --group or --extra." if selection else "Create the file again with `uv lock`."

@@ -5,6 +5,7 @@ https://docs.astral.sh/uv/concepts/projects/workspaces/
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ from bridge.dev.packaging.pylock import normalized_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+
+# What is before, and after, the versions in a requirement.
+_SPECIFIER = re.compile(r"^\s*[\w.-]+\s*(\[[^]]*\])?|;.*$")
 
 
 def workspace_root(project: Path) -> Path:
@@ -67,11 +72,40 @@ def with_path_sources(projects: Iterable[Path]) -> set[Path]:
     return found
 
 
-def missing_in_uv_lock(project: Path, lock: Path) -> list[str]:
-    """Return the names of the packages that a project requires and that a uv.lock does not have."""
+def outdated_in_uv_lock(project: Path, lock: Path) -> list[str]:
+    """Return the requirements of a project with which a uv.lock was not made, as far as their texts show it.
+
+    Markers, and versions other than numbers, are not compared.
+    """
     table = _table(project / "pyproject.toml", "project") or {}
-    locked = {package["name"] for package in tomllib.loads(lock.read_text(encoding="utf-8")).get("package", [])}
-    return [name for name in map(normalized_name, table.get("dependencies", [])) if name not in locked]
+    packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("package", [])
+    names = {package["name"] for package in packages}
+    required = list(table.get("dependencies", []))
+    outdated = [line for line in required if normalized_name(line) not in names]
+    own: dict[str, Any] = next(
+        (each for each in packages if each["name"] == normalized_name(table.get("name", ""))), {}
+    )
+    metadata = own.get("metadata", {})
+    if "requires-dist" not in metadata:
+        return outdated
+    groups = _table(project / "pyproject.toml", "dependency-groups") or {}
+    parts = [required, *table.get("optional-dependencies", {}).values(), *groups.values()]
+    locked = [each for part in (metadata["requires-dist"], *metadata.get("requires-dev", {}).values()) for each in part]
+    # A package from a path or a repository has no versions in the lock.
+    places = {"directory", "editable", "git", "path", "url", "virtual"}
+    without_versions = {each["name"] for each in locked if places & each.keys()}
+    versions = {(each["name"], _clauses(each.get("specifier", ""))) for each in locked}
+    for line in (line for part in parts for line in part if isinstance(line, str)):
+        name, clauses = normalized_name(line), _clauses(_SPECIFIER.sub("", line))
+        if "@" not in line and name not in without_versions and clauses is not None and (name, clauses) not in versions:
+            outdated.append(line)
+    return list(dict.fromkeys(outdated))
+
+
+def _clauses(specifier: str) -> frozenset[str] | None:
+    """Return the parts of a range of versions; None if one has another version than a number."""
+    clauses = frozenset(part for part in re.sub(r"[\s()]", "", specifier).split(",") if part)
+    return clauses if all(re.fullmatch(r"(~=|==|!=|<=|>=|<|>)\d+(\.\d+)*(\.\*)?", part) for part in clauses) else None
 
 
 def _is_member(project: Path, root: Path, workspace: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from bridge.dev.packaging.uv_workspace import outdated_in_uv_lock
 from tests.dev.cli.packages import PLAIN, build_zip, file_digests, run_package, write_files, zip_names
 
 if TYPE_CHECKING:
@@ -181,6 +182,37 @@ def test_a_lock_that_is_older_than_pyproject_is_an_error(
     assert (status, out) == (1, "")
     assert f"{shop / 'uv.lock'} is older than pyproject.toml" in err
     assert "`uv lock`" in err
+
+
+@pytest.mark.parametrize(
+    ("dependency", "is_outdated"),
+    [
+        ("six >=1.15, <1.17", False),
+        ("six[x] (<1.17,>=1.15) ; python_version > '3'", False),
+        ("six>=1.15rc1", False),
+        ("six>=1.15", True),
+        ("six", True),
+    ],
+)
+def test_the_versions_in_a_lock_are_compared_if_uv_cannot_check_it(
+    dependency: str, is_outdated: bool, tmp_path: Path
+) -> None:
+    # As when the project does not allow the Python that runs the bridge.
+    lock = """
+        [[package]]
+        name = "six"
+        [[package]]
+        name = "tealib"
+        [[package]]
+        name = "my-shop"
+        [package.metadata]
+        requires-dist = [
+            { name = "six", specifier = ">=1.15,<1.17" },
+            { name = "tealib", editable = "../tea" },
+        ]
+    """
+    write_files(tmp_path, {"uv.lock": lock, "pyproject.toml": project("My.Shop", dependency, "tealib>=2")})
+    assert bool(outdated_in_uv_lock(tmp_path, tmp_path / "uv.lock")) == is_outdated
 
 
 def test_a_lock_for_another_python_is_an_error(cache: Path, tmp_path: Path) -> None:
