@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import NamedTuple
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from bridge.errors import WebSocketError
@@ -26,6 +26,9 @@ class AwsClient:
         url: the service's URL; the path is ignored.
         service: the service's name in signatures; None for requests without one, to a local server.
         region: the service's region; None for the environment's.
+
+    Raises:
+        WebSocketError: requests cannot be signed.
     """
 
     def __init__(self, url: str, service: str | None, region: str | None = None) -> None:
@@ -33,14 +36,17 @@ class AwsClient:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._host = parts.netloc
         self._connection_class = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._signer = _Signer(service, region) if service is not None else None
         self._idle: list[HTTPConnection] = []
+        self._service = service
+        self._region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        self._credentials: Any = None
+        self._session_credentials: Any = None  # those of a profile, which expire
+        if service is not None:
+            self._find_credentials()
 
     def request(self, method: str, url: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         """Return the status and the body of the answer; raises WebSocketError if there is none."""
-        headers = headers or {}
-        if self._signer is not None:
-            headers = self._signer.sign(method, url, body, headers)
+        headers = self.signed(method, url, body, headers or {}) if self._service is not None else headers or {}
         while True:
             try:
                 connection, is_new = self._idle.pop(), False
@@ -60,15 +66,15 @@ class AwsClient:
                 self._idle.append(connection)
             return response.status, answer
 
+    def signed(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
+        """The headers of a request with a signature."""
+        request = self._new_request(method, url, data=body, headers=headers)
+        if self._session_credentials is not None:
+            self._credentials = self._session_credentials.get_frozen_credentials()
+        self._new_signer(self._credentials, self._service, self._region).add_auth(request)
+        return dict(request.headers.items())
 
-class _Credentials(NamedTuple):
-    access_key: str
-    secret_key: str
-    token: str | None
-
-
-class _Signer:
-    def __init__(self, service: str, region: str | None) -> None:
+    def _find_credentials(self) -> None:
         try:
             from botocore.auth import SigV4Auth
             from botocore.awsrequest import AWSRequest
@@ -77,15 +83,13 @@ class _Signer:
                 "Requests to AWS are signed by botocore, which is not installed. Lambda's images for Python have it; "
                 "elsewhere install boto3."
             ) from None
-        self._auth, self._request, self._service = SigV4Auth, AWSRequest, service
-        self._region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        self._session_credentials: Any = None
-        if os.environ.get("AWS_ACCESS_KEY_ID") and self._region:  # as in a function
-            self._credentials: Any = _Credentials(
-                os.environ["AWS_ACCESS_KEY_ID"],
-                os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
-                os.environ.get("AWS_SESSION_TOKEN"),
-            )
+        self._new_signer: Any = SigV4Auth
+        self._new_request: Any = AWSRequest
+        get = os.environ.get
+        self._credentials = SimpleNamespace(
+            access_key=get("AWS_ACCESS_KEY_ID"), secret_key=get("AWS_SECRET_ACCESS_KEY"), token=get("AWS_SESSION_TOKEN")
+        )
+        if self._credentials.access_key and self._region:  # as in a function
             return
         from botocore.session import get_session
 
@@ -94,10 +98,3 @@ class _Signer:
         self._session_credentials = session.get_credentials()
         if self._session_credentials is None or not self._region:
             raise WebSocketError("There are no AWS credentials, or no region, with which a request can be signed.")
-
-    def sign(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
-        request = self._request(method, url, data=body, headers=headers)
-        if self._session_credentials is not None:
-            self._credentials = self._session_credentials.get_frozen_credentials()
-        self._auth(self._credentials, self._service, str(self._region)).add_auth(request)
-        return dict(request.headers.items())

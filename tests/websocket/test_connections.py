@@ -12,7 +12,7 @@ from bridge.errors import GoneError, MessageTooLargeError, WebSocketError
 from bridge.limits import WEBSOCKET_MESSAGE_LIMIT
 from bridge.request import CurrentRequest, current
 from bridge.websocket import connections
-from bridge.websocket.aws_client import _Signer
+from bridge.websocket.aws_client import AwsClient
 from bridge.websocket.connections import ConnectionsClient, client_for, encode, endpoint_of
 from tests.websocket.api import event
 
@@ -182,8 +182,8 @@ class TestSignature:
         theirs = {name.lower(): value for name, value in sent[0].headers.items()}
         assert sent[0].url == f"{url}/@connections/UBM0afLKjoECIHA%3D"
 
-        signer = _Signer("execute-api", "eu-west-1")
-        ours = {name.lower(): value for name, value in signer.sign("POST", sent[0].url, b"hello", {}).items()}
+        signer = AwsClient(sent[0].url, "execute-api", "eu-west-1")
+        ours = {name.lower(): value for name, value in signer.signed("POST", sent[0].url, b"hello", {}).items()}
         text = {name: value.decode() if isinstance(value, bytes) else value for name, value in theirs.items()}
         assert ours["x-amz-security-token"] == text["x-amz-security-token"] == "token"
         assert ours["x-amz-date"] == text["x-amz-date"]
@@ -198,7 +198,9 @@ class TestSignature:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-        headers = _Signer("execute-api", None).sign("POST", "https://chat.example/prod/@connections/a", b"hello", {})
+        headers = AwsClient("https://chat.example", "execute-api").signed(
+            "POST", "https://chat.example/a", b"hello", {}
+        )
         assert "Credential=AKIDPROFILE/" in headers["Authorization"]
         assert "/eu-north-1/execute-api/aws4_request" in headers["Authorization"]
 
