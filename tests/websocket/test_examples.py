@@ -6,12 +6,15 @@ import asyncio
 import sys
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.asyncio.client import connect
 
 from bridge.loading import find_application
+from tests.docs.pages import DOCS, code
+from tests.helpers import WsgiApp
 from tests.runtime import service
 from tests.websocket.api import event
 from tests.websocket.uvicorn_server import uvicorn_serving
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bridge.dev.gateway.memory_store import MemoryStore
+    from tests.conftest import MakeHandler
     from tests.websocket.api import FakeApi
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -114,6 +118,36 @@ async def test_through_the_bridge(concurrency: int, app: Any, api: FakeApi, stor
         await leave("bob")
     assert api.received == CONVERSATION
     assert stored.members("lobby") == {}
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["FastAPI", "Channels"])
+def test_the_chats_of_the_documentation_work(
+    number: int, api: FakeApi, stored: MemoryStore, make_handler: MakeHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    find_application(APPS["Channels"], str(EXAMPLES))  # configures Django
+    names: dict[str, Any] = {}
+    exec(code(DOCS / "websockets.md", "python")[number], names)
+    handler = make_handler(names["app"] if number == 0 else names["Chat"].as_asgi(), lifespan="off")
+    ids = [api.connect(handler, queryStringParameters={"name": name})[0] for name in ("ann", "bob")]
+    for connection in ids:
+        api.message(handler, connection, "hello")
+    api.disconnect(handler, ids[1])
+    assert api.received[ids[0]] == ["bob has joined", "ann has joined", "ann: hello", "bob: hello", "bob has left"]
+
+
+def test_the_callbacks_of_the_documentation_work(
+    api: FakeApi, stored: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop: Any = ModuleType("shop")
+    shop.app = WsgiApp()
+    monkeypatch.setitem(sys.modules, "shop", shop)
+    names: dict[str, Any] = {}
+    exec(next(text for text in code(DOCS / "websockets.md", "python") if "def on_connect" in text), names)
+    assert api.connect(names["handler"])[1] == {"statusCode": 401}
+    connection, _ = api.connect(names["handler"], headers={"cookie": "a=1"})
+    api.message(names["handler"], connection, "hello")
+    assert api.received[connection] == ["hello"]
 
 
 def test_the_page_connects_to_the_address_in_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
