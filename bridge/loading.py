@@ -24,14 +24,10 @@ _DEFAULT_ATTRIBUTES = ("app", "application")
 
 
 def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
-    """Import the application of a deployed function.
+    """Import the application of a deployed function, and return it with the options of its settings file.
 
-    Args:
-        name: the application; ``""`` for the one that ``BRIDGE_APP`` names, or else the ``.serverless-wsgi`` file
-            beside the code, as serverless-wsgi writes it.
-
-    Returns:
-        The application, or another callable of that name, and the options in the file.
+    Without a *name* it is the one that ``BRIDGE_APP`` names, or else the ``.serverless-wsgi`` file beside the code, as
+    serverless-wsgi writes it.
 
     Raises:
         ApplicationNotFoundError: no application is named, or the name leads nowhere.
@@ -133,11 +129,7 @@ def find_application(name: str, root: str | None = None) -> Any:
 
 
 def parse_name(name: str) -> tuple[str, str, bool, str]:
-    """The parts of an application's name.
-
-    Returns:
-        The dotted module, the attribute (``""`` if none is named), whether the attribute is to be called, and the
-        folder before the module (``""`` for none).
+    """The dotted module, the attribute, whether that is to be called, and the folder; ``""`` where the name has none.
 
     Raises:
         ApplicationNotFoundError: *name* is no application's name.

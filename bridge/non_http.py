@@ -20,14 +20,7 @@ _COMMAND_KEY = "_serverless-wsgi"
 
 
 def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: Callable[[], object]) -> Any:
-    """The payload for an event that is not an HTTP request.
-
-    Args:
-        event: the event.
-        context: Lambda's context object.
-        app: the application, for remote commands.
-        settings: of the handler.
-        startup: starts the application; called for warm-up events.
+    """The payload for an event that is not an HTTP request; *startup* is called for a warm-up event.
 
     Raises:
         EventError: no ``other_events`` callback is set.

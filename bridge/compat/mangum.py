@@ -28,13 +28,9 @@ __all__ = ["Mangum"]
 
 # Mangum's default for `text_mime_types`, which custom handlers read from their config. The bridge has a longer list.
 _TEXT_MIME_TYPES = [
-    "text/",
-    "application/json",
-    "application/javascript",
-    "application/xml",
-    "application/vnd.api+json",
+    "text/", "application/json", "application/javascript", "application/xml", "application/vnd.api+json",
     "application/vnd.oai.openapi",
-]
+]  # fmt: skip
 
 # Started applications whose Mangum has been garbage-collected: many functions make a Mangum for each event. The next
 # Mangum for the same application takes over its event loop and lifespan.

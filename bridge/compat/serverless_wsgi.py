@@ -23,28 +23,15 @@ __all__ = [
 
 # Media types of text, in addition to those that the bridge recognises. Applications append to it at any time.
 TEXT_MIME_TYPES = [
-    "application/json",
-    "application/javascript",
-    "application/xml",
-    "application/vnd.api+json",
-    "image/svg+xml",
-]
+    "application/json", "application/javascript", "application/xml", "application/vnd.api+json", "image/svg+xml",
+]  # fmt: skip
 
 
 def handle_request(app: Any, event: Any, context: Any) -> Any:
     """Answer an event with a WSGI application.
 
-    The environment variables ``API_GATEWAY_BASE_PATH`` and ``STRIP_STAGE_PATH`` are read at each call.
-
-    Args:
-        app: the WSGI application.
-        event: the event, parsed from JSON.
-        context: Lambda's context object.
-
-    Raises:
-        SettingError: one of the variables has an invalid value.
-        EventError: the event comes from no supported source.
-        FailedIntegrationError: the status is 300 or above and the integration is non-proxy. It is a ``RuntimeError``.
+    Arguments, result and exceptions are those of :func:`bridge.handle_request`. The environment variables
+    ``API_GATEWAY_BASE_PATH`` and ``STRIP_STAGE_PATH`` are read at each call.
 
     Example::
 

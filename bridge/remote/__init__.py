@@ -18,11 +18,8 @@ VARIABLE = "BRIDGE_REMOTE_COMMANDS"
 
 
 def command_event(command: str, data: str) -> dict[str, Any]:
-    """Return the event that makes a function run *command*.
+    """Return the event that makes a function run *command*, one of ``COMMANDS``.
 
-    Args:
-        command: one of ``COMMANDS``.
-        data: Python code for ``exec``, a shell command line for ``command``, else the arguments as a shell would
-            write them.
+    *data* is Python code for ``exec``, a shell command line for ``command``, else the arguments in a shell's notation.
     """
     return {EVENT_KEY: {"command": command, "data": data}}

@@ -52,16 +52,9 @@ _command_lock = threading.Lock()
 
 
 def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
-    """Run the command in *event*.
+    """Run the command in *event*, and return its exit status and its output (standard output and error, in order).
 
-    Args:
-        event: the event, whose only key is ``bridge.remote.EVENT_KEY``.
-        context: Lambda's context object, or None.
-        app: the WSGI or ASGI application of the handler, or None.
-
-    Returns:
-        The command's exit status and its output, which is standard output and standard error in order; for an event
-        without a valid command, 1 and the reason.
+    For an event without a valid command, return 1 and the reason. *app* is the handler's application, or None.
 
     Raises:
         EventError: commands are disabled.
@@ -96,11 +89,9 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
 
 
 def _is_loop_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    with suppress(RuntimeError):
+        return bool(asyncio.get_running_loop())
+    return False
 
 
 def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: float) -> list[Any]:
@@ -116,13 +107,7 @@ def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: 
 
 
 def _shortened(output: str, size: int, status: int) -> str:
-    """Return *output*, without its middle if the payload would exceed Lambda's limit.
-
-    Args:
-        output: the output; of a very large one only the beginning and the end.
-        size: the size of the whole output in bytes.
-        status: the command's exit status.
-    """
+    """Return *output*, which has *size* bytes in all, without its middle if the payload would exceed Lambda's limit."""
 
     def shorten(half: int) -> str:
         return _OMISSION.format(size).join((output[:half], output[len(output) - half :]))
@@ -137,12 +122,7 @@ def _shortened(output: str, size: int, status: int) -> str:
 def _run(command: str, data: str, namespace: dict[str, Any], capture: OutputCapture, deadline: float) -> int:
     """Run one command, and return its exit status: 1 after an exception, whose traceback is appended to the output.
 
-    Args:
-        command: one of ``bridge.remote.COMMANDS``.
-        data: the code, command line or arguments; see :func:`bridge.remote.command_event`.
-        namespace: the initial namespace of ``exec``; ``app`` is the application.
-        capture: the active capture, for messages about the command.
-        deadline: the time by which the command must have ended, in seconds of the monotonic clock.
+    *deadline*, by which it must have ended, is a time of the monotonic clock.
     """
     try:
         if command == "command":

@@ -67,12 +67,7 @@ class OutputCapture:
 
 
 def read_output(file: IO[bytes], limit: int) -> tuple[str, int]:
-    """Return the captured output and its size in bytes.
-
-    Args:
-        file: the file of an :class:`OutputCapture`.
-        limit: how many bytes are read from the beginning of a large output, and from its end.
-    """
+    """Return the captured output and its size in bytes; of a large one *limit* bytes from each end."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     content = file.read(limit)
@@ -121,11 +116,8 @@ def joined_threads(deadline: float) -> Iterator[None]:
     """Wait for the threads that the calling thread starts inside the context, and for those that they start in turn.
 
     Daemon threads are not waited for, and the threads of a ``ThreadPoolExecutor`` only until they are idle: so does
-    Python before it exits. ``Thread.start`` is replaced meanwhile. Comparing ``threading.enumerate()`` before and after
-    would include threads of concurrent requests, and threads that wait for this command to end before they run another.
-
-    Args:
-        deadline: the time at which to stop waiting, in seconds of the monotonic clock.
+    Python before it exits. ``Thread.start`` is replaced meanwhile, because ``threading.enumerate()`` has the threads of
+    concurrent requests as well. The wait ends at *deadline*, a time of the monotonic clock.
     """
     original_start = threading.Thread.start
     caller = threading.current_thread()
