@@ -60,9 +60,10 @@ async def run(
     command: Sequence[str] = IN_THREAD,
     variables: Mapping[str, str] | None = None,
     replies: Sequence[bytes] = (invocation(EVENT), ACCEPTED),
+    requests: int = 0,
     end: signal.Signals = signal.SIGTERM,
 ) -> tuple[ScriptedApi, str, int]:
-    """Run a process, and end it by a signal while it waits for a reply after *replies*.
+    """Run a process, and end it by a signal after some *requests*: while it waits for a reply after *replies*, if 0.
 
     Returns:
         The API, what the process has printed, and its exit status.
@@ -79,7 +80,7 @@ async def run(
         process = await asyncio.create_subprocess_exec(
             *command, *arguments, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        while len(server.requests) <= len(replies) and process.returncode is None:
+        while len(server.requests) < (requests or len(replies) + 1) and process.returncode is None:
             await asyncio.sleep(0.01)
         if process.returncode is None:
             process.send_signal(end)
@@ -206,6 +207,31 @@ async def test_a_signal_while_the_process_waits_shuts_the_application_down(
     folder: Path, command: Sequence[str], end: signal.Signals
 ) -> None:
     server, printed, status = await run(folder, "shop:asgi", command=command, end=end)
+
+    assert payload(server)["body"] == "from ASGI"
+    assert (printed, status) == ("shut down\n", 0)
+
+
+@pytest.mark.parametrize("policy", ["asyncio.DefaultEventLoopPolicy", "uvloop.EventLoopPolicy"])
+async def test_a_signal_ends_the_wait_for_tasks_that_a_request_has_left(
+    folder: Path, command: Sequence[str], policy: str
+) -> None:
+    with (folder / "shop.py").open("a") as file:
+        file.write(
+            f"""
+import asyncio, uvloop
+asyncio.set_event_loop_policy({policy}())
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        scope["keep"] = asyncio.create_task(asyncio.sleep(1000))
+    await asgi(scope, receive, send)
+"""
+        )
+
+    server, printed, status = await run(
+        folder, "shop:app", command=command, variables={"BRIDGE_BACKGROUND_SECONDS": "600"}, requests=2
+    )
 
     assert payload(server)["body"] == "from ASGI"
     assert (printed, status) == ("shut down\n", 0)
