@@ -274,7 +274,7 @@ def test_the_options_of_the_function_are_those_of_the_table_and_of_its_stage(
 def test_environment_variables_that_a_deployment_removes_are_named(make_project: MakeProject) -> None:
     project = make_project("variables")
     project.deploy_successfully("--no-check", "--env", "TEA=1", "--env", "CUPS=2", "--stream")
-    message = "The function loses environment variables that this deployment does not name: {}. Options are for one"
+    message = "The function loses environment variables that this deployment does not name: {}. Options count for one"
     for words, names in (((), "CUPS, TEA"), (("--env", "TEA=2"), "CUPS")):
         status, _, err = project.deploy("--dry-run", *words)
         assert (status, message.format(names) in err) == (0, True)
@@ -362,7 +362,7 @@ def test_another_front_door_is_announced_as_another_url(make_project: MakeProjec
     first = project.deploy_successfully("--no-check")
     status, out, err = project.deploy("--front-door", "http-api", "--dry-run")
     assert (status, out) == (0, "")
-    assert "The URL changes: the present one ends." in err
+    assert "The URL changes: the current one stops working." in err
     assert "remove  FunctionUrl " in err
     assert "Nothing was changed." in err
     assert project.run("url")[1] == f"{first}\n"
