@@ -30,27 +30,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "ApplicationNotFoundError",
-    "BridgeError",
-    "CurrentRequest",
-    "EventError",
-    "FailedIntegrationError",
-    "GoneError",
-    "Handler",
-    "InterfaceError",
-    "LifespanError",
-    "MessageTooLargeError",
-    "RunningLoopError",
-    "SettingError",
-    "Settings",
-    "WebSocketError",
-    "after_response",
-    "asgi_handler",
-    "current_request",
-    "handle_request",
-    "handler",
+    "ApplicationNotFoundError", "BridgeError", "CurrentRequest", "EventError", "FailedIntegrationError", "GoneError",
+    "Handler", "InterfaceError", "LifespanError", "MessageTooLargeError", "RunningLoopError", "SettingError",
+    "Settings", "WebSocketError", "after_response", "asgi_handler", "current_request", "handle_request", "handler",
     "wsgi_handler",
-]
+]  # fmt: skip
 
 _MODULES = {
     "CurrentRequest": "bridge.request",

@@ -76,24 +76,13 @@ class Settings:
             Lists are separated by commas, and an empty variable counts as unset.
         file: options from a settings file, for those in neither.
 
+    The attributes are the options that :func:`bridge.handler` describes, but for one:
+
     Attributes:
-        base_path: a prefix of the path that is not part of the application's own, such as ``"/shop"``.
-        strip_stage: whether API Gateway's stage is left out of the root path, for a custom domain whose URLs do not
-            contain it.
         is_text: decides whether a Content-Type that is not text by the bridge's own rule is; None without
             ``text_types``. These are media types (``"application/x-tex"``, ``"font/*"``, ``"*+ldif"``, or ``"*/*"``
             for all), or a function of the Content-Type.
-        exclude_headers: lower-case names of response headers that are left out.
-        lifespan: ``"auto"``, ``"on"`` or ``"off"``: whether the ASGI lifespan is run; with ``"on"`` its failure is an
-            error.
-        request_id_header: lower-case name of the request header that gets Lambda's request id; ``""`` for none.
-        other_events: the callback ``(event, context) -> payload`` for events that are not HTTP requests, or its name
-            as ``module:function``; None: such events are errors.
-        warm_up: whether scheduled events and those of serverless-plugin-warmup are answered ``{}``; if not, they go to
-            ``other_events``.
-        background_seconds: how long a request waits for the tasks that an ASGI application leaves behind.
-        on_connect, on_message, on_disconnect: callbacks for the events of a WebSocket API, or their names, see
-            :mod:`bridge.websocket.callbacks`; None: the events go to the ASGI application, or to ``other_events``.
+        exclude_headers, request_id_header: in lower case; ``""`` for no such header.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed; the message says what is.
