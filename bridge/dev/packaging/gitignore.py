@@ -28,16 +28,17 @@ class IgnorePattern:
         folders_only: whether the pattern ends with ``/`` and matches folders only.
         literal_prefix: the leading parts of an anchored pattern that contain no wildcard: ``("static", "css")`` for
             ``/static/css/*.css``; empty for a pattern that matches at any depth.
+        expression: the pattern as a regular expression, without regard to *folders_only*.
     """
 
     excludes: bool
     folders_only: bool
     literal_prefix: tuple[str, ...]
-    _expression: re.Pattern[str]
+    expression: re.Pattern[str]
 
     def matches(self, path: str, *, is_folder: bool) -> bool:
         """Return whether the pattern matches *path*, which is relative and has slashes."""
-        return (is_folder or not self.folders_only) and self._expression.fullmatch(path) is not None
+        return (is_folder or not self.folders_only) and self.expression.fullmatch(path) is not None
 
     def leads_into(self, folder: str) -> bool:
         """Return whether the literal prefix of the pattern begins with the path *folder*."""
@@ -93,6 +94,11 @@ def is_excluded(path: str, patterns: Iterable[IgnorePattern], *, is_folder: bool
     """Return whether the last pattern that matches *path* excludes it."""
     match = last_match(path, patterns, is_folder=is_folder)
     return match is not None and match.excludes
+
+
+def expression_of(patterns: Iterable[IgnorePattern]) -> re.Pattern[str]:
+    """Return an expression for the paths that one of *patterns* may match, which is faster than all of them in turn."""
+    return re.compile("|".join(f"(?:{pattern.expression.pattern})" for pattern in patterns), re.DOTALL)
 
 
 def _to_expression(pattern: str) -> str:

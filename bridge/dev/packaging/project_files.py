@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.earlier_artifacts import EarlierArtifacts
-from bridge.dev.packaging.gitignore import is_excluded, last_match, parse_pattern, parse_patterns
+from bridge.dev.packaging.gitignore import expression_of, is_excluded, last_match, parse_pattern, parse_patterns
 from bridge.dev.packaging.secret_files import MAX_TEXT_SIZE, find_secret, is_secret_name
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ _DEVELOPMENT_FILES = parse_patterns([
     "/tests/", "/test/", "/serverless.yml", "/serverless.yaml", "uv.lock", "poetry.lock", "Pipfile", "Pipfile.lock",
     "pdm.lock", "pylock.toml", "pylock.*.toml", "/samconfig.toml", "/cdk.json", "/cdk.context.json",
 ])  # fmt: skip
+
+_NOT_PACKAGED = [*_TOOL_FILES, *_DEVELOPMENT_FILES]
+_ANY_NOT_PACKAGED = expression_of(_NOT_PACKAGED)
 
 
 @dataclass
@@ -220,7 +223,7 @@ class _FileChooser:
         self, path: str, file: Path, gitignore: list[IgnorePattern], parents: tuple[Path, ...], *, is_folder: bool
     ) -> bool:
         """Return whether a file or folder is left out that the user's patterns do not name; record why."""
-        if is_excluded(path, [*_TOOL_FILES, *_DEVELOPMENT_FILES], is_folder=is_folder):
+        if _ANY_NOT_PACKAGED.fullmatch(path) and is_excluded(path, _NOT_PACKAGED, is_folder=is_folder):
             return True
         is_left_out_for: dict[str, Callable[[], bool]] = {
             "secrets": lambda: is_secret_name(path, file, is_folder=is_folder),

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from bridge.dev.packaging.gitignore import is_excluded, parse_patterns
+from bridge.dev.packaging.gitignore import expression_of, is_excluded, parse_patterns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,7 @@ _NAMES = parse_patterns([
 
 # Names that a folder, such as a Python package, may have.
 _FILE_NAMES = parse_patterns(["*_rsa", "*_ecdsa", "*_ed25519", "*_deploy_key"])
+_ANY_NAME = expression_of([*_NAMES, *_FILE_NAMES])
 
 # Kinds of secrets: a word without which a file is not searched, and an expression that matches nothing else.
 _AWS_KEY = rb"(?<![A-Za-z0-9/+=])(?![A-Za-z0-9/+=]*EXAMPLE)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
@@ -98,6 +99,7 @@ def is_secret_name(path: str, file: Path, *, is_folder: bool) -> bool:
     names = [path.lower()]
     if file.is_symlink():
         names += [each.lower().strip("/") for each in (str(file.readlink()), os.path.realpath(file))]
+    names = [name for name in names if _ANY_NAME.fullmatch(name)]
     patterns = _NAMES if is_folder else [*_NAMES, *_FILE_NAMES]
     return any(is_excluded(name, patterns, is_folder=is_folder) for name in names) and not _is_certificate(file)
 
