@@ -360,6 +360,12 @@ def test_the_only_application_in_the_code_is_packaged(plain: Path, cache: Path) 
     assert json.loads(read(plain / "build/function.zip", ".serverless-wsgi")) == {"app": "app:app"}
 
 
+def test_a_configuration_that_cannot_be_read_is_named(cache: Path, tmp_path: Path) -> None:
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "serverless.ts": "module.exports = {}"})
+    _, _, err = run_package(shop, cache, "--no-bytecode", PATH=str(Path(sys.executable).parent))
+    assert err.startswith("serverless.ts is a program that the Serverless Framework runs.")
+
+
 def test_the_application_in_serverless_yml_may_depend_on_an_option(plain: Path, cache: Path) -> None:
     reference = "custom: {apps: {live: 'app:app'}, wsgi: {app: '${self:custom.apps.${opt:stage}}'}}\n"
     write_files(plain, {"serverless.yml": f"{reference}functions: {{web: {{handler: bridge.entrypoint.handler}}}}\n"})

@@ -208,6 +208,8 @@ def application_name(
     from bridge.dev.projects.discover import find_project
 
     found = find_project(None, project, options, command=command)
+    for warning in found.warnings:
+        print_message(warning)
     function, *others = found.functions
     if any((other.app, other.folder) != (function.app, function.folder) for other in others):
         names = list(dict.fromkeys(each.app for each in (function, *others)))
