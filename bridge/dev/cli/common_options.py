@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
 from bridge.dev.gateway import SOURCES, FrontDoorConfig
+from bridge.dev.gateway.websocket_events import (
+    CONNECT,
+    DEFAULT,
+    DEFAULT_SELECTION,
+    DISCONNECT,
+    is_selection_expression,
+)
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.pyproject import RESPONSE_MODES, is_stage
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.dev.projects.project import Project
 
 DEFAULT_SOURCE = "http-api"
+WEBSOCKET = "websocket"  # a front door beside the one for HTTP requests
 DEFAULT_THREADS, DEFAULT_SANDBOXES = 16, 4
 
 # The options of a front door with their defaults, and those that only some front doors have.
@@ -51,11 +59,30 @@ def add_application_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--env-file", metavar="FILE", help="NAME=value lines, set before the application is imported")
 
 
-def add_front_door_options(parser: argparse.ArgumentParser) -> None:
-    """Add the front door and its configuration."""
+class _SourceAction(argparse.Action):
+    """Stores the front door for HTTP requests; a WebSocket API is beside it."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, value: Any, option: Any = None) -> None:  # noqa: ARG002
+        if value == WEBSOCKET:
+            namespace.websocket = True
+        else:
+            namespace.source = value
+
+
+def add_front_door_options(parser: argparse.ArgumentParser, *, has_websockets: bool = False) -> None:
+    """Add the front door and its configuration.
+
+    Args:
+        parser: the parser of a command.
+        has_websockets: whether the command has WebSocket APIs.
+    """
     add = parser.add_argument
-    add("--source", choices=list(SOURCES), metavar="SOURCE",
-        help=f"one of {', '.join(SOURCES)}; default: that of the project's functions, or {DEFAULT_SOURCE}")  # fmt: skip
+    choices, beside = list(SOURCES), ""
+    if has_websockets:
+        choices.append(WEBSOCKET)
+        beside = f"; {WEBSOCKET} adds a WebSocket API beside it"
+    add("--source", choices=choices, metavar="SOURCE", action=_SourceAction,
+        help=f"one of {', '.join(SOURCES)}; default: the one of the project, or {DEFAULT_SOURCE}{beside}")  # fmt: skip
     add("--stage", type=_stage, default="",
         help="the stage of API Gateway, with which URLs begin; also ${opt:stage} in serverless.yml")  # fmt: skip
     add_serverless_options(parser)
@@ -63,6 +90,15 @@ def add_front_door_options(parser: argparse.ArgumentParser) -> None:
     add("--binary-media-types", default="", metavar="TYPES", help="binaryMediaTypes of a REST API: 'image/*,*/*'")
     add("--timeout", type=_seconds, metavar="SECONDS",
         help="how long the front door waits for the function; default: as on AWS")  # fmt: skip
+
+
+def add_websocket_options(parser: argparse.ArgumentParser) -> None:
+    """Add the configuration of a WebSocket API."""
+    add = parser.add_argument
+    add("--websocket-route", action="append", default=[], metavar="KEY",
+        help="a route of the WebSocket API beside $connect, $default and $disconnect; repeatable")  # fmt: skip
+    add("--route-selection-expression", type=_selection_expression, metavar="EXPRESSION",
+        help="the part of a message that names its route; default: $request.body.action")  # fmt: skip
 
 
 def add_serverless_options(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +144,13 @@ def _inapplicable_options(options: argparse.Namespace) -> Iterator[tuple[str, An
     """Yield the options that are set and do not apply, with their defaults and the reasons."""
     values = vars(options)
     has_runtime, is_plain, source = (values.get(name) for name in ("runtime", "plain", "source"))
+    if is_plain and values.get("websocket"):
+        why = "it serves the application's WebSockets without a WebSocket API"
+        yield "websocket", False, f"--source {WEBSOCKET} does not apply with --plain: {why}. Remove one of them."
+    for name in ("websocket_route", "route_selection_expression"):
+        if values.get(name) and not values.get("websocket"):
+            reason = f"{flag(name)} applies only with --source {WEBSOCKET}. Add it, or remove {flag(name)}."
+            yield name, None, reason
     for name, (default, why) in _NOT_WITH_RUNTIME.items():
         if has_runtime and values.get(name) not in (None, default):
             yield name, default, f"{flag(name)} does not apply with --runtime: {why}. Remove {flag(name)}."
@@ -159,6 +202,13 @@ def gateway_arguments(options: argparse.Namespace, project: Project) -> dict[str
     }
 
 
+def websocket_arguments(options: argparse.Namespace, project: Project) -> dict[str, Any]:
+    """Return the keyword arguments of :class:`bridge.dev.gateway.websocket_api.WebSocketApi` of its routes."""
+    default = project.functions[0].name
+    routes = dict.fromkeys((CONNECT, DEFAULT, DISCONNECT, *options.websocket_route), default)
+    return {"routes": routes, "selection": options.route_selection_expression or DEFAULT_SELECTION}
+
+
 def serverless_options(options: argparse.Namespace) -> dict[str, str]:
     """Return the values of ``${opt:NAME}`` in serverless.yml: those of ``--opt``, and the stage.
 
@@ -194,6 +244,12 @@ def _seconds(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return number
+
+
+def _selection_expression(text: str) -> str:
+    if not is_selection_expression(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an expression such as '$request.body.action'")
+    return text
 
 
 def _stage(text: str) -> str:

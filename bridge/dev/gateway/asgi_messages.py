@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # More of a body than any front door accepts is counted and discarded.
 _BODY_LIMIT = 16 * 1024 * 1024
+_SCHEMES = {"http": "http", "ws": "http"}
 
 
 async def read_request(scope: Any, receive: Any) -> Request | None:
@@ -29,18 +30,29 @@ async def read_request(scope: Any, receive: Any) -> Request | None:
         size += len(chunk)
         if not message.get("more_body"):
             break
+    return request_of(scope, b"".join(chunks), size)
+
+
+def request_of(scope: Any, body: bytes = b"", size: int = -1) -> Request:
+    """Return the request of a scope of the type ``http`` or ``websocket``.
+
+    Args:
+        scope: the ASGI scope.
+        body: the body, or its beginning.
+        size: the number of bytes of the whole body.
+    """
     raw_path = scope.get("raw_path") or quote(scope["path"], safe="/:@!$&'()*+,;=~").encode()
     if not raw_path.startswith(b"/"):  # RFC 9112, 3.2.2: an absolute URL, as for a proxy
         raw_path = b"/" + raw_path.partition(b"://")[2].partition(b"/")[2]
     client = scope.get("client")
     return Request(
-        method=scope["method"],
+        method=scope.get("method", "GET"),
         path=raw_path.partition(b"?")[0].decode("latin-1"),
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
-        body=b"".join(chunks),
+        body=body,
         client=client[0] if client else "127.0.0.1",
-        scheme=scope.get("scheme", "http"),
+        scheme=_SCHEMES.get(scope.get("scheme", "http"), "https"),
         http_version=scope.get("http_version", "1.1"),
         sent=size,
     )

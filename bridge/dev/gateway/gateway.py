@@ -23,7 +23,7 @@ from bridge.dev.gateway.cors import (
 from bridge.dev.gateway.decisions import Decision, recorded_decisions
 from bridge.dev.gateway.events import strip_prefix
 from bridge.dev.gateway.front_doors import front_door
-from bridge.dev.gateway.invoker import FunctionInvoker
+from bridge.dev.gateway.invoker import FunctionInvoker, SupportsLifespan
 from bridge.dev.gateway.models import Answer, FrontDoorConfig, RefusedError, Request, json_answer
 from bridge.dev.gateway.payloads import lambda_json
 from bridge.dev.gateway.routes import match
@@ -69,6 +69,7 @@ class AccessRecord:
         started: when the request began, in seconds since the epoch.
         number: a number that the recorder gives; 0 without one.
         replay_of: the number of the request that this one repeats; 0 for a client's own.
+        connection: the ID of the connection of a WebSocket API, whose event this is; ``""`` for HTTP requests.
     """
 
     request: Request
@@ -89,6 +90,7 @@ class AccessRecord:
     started: float = field(default_factory=time.time)
     number: int = 0
     replay_of: int = 0
+    connection: str = ""
 
     @property
     def event(self) -> Any:
@@ -112,6 +114,17 @@ class RequestRecorder(Protocol):
 
     def on_answer(self, record: AccessRecord) -> None:
         """The request is answered, to the end of the stream if the response is one."""
+
+
+class WebSocketServer(SupportsLifespan, Protocol):
+    """What takes the WebSockets beside a gateway: :class:`bridge.dev.gateway.websocket_api.WebSocketApi`."""
+
+    @property
+    def late(self) -> Collection[asyncio.Task[Any]]:
+        """The tasks of functions that still run after the API has answered without them."""
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """ASGI 3, scope type ``websocket``."""
 
 
 class Gateway:
@@ -139,6 +152,7 @@ class Gateway:
         recorder: called at the beginning and at the end of each request, and with each chunk of a stream.
         answers_if_cancelled: whether a request whose task is cancelled gets the answer of a timeout, in place of a
             ``CancelledError``. Set it for a server that cancels tasks at its shutdown.
+        websockets: takes WebSockets; None to refuse them.
 
     Raises:
         SettingError: there is no such source, a route names no handler, or there are several handlers without routes.
@@ -160,6 +174,7 @@ class Gateway:
         observe: Callable[[AccessRecord], None] | None = None,
         recorder: RequestRecorder | None = None,
         answers_if_cancelled: bool = False,
+        websockets: WebSocketServer | None = None,
     ) -> None:
         handlers: Mapping[str, LambdaHandler] = {"bridge": handler} if callable(handler) else handler
         if missing := [route.function for route in routes if route.function not in handlers]:
@@ -179,15 +194,18 @@ class Gateway:
         self._observe = observe
         self._recorder = recorder
         self._answers_if_cancelled = answers_if_cancelled
+        self._websockets = websockets
         timeout = self._front_door.timeout if timeout is None else timeout
         self._invoker = FunctionInvoker(handlers, self._front_door, timeout, timeouts or {}, threads)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Serve the ASGI 3 scopes ``http`` and ``lifespan``, and refuse ``websocket``."""
+        """Serve the ASGI 3 scopes ``http``, ``lifespan`` and ``websocket``."""
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
+        elif self._websockets is not None:
+            await self._websockets(scope, receive, send)
         else:  # API Gateway's WebSocket APIs have events of another form
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -195,7 +213,7 @@ class Gateway:
     @property
     def late(self) -> Collection[asyncio.Task[Any]]:
         """The tasks of functions that still run after the front door has answered without them."""
-        return self._invoker.late
+        return self._invoker.late if self._websockets is None else {*self._invoker.late, *self._websockets.late}
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         request = await read_request(scope, receive)
@@ -347,7 +365,7 @@ class Gateway:
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        lifespans = self._invoker.lifespans
+        lifespans = [*self._invoker.lifespans, *([] if self._websockets is None else [self._websockets])]
         try:
             for lifespan in lifespans:
                 await lifespan.startup_here()

@@ -39,7 +39,8 @@ def test_a_websocket_is_refused_with_the_reason_and_the_remedy(serve: Serve, app
     answer = server.client.get("/chat", headers=_HANDSHAKE)
     assert answer.status_code == 403
     assert "API Gateway's WebSocket APIs are a separate product" in answer.text
-    assert "`bridge serve --plain`" in answer.text
+    assert "--source websocket" in answer.text
+    assert "--plain" in answer.text
     server.wait_for_stderr(
         "^WARNING bridge: GET /chat was answered 403: a WebSocket does not reach an HTTP application"
     )

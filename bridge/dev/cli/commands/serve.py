@@ -18,6 +18,7 @@ from bridge.dev.cli.common_options import (
     add_application_options,
     add_front_door_options,
     add_runtime_options,
+    add_websocket_options,
     positive_integer,
 )
 from bridge.dev.cli.output import missing_package, print_message
@@ -31,7 +32,8 @@ def add_parser(subparsers: Any) -> None:
     """Add the parser of the command."""
     parser = subparsers.add_parser("serve", help="serve the application behind a local front door")
     add_application_options(parser)
-    add_front_door_options(parser)
+    add_front_door_options(parser, has_websockets=True)
+    add_websocket_options(parser)
     add_runtime_options(parser)
     add = parser.add_argument
     switch = argparse.BooleanOptionalAction
@@ -53,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
     add("--ssl-keyfile", "--ssl-pri", metavar="FILE", help="the key of the certificate")
     add("--ssl-adhoc", "--ssl", action="store_true", help="serve https with a temporary certificate")
     parser.takes_words = True
-    parser.set_defaults(run=run, command=[])
+    parser.set_defaults(run=run, command=[], websocket=False)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -68,6 +70,10 @@ def run(options: argparse.Namespace) -> int:
         if options.env_file is not None and not Path(options.env_file).is_file():
             options.env_file = cleanup.enter_context(_copied(options.env_file))
         listener = cleanup.enter_context(_listen(options.host, options.port))
+        options.websocket_file = None
+        if options.websocket and options.runtime:
+            folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bridge-"))
+            options.websocket_file = str(Path(folder) / "connections.sqlite3")
         options.inspector_listener = None
         if options.inspector and not options.plain:
             from bridge.dev.cli.server.inspector_server import listen_for_inspector
@@ -101,7 +107,7 @@ def _is_local(host: str) -> bool:
 
 
 def _check(options: argparse.Namespace) -> None:
-    for package in ("uvicorn", "werkzeug", "watchfiles"):
+    for package in ("uvicorn", "werkzeug", "watchfiles", "websockets"):
         if importlib.util.find_spec(package) is None:
             raise missing_package("bridge serve", package, "serve")
     if options.command and not options.runtime:

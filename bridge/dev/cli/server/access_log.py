@@ -24,7 +24,10 @@ def log_access(record: AccessRecord, *, verbose: bool) -> None:
         _print_json("payload", record.payload)
     answer, request = record.answer, record.request
     size = len(answer.body) if record.streamed is None else record.streamed
-    _print_line(request.method, request.target, answer.status, record.seconds, size, record.encoding)
+    target = request.target
+    if record.connection:
+        size, target = max(size, len(request.body)), f"{record.connection} {target}"
+    _print_line(request.method, target, answer.status, record.seconds, size, record.encoding)
 
 
 class AccessLogMiddleware:

@@ -9,15 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bridge.dev.cli.common_options import choose_source, front_door_settings, gateway_arguments, serverless_options
+from bridge.dev.cli.common_options import (
+    choose_source,
+    front_door_settings,
+    gateway_arguments,
+    serverless_options,
+    websocket_arguments,
+)
 from bridge.dev.cli.function_loader import load_functions, warn_about_unset_variables
 from bridge.dev.cli.output import print_message, print_warnings
 from bridge.dev.cli.server.access_log import AccessLogMiddleware, log_access
 from bridge.dev.cli.server.debugger import add_debugger
 from bridge.dev.errors import CommandError, NoApplicationError
-from bridge.dev.gateway import front_door
+from bridge.dev.gateway import front_door, memory_store, sqlite_store
+from bridge.dev.gateway.connections_endpoint import ConnectionsEndpoint
 from bridge.dev.gateway.gateway import Gateway
 from bridge.dev.gateway.lambda_service import LambdaService
+from bridge.dev.gateway.websocket_api import WebSocketApi, stage_of
 from bridge.dev.projects.discover import find_project
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
@@ -86,12 +94,14 @@ def _gateway_in_process(options: argparse.Namespace, project: Project, recorder:
         app = _with_static_files(app)
         return add_debugger(app, interface, host=options.host) if options.debugger else app
 
+    endpoint = _connections_endpoint(options, project)
     base_path = front_door_settings(options).base_path
     handlers = load_functions(project, options.env_file, wrap=wrap, settings={"base_path": base_path or None})
     names = ", ".join(function.app for function in project.functions)
-    gateway = _gateway(handlers, options, project, recorder)
-    description = f"{names} behind {options.source}"
-    return ServedApplication(gateway, description, gateway=gateway, handlers=handlers, apps=_apps(project))
+    gateway = _gateway(handlers, options, project, recorder, endpoint)
+    return ServedApplication(
+        gateway, f"{names} {_front_doors(options)}", options.websocket, gateway, handlers, _apps(project)
+    )
 
 
 def _with_static_files(app: Any) -> Any:
@@ -118,8 +128,9 @@ def _gateway_to_processes(options: argparse.Namespace, recorder: Recorder | None
         project = Project([ProjectFunction("bridge", "")])
     _choose_source(options, project)
     # Each process ends a function at its own timeout, so the gateway has no timeouts for them.
+    endpoint = _connections_endpoint(options, project)
     services = _services(options, project)
-    gateway = _gateway(services, options, project, recorder, timeouts={})
+    gateway = _gateway(services, options, project, recorder, endpoint, timeouts={})
     mode = options.response_mode or os.environ.get("BRIDGE_RESPONSE_MODE")
     if mode == "stream" and not front_door(options.source).supports_streaming:
         print_message(
@@ -127,8 +138,36 @@ def _gateway_to_processes(options: argparse.Namespace, recorder: Recorder | None
             "rest-api to stream them."
         )
     names = " ".join(options.command) or ", ".join(function.app for function in project.functions)
-    description = f"{names} in separate processes behind {options.source}"
-    return ServedApplication(gateway, description, gateway=gateway, handlers=services, apps=_apps(project))
+    description = f"{names} in separate processes {_front_doors(options)}"
+    return ServedApplication(gateway, description, options.websocket, gateway, services, _apps(project))
+
+
+def _front_doors(options: argparse.Namespace) -> str:
+    return f"behind {options.source}" + (" and a WebSocket API" if options.websocket else "")
+
+
+def _connections_endpoint(options: argparse.Namespace, project: Project) -> ConnectionsEndpoint | None:
+    """Return the endpoint of the WebSocket API, and set the variables of the functions that name it and their store.
+
+    A store that the shell or the file of environment variables names counts before the local one; that of the
+    project's file is on AWS.
+    """
+    if not options.websocket:
+        return None
+    endpoint = ConnectionsEndpoint(stage_of(front_door_settings(options)))
+    variables = {"BRIDGE_WEBSOCKET_ENDPOINT": endpoint.url}
+    if "BRIDGE_WEBSOCKET_STORE" in os.environ:
+        variables["BRIDGE_WEBSOCKET_STORE"] = os.environ["BRIDGE_WEBSOCKET_STORE"]
+    elif options.websocket_file is None:
+        variables["BRIDGE_WEBSOCKET_STORE"] = f"{memory_store.__name__}:STORE"
+    else:
+        Path(options.websocket_file).unlink(missing_ok=True)  # restarts close all connections
+        variables["BRIDGE_WEBSOCKET_STORE"] = f"{sqlite_store.__name__}:SqliteStore"
+        variables["BRIDGE_WEBSOCKET_FILE"] = options.websocket_file
+    for function in project.functions:
+        function.environment |= variables
+        function.unresolved_variables = [name for name in function.unresolved_variables if name not in variables]
+    return endpoint
 
 
 def _apps(project: Project) -> dict[str, str]:
@@ -145,18 +184,34 @@ def _gateway(
     options: argparse.Namespace,
     project: Project,
     recorder: Recorder | None,
+    endpoint: ConnectionsEndpoint | None,
     **more: Any,
 ) -> Gateway:
     arguments = gateway_arguments(options, project) | more
+    observe = partial(log_access, verbose=options.verbose)
     if recorder is not None:
         recorder.watch_functions(handlers.values())
+    websockets = None
+    if endpoint is not None:
+        websockets = WebSocketApi(
+            handlers,
+            stage=arguments["stage"],
+            base_path=arguments["base_path"],
+            timeouts=arguments["timeouts"],
+            threads=options.threads,
+            observe=observe,
+            recorder=recorder,
+            endpoint=endpoint,
+            **websocket_arguments(options, project),
+        )
     return Gateway(
         handlers,
         **arguments,
         threads=options.threads,
-        observe=partial(log_access, verbose=options.verbose),
+        observe=observe,
         recorder=recorder,
         answers_if_cancelled=True,  # uvicorn cancels the tasks of requests at its shutdown
+        websockets=websockets,
     )
 
 

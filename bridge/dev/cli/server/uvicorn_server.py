@@ -17,6 +17,7 @@ from bridge.asgi.background import create_task
 from bridge.dev.cli.output import print_message
 from bridge.dev.cli.process_exit import APPLICATION_THREADS, exit_if_threads_hang, exit_now
 from bridge.dev.cli.server.error_page import text_response
+from bridge.limits import WEBSOCKET_FRAME_LIMIT, WEBSOCKET_MESSAGE_LIMIT
 from bridge.logs import logger, printable
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _CONNECT_CHECKS, _CONNECT_CHECK_SECONDS = 10, 0.02
 
 _WEBSOCKET_REFUSED = (
     "a WebSocket does not reach an HTTP application on Lambda, since API Gateway's WebSocket APIs are a separate "
-    "product with events of their own. Use `bridge serve --plain` to serve the WebSockets of an ASGI application."
+    "product with events of their own. Add --source websocket to serve a WebSocket API, too, or use --plain to serve "
+    "the WebSockets of an ASGI application without one."
 )
 # Messages of uvicorn that repeat what this server, or behind a front door the gateway, reports itself.
 _REPEATED_MESSAGES = ("Application startup failed", "Unsupported upgrade request", "No supported WebSocket library")
@@ -70,7 +72,7 @@ class DevelopmentServer(uvicorn.Server):
                 self._call,
                 interface="asgi3",
                 http="h11",
-                ws="auto" if websockets else "none",
+                **websocket_options(websockets, is_plain=options.plain),
                 lifespan="auto" if options.plain else "on",
                 log_config=None,
                 log_level="warning",
@@ -221,6 +223,18 @@ class DevelopmentServer(uvicorn.Server):
         timer = threading.Timer(seconds, lambda: exit_now(self.exit_status))
         timer.daemon = True
         timer.start()
+
+
+def websocket_options(websockets: bool, *, is_plain: bool) -> dict[str, Any]:
+    """Return uvicorn's options for WebSockets: its own, or those of API Gateway, which sends no pings."""
+    if is_plain or not websockets:
+        return {"ws": "auto" if websockets else "none"}
+    return {
+        "ws": "websockets-sansio",
+        "ws_max_size": (WEBSOCKET_MESSAGE_LIMIT, WEBSOCKET_FRAME_LIMIT),
+        "ws_ping_interval": None,
+        "ws_per_message_deflate": False,
+    }
 
 
 def _is_websocket_handshake(scope: Any) -> bool:
