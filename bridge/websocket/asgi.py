@@ -47,8 +47,7 @@ _WAITING = {
 }
 _OPENING = ("websocket.accept", "websocket.http.response.start", "websocket.http.response.body")
 _SLEEPING = ("asyncio.tasks", "sleep")
-# A task that has just been woken is still suspended, for one iteration of the loop.
-_QUIET_ITERATIONS = 4
+_QUIET_ITERATIONS = 4  # of the loop, in which callbacks may wake a task
 _SLEEP_SECONDS = 2.0  # that tasks may sleep before they are cancelled; and that cancelled ones have to end
 _LONGEST_PAUSE = 0.02  # seconds between two looks at tasks that are busy
 
@@ -220,7 +219,7 @@ class WebSocketCycle(RequestCycle):
         loop = asyncio.get_running_loop()
         await asyncio.wait({main, self._waiting}, return_when=asyncio.FIRST_COMPLETED)
         start, pause, quiet = loop.time(), 0.0, 0
-        while not main.done() and quiet < _QUIET_ITERATIONS:
+        while not main.done() and quiet < _QUIET_ITERATIONS and {main, *self.tasks} - self._receivers:
             busy, sleeping = self._working_tasks(main)
             if busy or (sleeping and loop.time() - start < _SLEEP_SECONDS):
                 await asyncio.wait({main}, timeout=pause)
@@ -243,7 +242,10 @@ class WebSocketCycle(RequestCycle):
         for task in {main, *self.tasks} - self._receivers:
             frames = await_chain(task)[-3:]
             places = [(frame.f_globals.get("__name__"), frame.f_code.co_name) for frame in frames]
-            if not task.done() and _WAITING.isdisjoint(places):
+            # What a task that has just been woken has waited for is done.
+            locals_ = frames[-1].f_locals.values() if frames else ()
+            is_woken = any(isinstance(value, asyncio.Future) and value.done() for value in locals_)
+            if not task.done() and (is_woken or _WAITING.isdisjoint(places)):
                 (sleeping if places and places[-1] == _SLEEPING else busy).append(task)
         return busy, sleeping
 

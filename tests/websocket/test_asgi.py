@@ -703,7 +703,7 @@ class TestTasks:
         self, api: FakeApi, stored: MemoryStore, make: Any
     ) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            queues: list[asyncio.Queue[str]] = [asyncio.Queue() for _ in range(3)]
+            queues: list[asyncio.Queue[str]] = [asyncio.Queue() for _ in range(12)]
 
             async def read() -> None:
                 while (message := await receive())["type"] != "websocket.disconnect":
@@ -715,10 +715,10 @@ class TestTasks:
 
             async def write() -> None:
                 while True:
-                    await send(text(await queues[2].get()))
+                    await send(text(await queues[-1].get()))
 
             async with asyncio.TaskGroup() as group:
-                for task in (read(), pass_on(0), pass_on(1), write()):
+                for task in (read(), *map(pass_on, range(11)), write()):
                     group.create_task(task)
 
         handler = make(websocket(app))
