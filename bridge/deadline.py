@@ -88,9 +88,12 @@ class DeadlineWatcher:
     def _run(self) -> None:
         while True:
             self._wake_up.clear()
+            now, planned = monotonic(), self._next_report
             # A request that begins from now on compares with infinity, or is among those that are checked here.
             self._next_report = _INFINITY
-            due = self._report_due(monotonic())
+            due = self._report_due(now)
+            if due == _INFINITY and planned > now:
+                due = planned  # all requests are answered; the next ones need not wake the thread
             self._next_report = min(self._next_report, due)
             self._wake_up.wait(None if due == _INFINITY else max(0.0, due - monotonic()))
 

@@ -131,6 +131,17 @@ class TestWatcher:
         assert threading.active_count() == before + 1
         assert len(watcher._requests) == 4
 
+    def test_a_later_deadline_does_not_wake_the_thread_also_after_a_pause(self) -> None:
+        watcher = DeadlineWatcher()
+        first = scope_with(Context(60))
+        watcher.begin(first)
+        watcher.end(first)
+        while watcher._wake_up.is_set() or watcher._next_report == float("inf"):  # the thread finds no request
+            time.sleep(0.001)
+        for _ in range(3):
+            watcher.begin(scope_with(Context(60)))
+            assert not watcher._wake_up.is_set()
+
     def test_an_earlier_deadline_wakes_the_thread(self, log: Log) -> None:
         watcher = DeadlineWatcher()
         requests = [scope_with(Context(seconds)) for seconds in (3600, 60, SECONDS, 60)]
