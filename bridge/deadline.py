@@ -92,8 +92,8 @@ class DeadlineWatcher:
             # A request that begins from now on compares with infinity, or is among those that are checked here.
             self._next_report = _INFINITY
             due = self._report_due(now)
-            if due == _INFINITY and planned > now:
-                due = planned  # all requests are answered; the next ones need not wake the thread
+            if planned > now:  # the request may be answered already; the next ones then need not wake the thread
+                due = min(due, planned)
             self._next_report = min(self._next_report, due)
             self._wake_up.wait(None if due == _INFINITY else max(0.0, due - monotonic()))
 
