@@ -252,18 +252,31 @@ def poetry_requirements(
             if "@" in line or normalized not in in_project:
                 lines = [other for other in lines if "@" not in line or normalized_name(other) != normalized]
                 lines.append(line)
-    return [_pinned_repository(line, locked.get(normalized_name(line))) for line in lines]
+    return [_pinned_location(line, locked.get(normalized_name(line)), lock or {}) for line in lines]
 
 
-def _pinned_repository(line: str, locked: dict[str, Any] | None) -> str:
-    """Return a requirement from a repository at the commit in the lock; other requirements unchanged."""
-    if locked is None or locked.get("source", {}).get("type") != "git":
-        return line
+def _pinned_location(line: str, locked: dict[str, Any] | None, lock: dict[str, Any]) -> str:
+    """Return a requirement from a repository at the commit in the lock, or from a file with its hashes.
+
+    Other requirements are returned unchanged.
+    """
     before, at, after = line.partition("@")
-    if not at:
+    if locked is None or not at:
         return line
-    marker = re.search(r"\s;.*$", after)
-    return f"{before.rstrip()}{_locked_version(locked)}{marker[0] if marker else ''}"
+    kind = locked.get("source", {}).get("type")
+    if kind == "git":
+        marker = re.search(r"\s;.*$", after)
+        return f"{before.rstrip()}{_locked_version(locked)}{marker[0] if marker else ''}"
+    return " ".join([line, *_hashes(locked, lock)]) if kind in ("file", "url") else line
+
+
+def _hashes(package: dict[str, Any], lock: dict[str, Any]) -> list[str]:
+    """Return the options with the hashes of a package's files.
+
+    Locks before Poetry 1.3 have the files of all packages in one table.
+    """
+    files = package.get("files") or lock.get("metadata", {}).get("files", {}).get(package["name"], [])
+    return [f"--hash={file['hash']}" for file in files if "hash" in file]
 
 
 def poetry_constraints(lock: dict[str, Any]) -> list[str]:
@@ -287,10 +300,7 @@ def poetry_constraints(lock: dict[str, Any]) -> list[str]:
                 continue
             marker = " or ".join(f"({each})" for each in marker.values()) if isinstance(marker, dict) else marker
             line += f" ; {marker}"
-        # Locks before Poetry 1.3 have the files of all packages in one table.
-        files = package.get("files") or lock.get("metadata", {}).get("files", {}).get(package["name"], [])
-        files = [] if source.get("type") == "git" else files
-        hashes = [f"--hash={file['hash']}" for file in files if "hash" in file]
+        hashes = [] if source.get("type") == "git" else _hashes(package, lock)
         lines.append(" ".join([line, *hashes]))
     return lines
 

@@ -166,6 +166,27 @@ def test_a_lock_of_other_versions_is_an_error(poetry: str, index: Index, cache: 
     assert "poetry.lock is older than the dependencies in pyproject.toml. Create it again with `poetry lock`." in err
 
 
+@pytest.mark.parametrize("kind", ["path", "url"])
+@pytest.mark.parametrize("is_older", [False, True])
+def test_another_content_of_a_locked_file_is_an_error(
+    kind: str, is_older: bool, poetry: str, index: Index, cache: Path, tmp_path: Path
+) -> None:
+    wheel = index.add("tea-leaves", "1.0")
+    location = str(wheel) if kind == "path" else f"{index.url()}tea-leaves/{wheel.name}"
+    text = f'{PROJECT}{POETRY}[tool.poetry.dependencies]\ntea-leaves = {{{kind} = "{location}"}}\n'
+    shop = write_files(tmp_path / "shop", {"app.py": PLAIN, "pyproject.toml": text})
+    lock(poetry, shop)
+    if is_older:
+        make_older(shop / "poetry.lock")
+    assert "tea_leaves.py" in zip_names(build_zip(shop, cache, "app:app"))
+    index.add("tea-leaves", "1.0", requires=("six",))
+    status, out, err = run_package(
+        shop, cache, "app:app", UV_CACHE_DIR=str(tmp_path / "uv"), XDG_CACHE_HOME=str(tmp_path)
+    )
+    assert (status, out) == (1, "")
+    assert "Hash mismatch" in err
+
+
 def test_an_annotated_tag_in_a_lock_of_poetry_1_is_its_commit(poetry: str, cache: Path, tmp_path: Path) -> None:
     tea = repository(tmp_path / "tea", "tealib")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
