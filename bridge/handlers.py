@@ -8,7 +8,7 @@ import sys
 from bridge.bodies import HEADER_FRAME, LONGEST_ESCAPE, PAYLOAD_FRAME, excess
 from bridge.deadline import watcher
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError
-from bridge.interface import framework_hint, interface_of, is_lambda_handler
+from bridge.interface_detection import framework_hint, interface_of, is_lambda_handler
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.response import Response

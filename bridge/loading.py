@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.interface import interface_of
+from bridge.interface_detection import interface_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

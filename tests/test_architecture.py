@@ -22,7 +22,7 @@ PACKAGE = Path(bridge.__file__).parent
 # import from its own level and from those before it.
 LEVELS = [
     ["errors", "limits", "logs"],
-    ["request", "response", "bodies", "interface", "shutdown", "response_callbacks"],
+    ["request", "response", "bodies", "interface_detection", "shutdown", "response_callbacks"],
     ["settings", "deadline", "loading"],
     ["sources", "remote"],
     ["wsgi", "asgi"],

@@ -22,7 +22,7 @@ REQUEST = Request(
 )
 # The modules of the bridge that a WSGI handler loads for its first request, beside that of the source.
 WSGI_MODULES = {
-    "bridge", "bridge.bodies", "bridge.deadline", "bridge.errors", "bridge.handlers", "bridge.interface",
+    "bridge", "bridge.bodies", "bridge.deadline", "bridge.errors", "bridge.handlers", "bridge.interface_detection",
     "bridge.limits", "bridge.logs", "bridge.request", "bridge.response",
     "bridge.response_callbacks", "bridge.settings", "bridge.sources",
     "bridge.sources.event_fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call", "bridge.wsgi.environ",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge.interface import interface_of
+from bridge.interface_detection import interface_of
 from tests.helpers import AsgiApp, WsgiApp, get
 
 

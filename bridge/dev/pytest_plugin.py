@@ -40,7 +40,7 @@ def bridge_client() -> Iterator[Callable[..., httpx.Client]]:
     from bridge.dev.gateway.models import FrontDoorConfig
     from bridge.handlers import Handler
     from bridge.handlers import handler as handler_for
-    from bridge.interface import is_lambda_handler
+    from bridge.interface_detection import is_lambda_handler
 
     door_fields = [field.name for field in fields(FrontDoorConfig)]
     with contextlib.ExitStack() as stack:

@@ -13,7 +13,7 @@ import signal
 import sys
 
 from bridge.errors import SettingError
-from bridge.interface import interface_of, is_lambda_handler
+from bridge.interface_detection import interface_of, is_lambda_handler
 from bridge.loading import find_deployed
 from bridge.logs import logger
 from bridge.runtime.client import ApiError, RuntimeApi, run

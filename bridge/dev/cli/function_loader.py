@@ -15,7 +15,7 @@ from bridge.dev.errors import CommandError
 from bridge.dev.projects.env_file import read_env_file
 from bridge.errors import ApplicationNotFoundError, BridgeError
 from bridge.handlers import Handler, make_handler
-from bridge.interface import interface_of, is_lambda_handler
+from bridge.interface_detection import interface_of, is_lambda_handler
 from bridge.loading import find_application
 from bridge.settings import Settings
 

@@ -30,7 +30,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import bridge
-from bridge.interface import interface_of, is_lambda_handler
+from bridge.interface_detection import interface_of, is_lambda_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
