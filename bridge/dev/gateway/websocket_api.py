@@ -46,6 +46,8 @@ _FAILED = json_answer(502, {"message": "Internal server error"})
 _TIMED_OUT = json_answer(504, {"message": "Endpoint request timed out"})
 _FORBIDDEN = json_answer(403, {"message": "Forbidden"})
 _GOING_AWAY = (1001, "Going away")
+# Seconds that a message waits for those before it.
+_TRIP_SECONDS = 0.2
 # Seconds in which a client may answer the closing handshake.
 _CLOSING_SECONDS = 2.0
 
@@ -198,7 +200,8 @@ class WebSocketApi:
     ) -> tuple[int, str]:
         """Handle each message in a task, and return the code and the reason with which the connection is closed.
 
-        The events of a connection are handled at the same time, as on AWS.
+        The messages of a connection are handled at the same time, as on AWS. There a client's next message takes
+        longer to come than most functions need after they have sent the answer to the one before.
         """
         closing: tuple[int, str] | None = None
         close_by = 0.0
@@ -231,6 +234,8 @@ class WebSocketApi:
                 close_by = time.time() + _CLOSING_SECONDS
                 connection.outgoing.put_nowait(closing)
                 continue
+            if messages:
+                await asyncio.wait(messages, timeout=_TRIP_SECONDS)
             task = asyncio.create_task(self._message(connection, text))
             messages.add(task)
             task.add_done_callback(messages.discard)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE_NAME = "pyproject.toml"
+_WEBSOCKET = "websocket"  # a front door beside the one for HTTP requests
 RESPONSE_MODES = ("stream", "buffer")
 
 
@@ -56,6 +57,15 @@ def _choice(values: Iterable[str | int]) -> _Rule:
     return lambda value: value in choices, f"one of {', '.join(map(str, choices))}"
 
 
+def _sources_of(value: Any) -> tuple[str | None, bool] | None:
+    """The front door for HTTP requests, and whether there is a WebSocket API; None if the value is invalid."""
+    names = value if isinstance(value, list) and len(value) == 2 else [value]
+    doors = [name for name in names if name != _WEBSOCKET]
+    if len(doors) > 1 or not all(isinstance(name, str) and name in SOURCES for name in doors):
+        return None
+    return next(iter(doors), None), _WEBSOCKET in names
+
+
 def _table(example: str) -> _Rule:
     def is_valid(value: Any) -> bool:
         return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
@@ -70,7 +80,10 @@ def _is_whole_number(value: Any, least: int) -> bool:
 # The rule of each key, which is the name of the long option that it is the default of.
 KEYS: dict[str, _Rule] = {
     "app": _string('app = "app:app"'),
-    "source": _choice(SOURCES),
+    "source": (
+        lambda value: _sources_of(value) is not None,
+        f'one of {", ".join(SOURCES)}, {_WEBSOCKET}, or a list of two, as in source = ["http-api", "{_WEBSOCKET}"]',
+    ),
     "stage": (is_stage, 'a string, as in stage = "prod"'),
     "base-path": _string('base-path = "/shop"'),
     "binary-media-types": _strings('binary-media-types = ["image/*"]'),
@@ -185,6 +198,9 @@ def options(folder: Path, stage: str = "") -> dict[str, Any]:
     own = table.pop(_STAGES, {}).get(stage, {})
     table |= {key: {**table.get(key, {}), **value} if key in _TABLES else value for key, value in own.items()}
     defaults = {key.replace("-", "_"): value for key, value in table.items() if key != "app"}
+    if "source" in defaults:
+        source, has_websockets = _sources_of(defaults.pop("source")) or (None, False)
+        defaults |= ({"source": source} if source else {}) | ({"websocket": True} if has_websockets else {})
     for name in ("binary_media_types", "text_types", "vpc"):
         if name in defaults:
             defaults[name] = ",".join(defaults[name])

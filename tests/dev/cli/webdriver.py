@@ -83,6 +83,21 @@ class Chromium:
         """Open a page and wait until it is loaded with its images."""
         self._send("POST", f"{self._session}/url", url=url)
 
+    def new_tab(self) -> str:
+        """Open a tab and select it; returns its handle."""
+        handle = str(self._send("POST", f"{self._session}/window/new", type="tab")["handle"])
+        self.select_tab(handle)
+        return handle
+
+    def select_tab(self, handle: str) -> None:
+        """Direct all that follows to a tab."""
+        self._send("POST", f"{self._session}/window", handle=handle)
+
+    def close_tab(self, handle: str) -> None:
+        """Close a tab. Another one must be selected afterwards."""
+        self.select_tab(handle)
+        self._send("DELETE", f"{self._session}/window")
+
     def wait_for(self, url: str) -> None:
         """Wait until the page that a click leads to is loaded."""
         deadline = time.monotonic() + _TIMEOUT_SECONDS

@@ -56,6 +56,8 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
         print_message(f"bridge: {error}" if isinstance(error, BridgeError) else report)
         return serve_error(listener, options, report)
     greeting = f"Serving {application.description} at {_url(options)}  (press Ctrl-C to stop){_prefix_hint(options)}"
+    if application.gateway is not None and application.websockets:
+        greeting += f"\nWebSocket API at ws{_url(options).removeprefix('http')}"
     inspector = None
     if recorder is not None:
         served = Served(

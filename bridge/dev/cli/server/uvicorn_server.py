@@ -40,7 +40,11 @@ _WEBSOCKET_REFUSED = (
 )
 # Messages of uvicorn that repeat what this server, or behind a front door the gateway, reports itself.
 _REPEATED_MESSAGES = ("Application startup failed", "Unsupported upgrade request", "No supported WebSocket library")
-_INCOMPLETE_RESPONSE = "ASGI callable returned without completing response"
+# uvicorn logs the second one for a handshake with a response of the application's own.
+_INCOMPLETE = (
+    "ASGI callable returned without completing response",
+    "ASGI callable returned without completing handshake",
+)
 _INVALID_REQUEST = "Invalid HTTP request received."
 
 
@@ -188,8 +192,9 @@ class DevelopmentServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the requests in flight, then the lifespan."""
-        if self.server_state.tasks:
-            count = len(self.server_state.tasks)
+        websockets = len(self.server_state.connections) - len(self._http_connections())
+        count = len(self.server_state.tasks) - websockets
+        if count > 0:
             print_message(
                 f"Requests in flight: {count}. Waiting up to {_REQUESTS_SECONDS} s for them (press Ctrl-C again to "
                 "stop at once)."
@@ -249,7 +254,7 @@ async def _refuse_websocket(scope: Any, send: Any) -> None:
 
 
 def _configure_uvicorn_log(*, has_front_door: bool) -> None:
-    repeated = (*_REPEATED_MESSAGES, _INCOMPLETE_RESPONSE) if has_front_door else _REPEATED_MESSAGES
+    repeated = (*_REPEATED_MESSAGES, *_INCOMPLETE) if has_front_door else _REPEATED_MESSAGES
 
     def clarify(record: logging.LogRecord) -> bool:
         message = str(record.msg)

@@ -1,0 +1,328 @@
+"""``bridge serve --source websocket``: a WebSocket API beside the front door for HTTP requests."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess, run
+from tests.dev.cli.webdriver import Chromium, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Serve = Callable[..., ServeProcess]
+
+CHAT = Path(__file__).parents[3] / "examples" / "chat" / "app.py"
+API = ("--source", "websocket", "--no-reload")
+
+APPLICATION = """
+import os
+import bridge.websocket
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": message["type"] + ".complete"})
+        return await send({"type": "lifespan.shutdown.complete"})
+    if scope["type"] == "http":
+        connection_id = scope["query_string"].decode()
+        if connection_id:
+            bridge.websocket.send(connection_id, "from HTTP")  # blocks the loop
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        return await send({"type": "http.response.body", "body": b"HTTP"})
+    extension = scope["extensions"]["bridge.websocket"]
+    await receive()
+    if b"refuse" in scope["query_string"]:
+        return await send({"type": "websocket.close"})
+    await send({"type": "websocket.accept", "subprotocol": next(iter(scope["subprotocols"]), None)})
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message["text"]
+        if text == "fail":
+            raise RuntimeError("no tea")
+        if text == "exit":
+            os._exit(3)
+        session = extension["session"]
+        session["count"] = session.get("count", 0) + 1
+        values = {
+            "id": extension["connection_id"], "count": session["count"], "route": extension["route"],
+            "pid": os.getpid(), "path": scope["path"], "scheme": scope["scheme"], "word": "WORD", "text": text,
+            "query": scope["query_string"].decode(), "cookie": dict(scope["headers"]).get(b"cookie", b"").decode(),
+        }
+        import json
+        await send({"type": "websocket.send", "text": json.dumps(values)})
+    print("closed with", message["code"], flush=True)
+"""
+
+
+def address(server: ServeProcess, path: str = "/") -> str:
+    """The address of the WebSocket API, or of a path below it."""
+    return f"ws{server.url.removeprefix('http')}{path}"
+
+
+def ask(client: ClientConnection, text: str = "tea") -> Any:
+    """Send a message, and return the JSON of the answer."""
+    client.send(text)
+    return json.loads(client.recv(20))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A file with an application for HTTP requests and WebSockets."""
+    file = tmp_path / "app.py"
+    file.write_text(APPLICATION)
+    return file
+
+
+def test_websockets_and_http_requests_have_one_port(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API)
+    url = re.escape(server.url)
+    server.wait_for_stderr(f"^Serving app:app behind http-api and a WebSocket API at {url} ")
+    server.wait_for_stderr(f"^WebSocket API at ws{url.removeprefix('http')}$")
+    with connect(address(server, "/?room=tea"), additional_headers={"Cookie": "id=1"}, subprotocols=["mqtt"]) as client:  # type: ignore[list-item]
+        assert client.subprotocol == "mqtt"
+        first, second = ask(client), ask(client, "milk")
+        assert (first["query"], first["cookie"], first["scheme"], first["path"]) == ("room=tea", "id=1", "ws", "/")
+        assert [first["count"], second["count"]] == [1, 2]
+        assert server.client.get("/").text == "HTTP"
+        server.client.get("/", params=first["id"])
+        assert client.recv(20) == "from HTTP"
+        client.close(1000)
+    server.wait_for_stdout("^closed with 1000$")
+    connection_id = re.escape(first["id"])
+    server.wait_for_stdout(rf"^CONNECT {connection_id} /\?room=tea 101 \d+ ms 0 B text$")
+    server.wait_for_stdout(rf"^MESSAGE {connection_id} \$default 200 \d+ ms 4 B text$")
+    server.wait_for_stdout(rf"^POST {connection_id} @connections 200 \d+ ms 9 B -$")
+    server.wait_for_stdout(rf"^DISCONNECT {connection_id} \$disconnect 1000 \d+ ms 0 B text$")
+    server.wait_for_stdout(r"^GET / 200 \d+ ms 4 B text$")
+
+
+def test_a_handshake_that_the_application_closes_is_403(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API)
+    with pytest.raises(InvalidStatus) as caught:
+        connect(address(server, "/?refuse"))
+    assert caught.value.response.status_code == 403
+    server.wait_for_stdout(r"^CONNECT \S+ /\?refuse 403 ")
+
+
+def test_an_application_that_fails_is_logged_and_closes_the_connection(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API)
+    with connect(address(server)) as client:
+        client.send("fail")
+        with pytest.raises(ConnectionClosed):
+            client.recv(20)
+    server.wait_for_stderr("^RuntimeError: no tea$")
+    server.wait_for_stdout(r"^MESSAGE \S+ \$default 500 ")
+
+
+def test_verbose_prints_events_and_payloads(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API, "--verbose")
+    with connect(address(server, "/?room=tea")) as client:
+        ask(client, "green tea")
+    server.wait_for_stdout(r"^DISCONNECT ")
+    for text in ('"eventType": "CONNECT"', '"room": "tea"', '"body": "green tea"', '"disconnectStatusCode": 1000'):
+        assert text in server.stdout
+
+
+def test_the_stage_is_the_address_and_the_route_is_selected(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API, "--stage", "prod", "--websocket-route", "join")
+    server.wait_for_stderr(r"^WebSocket API at ws://\S+/prod/$")
+    with connect(address(server, "/prod")) as client:
+        assert ask(client, '{"action": "join"}')["route"] == "join"
+        assert ask(client, '{"action": "leave"}')["route"] == "$default"
+    with pytest.raises(InvalidStatus):
+        connect(address(server))
+    server.wait_for_stderr(
+        "CONNECT /: websocket answered 403 by itself: the path does not begin with the stage; request /prod/"
+    )
+
+
+def test_another_path_than_the_api_s_is_refused_with_the_remedy(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API)
+    with pytest.raises(InvalidStatus):
+        connect(address(server, "/chat"))
+    server.wait_for_stderr("connect to /, and name the path of the application's WebSocket in the variable BRIDGE_WEB")
+    assert "uvicorn" not in server.stderr
+
+
+def test_the_path_of_the_application_is_that_of_the_variable(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API, BRIDGE_WEBSOCKET_PATH="/chat")
+    with connect(address(server)) as client:
+        assert ask(client)["path"] == "/chat"
+
+
+def test_a_route_selection_expression_is_an_option(serve: Serve, app: Path) -> None:
+    expression = ("--route-selection-expression", "$request.body.type", "--websocket-route", "join")
+    server = serve("app:app", *API, *expression)
+    with connect(address(server)) as client:
+        assert ask(client, '{"type": "join"}')["route"] == "join"
+
+
+@pytest.mark.slow
+def test_https_serves_wss(serve: Serve, app: Path) -> None:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    server = serve("app:app", *API, "--ssl-adhoc")
+    with connect(address(server), ssl=context) as client:
+        assert ask(client)["scheme"] == "wss"
+
+
+def test_callbacks_of_a_wsgi_application_take_the_events(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import bridge, bridge.websocket\n"
+        "def app(environ, start):\n    start('200 OK', [])\n    return [b'HTTP']\n"
+        "def on_connect(connection):\n    return 401 if 'cookie' not in connection.headers else None\n"
+        "def on_message(connection, message):\n"
+        "    bridge.websocket.join('lobby', connection.id)\n"
+        "    bridge.websocket.broadcast('lobby', message.upper())\n"
+        "handler = bridge.handler(app, on_connect=on_connect, on_message=on_message)\n"
+    )
+    server = serve("app:handler", *API)
+    with pytest.raises(InvalidStatus) as caught:
+        connect(address(server))
+    assert caught.value.response.status_code == 401
+    with connect(address(server), additional_headers={"Cookie": "id=1"}) as client:
+        client.send("tea")
+        assert client.recv(20) == "TEA"
+    assert server.client.get("/").text == "HTTP"
+
+
+def test_a_wsgi_application_without_callbacks_is_502_with_the_reason(serve: Serve) -> None:
+    server = serve(WSGI, *API)
+    with pytest.raises(InvalidStatus) as caught:
+        connect(address(server))
+    assert caught.value.response.status_code == 502
+    server.wait_for_stderr("on_connect")
+    assert server.client.get("/tea").status_code == 200
+
+
+@pytest.mark.slow
+def test_a_restart_closes_the_connections(serve: Serve, app: Path) -> None:
+    server = serve("app:app", "--source", "websocket", PYTHONDONTWRITEBYTECODE="1")
+    with connect(address(server)) as client:
+        assert ask(client)["word"] == "WORD"
+        app.write_text(APPLICATION.replace("WORD", "CHANGED"))
+        with pytest.raises(ConnectionClosed) as caught:
+            client.recv(20)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1012
+    server.wait_for_stderr("^Serving ", times=2)
+    with connect(address(server)) as client:
+        assert ask(client)["word"] == "CHANGED"
+
+
+def test_ctrl_c_does_not_wait_for_connections(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API)
+    with connect(address(server)) as client:
+        ask(client)
+        server.press_ctrl_c()
+        assert server.process.wait(20) == 0
+    server.wait_for_stdout("^closed with 1012$")
+    assert "Requests in flight" not in server.stderr
+
+
+@pytest.mark.slow
+def test_each_message_may_reach_another_process_and_the_session_is_kept(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API, "--runtime")
+    with connect(address(server, "/?room=tea")) as client:
+        answers = [ask(client, "first")]
+        client.send("a")
+        client.send("b")
+        answers += [json.loads(client.recv(20)), json.loads(client.recv(20))]
+        answers.append(ask(client, "last"))
+    assert {answer["query"] for answer in answers} == {"room=tea"}
+    assert answers[-1]["count"] >= 3  # two messages at once may have changed the same value
+    server.wait_for_stdout(r"^DISCONNECT ")
+
+
+@pytest.mark.slow
+def test_the_session_outlives_the_process(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API, "--runtime")
+    with connect(address(server)) as client:
+        before = ask(client)
+        client.send("exit")
+        failed = json.loads(client.recv(20))
+        assert (failed["message"], failed["connectionId"]) == ("Internal server error", before["id"])
+        after = ask(client)
+        assert after["pid"] != before["pid"]
+        assert [before["count"], after["count"]] == [1, 2]
+        server.client.get("/", params=before["id"])
+        assert client.recv(20) == "from HTTP"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--source", "websocket", "--plain"), "--source websocket does not apply with --plain: "),
+        (("--websocket-route", "join"), "--websocket-route applies only with --source websocket."),
+        (
+            ("--route-selection-expression", "$request.body.x"),
+            "--route-selection-expression applies only with --source websocket.",
+        ),
+        (("--source", "websocket", "--route-selection-expression", "action"), "'action' is not an expression such as "),
+        (("--source", "websockets"), "invalid choice: 'websockets'"),
+    ],
+)
+def test_options_that_do_not_apply_are_errors(
+    bridge_command: Callable[..., tuple[int, str, str]], options: tuple[str, ...], message: str
+) -> None:
+    status, _, err = bridge_command("serve", ASGI, *options)
+    assert status == 2
+    assert message in err
+
+
+@pytest.mark.parametrize("source", ['"websocket"', '["http-api", "websocket"]'])
+def test_pyproject_may_name_the_websocket_api(serve: Serve, app: Path, source: str) -> None:
+    (app.parent / "pyproject.toml").write_text(f'[tool.bridge]\napp = "app:app"\nsource = {source}\nreload = false\n')
+    server = serve()
+    with connect(address(server)) as client:
+        assert ask(client)["count"] == 1
+    assert run(app.parent, "event", "/tea")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing()), reason=f"No {' and no '.join(missing())} here; scripts/browser installs them.")
+@pytest.mark.parametrize("options", [(), ("--runtime",)], ids=["in process", "runtime"])
+def test_two_tabs_of_a_browser_chat(serve: Serve, tmp_path: Path, options: tuple[str, ...]) -> None:
+    server = serve(str(CHAT) + ":app", *API, *options)
+    profile = tmp_path / "chromium"
+    profile.mkdir()
+    with Chromium(profile) as browser:
+        tabs = {}
+        for name in ("ann", "bob"):
+            tabs[name] = browser.new_tab()
+            browser.open(f"{server.url}/?name={name}")
+            _wait_for_text(browser, "connected")
+
+        def say(name: str, text: str) -> None:
+            browser.select_tab(tabs[name])
+            browser.type("#text", text)
+            browser.click("button")
+
+        say("ann", "hello <b>bob</b>")
+        _wait_for_text(browser, "ann (1): hello <b>bob</b>")
+        say("bob", "hello ann")
+        _wait_for_text(browser, "ann (1): hello <b>bob</b>")
+        _wait_for_text(browser, "bob (1): hello ann")
+        browser.select_tab(tabs["ann"])
+        _wait_for_text(browser, "bob has joined")
+        _wait_for_text(browser, "bob (1): hello ann")
+        browser.close_tab(tabs["bob"])
+        browser.select_tab(tabs["ann"])
+        _wait_for_text(browser, "bob has left")
+
+
+def _wait_for_text(browser: Chromium, text: str) -> None:
+    deadline = time.monotonic() + 20
+    while text not in browser.text:
+        assert time.monotonic() < deadline, browser.text
+        time.sleep(0.02)
