@@ -69,7 +69,7 @@ class Handler:
             SettingError: the callback ``other_events``, or the store for WebSocket connections, cannot be imported.
         """
         if self.settings.other_events is not None:
-            from bridge.non_http import resolve
+            from bridge.other_events import resolve
 
             self.settings.other_events = resolve(self.settings.other_events)
         if os.environ.get("BRIDGE_WEBSOCKET_STORE"):
@@ -103,7 +103,7 @@ class Handler:
         """
         source = self.source_of(event, context)
         if source is None:
-            return self.answer_non_http(event, context)
+            return self.answer_other_event(event, context)
         scope = self.read(source, event, context)
         if self.asgi is not None:
             self.asgi.check_thread()
@@ -133,7 +133,7 @@ class Handler:
         source = self.source_of(event, context)
         if source is None:
             await self.asgi.startup_here()
-            return self.answer_non_http(event, context)
+            return self.answer_other_event(event, context)
         scope = self.read(source, event, context)
         self.asgi.check_loop()
         token = current.set(scope)
@@ -205,13 +205,13 @@ class Handler:
                 return source.write(_too_large(scope, size), scope, self.settings)
         return payload
 
-    def answer_non_http(self, event: Any, context: Any) -> Any:
+    def answer_other_event(self, event: Any, context: Any) -> Any:
         """The payload for an event that is not an HTTP request.
 
         Raises:
             EventError: no ``other_events`` callback is set.
         """
-        from bridge.non_http import answer
+        from bridge.other_events import answer
 
         token = current.set(CurrentRequest(event, context))
         try:

@@ -27,7 +27,7 @@ LEVELS = [
     ["sources", "remote"],
     ["wsgi", "asgi"],
     ["websocket"],
-    ["non_http", "handlers", "handler_cache"],
+    ["other_events", "handlers", "handler_cache"],
     ["entrypoint", "runtime", "compat"],
 ]
 DEV_LEVELS = [
