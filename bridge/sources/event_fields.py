@@ -57,25 +57,24 @@ def query_of(parameters: Mapping[str, Any] | None, *, encoded: bool = False) -> 
     """The query string of parameters with one value or a list of values; *encoded* if they are percent-encoded."""
     if not parameters:
         return ""
-    quote = native if encoded else _quote
+    quote, quote_long = (native, native) if encoded else (_quote, _quote.__wrapped__)
     pairs = []
     for name, values in parameters.items():
-        name = name if name.isalnum() and name.isascii() else quote(name)
+        if not (name.isalnum() and name.isascii()):
+            name = (quote if len(name) <= _LONGEST_VALUE else quote_long)(name)
         for value in values if isinstance(values, list) else (values,):
             if value is True:  # Kong passes `?a` as {"a": true}
                 pairs.append(name)
                 continue
             text = value if type(value) is str else as_text(value)
-            pairs.append(f"{name}={text if text.isalnum() and text.isascii() else quote(text)}")
+            if not (text.isalnum() and text.isascii()):
+                text = (quote if len(text) <= _LONGEST_VALUE else quote_long)(text)
+            pairs.append(f"{name}={text}")
     return "&".join(pairs)
 
 
-def _quote(text: str) -> str:
-    return (_quote_bytes if len(text) <= _LONGEST_VALUE else _quote_bytes.__wrapped__)(text)
-
-
 @lru_cache(1024)
-def _quote_bytes(text: str) -> str:
+def _quote(text: str) -> str:
     return quote_plus(text.encode("utf-8", "surrogatepass"))
 
 
