@@ -75,7 +75,7 @@ def _make_runtime(arguments: list[str], address: str) -> Runtime:
     handler = _find_handler(arguments[0] if arguments else _name_in_environment())
     if concurrency == "1":
         return Runtime(handler, address, stream=mode == "stream")
-    from bridge.runtime.concurrent import ConcurrentRuntime
+    from bridge.runtime.concurrent_runtime import ConcurrentRuntime
 
     return ConcurrentRuntime(handler, address, stream=mode == "stream", concurrency=int(concurrency))
 

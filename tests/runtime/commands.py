@@ -10,7 +10,7 @@ _SCRIPT = """
 import sys
 from functools import partial
 from bridge.runtime import __main__
-from bridge.runtime.concurrent import ConcurrentRuntime
+from bridge.runtime.concurrent_runtime import ConcurrentRuntime
 __main__.Runtime = partial(ConcurrentRuntime, concurrency=1)
 sys.exit(__main__.main(sys.argv[1:]))
 """

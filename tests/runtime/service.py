@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.gateway import Request, compose
 from bridge.handlers import handler as make_handler
 from bridge.runtime.client import ApiError
-from bridge.runtime.concurrent import ConcurrentRuntime
+from bridge.runtime.concurrent_runtime import ConcurrentRuntime
 from bridge.runtime.runtime import Runtime
 from tests.runtime.scripted import (
     ACCEPTED,

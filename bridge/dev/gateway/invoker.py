@@ -12,7 +12,7 @@ from bridge.dev.gateway.payloads import lambda_json
 from bridge.dev.gateway.streaming import StreamedAnswer, read_stream
 from bridge.handlers import Handler
 from bridge.logs import logger
-from bridge.runtime.concurrent import call_in_thread, handler_threads, is_async
+from bridge.runtime.concurrent_runtime import call_in_thread, handler_threads, is_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from bridge.runtime.concurrent import call_in_thread, handler_threads
+from bridge.runtime.concurrent_runtime import call_in_thread, handler_threads
 
 
 async def test_the_event_loop_of_a_thread_is_closed_after_the_thread_has_ended() -> None:
