@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bridge.asgi.application import AsgiApplication
-    from bridge.runtime.responses import SentResponse
+    from bridge.runtime.sent_response import SentResponse
 
 
 class RuntimeCycle(RequestCycle):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from bridge.asgi.application import AsgiApplication
     from bridge.response import Response
-    from bridge.runtime.responses import SentResponse
+    from bridge.runtime.sent_response import SentResponse
 
     Outcome = tuple[Any, BaseException | None]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bridge.request import Scope
     from bridge.response import Response
     from bridge.runtime.invocation import Invocation
-    from bridge.runtime.responses import SentResponse
+    from bridge.runtime.sent_response import SentResponse
     from bridge.sources import Source
 
 
@@ -147,7 +147,7 @@ class Runtime:
     async def _answer_request(
         self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi
     ) -> None:
-        from bridge.runtime.responses import SentResponse
+        from bridge.runtime.sent_response import SentResponse
 
         sent = SentResponse(handler, source, scope, invocation, api, stream=self._stream)
         try:

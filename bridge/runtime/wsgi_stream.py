@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from bridge.runtime.responses import SentResponse
+    from bridge.runtime.sent_response import SentResponse
 
 
 def stream(app: WSGIApplication, sent: SentResponse) -> Response:
