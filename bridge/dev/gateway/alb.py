@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
 from bridge.dev.gateway.decisions import exceeds
-from bridge.dev.gateway.events import (
+from bridge.dev.gateway.event_parts import (
     all_values,
     encode_body,
     forwarded_headers,
@@ -20,7 +20,7 @@ from bridge.dev.gateway.events import (
     query_pairs,
 )
 from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, html_answer
-from bridge.dev.gateway.payloads import (
+from bridge.dev.gateway.payload_validation import (
     check_headers,
     check_object,
     declared_length,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge.dev.gateway import http_api
-from bridge.dev.gateway.events import check_event_size
+from bridge.dev.gateway.event_parts import check_event_size
 from bridge.dev.gateway.models import Answer, FrontDoor, Request, json_answer
 
 if TYPE_CHECKING:

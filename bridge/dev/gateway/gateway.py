@@ -21,11 +21,11 @@ from bridge.dev.gateway.cors import (
     preflight_answer,
 )
 from bridge.dev.gateway.decisions import Decision, recorded_decisions
-from bridge.dev.gateway.events import strip_prefix
+from bridge.dev.gateway.event_parts import strip_prefix
 from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.invoker import FunctionInvoker, SupportsLifespan
 from bridge.dev.gateway.models import Answer, FrontDoorConfig, RefusedError, Request, json_answer
-from bridge.dev.gateway.payloads import lambda_json
+from bridge.dev.gateway.payload_validation import lambda_json
 from bridge.dev.gateway.routes import match
 from bridge.dev.gateway.streaming import StreamedAnswer
 from bridge.errors import SettingError

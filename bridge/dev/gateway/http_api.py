@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from bridge.bodies import media_type
 from bridge.dev.gateway import rest_api
 from bridge.dev.gateway.decisions import exceeds, explain
-from bridge.dev.gateway.events import (
+from bridge.dev.gateway.event_parts import (
     all_values,
     check_event_size,
     decode_header,
@@ -29,7 +29,7 @@ from bridge.dev.gateway.events import (
     strip_prefix,
 )
 from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, json_answer
-from bridge.dev.gateway.payloads import (
+from bridge.dev.gateway.payload_validation import (
     check_headers,
     check_object,
     declared_length,

@@ -13,7 +13,7 @@ import httpx
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.front_doors import front_door
 from bridge.dev.gateway.models import FrontDoorConfig, RefusedError, Request
-from bridge.dev.gateway.payloads import through_json, through_lambda
+from bridge.dev.gateway.payload_validation import through_json, through_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

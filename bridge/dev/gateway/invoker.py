@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.invocation import FunctionError, ReceivedStream
 from bridge.dev.gateway.models import RefusedError
-from bridge.dev.gateway.payloads import lambda_json
+from bridge.dev.gateway.payload_validation import lambda_json
 from bridge.dev.gateway.streaming import StreamedAnswer, read_stream
 from bridge.handlers import Handler
 from bridge.logs import logger

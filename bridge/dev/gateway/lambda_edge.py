@@ -9,9 +9,16 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.decisions import exceeds, explain
-from bridge.dev.gateway.events import decode_header
+from bridge.dev.gateway.event_parts import decode_header
 from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, html_answer
-from bridge.dev.gateway.payloads import HOP_BY_HOP, check_headers, check_object, decode_body, header_lists, status_code
+from bridge.dev.gateway.payload_validation import (
+    HOP_BY_HOP,
+    check_headers,
+    check_object,
+    decode_body,
+    header_lists,
+    status_code,
+)
 from bridge.limits import EDGE_VIEWER_LIMIT, is_refused_by_edge
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.bodies import media_type
 from bridge.dev.gateway.decisions import exceeds, explain
-from bridge.dev.gateway.events import (
+from bridge.dev.gateway.event_parts import (
     all_values,
     check_event_size,
     decode_header,
@@ -24,7 +24,7 @@ from bridge.dev.gateway.events import (
     strip_prefix,
 )
 from bridge.dev.gateway.models import Answer, FrontDoor, RefusedError, Request, json_answer
-from bridge.dev.gateway.payloads import (
+from bridge.dev.gateway.payload_validation import (
     check_headers,
     check_object,
     decode_body,

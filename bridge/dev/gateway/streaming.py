@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.gateway.asgi_messages import send_head
 from bridge.dev.gateway.invocation import FunctionError
 from bridge.dev.gateway.models import RefusedError
-from bridge.dev.gateway.payloads import json_type
+from bridge.dev.gateway.payload_validation import json_type
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT, PRELUDE_DELIMITER, PRELUDE_LIMIT
 from bridge.logs import logger
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway import http_api
-from bridge.dev.gateway.events import (
+from bridge.dev.gateway.event_parts import (
     all_values,
     check_event_size,
     encode_body,
@@ -19,7 +19,7 @@ from bridge.dev.gateway.events import (
     query_pairs,
 )
 from bridge.dev.gateway.models import Answer, FrontDoor, Request
-from bridge.dev.gateway.payloads import check_object
+from bridge.dev.gateway.payload_validation import check_object
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import FrontDoorConfig

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from bridge import limits
 from bridge.dev.gateway.asgi_messages import request_of
 from bridge.dev.gateway.connections_endpoint import ConnectionsEndpoint, EndpointAnswer
-from bridge.dev.gateway.events import strip_prefix
+from bridge.dev.gateway.event_parts import strip_prefix
 from bridge.dev.gateway.gateway import AccessRecord
 from bridge.dev.gateway.invoker import FunctionInvoker
 from bridge.dev.gateway.models import Answer, FrontDoor, FrontDoorConfig, RefusedError, Request, json_answer
-from bridge.dev.gateway.payloads import check_object, decode_body, header_map, status_code
+from bridge.dev.gateway.payload_validation import check_object, decode_body, header_map, status_code
 from bridge.dev.gateway.websocket_events import (
     CONNECT,
     DEFAULT,

@@ -13,7 +13,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import (
+from bridge.dev.gateway.event_parts import (
     all_values,
     decode_header,
     forwarded_headers,

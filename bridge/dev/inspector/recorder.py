@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import header_size
+from bridge.dev.gateway.event_parts import header_size
 from bridge.handlers import Handler
 
 if TYPE_CHECKING:

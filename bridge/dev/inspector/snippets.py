@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import decode_header
+from bridge.dev.gateway.event_parts import decode_header
 from bridge.dev.inspector.secrets import is_secret, masked_json
 
 if TYPE_CHECKING:

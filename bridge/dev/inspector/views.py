@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway.events import decode_header
+from bridge.dev.gateway.event_parts import decode_header
 from bridge.dev.inspector.reasons import limits, reasons
 from bridge.dev.inspector.secrets import masked_json, masked_value
 from bridge.errors import BridgeError

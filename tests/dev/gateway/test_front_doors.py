@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.dev.gateway import SOURCES, Answer, FrontDoorConfig, RefusedError, Request, compose, interpret
 from bridge.dev.gateway.models import json_answer
-from bridge.dev.gateway.payloads import through_lambda
+from bridge.dev.gateway.payload_validation import through_lambda
 from bridge.errors import SettingError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 

@@ -12,7 +12,7 @@ from bridge.dev.cli.request_options import add_request_options, request_from
 from bridge.dev.errors import CommandError, NoApplicationError
 from bridge.dev.gateway import Answer, FrontDoorConfig, RefusedError, Request, front_door
 from bridge.dev.gateway.cors import FunctionUrlCors, is_preflight
-from bridge.dev.gateway.events import strip_prefix
+from bridge.dev.gateway.event_parts import strip_prefix
 from bridge.dev.gateway.routes import match
 from bridge.dev.projects.discover import find_project
 from bridge.dev.projects.project import Project

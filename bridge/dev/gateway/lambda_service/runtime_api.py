@@ -18,7 +18,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bridge.dev.gateway.events import new_trace_root
+from bridge.dev.gateway.event_parts import new_trace_root
 from bridge.dev.gateway.invocation import FunctionError, ReceivedStream
 from bridge.dev.gateway.lambda_service.http_server import RuntimeConnection, RuntimeRequest
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT

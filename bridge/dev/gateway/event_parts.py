@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.models import RefusedError
-from bridge.dev.gateway.payloads import HOP_BY_HOP, json_size
+from bridge.dev.gateway.payload_validation import HOP_BY_HOP, json_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
