@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.application import SETTINGS_FILE, check_application, relative_name, settings_content
+from bridge.dev.packaging.application_check import SETTINGS_FILE, check_application, relative_name, settings_content
 from bridge.dev.packaging.archive import add_entries, make_entry
 from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, cached_wheel
 from bridge.dev.packaging.bytecode import TASK_FOLDER, BytecodeOptions, interpreter_finder

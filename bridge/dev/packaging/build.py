@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.application import (
+from bridge.dev.packaging.application_check import (
     SETTINGS_FILE,
     check_application,
     missing_imports,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.application import application_folder
+from bridge.dev.packaging.application_check import application_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

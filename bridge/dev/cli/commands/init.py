@@ -129,7 +129,7 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
         UsageError: there are several.
     """
     if options.app is not None:
-        from bridge.dev.packaging.application import relative_name
+        from bridge.dev.packaging.application_check import relative_name
 
         return relative_name(options.app, folder)
     return application_name(None, folder, serverless_options(options), command=f"bridge init {options.kind}")
@@ -137,7 +137,7 @@ def _application(options: argparse.Namespace, folder: Path) -> str:
 
 def _check_application(app: str, folder: Path, python: str) -> None:
     """Raise a :class:`PackagingError` for an application that is neither in the project nor installed."""
-    from bridge.dev.packaging.application import check_application
+    from bridge.dev.packaging.application_check import check_application
     from bridge.dev.packaging.project_files import choose_files
 
     top = app.partition(":")[0].partition(".")[0]
@@ -184,7 +184,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 def _print(deployment: InitSettings, folder: Path, files: Mapping[str, str]) -> None:
     from bridge.dev.deploying.init_files import render_commands
-    from bridge.dev.packaging.application import application_folder
+    from bridge.dev.packaging.application_check import application_folder
     from bridge.dev.packaging.project_requirements import find_requirements
 
     for name in files:

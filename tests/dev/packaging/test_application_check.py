@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.application import check_application, defined_names, missing_imports
+from bridge.dev.packaging.application_check import check_application, defined_names, missing_imports
 from bridge.dev.packaging.project_files import choose_files
 from tests.dev.cli.packages import write_files
 
