@@ -6,7 +6,7 @@ the page requests it; :mod:`.application` serves both.
 
 from __future__ import annotations
 
-from bridge.dev.inspector.application import InspectorApplication, Served
+from bridge.dev.inspector.inspector_application import InspectorApplication, Served
 from bridge.dev.inspector.recorder import Recorder
 
 __all__ = ["InspectorApplication", "Recorder", "Served"]

@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.event_parts import decode_header
-from bridge.dev.inspector.secrets import is_secret, masked_json
+from bridge.dev.inspector.masking import is_secret, masked_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.event_parts import decode_header
+from bridge.dev.inspector.masking import masked_json, masked_value
 from bridge.dev.inspector.reasons import limits, reasons
-from bridge.dev.inspector.secrets import masked_json, masked_value
 from bridge.errors import BridgeError
 from bridge.handlers import Handler
 from bridge.settings import Settings
