@@ -16,7 +16,7 @@ from bridge.dev.gateway.websocket_events import (
     is_selection_expression,
 )
 from bridge.dev.projects import pyproject
-from bridge.dev.projects.pyproject import RESPONSE_MODES, is_stage
+from bridge.dev.projects.option_defaults import RESPONSE_MODES, is_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -205,8 +205,11 @@ def gateway_arguments(options: argparse.Namespace, project: Project) -> dict[str
 def websocket_arguments(options: argparse.Namespace, project: Project) -> dict[str, Any]:
     """Return the keyword arguments of :class:`bridge.dev.gateway.websocket_api.WebSocketApi` of its routes."""
     default = project.functions[0].name
-    routes = dict.fromkeys((CONNECT, DEFAULT, DISCONNECT, *options.websocket_route), default)
-    return {"routes": routes, "selection": options.route_selection_expression or DEFAULT_SELECTION}
+    routes = project.websocket_routes or dict.fromkeys((CONNECT, DEFAULT, DISCONNECT), default)
+    for key in options.websocket_route:
+        routes.setdefault(key, routes.get(DEFAULT, default))
+    selection = options.route_selection_expression or project.route_selection or DEFAULT_SELECTION
+    return {"routes": routes, "selection": selection}
 
 
 def serverless_options(options: argparse.Namespace) -> dict[str, str]:

@@ -83,7 +83,8 @@ def warn_about_unset_variables(project: Project, overrides: Mapping[str, str]) -
 def _warn_about_shared_variables(project: Project, overrides: Mapping[str, str]) -> None:
     """Print the environment variables for which the project's functions have different values."""
     environments = [function.environment for function in project.functions]
-    names = {name for each in environments for name in each if name not in overrides and not name.startswith("BRIDGE_")}
+    own = ("AWS_LAMBDA_", "BRIDGE_")
+    names = {name for each in environments for name in each if name not in overrides and not name.startswith(own)}
     shared = sorted(name for name in names if len({each.get(name) for each in environments}) > 1)
     if shared:
         print_message(

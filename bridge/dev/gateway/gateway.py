@@ -152,7 +152,8 @@ class Gateway:
         recorder: called at the beginning and at the end of each request, and with each chunk of a stream.
         answers_if_cancelled: whether a request whose task is cancelled gets the answer of a timeout, in place of a
             ``CancelledError``. Set it for a server that cancels tasks at its shutdown.
-        websockets: takes WebSockets; None to refuse them.
+        websockets: takes WebSockets; None to refuse them. With it, there may be several handlers without routes, of
+            which the first one answers HTTP requests.
 
     Raises:
         SettingError: there is no such source, a route names no handler, or there are several handlers without routes.
@@ -182,7 +183,7 @@ class Gateway:
                 f"A route names the function {missing[0]!r}, but the functions are {', '.join(handlers)}. Correct the "
                 "name, or add the function."
             )
-        if len(handlers) != 1 and not routes:
+        if len(handlers) != 1 and not routes and websockets is None:
             raise SettingError(f"There are {len(handlers)} functions and no routes. Add routes, or pass one function.")
         self._source = source
         self._front_door = front_door(source)

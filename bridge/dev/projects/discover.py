@@ -26,6 +26,7 @@ def find_project(
     command: str = "bridge serve",
     detect: bool = True,
     env_file: str | None = None,
+    websockets: bool = False,
 ) -> Project:
     """Return the functions of a project and their front door.
 
@@ -40,6 +41,7 @@ def find_project(
         command: the command after which the user names an application, for messages.
         detect: whether to search the code for an application.
         env_file: a file with values of ``${env:…}`` in serverless.yml.
+        websockets: whether the command has WebSocket APIs.
 
     Raises:
         NoApplicationError: no application is named, and the code has none.
@@ -53,7 +55,7 @@ def find_project(
         return Project([_single_function(app, folder, project.functions)])
     if not project.functions:
         return _project_in_code(folder, project.warnings, command, detect=detect)
-    project.functions = _served(project.functions)
+    project.functions = _served(project.functions, websockets=websockets)
     if all(map(_is_unresolved, project.functions)):
         function = project.functions[0]
         place = "its variable BRIDGE_APP" if function.app == HANDLER else repr(function.app)
@@ -107,9 +109,9 @@ def _single_function(app: str, folder: Path, functions: list[ProjectFunction]) -
     return ProjectFunction("bridge", app, folder, environment=environment, unresolved_variables=unresolved)
 
 
-def _served(functions: list[ProjectFunction]) -> list[ProjectFunction]:
+def _served(functions: list[ProjectFunction], *, websockets: bool) -> list[ProjectFunction]:
     """Return the functions with routes; without any, one function: with a URL, or else with an application."""
-    routed = [function for function in functions if function.routes]
+    routed = [function for function in functions if function.routes or (websockets and function.websocket_routes)]
     return routed or sorted(functions, key=lambda function: (not function.has_url, function.is_handler))[:1]
 
 

@@ -23,6 +23,7 @@ class ProjectFunction:
         environment: the environment variables with known values.
         unresolved_variables: the names of the environment variables whose values are set by a deployment.
         routes: the routes of API Gateway to the function.
+        websocket_routes: the keys of the routes of a WebSocket API to the function.
         timeout: the function's timeout in seconds; None if the file sets none.
         has_url: whether the function has a Function URL.
         url_cors: the CORS configuration of the Function URL.
@@ -35,6 +36,7 @@ class ProjectFunction:
     environment: dict[str, str] = field(default_factory=dict)
     unresolved_variables: list[str] = field(default_factory=list)
     routes: list[FunctionRoute] = field(default_factory=list)
+    websocket_routes: list[str] = field(default_factory=list)
     timeout: float | None = None
     has_url: bool = False
     url_cors: FunctionUrlCors | None = None
@@ -61,6 +63,7 @@ class Project:
         preflight_routes: the routes for OPTIONS that a REST API with CORS answers without a function.
         warnings: parts of the project's file that are ignored, a sentence for each.
         detection: the place of the application in the code, if no file names one; a sentence, or ``""``.
+        route_selection: the route selection expression of the WebSocket API; None if the file has none.
         source_warnings: events that *source* does not serve, a sentence for each other front door.
     """
 
@@ -72,12 +75,18 @@ class Project:
     preflight_routes: list[FunctionRoute] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     detection: str = ""
+    route_selection: str | None = None
     source_warnings: list[str] = field(default_factory=list)
 
     @property
     def routes(self) -> list[FunctionRoute]:
         """The routes of all functions, and the routes for CORS preflights."""
         return [*(route for function in self.functions for route in function.routes), *self.preflight_routes]
+
+    @property
+    def websocket_routes(self) -> dict[str, str]:
+        """The names of functions, by the keys of their routes of the WebSocket API."""
+        return {key: function.name for function in self.functions for key in function.websocket_routes}
 
     def cors_behind(self, source: str) -> Cors | None:
         """Return the CORS configuration by which the front door *source* adds headers to responses."""

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.routes import FunctionRoute
@@ -26,9 +28,11 @@ from bridge.dev.projects.serverless_service import HANDLER
 from bridge.dev.projects.yaml_file import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _FILE_NAMES = ("template.yaml", "template.yml")
+_FUNCTION = "AWS::Serverless::Function"
 # The front doors of the types of events; where a template has both, its HTTP API is served.
 _SOURCES = {"HttpApi": "http-api", "Api": "rest-api"}
 
@@ -54,14 +58,16 @@ def read(folder: Path) -> Project | None:
     template = {"Globals": resolver.resolve(template.get("Globals")), "Resources": resolver.resolve(created)}
     shared = mapping(mapping(template.get("Globals")).get("Function"))
     project = Project()
+    websocket_routes = _websocket_routes(mapping(template.get("Resources")), project)
     rest_routes: list[FunctionRoute] = []
     for key, resource in mapping(template.get("Resources")).items():
-        if mapping(resource).get("Type") != "AWS::Serverless::Function":
+        if mapping(resource).get("Type") != _FUNCTION:
             continue
         properties = {**shared, **mapping(resource.get("Properties"))}
         function = _function(key, properties, shared, folder)
         if function is None:
             continue
+        function.websocket_routes = websocket_routes.get(key, [])
         project.functions.append(function)
         for event in map(mapping, mapping(properties.get("Events")).values()):
             if source := _SOURCES.get(event.get("Type", "")):
@@ -84,6 +90,37 @@ def read(folder: Path) -> Project | None:
             rules = cors_config.sam_rest_api(rest_cors, [route for route in rest_routes if route.template == path])
             project.preflight_routes += cors_config.preflight_route(rules, path, routes)
     return project
+
+
+def _websocket_routes(resources: dict[str, Any], project: Project) -> dict[str, list[str]]:
+    """Return the keys of the routes of the WebSocket API by the function's key, and set its selection expression.
+
+    A route refers to an integration, and that to a function, by one of several functions of CloudFormation.
+    """
+    routes: dict[str, list[str]] = {}
+    by_type: dict[Any, dict[str, Any]] = {}
+    for key, resource in resources.items():
+        properties = mapping(mapping(resource).get("Properties"))
+        by_type.setdefault(mapping(resource).get("Type"), {})[key] = properties
+    integrations = by_type.get("AWS::ApiGatewayV2::Integration", {})
+    for api, properties in by_type.get("AWS::ApiGatewayV2::Api", {}).items():
+        if properties.get("ProtocolType") != "WEBSOCKET":
+            continue
+        project.route_selection = str(properties.get("RouteSelectionExpression"))
+        for route in by_type.get("AWS::ApiGatewayV2::Route", {}).values():
+            integration = _reference_in(route.get("Target"), integrations)
+            function = _reference_in(
+                mapping(integrations.get(integration)).get("IntegrationUri"), by_type.get(_FUNCTION, {})
+            )
+            if _reference_in(route.get("ApiId"), [api]) and function and isinstance(route.get("RouteKey"), str):
+                routes.setdefault(function, []).append(route["RouteKey"])
+    return routes
+
+
+def _reference_in(value: Any, keys: Iterable[str]) -> str:
+    """Return the first of *keys* that occurs in a value; ``""`` if none does."""
+    words = re.findall(r"\w+", json.dumps(value))
+    return next((key for key in keys if key in words), "")
 
 
 def _api_property(template: dict[str, Any], kind: str, name: str) -> Any:

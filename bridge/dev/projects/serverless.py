@@ -68,6 +68,7 @@ def read(folder: Path, options: Mapping[str, str], environment: Mapping[str, str
             for kind in [event] if isinstance(event, str) else mapping(event):
                 if kind in _SOURCES:
                     project.functions_by_source.setdefault(_SOURCES[kind], []).append(function)
+            function.websocket_routes += _websocket_routes(event, key)
             for route in _routes(event, key, function.name):
                 function.routes.append(route)
                 if route_cors := mapping(mapping(event).get("http")).get("cors"):
@@ -75,6 +76,8 @@ def read(folder: Path, options: Mapping[str, str], environment: Mapping[str, str
     if not project.functions:
         return project if project.warnings else None
     _add_front_door(project, service)
+    selection = service.provider.get("websocketsApiRouteSelectionExpression")
+    project.route_selection = selection if isinstance(selection, str) else None
     for template in dict.fromkeys(route.template for _, route in rest_cors):
         on_template = [(value, route) for value, route in rest_cors if route.template == template]
         details = next((value for value, _ in on_template if mapping(value)), True)
@@ -158,6 +161,24 @@ def _function(service: ServerlessService, key: str) -> ProjectFunction | None:
         has_url=url is not False,
         url_cors=cors_config.serverless_function_url(mapping(url).get("cors")),
     )
+
+
+def _websocket_routes(event: Any, key: str) -> list[str]:
+    """Return the key of the route of a ``websocket`` event, in its short or long form; nothing for other events.
+
+    https://www.serverless.com/framework/docs/providers/aws/events/websocket
+    """
+    event = mapping(event)
+    if "websocket" not in event:
+        return []
+    value = event["websocket"]
+    route = mapping(value).get("route") if isinstance(value, dict) else value
+    if not isinstance(route, str) or not route:
+        raise UsageError(
+            f"{_FILE_NAMES[0]}: functions.{key}.events, websocket is {value!r}; it must be a route, such as $connect, "
+            "or a mapping with the key route, indented below it."
+        )
+    return [route]
 
 
 def _routes(event: Any, key: str, function: str) -> list[FunctionRoute]:

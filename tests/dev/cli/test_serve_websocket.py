@@ -85,7 +85,7 @@ def test_websockets_and_http_requests_have_one_port(serve: Serve, app: Path) -> 
     server = serve("app:app", *API)
     url = re.escape(server.url)
     server.wait_for_stderr(f"^Serving app:app behind http-api and a WebSocket API at {url} ")
-    server.wait_for_stderr(f"^WebSocket API at ws{url.removeprefix('http')}$")
+    server.wait_for_stderr(f"^WebSocket API at ws{url.removeprefix('http')}/$")
     with connect(address(server, "/?room=tea"), additional_headers={"Cookie": "id=1"}, subprotocols=["mqtt"]) as client:  # type: ignore[list-item]
         assert client.subprotocol == "mqtt"
         first, second = ask(client), ask(client, "milk")
@@ -287,6 +287,40 @@ def test_pyproject_may_name_the_websocket_api(serve: Serve, app: Path, source: s
     with connect(address(server)) as client:
         assert ask(client)["count"] == 1
     assert run(app.parent, "event", "/tea")[0] == 0
+
+
+SERVICE = """
+provider:
+  name: aws
+  runtime: python3.13
+  websocketsApiRouteSelectionExpression: $request.body.type
+  environment: {BRIDGE_WEBSOCKET_STORE: 'dynamodb:on-aws', BRIDGE_APP: 'app:app'}
+functions:
+  http: {handler: bridge.entrypoint.handler, events: [httpApi: '*']}
+  chat:
+    handler: bridge.entrypoint.handler
+    environment: {BRIDGE_WEBSOCKET_ENDPOINT: !Sub 'https://${Api}/prod'}
+    events:
+      - websocket: $connect
+      - websocket: $default
+      - websocket: {route: join}
+      - websocket: $disconnect
+"""
+
+
+@pytest.mark.parametrize("options", [(), pytest.param(("--runtime",), marks=pytest.mark.slow)], ids=["", "runtime"])
+def test_a_project_with_websocket_events_needs_no_option(serve: Serve, app: Path, options: tuple[str, ...]) -> None:
+    (app.parent / "serverless.yml").write_text(SERVICE)
+    server = serve("--no-reload", *options)
+    server.wait_for_stderr("^Serving app:app (in separate processes )?behind http-api and a WebSocket API at ")
+    with connect(address(server)) as client:
+        first = ask(client, '{"type": "join"}')
+        assert (first["route"], first["count"]) == ("join", 1)
+        assert ask(client, "tea")["route"] == "$default"
+        server.client.get("/", params=first["id"])
+        assert client.recv(20) == "from HTTP"
+    assert "on-aws" not in server.stderr
+    assert "is not set" not in server.stderr
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.dev.gateway.routes import FunctionRoute
+from bridge.dev.projects.discover import find_project
 from tests.dev.projects.readers import TEMPLATE, routes, sam
 
 if TYPE_CHECKING:
@@ -225,3 +226,43 @@ def test_bridge_app_of_the_globals_does_not_apply_to_functions_with_their_own_ha
         ("app:app", False),
         ("app.worker", True),
     ]
+
+
+CHAT = """
+Resources:
+  Connect: {Type: AWS::Serverless::Function, Properties: {Handler: chat.connect}}
+  Chat: {Type: AWS::Serverless::Function, Properties: {Handler: chat.handler}}
+  Other: {Type: AWS::Serverless::Function, Properties: {Handler: other.handler}}
+  Sockets:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.type}
+  Web: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
+  ConnectIntegration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      IntegrationUri: !Sub arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Connect.Arn}/invocations
+  ChatIntegration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      IntegrationUri: !Join [/, ['arn:aws:apigateway:x:lambda:path/functions', !GetAtt Chat.Arn, invocations]]
+  ConnectRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Sockets, RouteKey: $connect, Target: !Sub 'integrations/${ConnectIntegration}'}
+  DefaultRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Sockets, RouteKey: $default, Target: !Join [/, [integrations, !Ref ChatIntegration]]}
+  JoinRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Sockets, RouteKey: join, Target: !Sub 'integrations/${ChatIntegration}'}
+  WebRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Web, RouteKey: 'GET /', Target: !Sub 'integrations/${ChatIntegration}'}
+"""
+
+
+def test_the_routes_of_a_websocket_api_are_found_through_their_integrations(tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(CHAT)
+    project = find_project(None, tmp_path, websockets=True)
+    assert project.websocket_routes == {"$connect": "Connect", "$default": "Chat", "join": "Chat"}
+    assert project.route_selection == "$request.body.type"
+    assert [function.name for function in project.functions] == ["Connect", "Chat"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.errors import NoApplicationError
+from bridge.dev.errors import NoApplicationError, UsageError
 from bridge.dev.projects.discover import find_project
 from tests.dev.projects.readers import SERVICE, routes, serverless
 
@@ -102,6 +102,34 @@ def test_events_have_short_and_long_forms(tmp_path: Path, event: str, route: tup
 )
 def test_events_other_than_http_are_no_routes(tmp_path: Path, event: str) -> None:
     assert routes(serverless(tmp_path, SERVICE % event)) == []
+
+
+@pytest.mark.parametrize("event", ["websocket: join", "websocket: {route: join, routeResponseSelectionExpression: $d}"])
+def test_websocket_events_are_routes_of_a_websocket_api(tmp_path: Path, event: str) -> None:
+    text = f"""
+        provider: {{websocketsApiRouteSelectionExpression: $request.body.type}}
+        functions: {{chat: {{handler: a.b, events: [websocket: $connect, {event}]}}, other: {{handler: a.c}}}}
+        """
+    project = serverless(tmp_path, text)
+    assert project.websocket_routes == {"$connect": "chat", "join": "chat"}
+    assert project.route_selection == "$request.body.type"
+    assert project.routes == []
+
+
+def test_functions_of_a_websocket_api_are_for_commands_that_have_one(tmp_path: Path) -> None:
+    events = (
+        "functions: {web: {handler: a.b, events: [httpApi: '*']}, chat: {handler: a.c, events: [websocket: $default]}}"
+    )
+    assert [each.name for each in serverless(tmp_path, events).functions] == ["web"]
+    assert [each.name for each in find_project(None, tmp_path, websockets=True).functions] == ["web", "chat"]
+
+
+@pytest.mark.parametrize("event", ["websocket", "websocket: {}", "websocket: [join]"])
+def test_a_websocket_event_without_a_route_is_an_error(tmp_path: Path, event: str) -> None:
+    if event == "websocket":
+        event = "{websocket: null}"
+    with pytest.raises(UsageError, match=r"functions\.f\.events, websocket is .*; it must be a route, such as "):
+        serverless(tmp_path, SERVICE % event)
 
 
 def test_functions_in_other_languages_are_ignored(tmp_path: Path) -> None:

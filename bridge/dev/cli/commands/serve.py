@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
             options.env_file = cleanup.enter_context(_copied(options.env_file))
         listener = cleanup.enter_context(_listen(options.host, options.port))
         options.websocket_file = None
-        if options.websocket and options.runtime:
+        if options.runtime:
             folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bridge-"))
             options.websocket_file = str(Path(folder) / "connections.sqlite3")
         options.inspector_listener = None

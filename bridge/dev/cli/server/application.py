@@ -78,7 +78,9 @@ def make_application(options: argparse.Namespace, recorder: Recorder | None = No
     """
     if options.runtime:
         return _gateway_to_processes(options, recorder)
-    project = find_project(options.app, Path.cwd(), serverless_options(options), env_file=options.env_file)
+    project = find_project(
+        options.app, Path.cwd(), serverless_options(options), env_file=options.env_file, websockets=not options.plain
+    )
     if options.plain:
         print_warnings(project)
         return _plain(options, project)
@@ -97,7 +99,7 @@ def _gateway_in_process(options: argparse.Namespace, project: Project, recorder:
     endpoint = _connections_endpoint(options, project)
     base_path = front_door_settings(options).base_path
     handlers = load_functions(project, options.env_file, wrap=wrap, settings={"base_path": base_path or None})
-    names = ", ".join(function.app for function in project.functions)
+    names = ", ".join(dict.fromkeys(function.app for function in project.functions))
     gateway = _gateway(handlers, options, project, recorder, endpoint)
     return ServedApplication(
         gateway, f"{names} {_front_doors(options)}", options.websocket, gateway, handlers, _apps(project)
@@ -121,6 +123,7 @@ def _gateway_to_processes(options: argparse.Namespace, recorder: Recorder | None
             serverless_options(options),
             detect=not options.command,
             env_file=options.env_file,
+            websockets=True,
         )
     except NoApplicationError:
         if not options.command:
@@ -137,7 +140,7 @@ def _gateway_to_processes(options: argparse.Namespace, recorder: Recorder | None
             f"{options.source} buffers responses, so they are not streamed. Use --source function-url or --source "
             "rest-api to stream them."
         )
-    names = " ".join(options.command) or ", ".join(function.app for function in project.functions)
+    names = " ".join(options.command) or ", ".join(dict.fromkeys(function.app for function in project.functions))
     description = f"{names} in separate processes {_front_doors(options)}"
     return ServedApplication(gateway, description, options.websocket, gateway, services, _apps(project))
 
@@ -177,6 +180,7 @@ def _apps(project: Project) -> dict[str, str]:
 def _choose_source(options: argparse.Namespace, project: Project) -> None:
     print_warnings(project, sources=not options.source)
     choose_source(options, project.source)
+    options.websocket = options.websocket or bool(project.websocket_routes)
 
 
 def _gateway(

@@ -57,7 +57,7 @@ def serve(listener: socket.socket, options: argparse.Namespace, *, is_restart: b
         return serve_error(listener, options, report)
     greeting = f"Serving {application.description} at {_url(options)}  (press Ctrl-C to stop){_prefix_hint(options)}"
     if application.gateway is not None and application.websockets:
-        greeting += f"\nWebSocket API at ws{_url(options).removeprefix('http')}"
+        greeting += f"\nWebSocket API at ws{_url(options).removeprefix('http').rstrip('/')}/"
     inspector = None
     if recorder is not None:
         served = Served(
