@@ -9,6 +9,7 @@ import pytest
 
 from bridge.dev.gateway import SOURCES
 from bridge.dev.projects import pyproject
+from bridge.dev.projects.option_defaults import KEYS
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "gateway.md").read_text(encoding="utf-8")
@@ -33,7 +34,7 @@ def test_the_examples_have_every_key_of_pyproject_toml_with_a_valid_value(tmp_pa
         (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
         (tmp_path / "pyproject.toml").write_text(example)
         keys += [key for key in pyproject.read(tmp_path) if key not in keys]
-    of_deployment = [key for key in pyproject.KEYS if key not in keys]
-    assert keys == [key for key in pyproject.KEYS if key not in of_deployment]
+    of_deployment = [key for key in KEYS if key not in keys]
+    assert keys == [key for key in KEYS if key not in of_deployment]
     deploying = (DOCS / "deploying.md").read_text(encoding="utf-8")
     assert [key for key in of_deployment if key not in deploying] == []
