@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.dev.errors import NoApplicationError, UsageError
-from bridge.dev.projects import pyproject, sam, serverless
+from bridge.dev.projects import pyproject, sam, serverless_yml
 from bridge.dev.projects.application_detection import detect_applications, find_syntax_errors
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
-from bridge.dev.projects.serverless_service import HANDLER
+from bridge.dev.projects.serverless_applications import HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def find_project(
         UsageError: a file has an invalid value, or the code has several applications.
     """
     environment = {} if env_file is None else read_env_file(Path(env_file))
-    project = serverless.read(folder, options or {}, environment) or sam.read(folder) or Project()
+    project = serverless_yml.read(folder, options or {}, environment) or sam.read(folder) or Project()
     app = app or os.environ.get("BRIDGE_APP") or pyproject.read(folder).get("app")
     if app:
         return Project([_single_function(app, folder, project.functions)])

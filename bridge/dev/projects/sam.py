@@ -24,7 +24,7 @@ from bridge.dev.projects.config_values import (
     variables,
 )
 from bridge.dev.projects.project import Project, ProjectFunction
-from bridge.dev.projects.serverless_service import HANDLER
+from bridge.dev.projects.serverless_applications import HANDLER
 from bridge.dev.projects.yaml_file import load
 
 if TYPE_CHECKING:

@@ -71,7 +71,7 @@ def _vendor(folder: Path) -> int:
 
 
 def _print_applications(folder: Path) -> int:
-    from bridge.dev.projects.serverless_service import ServerlessService, describe_applications
+    from bridge.dev.projects.serverless_applications import ServerlessService, describe_applications
 
     try:
         config = json.load(sys.stdin.buffer)

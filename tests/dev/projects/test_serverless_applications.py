@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.dev.errors import UsageError
-from bridge.dev.projects.serverless_service import HANDLER, ServerlessService, describe_applications
+from bridge.dev.projects.serverless_applications import HANDLER, ServerlessService, describe_applications
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,6 @@
 """The functions of a Serverless Framework service: which application each one serves, with which variables.
 
-``bridge serve`` and ``bridge package`` read a service through :mod:`bridge.dev.projects.serverless`, the Serverless
+``bridge serve`` and ``bridge package`` read a service through :mod:`bridge.dev.projects.serverless_yml`, the Serverless
 Framework plugin through ``bridge plugin --applications``. The options below ``wsgi`` and two of the handlers are those
 of the plugin serverless-wsgi: https://github.com/logandk/serverless-wsgi
 """

@@ -24,8 +24,8 @@ from bridge.dev.projects.config_values import (
     variables,
 )
 from bridge.dev.projects.project import Project, ProjectFunction
-from bridge.dev.projects.serverless_framework import PROGRAMS, FrameworkError, resolve_with_framework
-from bridge.dev.projects.serverless_service import ServerlessService
+from bridge.dev.projects.serverless_applications import ServerlessService
+from bridge.dev.projects.serverless_cli import PROGRAMS, FrameworkError, resolve_with_framework
 from bridge.dev.projects.serverless_variables import VariableResolver
 from bridge.dev.projects.yaml_file import load, read_content
 
