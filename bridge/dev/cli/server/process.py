@@ -15,10 +15,10 @@ from typing import Any
 from bridge.dev.cli.common_options import front_door_settings
 from bridge.dev.cli.output import print_message
 from bridge.dev.cli.server.access_log import AccessLogMiddleware
-from bridge.dev.cli.server.application import make_application
 from bridge.dev.cli.server.error_page import ErrorPageApplication, error_report
 from bridge.dev.cli.server.inspector_server import InspectorServer
 from bridge.dev.cli.server.reloader import ARGUMENTS_VARIABLE
+from bridge.dev.cli.server.served_application import make_application
 from bridge.dev.cli.server.uvicorn_server import DevelopmentServer
 from bridge.dev.errors import CommandError
 from bridge.dev.inspector import InspectorApplication, Recorder, Served, handover
