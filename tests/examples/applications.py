@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -105,4 +106,5 @@ def load(example: Example) -> Any:
     sys.path[:] = path
     if "app" in sys.modules:
         sys.modules[f"{example.name}_app"] = sys.modules.pop("app")
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # set by Django's examples; other tests' processes would inherit it
     return app
