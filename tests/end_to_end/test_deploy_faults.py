@@ -304,6 +304,8 @@ def without_events(body: bytes) -> bytes:
         ("cloudformation:ExecuteChangeSet", "InvalidChangeSetStatus"),
         ("cloudformation:ExecuteChangeSet", "ChangeSetNotFound"),
         ("cloudformation:CreateChangeSet", "ValidationError"),
+        ("cloudformation:CreateChangeSet", "AlreadyExistsException"),
+        ("cloudformation:DescribeChangeSet", "ChangeSetNotFound"),
     ],
 )
 def test_a_change_set_that_another_deployment_outdates_is_made_again(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _POLL_SECONDS, _MAX_POLLS = 1, 300
 # Errors of a change set whose stack another deployment has changed in the meantime.
-_OUTDATED = ("InvalidChangeSetStatus", "ChangeSetNotFound", "OperationInProgressException")
+_OUTDATED = ("InvalidChangeSetStatus", "ChangeSetNotFound", "OperationInProgressException", "AlreadyExistsException")
 _ACTIONS = {"Add": "add", "Modify": "modify", "Remove": "remove", "Import": "add", "Dynamic": "modify"}
 
 
@@ -71,7 +71,7 @@ class ChangeSet:
         parameters: Mapping[str, str],
         tags: Mapping[str, str],
     ) -> None:
-        self._stack, self._api, self.template = stack, stack.api, template
+        self._stack, self._api, self.template, self._state = stack, stack.api, template, state
         self._name = f"bridge-{int(time.time())}-{secrets.token_hex(4)}"
         self._arguments = {
             "StackName": stack.name,
@@ -104,13 +104,16 @@ class ChangeSet:
                 **names, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
             )
         except WaiterError as error:
-            if "Error" in error.last_response:
-                raise ClientError(error.last_response, "DescribeChangeSet") from error
+            if "Error" in error.last_response:  # such as that the other deployment's execution has deleted it
+                raise self._outdated(ClientError(error.last_response, "DescribeChangeSet")) from error
             reason = error.last_response.get("StatusReason", str(error))
             if any(text in reason for text in _NO_CHANGES):
                 return
             raise CommandError(f"CloudFormation refuses the template of {self._stack.name}: {reason}") from error
-        pages = self._api.get_paginator("describe_change_set").paginate(**names)
+        try:
+            pages = list(self._api.get_paginator("describe_change_set").paginate(**names))
+        except ClientError as error:
+            raise self._outdated(error) from error
         self.changes = [
             _resource_change(change["ResourceChange"])
             for page in pages
@@ -127,6 +130,10 @@ class ChangeSet:
         """
         from botocore.exceptions import ClientError
 
+        now, before = self._stack.read(), self._state
+        # AWS refuses an outdated change set. An emulator may execute it.
+        if now.is_changing or now.exists != before.exists or (now.exists and now.changed != before.changed):
+            raise OutdatedChangeSetError(f"Another deployment changes {self._stack.name}.")
         try:
             self._api.execute_change_set(StackName=self._stack.name, ChangeSetName=self._name)
         except ClientError as error:
