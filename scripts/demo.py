@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bridge
-from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Request, compose, interpret
 from bridge.loading import find_application
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ def main() -> None:
     names = set(sys.argv[1:])
     is_verbose = bool(names & VERBOSE)
     names -= VERBOSE
-    if unknown := names - SOURCES.keys() - EXAMPLES.keys():
+    if unknown := names - FRONT_DOORS.keys() - EXAMPLES.keys():
         sys.exit(
             f"scripts/demo: unknown name: {', '.join(sorted(unknown))}. "
-            f"Sources are {', '.join(SOURCES)}; frameworks are {', '.join(EXAMPLES)}."
+            f"Sources are {', '.join(FRONT_DOORS)}; frameworks are {', '.join(EXAMPLES)}."
         )
     handlers = {name: bridge.handler(load(name)) for name in selected(names, EXAMPLES)}
     failures = 0
     print(f"{REQUEST.method} {REQUEST.target}\nwith cookies and {len(REQUEST.body)} bytes of JSON, by each front door")
     if not is_verbose:
         print(bold(f"\n{'front door':<14}{'the event':<26}" + "".join(f"{name:<18}" for name in handlers)))
-    for source in selected(names, SOURCES):
+    for source in selected(names, FRONT_DOORS):
         event = json.loads(json.dumps(compose(REQUEST, source)))
         if is_verbose:
             print(bold(f"\n━━ {source} " + "━" * (72 - len(source))))

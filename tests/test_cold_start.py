@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.dev.gateway import SOURCES, Request, compose
+from bridge.dev.gateway import FRONT_DOORS, Request, compose
 from bridge.sources import recognise
 from tests.helpers import run_script
 
@@ -96,7 +96,7 @@ def test_importing_the_package_loads_no_other_module() -> None:
     assert set(process.stdout.split()) <= {"bridge", "__future__"}
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_a_wsgi_handler_loads_the_module_of_the_event_s_source_and_those_that_every_request_needs(source: str) -> None:
     module = f"bridge.sources.{recognise(compose(REQUEST, source))}"
     assert of_bridge(modules_of(WSGI, source)) == WSGI_MODULES | {module}
@@ -106,12 +106,12 @@ def test_an_asgi_handler_loads_the_modules_that_every_request_needs() -> None:
     setup = f"{CONTEXT}{ASGI_APP}import bridge\nhandler = bridge.asgi_handler(app, lifespan='off')"
     modules = modules_of(setup, "http-api")
     assert of_bridge(modules) == ASGI_MODULES | {"bridge.sources.http_api"}
-    assert foreign(modules_of(setup, *SOURCES)) == set()
+    assert foreign(modules_of(setup, *FRONT_DOORS)) == set()
 
 
 @pytest.mark.parametrize("setup", [WSGI, WSGI + OPTIONS, WSGI.replace("wsgi_handler", "handler")])
 def test_a_wsgi_handler_loads_neither_asyncio_nor_packages_nor_rare_modules(setup: str) -> None:
-    modules = modules_of(setup, *SOURCES)
+    modules = modules_of(setup, *FRONT_DOORS)
     assert top_level(modules) & RARE == set()
     assert foreign(modules) == set()
 
@@ -140,7 +140,7 @@ def test_a_misspelled_variable_loads_what_finds_the_right_one() -> None:
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 def test_a_function_without_websockets_loads_nothing_for_them(kind: str) -> None:
     setup = WSGI if kind == "wsgi" else f"{CONTEXT}{ASGI_APP}import bridge\nhandler = bridge.asgi_handler(app)"
-    modules = modules_of(setup, *SOURCES)
+    modules = modules_of(setup, *FRONT_DOORS)
     assert [module for module in modules if "websocket" in module or module.startswith("botocore")] == []
 
 

@@ -20,7 +20,7 @@ from weakref import ref
 import pytest
 
 import bridge
-from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Request, compose, interpret
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError, SettingError
 from bridge.response import Response
 from bridge.settings import VARIABLES
@@ -81,7 +81,7 @@ def test_the_help_names_every_option(function: Any) -> None:
     assert [name for name in VARIABLES if f"``{name}``" not in function.__doc__] == []
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_handlers_answer_requests_of_every_source(function: Any, source: str, make_handler: MakeHandler) -> None:
     wsgi, asgi = WsgiApp(), AsgiApp()
@@ -152,7 +152,7 @@ def test_the_package_has_its_public_names_and_no_other() -> None:
 # From event to payload
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request_: request_.path)
 async def test_the_payload_is_the_same_for_both_interfaces_called_or_awaited(source: str, request_: Request) -> None:
     event = compose(request_, source)
@@ -181,7 +181,7 @@ def test_the_context_is_optional() -> None:
     assert app.environs[0]["serverless.context"] is None
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_an_exception_is_a_plain_500_with_the_traceback_in_the_log(
     source: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -254,7 +254,7 @@ def test_an_application_may_change_its_event(make_handler: MakeHandler) -> None:
         scope["aws.event"].clear()
         await AsgiApp()(scope, receive, send)
 
-    for app, source in product((wsgi, asgi), SOURCES):
+    for app, source in product((wsgi, asgi), FRONT_DOORS):
         handler = make_handler(app, bridge.handler, lifespan="off")
         assert interpret(handler(compose(Request(), source)), source).body == b"body"
 
@@ -326,7 +326,7 @@ for file in files:
 # Options
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_the_base_path_is_the_script_name_on_every_source(source: str) -> None:
     app = WsgiApp()
     handler = bridge.handler(app, base_path="/shop")
@@ -336,7 +336,7 @@ def test_the_base_path_is_the_script_name_on_every_source(source: str) -> None:
     assert paths == [("/shop", "/page"), ("", "/shopping/page")]
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_excluded_headers_are_removed_on_every_source(source: str) -> None:
     headers = [("X-Secret", "1"), ("x-secret", "2"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-A", "3")]
     handler = bridge.handler(WsgiApp(headers=headers), exclude_headers=["x-SECRET", "set-cookie"])
@@ -344,7 +344,7 @@ def test_excluded_headers_are_removed_on_every_source(source: str) -> None:
     assert {"x-a", "x-secret", "set-cookie"} & {name.lower() for name, _ in response.headers} == {"x-a"}
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 @pytest.mark.parametrize(
     ("options", "is_text"),
     [
@@ -362,7 +362,7 @@ def test_text_types_apply_on_every_source(source: str, options: Any, is_text: bo
 CONTEXT = SimpleNamespace(aws_request_id="from-context")
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_lambda_s_request_id_replaces_headers_of_the_client(source: str, make_handler: MakeHandler) -> None:
     wsgi, asgi = WsgiApp(), AsgiApp()
     headers = [("x-request-id", "forged"), ("X-REQUEST-ID", "forged too"), ("x-other", "kept")]
@@ -393,14 +393,14 @@ def test_the_header_of_the_client_is_kept_without_the_option() -> None:
 
 # Payloads that are too large
 
-LIMITS = dict.fromkeys(SOURCES, 6_291_556) | {"alb": 1_048_576, "alb-multi": 1_048_576, "edge": 40_960}
+LIMITS = dict.fromkeys(FRONT_DOORS, 6_291_556) | {"alb": 1_048_576, "alb-multi": 1_048_576, "edge": 40_960}
 
 
 def length_of(payload: Any) -> int:
     return len(json.dumps(payload))
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_a_payload_may_be_as_large_as_the_limit_of_its_source(source: str, caplog: pytest.LogCaptureFixture) -> None:
     limit, event, app = LIMITS[source], compose(Request("GET", "/page"), source), WsgiApp(b"x")
     handler = bridge.handler(app)
@@ -496,7 +496,7 @@ def test_a_wsgi_application_has_no_lifespan(make_handler: MakeHandler) -> None:
 def test_threads_get_the_response_to_their_own_request(app: Any, make_handler: MakeHandler) -> None:
     handler = make_handler(app, bridge.handler)
     barrier = threading.Barrier(8)
-    sources = list(SOURCES)
+    sources = list(FRONT_DOORS)
 
     def call(thread: int) -> list[bytes]:
         barrier.wait()

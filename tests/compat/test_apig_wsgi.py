@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.compat.apig_wsgi import make_lambda_handler
-from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Request, compose, interpret
 from bridge.errors import InterfaceError
 from bridge.handlers import Handler
 
@@ -27,7 +27,7 @@ class Application:
         return [self.body]
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_event_and_context_are_in_the_environ_under_apig_wsgis_names(source: str) -> None:
     app, event, context = Application(), compose(Request(), source), object()
     handler = make_lambda_handler(app)
@@ -55,7 +55,7 @@ OPTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 @pytest.mark.parametrize("body", [TEXT, BINARY, b""])
 @pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "application/x-tex", "image/png", ""])
 def test_a_body_reaches_the_client_with_any_options(

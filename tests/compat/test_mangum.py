@@ -10,7 +10,7 @@ import pytest
 
 import bridge.compat.mangum as module
 from bridge.compat.mangum import Mangum
-from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Request, compose, interpret
 from bridge.errors import LifespanError, SettingError
 from bridge.handlers import Handler
 from bridge.settings import VARIABLES
@@ -62,7 +62,7 @@ def close_released_applications() -> Iterator[None]:
         module._released.popitem()[1].close()
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_one_handler_answers_events_of_every_source(source: str) -> None:
     app = Application()
     request = Request("POST", "/a%20b", "x=1", [("host", "example.com")], b"sent")
@@ -124,7 +124,7 @@ def test_an_invalid_lifespan_is_an_error_that_names_the_valid_ones(lifespan: Any
 
 
 @pytest.mark.parametrize("base_path", ["/shop", "shop", "/shop/"])
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_a_base_path_is_the_root_path_on_every_source(source: str, base_path: str) -> None:
     app = Application()
     handler = Mangum(app, api_gateway_base_path=base_path)
@@ -152,7 +152,7 @@ def test_text_mime_types_are_parts_of_content_types_in_addition_to_the_known_one
     assert not is_base64("application/json", ["x-tex"])
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_excluded_headers_are_removed_on_every_source_whatever_their_case(source: str) -> None:
     event = compose(Request(), source)
     answer = interpret(Mangum(Application())(event, None), source)

@@ -12,7 +12,7 @@ import pytest
 
 import bridge
 from bridge.compat import serverless_wsgi
-from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Request, compose, interpret
 from bridge.errors import EventError, SettingError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def text_mime_types() -> Iterator[None]:
     serverless_wsgi.TEXT_MIME_TYPES[:] = before
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_one_function_answers_events_of_every_source(source: str) -> None:
     app = Application()
     request = Request("POST", "/a%20b", "x=1", [("host", "example.com")], b"sent")

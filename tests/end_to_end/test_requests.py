@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.gateway import SOURCES, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Request, compose, interpret
 
 if TYPE_CHECKING:
     from tests.end_to_end.emulator import Emulator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.aws, pytest.mark.slow]
 
 EVERY_BYTE = bytes(range(256))
-each_source = pytest.mark.parametrize("source", SOURCES)
+each_source = pytest.mark.parametrize("source", FRONT_DOORS)
 
 
 def echo(function: Emulator) -> dict[str, Any]:

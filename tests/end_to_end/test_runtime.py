@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.dev.gateway import SOURCES, Answer, Request, compose
+from bridge.dev.gateway import FRONT_DOORS, Answer, Request, compose
 from tests.end_to_end.bridge_runtime import (
     APPS,
     FRAMEWORKS,
@@ -32,7 +32,7 @@ FUNCTIONS = {
 }
 EVERY_BYTE = bytes(range(256))
 HOST = ("host", "example.com")
-each_source = pytest.mark.parametrize("source", SOURCES)
+each_source = pytest.mark.parametrize("source", FRONT_DOORS)
 each_streaming_source = pytest.mark.parametrize("source", STREAMING_SOURCES)
 each_bodiless_response = pytest.mark.parametrize(
     ("path", "status", "name", "value"),
@@ -232,7 +232,7 @@ def test_an_exception_after_the_first_byte_ends_the_stream_and_the_process_conti
     assert about(lambda request: request_stream(streaming, request))["process"] == before["process"]
 
 
-@pytest.mark.parametrize("source", [source for source in SOURCES if source not in STREAMING_SOURCES])
+@pytest.mark.parametrize("source", [source for source in FRONT_DOORS if source not in STREAMING_SOURCES])
 def test_sources_without_streams_get_buffered_responses_from_the_same_process(streaming: Emulator, source: str) -> None:
     streamed = about(lambda request: request_stream(streaming, request))
 

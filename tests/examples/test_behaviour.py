@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from tests.examples.applications import VARIANTS, pair
 
 if TYPE_CHECKING:
@@ -37,13 +37,15 @@ def behaviours() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "client" in metafunc.fixturenames:
         shift = behaviours().index(metafunc.function.__name__)
-        metafunc.parametrize(("variant", "source"), pair(VARIANTS, [*SOURCES], shift), ids=str)
+        metafunc.parametrize(("variant", "source"), pair(VARIANTS, [*FRONT_DOORS], shift), ids=str)
 
 
 def test_the_sample_has_every_variant_and_every_behaviour_behind_every_source() -> None:
     shifts = range(len(behaviours()))
-    assert {each for shift in shifts for each in pair(VARIANTS, [*SOURCES], shift)} == {*product(VARIANTS, SOURCES)}
-    assert all({source for _, source in pair(VARIANTS, [*SOURCES], shift)} == {*SOURCES} for shift in shifts)
+    assert {each for shift in shifts for each in pair(VARIANTS, [*FRONT_DOORS], shift)} == {
+        *product(VARIANTS, FRONT_DOORS)
+    }
+    assert all({source for _, source in pair(VARIANTS, [*FRONT_DOORS], shift)} == {*FRONT_DOORS} for shift in shifts)
 
 
 # Requests

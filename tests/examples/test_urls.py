@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from tests.examples.applications import VARIANTS, Variant, pair
 from tests.examples.conftest import ORIGIN, client_of
 
@@ -36,7 +36,7 @@ def check_urls(client: httpx.Client, prefix: str) -> None:
     assert profile.json()["name"] == "Ann"
 
 
-@pytest.mark.parametrize(("variant", "source"), pair(VARIANTS, [*SOURCES]), ids=str)
+@pytest.mark.parametrize(("variant", "source"), pair(VARIANTS, [*FRONT_DOORS]), ids=str)
 def test_urls_behind_a_front_door_without_a_stage(client: httpx.Client) -> None:
     check_urls(client, "")
 
@@ -52,7 +52,7 @@ def test_urls_below_the_base_path_of_a_custom_domain_that_is_in_the_event(varian
     check_urls(client_of(handlers.get(variant), "rest-api", "/shop", base_path="/shop"), "/shop")
 
 
-@pytest.mark.parametrize(("variant", "source"), pair(VARIANTS, [*SOURCES], 4), ids=str)
+@pytest.mark.parametrize(("variant", "source"), pair(VARIANTS, [*FRONT_DOORS], 4), ids=str)
 def test_urls_below_a_base_path_that_is_an_option(variant: Variant, source: str, handlers: Handlers) -> None:
     handler = handlers.get(variant, base_path="/shop/tea")
     check_urls(client_of(handler, source, "/shop/tea", base_path="/shop/tea"), "/shop/tea")

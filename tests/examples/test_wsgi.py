@@ -10,7 +10,7 @@ import pytest
 
 import bridge
 from bridge.dev.cli.server.wsgi_server import WsgiServer
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from tests.examples.applications import ALL_EXAMPLES, VARIANTS, WSGI, Example, Variant, load, pair
 from tests.examples.conftest import client_of
 
@@ -54,7 +54,7 @@ def validated(app: Any) -> Callable[[Any, Any], Any]:
     return validated_app
 
 
-@pytest.mark.parametrize(("variant", "source"), pair(WSGI, [*SOURCES]), ids=str)
+@pytest.mark.parametrize(("variant", "source"), pair(WSGI, [*FRONT_DOORS]), ids=str)
 def test_the_validator_of_the_standard_library_finds_no_fault(
     variant: Variant, source: str, caplog: pytest.LogCaptureFixture
 ) -> None:

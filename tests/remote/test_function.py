@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge.dev.gateway import SOURCES, Request, compose
+from bridge.dev.gateway import FRONT_DOORS, Request, compose
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.remote import EVENT_KEY, command_event
 from tests.helpers import Context, run_script
@@ -41,7 +41,7 @@ def test_an_invalid_value_of_the_variable_is_an_error(monkeypatch: pytest.Monkey
         Function().exec("print(1)")
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_no_http_request_runs_a_command(enabled: None, source: str, capsys: pytest.CaptureFixture[str]) -> None:
     injected = json.dumps(command_event("exec", "print('run')"))
     headers = [("host", "a.example"), (EVENT_KEY, injected)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
-from bridge.dev.gateway import SOURCES, FrontDoorConfig
+from bridge.dev.gateway import FRONT_DOORS, FrontDoorConfig
 from bridge.dev.gateway.websocket_events import (
     CONNECT,
     DEFAULT,
@@ -77,12 +77,13 @@ def add_front_door_options(parser: argparse.ArgumentParser, *, has_websockets: b
         has_websockets: whether the command has WebSocket APIs.
     """
     add = parser.add_argument
-    choices, beside = list(SOURCES), ""
+    choices, beside = list(FRONT_DOORS), ""
     if has_websockets:
         choices.append(WEBSOCKET)
         beside = f"; {WEBSOCKET} adds a WebSocket API beside it"
     add("--source", choices=choices, metavar="SOURCE", action=_SourceAction,
-        help=f"one of {', '.join(SOURCES)}; default: the one of the project, or {DEFAULT_SOURCE}{beside}")  # fmt: skip
+        help=f"one of {', '.join(FRONT_DOORS)}; default: the one of the project, or "
+        f"{DEFAULT_SOURCE}{beside}")  # fmt: skip
     add("--stage", type=_stage, default="",
         help="the stage of API Gateway, with which URLs begin; also ${opt:stage} in serverless.yml")  # fmt: skip
     add_serverless_options(parser)

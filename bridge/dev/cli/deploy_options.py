@@ -27,7 +27,7 @@ from bridge.dev.deploying.stack_settings import (
     DEFAULT_FRONT_DOOR,
     DEFAULT_RETENTION,
     DEFAULT_STAGE,
-    FRONT_DOORS,
+    DEPLOYABLE_FRONT_DOORS,
     StackSettings,
     check_stage,
     split_vpc,
@@ -71,8 +71,8 @@ def add_output_option(parser: argparse.ArgumentParser) -> None:
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the function and of its front door."""
     add = parser.add_argument
-    add("--front-door", choices=list(FRONT_DOORS), default=DEFAULT_FRONT_DOOR, metavar="FRONT_DOOR",
-        help=f"one of {', '.join(FRONT_DOORS)}; default: {DEFAULT_FRONT_DOOR}")  # fmt: skip
+    add("--front-door", choices=list(DEPLOYABLE_FRONT_DOORS), default=DEFAULT_FRONT_DOOR, metavar="FRONT_DOOR",
+        help=f"one of {', '.join(DEPLOYABLE_FRONT_DOORS)}; default: {DEFAULT_FRONT_DOOR}")  # fmt: skip
     add("--stream", action=argparse.BooleanOptionalAction, default=False, help="stream responses; default: off")
     add("--memory", type=positive_integer, default=DEFAULT_MEMORY, metavar="MB",
         help=f"the memory of the function; default: {DEFAULT_MEMORY}")  # fmt: skip

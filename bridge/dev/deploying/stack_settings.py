@@ -18,7 +18,7 @@ ALIAS = "live"
 DEFAULT_STAGE = "dev"
 DEFAULT_FRONT_DOOR = "function-url"
 DEFAULT_RETENTION = 30
-FRONT_DOORS = {
+DEPLOYABLE_FRONT_DOORS = {
     "function-url": "a Function URL",
     "http-api": "an HTTP API",
     "rest-api": "a REST API",
@@ -71,7 +71,7 @@ class StackSettings:
         name: the name of the project.
         stage: the stage, such as ``prod``.
         function: the function.
-        front_door: a key of :data:`FRONT_DOORS`.
+        front_door: a key of :data:`DEPLOYABLE_FRONT_DOORS`.
         listener: the ARN of a load balancer's listener, for the front door ``alb``.
         priority: the priority of the listener's rule; None for one that is made of the stack's name.
         domain: a host name for the front door; None for that of AWS.
@@ -105,7 +105,7 @@ class StackSettings:
     def check(self) -> None:
         """Raise a :class:`UsageError` for options that do not fit together."""
         self.function.check()
-        place = FRONT_DOORS[self.front_door]
+        place = DEPLOYABLE_FRONT_DOORS[self.front_door]
         if self.function.streaming and self.front_door in ("http-api", "alb"):
             raise UsageError(
                 f"--stream: {place} does not stream. Choose --front-door function-url or rest-api, or leave out "
@@ -139,7 +139,7 @@ class StackSettings:
         wait = _WAITS.get(self.front_door)
         if wait is None or self.function.streaming or self.function.seconds <= wait:
             return []
-        place = FRONT_DOORS[self.front_door]
+        place = DEPLOYABLE_FRONT_DOORS[self.front_door]
         return [
             f"{place[0].upper()}{place[1:]} waits for {wait} seconds, and the function may take "
             f"{self.function.seconds}. A request that takes longer is answered 503 or 504."

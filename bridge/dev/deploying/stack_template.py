@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.deploying.front_door_resources import digest, front_door_resources
-from bridge.dev.deploying.stack_settings import ALIAS, FRONT_DOORS, MARK
+from bridge.dev.deploying.stack_settings import ALIAS, DEPLOYABLE_FRONT_DOORS, MARK
 
 if TYPE_CHECKING:
     from bridge.dev.deploying.stack_settings import StackSettings
@@ -70,7 +70,7 @@ def stack_template(stack: StackSettings, artifact: str, *, key: str | None = Non
     key_default = {"Default": key} if key else {}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"{MARK}: {stack.name}, stage {stack.stage}, behind {FRONT_DOORS[stack.front_door]}.",
+        "Description": f"{MARK}: {stack.name}, stage {stack.stage}, behind {DEPLOYABLE_FRONT_DOORS[stack.front_door]}.",
         "Parameters": {
             "ArtifactBucket": {"Type": "String", "Description": "The bucket with the zip of bridge package."},
             "ArtifactKey": {"Type": "String", "Description": "The key of the zip in the bucket.", **key_default},

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.dev.gateway.front_doors import SOURCES, compose, front_door, interpret
+from bridge.dev.gateway.front_doors import FRONT_DOORS, compose, front_door, interpret
 from bridge.dev.gateway.models import Answer, FrontDoor, FrontDoorConfig, RefusedError, Request, Route
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.gateway import Gateway
 
 __all__ = [
-    "SOURCES",
+    "FRONT_DOORS",
     "Answer",
     "FrontDoor",
     "FrontDoorConfig",

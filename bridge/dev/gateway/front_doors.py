@@ -1,4 +1,4 @@
-"""The front doors by the name of their source, and the two functions that apply their rules."""
+"""The front doors on this machine by the name of their source, and the two functions that apply their rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bridge.dev.gateway import alb, function_url, http_api, lambda_edge, rest_ap
 from bridge.dev.gateway.models import Answer, FrontDoor, FrontDoorConfig, Request
 from bridge.errors import SettingError
 
-SOURCES: dict[str, FrontDoor] = {
+FRONT_DOORS: dict[str, FrontDoor] = {
     "rest-api": rest_api.FRONT_DOOR,
     "http-api": http_api.FRONT_DOOR,
     "http-api-v1": http_api.V1_FRONT_DOOR,
@@ -25,15 +25,15 @@ def front_door(source: str) -> FrontDoor:
     """Return the rules of a front door.
 
     Args:
-        source: a key of :data:`SOURCES`.
+        source: a key of :data:`FRONT_DOORS`.
 
     Raises:
         SettingError: there is no such source.
     """
     try:
-        return SOURCES[source]
+        return FRONT_DOORS[source]
     except KeyError:
-        raise SettingError(f"There is no source {source!r}. The sources are: {', '.join(SOURCES)}.") from None
+        raise SettingError(f"There is no source {source!r}. The sources are: {', '.join(FRONT_DOORS)}.") from None
 
 
 def compose(request: Request, source: str = "http-api", **door: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def compose(request: Request, source: str = "http-api", **door: Any) -> dict[str
 
     Args:
         request: the client's request.
-        source: the front door, a key of :data:`SOURCES`.
+        source: the front door, a key of :data:`FRONT_DOORS`.
         **door: the configuration of the front door; see :class:`FrontDoorConfig`.
 
     Raises:
@@ -58,7 +58,7 @@ def interpret(payload: Any, source: str = "http-api", request: Request | None = 
 
     Args:
         payload: what the function returned.
-        source: the front door, a key of :data:`SOURCES`.
+        source: the front door, a key of :data:`FRONT_DOORS`.
         request: the client's request; a REST API reads its Accept header.
         **door: the configuration of the front door; see :class:`FrontDoorConfig`.
 

@@ -140,7 +140,7 @@ class Gateway:
     Args:
         handler: ``(event, context) -> payload``, synchronous or asynchronous; or several by function name, with
             *routes*.
-        source: the front door, a key of :data:`bridge.dev.gateway.SOURCES`.
+        source: the front door, a key of :data:`bridge.dev.gateway.FRONT_DOORS`.
         stage, base_path, binary_media_types: the configuration; see :class:`bridge.dev.gateway.FrontDoorConfig`.
         timeout: how long the front door waits for the function, in seconds; None for its default.
         timeouts: the functions' own timeouts by name, in seconds. A function that exceeds its own has failed. The

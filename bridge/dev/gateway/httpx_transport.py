@@ -31,7 +31,7 @@ class HandlerTransport(httpx.BaseTransport):
     Args:
         handler: ``(event, context) -> payload``, synchronous or asynchronous. An asynchronous handler runs on one event
             loop, in a thread that ends with the client.
-        source: the front door, a key of :data:`bridge.dev.gateway.SOURCES`.
+        source: the front door, a key of :data:`bridge.dev.gateway.FRONT_DOORS`.
         **door: the configuration of the front door; see :class:`bridge.dev.gateway.FrontDoorConfig`.
 
     Raises:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.inspector.comparison import differences
 from bridge.dev.inspector.replay import Replayer
 from bridge.dev.inspector.snippets import as_curl, as_event, as_test
@@ -174,8 +174,8 @@ class InspectorApplication:
             raise _ResponseError(503, "The application cannot be served; see the log of bridge serve.")
         source = content.get("source") if isinstance(content, dict) else None
         source = source or entry.record.source
-        if source not in SOURCES:
-            raise _ResponseError(400, f"There is no such source. The sources are: {', '.join(SOURCES)}.")
+        if source not in FRONT_DOORS:
+            raise _ResponseError(400, f"There is no such source. The sources are: {', '.join(FRONT_DOORS)}.")
         return _json({"number": await self._replayer.replay(entry.record, source)})
 
     async def _send_events(self, receive: Any, send: Any) -> None:
@@ -204,7 +204,7 @@ class InspectorApplication:
             "description": self._served.description,
             "url": self._served.url,
             "isWorking": self._served.gateway is not None,
-            "sources": list(SOURCES),
+            "sources": list(FRONT_DOORS),
             "requests": [summary(entry) for entry in self._recorder.entries.values()],
             "processes": [event._asdict() for event in self._recorder.process_events],
         }

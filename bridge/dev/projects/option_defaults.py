@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.dev.deploying.stack_settings import FRONT_DOORS, RETENTION_DAYS
-from bridge.dev.gateway import SOURCES
+from bridge.dev.deploying.stack_settings import DEPLOYABLE_FRONT_DOORS, RETENTION_DAYS
+from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.packaging.target import MACHINES
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def sources_of(value: Any) -> tuple[str | None, bool] | None:
     """The front door for HTTP requests, and whether there is a WebSocket API; None if the value is invalid."""
     names = value if isinstance(value, list) and len(value) == 2 else [value]
     doors = [name for name in names if name != _WEBSOCKET]
-    if len(doors) > 1 or not all(isinstance(name, str) and name in SOURCES for name in doors):
+    if len(doors) > 1 or not all(isinstance(name, str) and name in FRONT_DOORS for name in doors):
         return None
     return next(iter(doors), None), _WEBSOCKET in names
 
@@ -73,7 +73,7 @@ KEYS: dict[str, _Rule] = {
     "app": _string('app = "app:app"'),
     "source": (
         lambda value: sources_of(value) is not None,
-        f'one of {", ".join(SOURCES)}, {_WEBSOCKET}, or a list of two, as in source = ["http-api", "{_WEBSOCKET}"]',
+        f'one of {", ".join(FRONT_DOORS)}, {_WEBSOCKET}, or a list of two, as in source = ["http-api", "{_WEBSOCKET}"]',
     ),
     "stage": (is_stage, 'a string, as in stage = "prod"'),
     "base-path": _string('base-path = "/shop"'),
@@ -110,7 +110,7 @@ KEYS: dict[str, _Rule] = {
     "slim": _SWITCH,
     "text-types": _strings('text-types = ["application/x-tex"]'),
     "name": _string('name = "shop"'),
-    "front-door": _choice(FRONT_DOORS),
+    "front-door": _choice(DEPLOYABLE_FRONT_DOORS),
     "stream": _SWITCH,
     "memory": _COUNT,
     "env": _table('env = { TEA = "sencha" }'),

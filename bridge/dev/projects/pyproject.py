@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import CommandError, UsageError
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.projects.option_defaults import KEYS, sources_of
 
 if TYPE_CHECKING:
@@ -99,6 +99,6 @@ def _check_table(name: str, table: dict[str, Any], keys: Collection[str]) -> Non
             raise UsageError(f"{_FILE_NAME}: {name} has no key {key!r}; {hint} keys are: {', '.join(keys)}.")
         is_valid, valid_values = KEYS[key]
         if not is_valid(value):
-            near = get_close_matches(value, SOURCES, 1) if key == "source" and isinstance(value, str) else []
+            near = get_close_matches(value, FRONT_DOORS, 1) if key == "source" and isinstance(value, str) else []
             hint = f"did you mean {near[0]!r}? It" if near else "it"
             raise UsageError(f"{_FILE_NAME}: {name} {key} is {value!r}; {hint} must be {valid_values}.")

@@ -19,7 +19,7 @@ from bridge.dev.cli import main
 from bridge.dev.cli.commands import serve as serve_module
 from bridge.dev.cli.commands.serve import _listen
 from bridge.dev.errors import UsageError
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from tests.dev.cli.serve_process import ASGI, BRIDGE, WSGI, ServeProcess, environment
 from tests.dev.cli.test_serve_robustness import ANSWERS
 
@@ -83,7 +83,7 @@ def test_the_reloaders_variables_are_not_in_the_applications_environment(serve: 
     assert server.client.get("/environment?name=BRIDGE_SERVE").json() == {"BRIDGE_SERVE": None}
 
 
-@pytest.mark.parametrize("source", sorted(SOURCES.keys() - ANSWERS.keys()))
+@pytest.mark.parametrize("source", sorted(FRONT_DOORS.keys() - ANSWERS.keys()))
 def test_every_front_door_is_served(serve: Serve, source: str) -> None:
     """Only those that no other test covers."""
     server = serve(ASGI, "--no-reload", "--source", source)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess, run
 from tests.dev.gateway.processes import is_alive
 
@@ -122,7 +122,7 @@ def test_events_arrive_one_by_one(serve: Serve, project: Path, capsys: pytest.Ca
         print(f" [{1000 * delays[0]:.1f} ms for the first event, {1000 * max(delays):.1f} ms for the slowest]", end="")
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_every_front_door_calls_the_function(serve: Serve, project: Path, source: str) -> None:
     server = serve("app:app", "--runtime", "--no-reload", "--source", source)
     for path in ("/", "/tea%20room"):

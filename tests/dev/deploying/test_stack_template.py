@@ -13,7 +13,7 @@ import pytest
 from bridge.dev.deploying.function_settings import FunctionSettings
 from bridge.dev.deploying.iam_policy import deployer_policy
 from bridge.dev.deploying.secret_references import dynamic_reference
-from bridge.dev.deploying.stack_settings import FRONT_DOORS, StackSettings
+from bridge.dev.deploying.stack_settings import DEPLOYABLE_FRONT_DOORS, StackSettings
 from bridge.dev.deploying.stack_template import stack_template
 from bridge.dev.errors import UsageError
 
@@ -29,7 +29,7 @@ SECRETS = {
 }
 # The options, and the values of each that its template depends on.
 OPTIONS: dict[str, list[Any]] = {
-    "front_door": list(FRONT_DOORS),
+    "front_door": list(DEPLOYABLE_FRONT_DOORS),
     "streaming": [False, True],
     "arch": ["x86_64", "arm64"],
     "python": ["3.11", "3.12", "3.13", "3.14"],
@@ -163,7 +163,7 @@ def test_a_public_function_url_has_both_permissions() -> None:
     assert all(each["FunctionName"] == {"Ref": "Alias"} for each in permissions)
 
 
-@pytest.mark.parametrize("front_door", FRONT_DOORS)
+@pytest.mark.parametrize("front_door", DEPLOYABLE_FRONT_DOORS)
 def test_the_front_door_invokes_the_alias(front_door: str) -> None:
     text = json.dumps(template_of(front_door)["Resources"])
     assert '{"Ref": "Alias"}' in text

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 
 from bridge import wsgi_handler
-from bridge.dev.gateway import SOURCES, FrontDoorConfig, Request, compose
+from bridge.dev.gateway import FRONT_DOORS, FrontDoorConfig, Request, compose
 from tests.dev.gateway.recording_app import AppResponse
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def table() -> tuple[Row, ...]:
 
 
 def _sources(cell: str) -> tuple[str, ...]:
-    return tuple(SOURCES) if cell == "all" else tuple(name.strip(" `") for name in cell.split(","))
+    return tuple(FRONT_DOORS) if cell == "all" else tuple(name.strip(" `") for name in cell.split(","))
 
 
 def _latin_1(value: bytes) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.projects import pyproject
 from bridge.dev.projects.option_defaults import KEYS
 
@@ -20,12 +20,12 @@ def test_each_table_has_each_source_once(title: str) -> None:
     table = TEXT[TEXT.index(title) :].partition("\n\n")[0]
     rows = [line.split("|")[1] for line in table.splitlines()[2:]]
     named = [name for row in rows for name in re.findall("`(.*?)`", row)]
-    assert sorted(named) == sorted(SOURCES)
+    assert sorted(named) == sorted(FRONT_DOORS)
 
 
 def test_the_option_source_lists_all_sources() -> None:
     (row,) = re.findall(r"^\| `--source` \| (.*?) \|", TEXT, re.MULTILINE)
-    assert sorted(re.findall("`(.*?)`", row)) == sorted(SOURCES)
+    assert sorted(re.findall("`(.*?)`", row)) == sorted(FRONT_DOORS)
 
 
 def test_the_examples_have_every_key_of_pyproject_toml_with_a_valid_value(tmp_path: Path) -> None:

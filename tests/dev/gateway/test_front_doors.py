@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.dev.gateway import SOURCES, Answer, FrontDoorConfig, RefusedError, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, Answer, FrontDoorConfig, RefusedError, Request, compose, interpret
 from bridge.dev.gateway.models import json_answer
 from bridge.dev.gateway.payload_validation import through_lambda
 from bridge.errors import SettingError
@@ -40,7 +40,7 @@ _almost = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 @settings(max_examples=100, deadline=None)
 @given(payload=_json | _almost)
 def test_any_payload_becomes_a_valid_response_or_is_refused_with_an_explanation(source: str, payload: Any) -> None:
@@ -59,11 +59,11 @@ def test_any_payload_becomes_a_valid_response_or_is_refused_with_an_explanation(
         value.encode("latin-1")
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_each_front_door_has_answers_for_failures_timeouts_and_missing_routes(
     source: str,
 ) -> None:
-    door = SOURCES[source]
+    door = FRONT_DOORS[source]
     expected = {
         "rest-api": (502, 504, 403, 29),
         "http-api": (500, 503, 404, 30),
@@ -84,12 +84,12 @@ def test_each_front_door_has_answers_for_failures_timeouts_and_missing_routes(
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (SOURCES["rest-api"].failed, "Internal server error"),
-        (SOURCES["rest-api"].timed_out, "Endpoint request timed out"),
-        (SOURCES["rest-api"].no_route, "Missing Authentication Token"),
-        (SOURCES["http-api"].failed, "Internal Server Error"),
-        (SOURCES["http-api"].timed_out, "Service Unavailable"),
-        (SOURCES["http-api"].no_route, "Not Found"),
+        (FRONT_DOORS["rest-api"].failed, "Internal server error"),
+        (FRONT_DOORS["rest-api"].timed_out, "Endpoint request timed out"),
+        (FRONT_DOORS["rest-api"].no_route, "Missing Authentication Token"),
+        (FRONT_DOORS["http-api"].failed, "Internal Server Error"),
+        (FRONT_DOORS["http-api"].timed_out, "Service Unavailable"),
+        (FRONT_DOORS["http-api"].no_route, "Not Found"),
     ],
 )
 def test_api_gateways_own_answers_have_its_messages(answer: Answer, message: str) -> None:
@@ -147,7 +147,7 @@ def test_an_empty_path_becomes_a_slash() -> None:
     assert Request(path="", query="a").target == "/?a"
 
 
-@pytest.mark.parametrize("source", [source for source in SOURCES if source != "edge"])
+@pytest.mark.parametrize("source", [source for source in FRONT_DOORS if source != "edge"])
 def test_each_request_has_its_own_trace(source: str) -> None:
     traces = set()
     for _ in range(2):

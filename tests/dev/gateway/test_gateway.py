@@ -12,7 +12,7 @@ import pytest
 
 import bridge.dev.gateway
 from bridge import asgi_handler, wsgi_handler
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.gateway.gateway import AccessRecord, Gateway
 from bridge.dev.gateway.routes import FunctionRoute
 from bridge.errors import SettingError
@@ -175,7 +175,7 @@ async def test_a_function_that_raises_gets_the_front_doors_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     response = await send_request(Gateway(make(error), source))
-    failed = SOURCES[source].failed
+    failed = FRONT_DOORS[source].failed
     assert (response.status, response.body) == (failed.status, failed.body)
     assert explanation in warnings_in(caplog)
     assert "its traceback is above" in warnings_in(caplog)
@@ -243,7 +243,7 @@ async def test_a_function_that_does_not_answer_in_time_gets_the_front_doors_answ
         raise LookupError("after the answer")
 
     response = await send_request(Gateway(handler, source, timeout=0.01))
-    assert (response.status, response.body) == (status, SOURCES[source].timed_out.body)
+    assert (response.status, response.body) == (status, FRONT_DOORS[source].timed_out.body)
     assert "the function did not answer in 0.01 s; answer sooner, or raise --timeout" in warnings_in(caplog)
     go_on.set()
     await asyncio.sleep(0)
@@ -359,7 +359,7 @@ async def test_a_client_that_disconnects_within_the_body_calls_no_function() -> 
     assert records == []
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 async def test_the_access_record_has_the_event_even_if_the_function_modifies_it(source: str) -> None:
     records: list[AccessRecord] = []
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bridge import wsgi_handler
-from bridge.dev.gateway import SOURCES
+from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.gateway.httpx_transport import HandlerTransport
 from bridge.errors import SettingError
 
@@ -195,7 +195,7 @@ def lifespan_app() -> Iterator[LifespanApp]:
     assert app.log == ["starts", "answers", "ends"]
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_the_fixture_serves_a_wsgi_application(source: str, bridge_client: BridgeClient) -> None:
     assert bridge_client(wsgi, source=source).get("/dogs").text == "|/dogs"
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.dev.gateway import SOURCES, FrontDoorConfig, Request, compose, interpret
+from bridge.dev.gateway import FRONT_DOORS, FrontDoorConfig, Request, compose, interpret
 from tests.dev.gateway import documented_losses
 from tests.dev.gateway.documented_losses import (
     REQUEST_RULES,
@@ -53,7 +53,7 @@ def apps() -> Iterator[list[RecordingApp]]:
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 def test_requests_and_responses_arrive_with_no_loss_that_is_not_documented(
     source: str, data: st.DataObject, apps: list[RecordingApp]
 ) -> None:
@@ -81,7 +81,7 @@ def test_the_table_has_the_rules_of_this_test() -> None:
     assert [row.id for row in rows if row.direction == "request"] == list(REQUEST_RULES)
     assert [row.id for row in rows if row.direction == "response"] == list(RESPONSE_RULES)
     assert {row.direction for row in rows} == {"request", "response"}
-    assert {name for row in rows for name in row.sources} <= set(SOURCES)
+    assert {name for row in rows for name in row.sources} <= set(FRONT_DOORS)
     assert all(row.what and row.instead for row in rows)
 
 

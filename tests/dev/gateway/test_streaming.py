@@ -11,7 +11,7 @@ import httpx
 import pytest
 import uvicorn
 
-from bridge.dev.gateway import SOURCES, Gateway
+from bridge.dev.gateway import FRONT_DOORS, Gateway
 from bridge.dev.gateway.lambda_service import LambdaService
 from bridge.limits import PRELUDE_DELIMITER
 from tests.dev.gateway.processes import BRIDGE_RUNTIME, scripted_function, wait_until, write_app
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from bridge.dev.gateway.gateway import AccessRecord
 
-STREAMING = tuple(source for source in SOURCES if SOURCES[source].supports_streaming)
-BUFFERED = tuple(source for source in SOURCES if source not in STREAMING)
+STREAMING = tuple(source for source in FRONT_DOORS if FRONT_DOORS[source].supports_streaming)
+BUFFERED = tuple(source for source in FRONT_DOORS if source not in STREAMING)
 PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response"
 BODY = "data: 0\n\ndata: 1\n\ndata: 2\n\n"
 
@@ -282,7 +282,7 @@ async def test_a_front_door_that_does_not_stream_refuses_a_stream(
 ) -> None:
     async with serving(always(streams(prelude(statusCode=200), b"tea")), source) as client:
         response = await client.get("/")
-    assert response.status_code == SOURCES[source].failed.status
+    assert response.status_code == FRONT_DOORS[source].failed.status
     assert "BRIDGE_RESPONSE_MODE=buffer" in caplog.text
     await wait_until(lambda: bool(client.records))
     assert client.records[0].streamed is None
@@ -303,7 +303,7 @@ async def test_a_stream_over_the_payload_limit_is_refused_by_a_front_door_that_d
     assert "6291556 bytes" in caplog.text
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", FRONT_DOORS)
 async def test_a_streaming_application_is_buffered_behind_a_front_door_that_does_not_stream(
     source: str, tmp_path: Path
 ) -> None:

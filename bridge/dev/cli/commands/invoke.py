@@ -24,7 +24,7 @@ from bridge.dev.cli.function_loader import load_functions
 from bridge.dev.cli.output import print_message, print_warnings, to_json
 from bridge.dev.cli.request_options import add_request_options, request_from
 from bridge.dev.errors import CommandError, UsageError
-from bridge.dev.gateway import SOURCES, RefusedError, Request, front_door
+from bridge.dev.gateway import FRONT_DOORS, RefusedError, Request, front_door
 from bridge.dev.gateway.context import LocalContext
 from bridge.dev.gateway.gateway import AccessRecord, Gateway
 from bridge.dev.projects.discover import find_project
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         options.app, Path.cwd(), serverless_options(options), command="bridge invoke", env_file=options.env_file
     )
     print_warnings(project, sources=not options.source and not has_event)
-    choose_source(options, scope.source if scope and scope.source in SOURCES else None, project.source)
+    choose_source(options, scope.source if scope and scope.source in FRONT_DOORS else None, project.source)
     answer: Answer | None
     with contextlib.redirect_stdout(sys.stderr):  # so that standard output has nothing but the result
         if has_event:
