@@ -6,17 +6,13 @@ from bridge.handlers import handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sys
     from collections.abc import Callable
     from typing import Any
 
+    from typing_extensions import Unpack
+
     from bridge.handlers import Handler
     from bridge.settings import Options
-
-    if sys.version_info >= (3, 12):
-        from typing import Unpack
-    else:
-        from typing_extensions import Unpack
 
 _LARGEST = 64
 _handlers: dict[tuple[object, ...], tuple[Any, Handler]] = {}

@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
+    from typing_extensions import Unpack
+
     from bridge.asgi.application import AsgiApplication
     from bridge.request import Scope
     from bridge.settings import Options
     from bridge.sources import Source
-
-    if sys.version_info >= (3, 12):
-        from typing import Unpack
-    else:
-        from typing_extensions import Unpack
 
 
 class Handler:
