@@ -16,7 +16,7 @@ HEADER = """# Command line
 This page lists every command with its options. `bridge COMMAND --help` prints the same. `scripts/docs` writes this page
 from the code.
 
-An option of the command line counts before the [table in `pyproject.toml`](gateway.md#in-pyprojecttoml). The exit
+An option of the command line counts before the [table in `pyproject.toml`](serve.md#in-pyprojecttoml). The exit
 status is 0 for success, 1 for a failure, 2 for an invalid option, and 130 after Ctrl-C. `bridge exec`, `command`,
 `manage` and `flask` exit with the status of the command that they run.
 """

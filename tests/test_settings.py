@@ -15,7 +15,7 @@ from bridge import settings as settings_module
 from bridge.errors import SettingError
 from bridge.settings import VARIABLES, Settings
 
-DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
+DOCS = Path(__file__).parent.parent / "docs" / "options.md"
 
 
 def on_event(event: Any, context: Any) -> str:
@@ -304,7 +304,7 @@ def test_a_setting_error_is_a_value_error() -> None:
 
 
 def documented_variables() -> dict[str, str]:
-    """The first and second column of the table of options in docs/settings.md."""
+    """The first and second column of the table of options in docs/options.md."""
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     return {name: variables for name, variables in rows if name in VARIABLES or name.islower()}
 

@@ -1,4 +1,4 @@
-"""docs/gateway.md describes every source, and with docs/packaging.md every key of pyproject.toml."""
+"""docs/serve.md describes every source, and with docs/packaging.md every key of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.dev.projects import pyproject
 from bridge.dev.projects.option_defaults import KEYS
 
 DOCS = Path(__file__).parents[3] / "docs"
-TEXT = (DOCS / "gateway.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "serve.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("title", ["| front door | request too large |", "| front door | binary request bodies |"])
