@@ -19,6 +19,7 @@ from bridge.dev.inspector.comparison import differences
 from bridge.dev.inspector.replay import Replayer
 from bridge.dev.inspector.snippets import as_curl, as_event, as_test
 from bridge.dev.inspector.views import Views, summary
+from bridge.dev.inspector.websocket_views import messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +132,8 @@ class InspectorApplication:
                 return _json([summary(entry) for entry in self._recorder.entries.values()])
             case ("GET", "api", "requests", number):
                 entry = self._entry(number)
-                return _json(self._working_views.view(entry, with_secrets=with_secrets))
+                view = self._working_views.view(entry, with_secrets=with_secrets)
+                return _json(view | {"messages": messages(self._recorder.entries.values(), entry.record.connection)})
             case ("GET", "api", "requests", number, "copy", kind):
                 return self._copy(self._entry(number), kind, with_secrets=with_secrets)
             case ("GET", "api", "compare", before, after):
@@ -158,6 +160,8 @@ class InspectorApplication:
 
     def _copy(self, entry: Entry, kind: str, *, with_secrets: bool) -> tuple[bytes, str]:
         record = entry.record
+        if record.connection and kind != "event":
+            raise _ResponseError(400, "An event of a WebSocket API is copied as event only.")
         if kind == "curl":
             text = as_curl(record, self._served.url, with_secrets=with_secrets)
         elif kind == "event":
@@ -172,6 +176,8 @@ class InspectorApplication:
     async def _replay(self, entry: Entry, content: Any) -> tuple[bytes, str]:
         if self._replayer is None:
             raise _ResponseError(503, "The application cannot be served; see the log of bridge serve.")
+        if entry.record.connection:
+            raise _ResponseError(400, "Events of a WebSocket API are not sent again.")
         source = content.get("source") if isinstance(content, dict) else None
         source = source or entry.record.source
         if source not in FRONT_DOORS:

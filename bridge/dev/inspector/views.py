@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.gateway.event_parts import decode_header
+from bridge.dev.inspector import websocket_views
 from bridge.dev.inspector.masking import masked_json, masked_value
 from bridge.dev.inspector.reasons import limits, reasons
 from bridge.errors import BridgeError
 from bridge.handlers import Handler
 from bridge.settings import Settings
-from bridge.sources import recognise, source_named
+from bridge.sources import is_websocket, recognise, source_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ def summary(entry: Entry) -> dict[str, Any]:
     process = None if record.context is None else record.context.process
     is_streamed = record.streamed is not None
     size = record.streamed if is_streamed else len(record.answer.body)
+    if record.connection:
+        size = max(len(record.answer.body), len(record.request.body))
     return {
         "number": record.number,
         "method": record.request.method,
@@ -56,6 +59,7 @@ def summary(entry: Entry) -> dict[str, Any]:
         "isOwnAnswer": bool(record.answer.explanation),
         "hasNote": bool(record.answer.note or record.cut_off),
         "replayOf": record.replay_of,
+        "connection": record.connection,
         "function": record.function,
         "process": None if process is None else process._asdict(),
     }
@@ -78,11 +82,15 @@ class Views:
         record = entry.record
         scope, settings = self.read_scope(record)
         response = application_response(record)
-        gateway = self._gateway.behind(record.source)
+        if record.connection:
+            why, sizes = websocket_views.reasons(record), websocket_views.limits(record)
+        else:
+            gateway = self._gateway.behind(record.source)
+            why, sizes = reasons(record, gateway, scope, response, settings), limits(record, gateway)
         return {
             "summary": summary(entry),
-            "reasons": reasons(record, gateway, scope, response, settings),
-            "limits": limits(record, gateway),
+            "reasons": why,
+            "limits": sizes,
             "panels": {
                 "request": _request_panel(record, with_secrets=with_secrets),
                 "event": _json_panel(record.event, with_secrets=with_secrets),
@@ -109,24 +117,34 @@ class Views:
         """
         handler = self._handlers.get(record.function)
         name = recognise(record.event)
-        if name is None:
+        if name is not None:
+            source = source_named(name)
+        elif is_websocket(record.event):
+            from bridge.websocket import events as source
+        else:
             return None, None
         try:
             if isinstance(handler, Handler):
-                return handler.read(source_named(name), record.event, record.context), handler.settings
+                return handler.read(source, record.event, record.context), handler.settings
             environment = getattr(handler, "environment", None)
             if environment is None:  # a function (event, context), which may read the event in any way
                 return None, None
             settings = Settings(environ=dict(environment))
-            return source_named(name).read(record.event, record.context, settings), settings
+            return source.read(record.event, record.context, settings), settings
         except (AttributeError, LookupError, TypeError, BridgeError):
             return None, None
 
     def _missing(self, record: AccessRecord) -> dict[str, str]:
         """Return why a panel is empty, by the name of the panel."""
+        if record.connection:
+            of_function = self._missing_of_function(record) if record.event_json else {}
+            return of_function | websocket_views.missing(record)
         if record.event is None:
             reason = "The front door answered this request itself, without the function."
             return dict.fromkeys(("event", "scope", "response", "payload"), reason)
+        return self._missing_of_function(record)
+
+    def _missing_of_function(self, record: AccessRecord) -> dict[str, str]:
         handler = self._handlers.get(record.function)
         missing = {}
         if not isinstance(handler, Handler):
@@ -177,7 +195,7 @@ def answer_panel(entry: Entry, *, with_secrets: bool) -> dict[str, Any] | None:
     """Return status line, headers and body that the client gets; None as long as there is no answer."""
     record = entry.record
     answer = record.answer
-    if not answer.status:
+    if not answer.status or (record.connection and not websocket_views.has_answer(record)):
         return None
     length = None if record.streamed is not None else len(answer.body)
     pairs = [

@@ -13,6 +13,14 @@ const PANELS = [
   ["response", "Application’s response", "what it answered"],
 ];
 
+// The panels that have other names for what happens on a connection of a WebSocket API.
+const CONNECTION_PANELS = {
+  CONNECT: { request: ["Handshake", "from the client"], answer: ["Answer", "to the client"] },
+  MESSAGE: { request: ["Message", "from the client"], answer: ["Message", "of the API, to the client"] },
+  DISCONNECT: { request: ["End", "of the connection"], answer: ["Answer", "to nobody"] },
+  POST: { request: ["Message", "to the client"], answer: ["HTTP response", "to the function"] },
+};
+
 const requests = new Map(); // the summary of each request, by number
 const rows = new Map(); // its row in the list
 const token = accessToken();
@@ -124,6 +132,7 @@ function fillRow(row, summary) {
   if (summary.isOwnAnswer) facts.append(make("span", { class: "tag warn" }, "front door"));
   if (summary.hasNote) facts.append(make("span", { class: "tag warn" }, "warning"));
   if (summary.process && summary.process.is_cold_start) facts.append(make("span", { class: "tag" }, "cold start"));
+  if (summary.connection) facts.append(make("span", { class: "tag" }, summary.connection));
   if (summary.replayOf) {
     facts.append(make("span", { class: "tag" }, `replay of #${summary.replayOf} · ${summary.source}`));
   }
@@ -135,10 +144,11 @@ function fillRow(row, summary) {
 function matches(summary) {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const text = `#${summary.number} ${summary.method} ${summary.target} ${summary.status} ${summary.source} ` +
-    `${summary.function} ${summary.encoding}`;
+    `${summary.function} ${summary.encoding} ${summary.connection}`;
   const kinds = {
     all: true,
-    errors: summary.status >= 400,
+    errors: summary.status >= 400 && summary.method !== "DISCONNECT",
+    websocket: summary.connection !== "",
     refused: summary.isOwnAnswer,
     slow: summary.seconds > 1,
     base64: summary.encoding === "base64",
@@ -165,6 +175,7 @@ function updateList() {
 
 function addSummary(summary) {
   requests.set(summary.number, summary);
+  if (summary.connection) byId("connections-link").hidden = false;
   let row = rows.get(summary.number);
   if (!row) {
     row = make("li", {}, make("a", { href: `#${summary.number}`, class: "new" }));
@@ -298,6 +309,29 @@ function chunksSection(view) {
       make("table", {}, make("thead", {}, head), table)));
 }
 
+/** Returns what has happened on the connection of an event, the oldest first. */
+function messagesSection(view) {
+  const { messages } = view;
+  const start = messages[0].started;
+  const body = make("tbody");
+  for (const message of messages) {
+    const isIn = ["CONNECT", "MESSAGE", "DISCONNECT"].includes(message.method);
+    const row = make("tr", {}, make("td", { class: "number" }, milliseconds(message.started - start)),
+      make("td", {}, isIn ? "client → function" : "function → client"),
+      make("td", {}, make("a", { href: `#${message.number}` }, `${message.method} ${message.status || "…"}`)),
+      make("td", { class: "number" }, bytes(message.size)), make("td", { class: "code" }, message.text));
+    if (message.number === view.summary.number) row.setAttribute("aria-current", "true");
+    body.append(row);
+  }
+  const head = make("tr", {}, make("th", { class: "number", scope: "col" }, "After"), make("th", { scope: "col" }, "Direction"),
+    make("th", { scope: "col" }, "What"), make("th", { class: "number", scope: "col" }, "Size"), make("th", { scope: "col" }, "Message"));
+  const state = messages[messages.length - 1].method === "DISCONNECT" ? "closed" : messages[0].status === 101 ? "open" : "";
+  return make("section", { class: "section", id: "messages" },
+    make("h3", {}, "Connection", make("span", { class: "quiet" }, `${view.summary.connection} ${state}`.trim())),
+    make("div", { class: "chunks table-scroll", tabIndex: 0, role: "region", "aria-label": "What has happened on the connection" },
+      make("table", {}, make("thead", {}, head), body)));
+}
+
 async function differencesSection(view) {
   const section = make("section", { class: "section", id: "differences" });
   const other = requests.get(comparison);
@@ -387,6 +421,11 @@ function actions(view) {
   for (const source of hello.sources) select.append(make("option", { value: source }, source));
   const other = hello.sources.find((source) => source !== view.summary.source);
   select.value = (byId("behind") || {}).value || other;
+  if (view.summary.connection) {
+    return make("div", { class: "actions" },
+      button("copy-event", "Copy event", () => copy("event")),
+      view.hasSecrets && !withSecrets ? button("secrets", "Show secrets", showSecrets) : null);
+  }
   return make("div", { class: "actions" },
     button("replay", "Replay", replayAndOpen, "primary"),
     make("span", { class: "group" }, select, button("compare", "Replay behind", replayAndCompare)),
@@ -401,6 +440,7 @@ function heading(view) {
   const facts = [`#${summary.number}`, new Date(summary.started * 1000).toLocaleTimeString(), summary.source];
   if (summary.function && summary.function !== "bridge") facts.push(summary.function);
   if (summary.isOver) facts.push(`${bytes(summary.size)} ${summary.encoding === "-" ? "" : summary.encoding}`.trim());
+  if (summary.connection) facts.push(`connection ${summary.connection}`);
   if (view.requestId) facts.push(`request ID ${view.requestId}`);
   if (summary.process) {
     facts.push(`process ${summary.process.number}${summary.process.is_cold_start ? ", cold start" : ""}, waited ${milliseconds(summary.process.waited)}`);
@@ -433,8 +473,10 @@ async function renderRequest() {
   }
   parts.push(whySection(view));
   if (view.summary.encoding === "stream") parts.push(chunksSection(view));
+  if (view.summary.connection) parts.push(messagesSection(view));
   const journey = make("div", { class: "journey" });
-  for (const [name, title, subtitle] of PANELS) journey.append(panel(name, title, subtitle, view));
+  const names = view.summary.connection ? CONNECTION_PANELS[view.summary.method] || CONNECTION_PANELS.POST : {};
+  for (const [name, title, subtitle] of PANELS) journey.append(panel(name, ...(names[name] || [title, subtitle]), view));
   parts.push(journey);
   if (view.limits.length > 0) parts.push(limitsSection(view));
   if (shown !== view) return; // another request was selected meanwhile
@@ -533,6 +575,39 @@ function renderProcesses() {
   byId("detail").replaceChildren(...parts);
 }
 
+// --- connections of a WebSocket API
+
+function connections() {
+  const found = new Map();
+  for (const summary of [...requests.values()].sort((one, other) => one.number - other.number)) {
+    if (!summary.connection) continue;
+    const connection = found.get(summary.connection) ||
+      { id: summary.connection, first: summary, state: "", received: 0, sent: 0, code: null };
+    found.set(summary.connection, connection);
+    if (summary.method === "CONNECT") connection.state = summary.status === 101 ? "open" : summary.isOver ? "refused" : "opening";
+    else if (summary.method === "MESSAGE") connection.received += 1;
+    else if (summary.method === "POST" && summary.status === 200) connection.sent += 1;
+    else if (summary.method === "DISCONNECT") [connection.state, connection.code] = ["closed", summary.status];
+  }
+  return [...found.values()].reverse();
+}
+
+function renderConnections() {
+  const body = make("tbody");
+  for (const connection of connections()) {
+    body.append(make("tr", {}, make("td", { class: "code" }, make("a", { href: `#${connection.first.number}` }, connection.id)),
+      make("td", { class: "code" }, connection.first.method === "CONNECT" ? connection.first.target : "–"),
+      make("td", {}, new Date(connection.first.started * 1000).toLocaleTimeString()),
+      make("td", {}, connection.code === null ? connection.state || "–" : `closed: ${connection.code}`),
+      make("td", { class: "number" }, String(connection.received)), make("td", { class: "number" }, String(connection.sent))));
+  }
+  const head = make("tr", {}, ...["Connection", "Address", "Since", "State"].map((text) => make("th", { scope: "col" }, text)),
+    make("th", { class: "number", scope: "col" }, "Received"), make("th", { class: "number", scope: "col" }, "Sent"));
+  byId("detail").replaceChildren(make("a", { class: "back", href: "#" }, "← All requests"), make("h2", {}, "Connections"),
+    make("section", { class: "section", id: "connections" }, make("div", { class: "table-scroll", tabIndex: 0, role: "region", "aria-label": "Connections" },
+      make("table", {}, make("thead", {}, head), body))));
+}
+
 // --- navigation
 
 function selected() {
@@ -562,6 +637,7 @@ function navigate() {
   document.title = number ? `#${number} – bridge inspector` : "bridge inspector";
   if (number) showRequest(number);
   else if (location.hash === "#processes") renderProcesses();
+  else if (location.hash === "#connections") renderConnections();
   else renderWelcome();
 }
 
@@ -640,7 +716,11 @@ events.addEventListener("news", (event) => {
   updateList();
   const number = selected();
   for (const [each, row] of rows) row.firstChild.setAttribute("aria-current", String(each === number));
-  if (news.requests.some((summary) => summary.number === number)) showRequest(number);
+  const connection = shown && shown.summary.connection;
+  if (news.requests.some((summary) => summary.number === number || (connection && summary.connection === connection))) {
+    showRequest(number);
+  }
+  if (location.hash === "#connections") renderConnections();
 });
 events.addEventListener("error", () => {
   const isRefused = events.readyState === EventSource.CLOSED;
