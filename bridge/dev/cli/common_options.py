@@ -16,7 +16,7 @@ from bridge.dev.gateway.websocket_events import (
     is_selection_expression,
 )
 from bridge.dev.projects import pyproject
-from bridge.dev.projects.option_defaults import RESPONSE_MODES, is_stage
+from bridge.dev.projects.option_defaults import RESPONSE_MODES, WEBSOCKET, is_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bridge.dev.projects.project import Project
 
 DEFAULT_SOURCE = "http-api"
-WEBSOCKET = "websocket"  # a front door beside the one for HTTP requests
 DEFAULT_THREADS, DEFAULT_SANDBOXES = 16, 4
 
 # The options of a front door with their defaults, and those that only some front doors have.

@@ -12,7 +12,7 @@ from bridge.dev.packaging.target import MACHINES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_WEBSOCKET = "websocket"  # a front door beside the one for HTTP requests
+WEBSOCKET = "websocket"  # a front door beside the one for HTTP requests
 RESPONSE_MODES = ("stream", "buffer")
 
 
@@ -51,10 +51,10 @@ def _choice(values: Iterable[str | int]) -> _Rule:
 def sources_of(value: Any) -> tuple[str | None, bool] | None:
     """The front door for HTTP requests, and whether there is a WebSocket API; None if the value is invalid."""
     names = value if isinstance(value, list) and len(value) == 2 else [value]
-    doors = [name for name in names if name != _WEBSOCKET]
+    doors = [name for name in names if name != WEBSOCKET]
     if len(doors) > 1 or not all(isinstance(name, str) and name in FRONT_DOORS for name in doors):
         return None
-    return next(iter(doors), None), _WEBSOCKET in names
+    return next(iter(doors), None), WEBSOCKET in names
 
 
 def _table(example: str) -> _Rule:
@@ -73,7 +73,7 @@ KEYS: dict[str, _Rule] = {
     "app": _string('app = "app:app"'),
     "source": (
         lambda value: sources_of(value) is not None,
-        f'one of {", ".join(FRONT_DOORS)}, {_WEBSOCKET}, or a list of two, as in source = ["http-api", "{_WEBSOCKET}"]',
+        f'one of {", ".join(FRONT_DOORS)}, {WEBSOCKET}, or a list of two, as in source = ["http-api", "{WEBSOCKET}"]',
     ),
     "stage": (is_stage, 'a string, as in stage = "prod"'),
     "base-path": _string('base-path = "/shop"'),

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.dev.gateway import FRONT_DOORS
 from bridge.dev.projects import pyproject
-from bridge.dev.projects.option_defaults import KEYS
+from bridge.dev.projects.option_defaults import KEYS, WEBSOCKET
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "serve.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def test_each_table_has_each_source_once(title: str) -> None:
 
 def test_the_option_source_lists_all_sources() -> None:
     (row,) = re.findall(r"^\| `--source` \| (.*?) \|", TEXT, re.MULTILINE)
-    assert sorted(re.findall("`(.*?)`", row)) == sorted(FRONT_DOORS)
+    assert sorted(re.findall("`(.*?)`", row)) == sorted([*FRONT_DOORS, WEBSOCKET])
 
 
 def test_the_examples_have_every_key_of_pyproject_toml_with_a_valid_value(tmp_path: Path) -> None:
