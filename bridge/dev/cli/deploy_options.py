@@ -172,7 +172,7 @@ def require_stack(clients: AwsClients, selection: DeploymentSelection) -> StackS
     return state
 
 
-def stack_settings(options: argparse.Namespace, selection: DeploymentSelection) -> StackSettings:
+def stack_settings_from(options: argparse.Namespace, selection: DeploymentSelection) -> StackSettings:
     """Return the stack that the options describe.
 
     Raises:

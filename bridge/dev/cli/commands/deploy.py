@@ -19,7 +19,7 @@ from bridge.dev.cli.deploy_options import (
     add_target_options,
     last_deployment,
     select_deployment,
-    stack_settings,
+    stack_settings_from,
 )
 from bridge.dev.cli.deploy_progress import PlainProgress, RichProgress, deployment_progress, paused, print_changes
 from bridge.dev.cli.output import missing_package, print_message, to_json
@@ -81,7 +81,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Deploy, and print the URL on standard output."""
     selection = select_deployment(options)
-    stack = stack_settings(options, selection)
+    stack = stack_settings_from(options, selection)
     if options.print_policy:
         from bridge.dev.deploying.iam_policy import deployer_policy
 
@@ -254,7 +254,7 @@ def run_template(options: argparse.Namespace) -> int:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
     from bridge.dev.deploying.stack_template import stack_template
 
-    stack = stack_settings(options, select_deployment(options))
+    stack = stack_settings_from(options, select_deployment(options))
     if stack.domain is not None and stack.certificate is None and stack.front_door != "alb":
         raise UsageError("--domain needs its certificate in a template. Name it: --certificate ARN")
     file = Path(options.artifact)
