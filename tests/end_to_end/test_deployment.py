@@ -176,7 +176,7 @@ def test_a_streaming_function_answers_behind_a_function_url(
     """ministack sends the stream when it has ended. It does not support AWS_LAMBDA_EXEC_WRAPPER, which on AWS starts
     ``bridge.runtime`` on a managed Python; the test uses ``bootstrap`` instead.
     """
-    (tmp_path / "app.py").write_bytes((EXAMPLES / "deploy" / "app.py").read_bytes())
+    (tmp_path / "app.py").write_bytes((EXAMPLES / "init_files" / "app.py").read_bytes())
     (tmp_path / "requirements.txt").write_text("starlette\n")
     (tmp_path / "bootstrap").write_text('#!/bin/sh\nexec sh "$LAMBDA_TASK_ROOT/bridge/runtime/bootstrap"\n')
     variables = {"BRIDGE_RESPONSE_MODE": "stream", "BRIDGE_PYTHON": bare_python()[0]}

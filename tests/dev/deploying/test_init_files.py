@@ -24,7 +24,7 @@ from tests.examples.applications import EXAMPLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EXAMPLE = EXAMPLES / "deploy"
+EXAMPLE = EXAMPLES / "init_files"
 GENERATED = ("__pycache__", "cdk.out", ".terraform", ".aws-sam", "function.zip")
 FUNCTIONS: dict[str, dict[str, bool]] = {
     "both": {"streaming": True},

@@ -1,4 +1,4 @@
-"""The templates in examples/deploy are valid, and each of them deploys the same two functions."""
+"""The templates in examples/init_files are valid, and each of them deploys the same two functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bridge.dev.projects.yaml_file import load
 from bridge.loading import find_application
 from tests.examples.applications import EXAMPLES
 
-DEPLOY = EXAMPLES / "deploy"
+DEPLOY = EXAMPLES / "init_files"
 PACKAGED_HERE = ("sam", "cdk", "terraform", "image")
 TOOLS = (*PACKAGED_HERE, "serverless")
 HANDLER = "bridge.entrypoint.handler"
