@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge.dev.packaging import install_cache
-from bridge.dev.packaging.install_cache import installed_requirements
+from bridge.dev.packaging.install_cache import installed_requirements, matches_records
 from bridge.dev.packaging.project_requirements import Requirements
 from bridge.dev.packaging.target import Target
 from tests.dev.cli.packages import PLAIN, build_zip, write_files
@@ -61,3 +63,14 @@ def test_a_damaged_file_in_the_cache_of_uv_is_not_packaged(cache: Path, tmp_path
         file.write_text(file.read_text().replace("1.16.0", "1.16.1"))
     shutil.rmtree(tmp_path / "cache")
     assert build_zip(shop, cache, "app:app", **variables).read_bytes() == content
+
+
+def test_a_file_that_two_packages_have_is_one_of_theirs(tmp_path: Path) -> None:
+    def record(text: str) -> str:
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        return f"tests/__init__.py,sha256={digest},1\nbin/tea,sha256=x,1\ntea.dist-info/RECORD,,\n\nx\n"
+
+    files = {"tests/__init__.py": "b", "a.dist-info/RECORD": record("a"), "b.dist-info/RECORD": record("b")}
+    assert matches_records(write_files(tmp_path, files))
+    (tmp_path / "tests/__init__.py").write_text("c")
+    assert not matches_records(tmp_path)
