@@ -116,7 +116,8 @@ def matches_records(folder: Path) -> bool:
             if algorithm == "sha256" and not path.startswith(("../", "bin/")):
                 # Several packages may have a file of the same name, such as tests/__init__.py; the last one stays.
                 with contextlib.suppress(ValueError):
-                    expected.setdefault(folder / path, set()).add(base64.urlsafe_b64decode(f"{text}==").hex())
+                    hexadecimal = base64.urlsafe_b64decode(f"{text}==").hex()
+                    expected.setdefault(folder / path, set()).add(hexadecimal)
     if not all(file.is_file() for file in expected):
         return False
     found = zip(file_digests(expected), expected.values(), strict=True)
