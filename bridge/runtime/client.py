@@ -36,12 +36,12 @@ _RECEIVE_SIZE = 65_536
 _CLOSED = "the Runtime API closed the connection"
 
 
-class LostError(BridgeError):
-    """The connection to the Runtime API is closed, or what it sent is not HTTP."""
-
-
 class ApiError(BridgeError):
     """The Runtime API cannot be reached, or reports an error: the process has to end."""
+
+
+class _LostError(BridgeError):
+    """The connection to the Runtime API is closed, or what it sent is not HTTP."""
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -124,20 +124,18 @@ class RuntimeApi:
         async def start() -> None:
             self._receive()
             if self._socket is None:
-                raise LostError(_CLOSED)
+                raise _LostError(_CLOSED)
             self._on_lost = on_lost
             await self._send(self._requests.stream(invocation) + chunk(part))
 
         await self._try(start)
 
     async def send_part(self, part: bytes) -> None:
-        """Send a part of a streamed response, and wait until the API accepts more; raises LostError if it does not."""
+        """Send a part of a streamed response, and wait until the API accepts more, or accepts no more."""
         if self._loop is None:
             self._receive()
         if self._on_lost is not None:
             await self._send(chunk(part))
-        if self._on_lost is None:
-            raise LostError(_CLOSED)
 
     async def end_stream(self, invocation: Invocation, report: ErrorReport | None = None) -> None:
         """Send the end of a streamed response, with trailers if there is a *report*. Log why the API refuses it."""
@@ -149,7 +147,7 @@ class RuntimeApi:
                 self._missing_replies += 1
                 reply = await self._reply()
                 self.close()  # it is unknown where the server has stopped reading
-        except LostError as error:
+        except _LostError as error:
             logger.warning("The client disconnected before the response was complete: %s", error)
         else:
             _check(reply, invocation)
@@ -203,7 +201,7 @@ class RuntimeApi:
             try:
                 self._open()
                 return await action()
-            except (OSError, LostError) as error:
+            except (OSError, _LostError) as error:
                 reason = str(error)
             if self._is_polling and self._is_stopped:
                 break
@@ -222,7 +220,7 @@ class RuntimeApi:
             if self._loop is not None:
                 self._loop.add_reader(self._socket, self._receive)
         if self._is_polling and self._is_stopped:  # stop() may have been called before there was a socket
-            raise LostError("the process is ending")
+            raise _LostError("the process is ending")
 
     async def _exchange(self, data: bytes) -> Reply:
         self._missing_replies += 1
@@ -250,7 +248,7 @@ class RuntimeApi:
                 reply = take_reply(self._received, is_over=self._socket is None) if self._received else None
             except ValueError as error:
                 self.close()
-                raise LostError(f"the Runtime API sent something that is not HTTP: {error}") from None
+                raise _LostError(f"the Runtime API sent something that is not HTTP: {error}") from None
             if reply is not None:
                 self._missing_replies -= 1
                 if reply.is_last:
@@ -258,7 +256,7 @@ class RuntimeApi:
                 if not self._missing_replies:
                     return reply
             elif self._socket is None:
-                raise LostError(_CLOSED)
+                raise _LostError(_CLOSED)
             else:
                 await self._wait()
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 
 from bridge.errors import FailedIntegrationError, InterfaceError
 from bridge.limits import PRELUDE_DELIMITER, PRELUDE_LIMIT
-from bridge.runtime.client import ApiError, LostError
+from bridge.runtime.client import ApiError
 from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.messages import encode
 
@@ -66,11 +65,9 @@ class SentResponse:
         if not self._is_over:
             try:
                 await self._send(response, part)
-                if is_complete:
+                if is_complete and not self._is_lost:  # finish() logs the reason
                     self._is_over = True
                     await self.api.end_stream(self._invocation)
-            except LostError:  # finish() logs the reason
-                pass
             except ApiError as error:
                 self._is_over = True
                 self._api_error = error
@@ -91,8 +88,7 @@ class SentResponse:
             if not self.is_streamed:
                 await self._post(response)
             elif not self._is_started:
-                with suppress(LostError):  # end_stream() logs the reason
-                    await self._send(response, response.body)
+                await self._send(response, response.body)
                 await self.api.end_stream(self._invocation)
             else:
                 self._disconnect()
