@@ -98,7 +98,7 @@ def test_the_inspector_outlives_a_restart_at_the_same_address_with_its_requests(
     server.client.get("/before")
     address = server.inspector
     (tmp_path / "app.py").write_text(
-        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'two']\n"
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'three']\n"
     )
     server.wait_for_stderr(r"^Serving .* at ", times=2)
     assert server.inspector == address
@@ -109,7 +109,7 @@ def test_the_inspector_outlives_a_restart_at_the_same_address_with_its_requests(
         assert time.monotonic() < deadline
     assert answer.json() == {"number": 2}
     view = server.inspect("/api/requests/2").json()
-    assert view["panels"]["answer"]["body"]["text"] == "two"
+    assert view["panels"]["answer"]["body"]["text"] == "three"
 
 
 def test_the_inspector_is_there_while_the_application_is_broken(serve: Serve, tmp_path: Path) -> None:
