@@ -83,7 +83,7 @@ class RuntimeApi:
         self._is_polling = True
         try:
             # After a lost connection the request is sent again: Lambda repeats an invocation that was sent over it.
-            reply = _successful(await self._request(self._requests.next))
+            reply = _checked(await self._request(self._requests.next))
         except ApiError:
             if self._is_stopped:
                 return None
@@ -100,11 +100,11 @@ class RuntimeApi:
             logger.error("%s", message)
             await self.fail(invocation, ErrorReport("Function.ResponseSizeTooLarge", message))
         else:
-            _check(reply, invocation)
+            _checked(reply, invocation)
 
     async def fail(self, invocation: Invocation, report: ErrorReport) -> None:
         """Post the error of an invocation."""
-        _check(await self._request(self._requests.error(report, invocation)), invocation)
+        _checked(await self._request(self._requests.error(report, invocation)), invocation)
 
     async def fail_phase(self, phase: str, report: ErrorReport) -> None:
         """Post the error of a phase, ``"init"`` or ``"restore"``."""
@@ -112,7 +112,7 @@ class RuntimeApi:
 
     async def restore(self) -> None:
         """Wait while Lambda makes a snapshot of this process (SnapStart); returns in a restored sandbox."""
-        _successful(await self._request(self._requests.restore))
+        _checked(await self._request(self._requests.restore))
         self.close()  # the connection belongs to the sandbox of which the snapshot was made
 
     async def start_stream(self, invocation: Invocation, part: bytes, on_lost: Callable[[], object]) -> None:
@@ -150,7 +150,7 @@ class RuntimeApi:
         except _LostError as error:
             logger.warning("The client disconnected before the response was complete: %s", error)
         else:
-            _check(reply, invocation)
+            _checked(reply, invocation)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait on *loop* from now on, and notice at once when the server closes the connection."""
@@ -316,15 +316,10 @@ class RuntimeApi:
                 future.set_result(None)
 
 
-def _successful(reply: Reply) -> Reply:
-    if reply.status != 200:
+def _checked(reply: Reply, invocation: Invocation | None = None) -> Reply:
+    """Return a successful reply; one that refuses a response is logged: it may be posted twice, or too late."""
+    if reply.status >= 500 or (reply.status != 200 and invocation is None):
         raise ApiError(f"The Runtime API replied with {reply}")
-    return reply
-
-
-def _check(reply: Reply, invocation: Invocation) -> None:
-    """Log a refusal: the response may have been posted twice, or too late."""
-    if reply.status >= 500:
-        raise ApiError(f"The Runtime API replied to a response with {reply}")
-    if reply.status >= 300:
+    if reply.status >= 300 and invocation is not None:
         logger.warning("The Runtime API refused the response to %s with %s", invocation.request_id, reply)
+    return reply

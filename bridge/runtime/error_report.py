@@ -55,12 +55,8 @@ class ErrorReport:
     def to_xray(self) -> str:
         """Return the report as X-Ray's cause of a failed invocation; ``""`` if it is too long for a header."""
         frames = [{"label": frame.name, "path": frame.filename, "line": frame.lineno} for frame in self._stack]
-        try:
-            folder = os.getcwd()
-        except OSError:  # it was removed
-            folder = ""
         content = {
-            "working_directory": folder,
+            "working_directory": os.environ.get("LAMBDA_TASK_ROOT", ""),  # the current folder may be removed
             "exceptions": [{"message": self.message, "type": self.kind, "stack": frames}],
             "paths": sorted({frame.filename for frame in self._stack}),
         }

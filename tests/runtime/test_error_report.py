@@ -67,7 +67,7 @@ def test_a_report_needs_no_message_and_no_working_directory(tmp_path: Path, monk
     report = ErrorReport.of(SilentError())
 
     assert json.loads(report.to_json())["errorMessage"] == "<SilentError.__str__() failed>"
-    assert json.loads(report.to_xray())["working_directory"] == ""
+    assert json.loads(report.to_xray())["exceptions"][0]["type"] == "SilentError"
 
 
 def _not_found(cause: Exception | None) -> ApplicationNotFoundError:
