@@ -32,7 +32,9 @@ from bridge.dev.gateway.websocket_events import (
     message_event,
     new_id,
     select_route,
+    stage_of,
 )
+from bridge.dev.limits import REST_API_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from bridge.dev.gateway.gateway import LambdaHandler, Receive, RequestRecorder, Send
 
 SOURCE = "websocket"
-# The stage of an API without one in its address, as behind a custom domain.
-_STAGE = "local"
 _FAILED = json_answer(502, {"message": "Internal server error"})
 _TIMED_OUT = json_answer(504, {"message": "Endpoint request timed out"})
 _FORBIDDEN = json_answer(403, {"message": "Forbidden"})
@@ -63,13 +63,8 @@ _RULES = FrontDoor(
     failed=_FAILED,
     timed_out=_TIMED_OUT,
     no_route=_FORBIDDEN,
-    timeout=29.0,
+    timeout=REST_API_SECONDS,
 )
-
-
-def stage_of(door: FrontDoorConfig) -> str:
-    """Return the stage that events name."""
-    return door.stage or _STAGE
 
 
 class WebSocketApi:
@@ -114,8 +109,7 @@ class WebSocketApi:
         self._invoker = FunctionInvoker(handlers, _RULES, timeout or _RULES.timeout, timeouts or {}, threads)
         self._connections: dict[str, ClientConnection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stage = stage_of(self._door)
-        self._endpoint = endpoint or ConnectionsEndpoint(self._stage)
+        self._endpoint = endpoint or ConnectionsEndpoint(stage_of(self._door.stage))
         self._endpoint.answer = self._on_request
 
     @property
@@ -142,7 +136,7 @@ class WebSocketApi:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """ASGI 3, scope type ``websocket``."""
         await receive()  # websocket.connect
-        connection = ClientConnection(request_of(scope), self._stage)
+        connection = ClientConnection(request_of(scope), self._door.stage)
         try:
             answer = await self._connect(connection)
             if answer.status == 101:
@@ -339,7 +333,7 @@ async def _send_all(connection: ClientConnection, send: Send) -> None:
 
 async def _refuse(answer: Answer, send: Send) -> None:
     """Answer a handshake with another status than 101."""
-    headers = answer.encode_headers("GET", len(answer.body))
+    headers = answer.encode_headers("GET", None)  # uvicorn adds a Content-Length, also if there is one
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": answer.body})
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 CONNECT, DEFAULT, DISCONNECT = "$connect", "$default", "$disconnect"
 DEFAULT_SELECTION = "$request.body.action"
 _API_ID = "bridge"
+# The stage of an API without one in its address, as behind a custom domain.
+_STAGE = "local"
 _VARIABLE = re.compile(r"\$\{request\.body\.([\w.-]+)\}|\$request\.body\.([\w.-]+)")
 # Reasons that API Gateway writes for codes that come without one.
 _REASONS = {1000: "Connection Closed Normally", 1001: "Going away", 1005: "Client-side close frame status not set"}
@@ -40,10 +42,12 @@ class ClientConnection:
 
     Args:
         request: the client's handshake.
-        stage: the stage of the API.
+        stage: the stage with which the address begins; ``""`` for a custom domain.
 
     Attributes:
-        request, stage: the arguments.
+        request: the argument.
+        stage: the stage that events name.
+        domain: the domain that events name: the API's own one if the address has the stage.
         id: the ID, as API Gateway makes one.
         connected: when the client has connected, in seconds since the epoch.
         last_active: when the last message was sent or received, in seconds since the epoch.
@@ -52,8 +56,10 @@ class ClientConnection:
     """
 
     def __init__(self, request: Request, stage: str) -> None:
+        host = decode_header(request.header("host")) or "localhost"
         self.request = request
-        self.stage = stage
+        self.stage = stage_of(stage)
+        self.domain = f"{_API_ID}.execute-api.{host}" if stage else host
         self.id = new_id()
         self.connected = self.last_active = time.time()
         self.is_open = False
@@ -97,6 +103,11 @@ def disconnect_event(connection: ClientConnection, code: int, reason: str) -> di
     return {
         "headers": headers, "multiValueHeaders": repeated, "requestContext": context, "isBase64Encoded": False,
     }  # fmt: skip
+
+
+def stage_of(stage: str) -> str:
+    """Return the stage that events name, of an API with a stage in its address, or without one."""
+    return stage or _STAGE
 
 
 def select_route(routes: Container[str], expression: str, body: str) -> str | None:
@@ -151,7 +162,7 @@ def _context(connection: ClientConnection, kind: str, route: str) -> dict[str, A
         "requestTimeEpoch": milliseconds,
         "identity": connection.identity,
         "requestId": request_id,
-        "domainName": decode_header(connection.request.header("host")) or "localhost",
+        "domainName": connection.domain,
         "connectionId": connection.id,
         "apiId": _API_ID,
     }

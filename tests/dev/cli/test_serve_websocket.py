@@ -53,8 +53,9 @@ async def app(scope, receive, send):
         session["count"] = session.get("count", 0) + 1
         values = {
             "id": extension["connection_id"], "count": session["count"], "route": extension["route"],
-            "pid": os.getpid(), "path": scope["path"], "scheme": scope["scheme"], "word": "WORD", "text": text,
-            "query": scope["query_string"].decode(), "cookie": dict(scope["headers"]).get(b"cookie", b"").decode(),
+            "pid": os.getpid(), "path": scope["path"], "root_path": scope["root_path"], "scheme": scope["scheme"],
+            "word": "WORD", "text": text, "query": scope["query_string"].decode(),
+            "cookie": dict(scope["headers"]).get(b"cookie", b"").decode(),
         }
         import json
         await send({"type": "websocket.send", "text": json.dumps(values)})
@@ -136,7 +137,8 @@ def test_the_stage_is_the_address_and_the_route_is_selected(serve: Serve, app: P
     server.wait_for_stderr(r"^WebSocket API at ws://\S+/prod/$")
     with connect(address(server, "/prod")) as client:
         assert ask(client, '{"action": "join"}')["route"] == "join"
-        assert ask(client, '{"action": "leave"}')["route"] == "$default"
+        last = ask(client, '{"action": "leave"}')
+        assert (last["route"], last["path"], last["root_path"]) == ("$default", "/prod/", "/prod")
     with pytest.raises(InvalidStatus):
         connect(address(server))
     server.wait_for_stderr(

@@ -57,7 +57,7 @@ async def test_a_connect_event_has_the_headers_and_the_query() -> None:
     assert (context["eventType"], context["routeKey"]) == ("CONNECT", "$connect")
     assert (context["stage"], context["apiId"], context["messageDirection"]) == ("prod", "bridge", "IN")
     assert context["identity"] == {"userAgent": "test", "sourceIp": "127.0.0.1"}
-    assert context["domainName"] == server.url.removeprefix("ws://")
+    assert context["domainName"] == "bridge.execute-api." + server.url.removeprefix("ws://")
     assert re.fullmatch(r"[\w-]{15}=", context["connectionId"])
     assert context["requestId"] == context["extendedRequestId"]
     assert context["connectedAt"] <= context["requestTimeEpoch"]
@@ -108,7 +108,9 @@ async def test_a_disconnect_event_has_code_and_reason(close: Any, code: int, rea
     context = event["requestContext"]
     assert (context["eventType"], context["routeKey"]) == ("DISCONNECT", "$disconnect")
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (code, reason)
-    assert event["headers"] == {"Host": context["domainName"], "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
+    host = server.url.removeprefix("ws://")
+    assert context["domainName"] == host
+    assert event["headers"] == {"Host": host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
     assert "body" not in event
 
 
@@ -132,7 +134,7 @@ async def test_another_status_than_200_refuses_the_handshake(status: int) -> Non
             await connect(server.url)
         assert caught.value.response.status_code == status
         assert caught.value.response.body == b"no tea"
-        assert caught.value.response.headers["content-type"] == "text/x-tea"
+        assert caught.value.response.headers.get_all("content-type")[-1] == "text/x-tea"  # old uvicorns add another
     assert len(events.all) == 1  # no $disconnect
     assert [record.answer.status for record in server.records] == [status]
 

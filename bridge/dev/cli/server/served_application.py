@@ -25,7 +25,9 @@ from bridge.dev.gateway import front_door, memory_store, sqlite_store
 from bridge.dev.gateway.connections_endpoint import ConnectionsEndpoint
 from bridge.dev.gateway.gateway import Gateway
 from bridge.dev.gateway.lambda_service import LambdaService
-from bridge.dev.gateway.websocket_api import WebSocketApi, stage_of
+from bridge.dev.gateway.websocket_api import WebSocketApi
+from bridge.dev.gateway.websocket_events import stage_of
+from bridge.dev.limits import LAMBDA_SECONDS
 from bridge.dev.projects.discover import find_project
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 _RUNTIME_COMMAND = (sys.executable, "-P", "-m", "bridge.runtime")
 _RUNTIME_COMMAND_FOR_TERMINAL = (sys.executable, "-P", "-m", "bridge.dev.runtime_process")
 # The longest timeout of a function: a stream may last longer than a front door waits for its beginning.
-_MAX_TIMEOUT_SECONDS = 900.0
 
 
 class ServedApplication(NamedTuple):
@@ -157,7 +158,7 @@ def _connections_endpoint(options: argparse.Namespace, project: Project) -> Conn
     """
     if not options.websocket:
         return None
-    endpoint = ConnectionsEndpoint(stage_of(front_door_settings(options)))
+    endpoint = ConnectionsEndpoint(stage_of(front_door_settings(options).stage))
     variables = {"BRIDGE_WEBSOCKET_ENDPOINT": endpoint.url}
     if "BRIDGE_WEBSOCKET_STORE" in os.environ:
         variables["BRIDGE_WEBSOCKET_STORE"] = os.environ["BRIDGE_WEBSOCKET_STORE"]
@@ -201,6 +202,7 @@ def _gateway(
             handlers,
             stage=arguments["stage"],
             base_path=arguments["base_path"],
+            timeout=arguments["timeout"],
             timeouts=arguments["timeouts"],
             threads=options.threads,
             observe=observe,
@@ -254,7 +256,7 @@ def _default_timeout(options: argparse.Namespace) -> float:
     """Return the timeout of a function that has none, in seconds: one more than the front door waits for it."""
     rules = front_door(options.source)
     if options.timeout is None and rules.supports_streaming:
-        return _MAX_TIMEOUT_SECONDS
+        return LAMBDA_SECONDS
     return float(options.timeout or rules.timeout) + 1
 
 
