@@ -31,7 +31,7 @@ LEVELS = [
     ["entrypoint", "runtime", "compat"],
 ]
 DEV_LEVELS = [
-    ["errors", "terminal_logs"],
+    ["errors", "limits", "terminal_logs"],
     ["projects", "gateway", "packaging", "deploying", "inspector", "runtime_process", "pytest_plugin"],
     ["cli"],
     ["__main__"],

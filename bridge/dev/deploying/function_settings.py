@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.errors import UsageError
+from bridge.dev.limits import ENVIRONMENT_LIMIT, LAMBDA_SECONDS, MEMORY_RANGE, REST_API_SECONDS, SNAPSTART_MINOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,13 +30,8 @@ STREAMING_VARIABLES = {
 # The cheaper of Lambda's processors: https://aws.amazon.com/lambda/pricing/
 DEFAULT_ARCH = "arm64"
 DEFAULT_MEMORY = 512
-# HTTP APIs and REST APIs wait for 30 and 29 seconds: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-DEFAULT_TIMEOUT, DEFAULT_STREAMING_TIMEOUT = 29, 300
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-MEMORY_RANGE, TIMEOUT_RANGE = (128, 10_240), (1, 900)
-_MAX_ENVIRONMENT_BYTES = 4096
-# https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
-_FIRST_SNAPSTART_MINOR = 12
+# As long as a REST API waits, which is the first front door to give up.
+DEFAULT_TIMEOUT, DEFAULT_STREAMING_TIMEOUT = REST_API_SECONDS, 300
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
@@ -125,13 +121,13 @@ class FunctionSettings:
         """Raise a :class:`UsageError` for settings that Lambda refuses."""
         for option, value, (least, most), unit in (
             ("--memory", self.memory, MEMORY_RANGE, "MB"),
-            ("--timeout", self.seconds, TIMEOUT_RANGE, "seconds"),
+            ("--timeout", self.seconds, (1, LAMBDA_SECONDS), "seconds"),
         ):
             if not least <= value <= most:
                 raise UsageError(f"{option} {value}: Lambda takes {least} to {most} {unit}.")
-        if self.snap_start and int(self.python.partition(".")[2]) < _FIRST_SNAPSTART_MINOR:
+        if self.snap_start and int(self.python.partition(".")[2]) < SNAPSTART_MINOR:
             raise UsageError(
-                f"--snap-start: Lambda takes snapshots from Python 3.{_FIRST_SNAPSTART_MINOR} on, and the function has "
+                f"--snap-start: Lambda takes snapshots from Python 3.{SNAPSTART_MINOR} on, and the function has "
                 f"{self.python}. Choose another version with --python."
             )
         if bool(self.subnets) != bool(self.security_groups):
@@ -148,9 +144,9 @@ class FunctionSettings:
         if both := sorted(self.environment.keys() & self.secrets.keys()):
             raise UsageError(f"{both[0]} is set twice: as an environment variable and as a secret. Remove one of them.")
         size = sum(len(name.encode()) + len(value.encode()) for name, value in self.variables.items())
-        if size > _MAX_ENVIRONMENT_BYTES:
+        if size > ENVIRONMENT_LIMIT:
             raise UsageError(
-                f"The environment variables have {size} bytes: Lambda takes {_MAX_ENVIRONMENT_BYTES}. Move large "
+                f"The environment variables have {size} bytes: Lambda takes {ENVIRONMENT_LIMIT}. Move large "
                 "values into a file of the project, or into Secrets Manager, where the application reads them."
             )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.dev.errors import UsageError
+from bridge.dev.limits import HTTP_API_SECONDS, REST_API_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ DEPLOYABLE_FRONT_DOORS = {
     "alb": "a load balancer",
 }
 # The seconds that a front door waits for a function that does not stream.
-_WAITS = {"http-api": 30, "rest-api": 29}
+_WAITS = {"http-api": HTTP_API_SECONDS, "rest-api": REST_API_SECONDS}
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTION_DAYS = (
     1,

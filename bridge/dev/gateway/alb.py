@@ -31,6 +31,7 @@ from bridge.dev.gateway.payload_validation import (
     json_size,
     status_code,
 )
+from bridge.dev.limits import LAMBDA_SECONDS
 from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ FRONT_DOOR = FrontDoor(
     failed=_FAILED,
     timed_out=_FAILED,  # the guide: 502 also when the function does not respond before its timeout
     no_route=_page(404, "Not Found"),
-    timeout=900.0,
+    timeout=LAMBDA_SECONDS,
 )
 MULTI_VALUE_FRONT_DOOR = replace(FRONT_DOOR, compose=compose_multi, interpret=interpret_multi)
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 from bridge.dev.gateway.decisions import exceeds, explain
 from bridge.dev.gateway.models import RefusedError
 from bridge.dev.gateway.payload_validation import HOP_BY_HOP, json_size
+from bridge.dev.limits import LAMBDA_REQUEST_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # The front door replaces these headers with its own.
 _REPLACED = HOP_BY_HOP | {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
-# 6 MiB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LAMBDA_REQUEST_LIMIT = 6_291_456
 
 
 def decode_header(value: str) -> str:

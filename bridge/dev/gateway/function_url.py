@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from bridge.dev.gateway import http_api
 from bridge.dev.gateway.event_parts import check_event_size
 from bridge.dev.gateway.models import Answer, FrontDoor, Request, json_answer
+from bridge.dev.limits import LAMBDA_SECONDS
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import FrontDoorConfig
@@ -76,7 +77,7 @@ FRONT_DOOR = FrontDoor(
     failed=_FAILED,
     timed_out=_FAILED,
     no_route=json_answer(404, {"Message": None}),
-    timeout=900.0,
+    timeout=LAMBDA_SECONDS,
     interpret_prelude=interpret_prelude,
     prelude_is_optional=True,
 )

@@ -39,15 +39,13 @@ from bridge.dev.gateway.payload_validation import (
     header_map,
     status_code,
 )
+from bridge.dev.limits import API_GATEWAY_HEADER_LIMIT, HTTP_API_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.dev.gateway.models import FrontDoorConfig
 
-# Request line and headers together:
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-_HEADER_LIMIT = 10_240
 _TEXT = re.compile(r"(text/.*|application/(json|xml|javascript))\Z")
 BODY_RULE = "text/*, JSON, XML and JavaScript are sent as text, and other bodies as base64"
 
@@ -160,7 +158,7 @@ FRONT_DOOR = FrontDoor(
     failed=_FAILED,
     timed_out=json_answer(503, {"message": "Service Unavailable"}),
     no_route=_NO_ROUTE,
-    timeout=30.0,
+    timeout=HTTP_API_SECONDS,
 )
 V1_FRONT_DOOR = replace(FRONT_DOOR, compose=compose_v1, interpret=interpret_v1)
 
@@ -230,9 +228,9 @@ def is_text(request: Request) -> bool:
 
 def _check_headers_size(request: Request) -> None:
     size = len(request.target) + header_size(request)
-    if exceeds("request line and headers", size, _HEADER_LIMIT):
+    if exceeds("request line and headers", size, API_GATEWAY_HEADER_LIMIT):
         raise RefusedError(
             _HEADERS_TOO_LARGE,
-            f"request line and headers have {size} bytes, but API Gateway accepts {_HEADER_LIMIT}; send less in "
-            "cookies and query",
+            f"request line and headers have {size} bytes, but API Gateway accepts {API_GATEWAY_HEADER_LIMIT}; send "
+            "less in cookies and query",
         )

@@ -33,13 +33,13 @@ from bridge.dev.gateway.payload_validation import (
     json_type,
     status_code,
 )
+from bridge.dev.limits import API_GATEWAY_HEADER_LIMIT, REST_API_SECONDS
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.models import FrontDoorConfig, Headers
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 _BODY_LIMIT = 10 * 1024 * 1024
-_HEADER_LIMIT = 10_240
 
 # Headers that API Gateway removes, renames in responses, or writes in its own spelling:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
@@ -209,24 +209,24 @@ FRONT_DOOR = FrontDoor(
     failed=_FAILED,
     timed_out=json_answer(504, {"message": "Endpoint request timed out"}),
     no_route=_NO_ROUTE,
-    timeout=29.0,
+    timeout=REST_API_SECONDS,
     interpret_prelude=interpret_prelude,
 )
 
 
 def _check_size(request: Request) -> None:
     target, headers = len(request.target), header_size(request)
-    if exceeds("path and query", target, _HEADER_LIMIT):
+    if exceeds("path and query", target, API_GATEWAY_HEADER_LIMIT):
         raise RefusedError(
             _URI_TOO_LONG,
-            f"path and query have {target} bytes, but API Gateway accepts {_HEADER_LIMIT}; send long values in the "
-            "body",
+            f"path and query have {target} bytes, but API Gateway accepts {API_GATEWAY_HEADER_LIMIT}; send long "
+            "values in the body",
         )
-    if exceeds("request headers", headers, _HEADER_LIMIT):
+    if exceeds("request headers", headers, API_GATEWAY_HEADER_LIMIT):
         raise RefusedError(
             _HEADERS_TOO_LONG,
-            f"the headers have {headers} bytes, but API Gateway accepts {_HEADER_LIMIT}; send less in them, for "
-            "example in cookies",
+            f"the headers have {headers} bytes, but API Gateway accepts {API_GATEWAY_HEADER_LIMIT}; send less in "
+            "them, for example in cookies",
         )
     if exceeds("request body", request.size, _BODY_LIMIT):
         raise RefusedError(

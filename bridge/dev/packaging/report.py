@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.dev.limits import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application_check import application_folder
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from bridge.dev.packaging.installed_files import InstalledFiles
     from bridge.dev.packaging.project_files import ProjectFiles
 
-# Bytes of an upload, and of all files of a function with its layers:
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-ZIPPED_LIMIT, UNZIPPED_LIMIT = 50 * 1024 * 1024, 250 * 1024 * 1024
 _MAX_ROWS = 15
 _MAX_NAMES = 5
 

@@ -25,6 +25,7 @@ from bridge.dev.cli.deploy_progress import PlainProgress, RichProgress, deployme
 from bridge.dev.cli.output import missing_package, print_message, to_json
 from bridge.dev.deploying.function_settings import DEFAULT_ARCH
 from bridge.dev.errors import CommandError, UsageError
+from bridge.dev.limits import UNZIPPED_LIMIT
 from bridge.dev.packaging.target import MACHINES
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _check_terminal(options: argparse.Namespace) -> None:
 def _package(options: argparse.Namespace, app: str, stack: StackSettings, progress: Progress) -> ArtifactFile:
     from bridge.dev.deploying.artifact_bucket import ArtifactFile
     from bridge.dev.packaging.build import build_artifact
-    from bridge.dev.packaging.report import UNZIPPED_LIMIT, format_size, size_warnings
+    from bridge.dev.packaging.report import format_size, size_warnings
 
     progress.step(f"Packaging {app}")
     own = {"app": app, "output": _ARTIFACT, "python": stack.function.python, "arch": stack.function.arch}
