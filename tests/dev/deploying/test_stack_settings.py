@@ -1,4 +1,4 @@
-"""The options of a function and of its stack that fit together, and those that do not."""
+"""The options of a stack that fit together, and those that do not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from bridge.dev.deploying.function_settings import FunctionSettings
-from bridge.dev.deploying.secret_references import dynamic_reference
 from bridge.dev.deploying.stack_settings import StackSettings, check_stage, split_vpc
 from bridge.dev.errors import UsageError
 
@@ -17,27 +16,6 @@ LISTENER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/tea
 def stack(function: dict[str, Any] | None = None, **options: Any) -> StackSettings:
     defaults: dict[str, Any] = {"python": "3.13", "arch": "x86_64"}
     return StackSettings("shop", "prod", FunctionSettings(**{**defaults, **(function or {})}), **options)
-
-
-@pytest.mark.parametrize(
-    ("function", "message"),
-    [
-        ({"memory": 64}, "--memory 64: Lambda takes 128 to 10240 MB."),
-        ({"memory": 20_000}, "--memory 20000: Lambda takes 128 to 10240 MB."),
-        ({"timeout": 901}, "--timeout 901: Lambda takes 1 to 900 seconds."),
-        ({"snap_start": True, "python": "3.11"}, "--snap-start: Lambda takes snapshots from Python 3.12 on"),
-        ({"subnets": ["subnet-1"]}, "--vpc: the id of a security group"),
-        ({"security_groups": ["sg-1"]}, "--vpc: the id of a subnet"),
-        ({"environment": {"AWS_REGION": "x"}}, "AWS_REGION cannot be set: Lambda sets it itself."),
-        ({"environment": {"1A": "x"}}, "1A cannot be set: a name has two or more letters,"),
-        ({"environment": {"KEY": "x"}, "secrets": {"KEY": "y"}}, "KEY is set twice"),
-        ({"environment": {"TEA": "x" * 5000}}, "have 5003 bytes: Lambda takes 4096."),
-    ],
-)
-def test_what_lambda_refuses_is_an_error(function: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as error:
-        stack(function).check()
-    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -82,30 +60,3 @@ def test_the_ids_of_a_vpc_are_told_apart_by_their_prefixes() -> None:
     assert split_vpc("") == ([], [])
     with pytest.raises(UsageError, match="--vpc: vpc-1 is not the id of a subnet"):
         split_vpc("vpc-1,sg-2")
-
-
-ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop/database-AbCdEf"
-
-
-@pytest.mark.parametrize(
-    ("reference", "dynamic"),
-    [
-        ("ssm:/shop/key", "{{resolve:ssm:/shop/key}}"),
-        ("ssm:key:3", "{{resolve:ssm:key:3}}"),
-        ("arn:aws:ssm:us-east-1:123456789012:parameter/shop/key", "{{resolve:ssm:/shop/key}}"),
-        ("secretsmanager:shop/database", "{{resolve:secretsmanager:shop/database:SecretString}}"),
-        ("secretsmanager:shop/database:password", "{{resolve:secretsmanager:shop/database:SecretString:password}}"),
-        (ARN, f"{{{{resolve:secretsmanager:{ARN}:SecretString}}}}"),
-        (f"{ARN}:password", f"{{{{resolve:secretsmanager:{ARN}:SecretString:password}}}}"),
-    ],
-)
-def test_a_secret_becomes_a_dynamic_reference(reference: str, dynamic: str) -> None:
-    assert dynamic_reference("KEY", reference) == dynamic
-
-
-@pytest.mark.parametrize(
-    "reference", ["", "value", "ssm:", "ssm:a b", "secretsmanager:", "secretsmanager:a:b:c", "s3:a"]
-)
-def test_another_reference_is_an_error(reference: str) -> None:
-    with pytest.raises(UsageError, match=r"--secret KEY=.*: name a value as ssm:NAME or secretsmanager:NAME"):
-        dynamic_reference("KEY", reference)
