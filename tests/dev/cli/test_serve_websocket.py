@@ -232,18 +232,40 @@ def test_ctrl_c_does_not_wait_for_connections(serve: Serve, app: Path) -> None:
     assert "Requests in flight" not in server.stderr
 
 
+TWO_AT_ONCE = """
+import asyncio, json, os
+from pathlib import Path
+
+async def app(scope, receive, send):
+    if scope["type"] != "websocket":
+        raise NotImplementedError
+    session = scope["extensions"]["bridge.websocket"]["session"]
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message["text"]
+        while text == "wait" and not Path("gate").exists():
+            await asyncio.sleep(0.01)
+        session[text] = os.getpid()
+        answer = {"text": text, "session": session, "query": scope["query_string"].decode()}
+        await send({"type": "websocket.send", "text": json.dumps(answer)})
+"""
+
+
 @pytest.mark.slow
-def test_each_message_may_reach_another_process_and_the_session_is_kept(serve: Serve, app: Path) -> None:
+def test_messages_at_once_reach_two_processes_and_share_the_session(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(TWO_AT_ONCE)
     server = serve("app:app", *API, "--runtime")
     with connect(address(server, "/?room=tea")) as client:
-        answers = [ask(client, "first")]
-        client.send("a")
-        client.send("b")
-        answers += [json.loads(client.recv(20)), json.loads(client.recv(20))]
-        answers.append(ask(client, "last"))
-    assert {answer["query"] for answer in answers} == {"room=tea"}
-    assert answers[-1]["count"] >= 3  # two messages at once may have changed the same value
-    server.wait_for_stdout(r"^DISCONNECT ")
+        client.send("wait")
+        assert sorted(ask(client, "first")["session"]) == ["first"]
+        (tmp_path / "gate").touch()
+        assert json.loads(client.recv(20))["text"] == "wait"
+        server.wait_for_stdout(r"^MESSAGE ", times=2)
+        answer = ask(client, "last")
+        assert sorted(answer["session"]) == ["first", "last", "wait"]
+        assert answer["session"]["first"] != answer["session"]["wait"]
+        assert answer["query"] == "room=tea"
 
 
 @pytest.mark.slow
