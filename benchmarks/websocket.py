@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from benchmarks.table import table
-from bridge.dev.gateway import memory_store
+from bridge.dev.gateway import websocket_memory_store
 from bridge.websocket import broadcast, connections, join
 from bridge.websocket.aws_client import AwsClient
 
@@ -40,7 +40,7 @@ def measure(rounds: int) -> dict[str, float]:
     os.environ.update(
         AWS_ACCESS_KEY_ID="nobody",
         AWS_SECRET_ACCESS_KEY="nothing",
-        BRIDGE_WEBSOCKET_STORE="bridge.dev.gateway.memory_store:STORE",
+        BRIDGE_WEBSOCKET_STORE="bridge.dev.gateway.websocket_memory_store:STORE",
     )
     times: dict[str, list[float]] = {}
     with _endpoint() as port:
@@ -68,7 +68,7 @@ def _ways(endpoint: str) -> dict[str, Callable[[], Any]]:
     client = connections.client_for(endpoint)
     client._client = AwsClient(endpoint, "execute-api", "eu-west-1")  # requests to a local endpoint are not signed
     ids = [f"UBM0afLKjoE{number:04}=" for number in range(_CONNECTIONS)]
-    memory_store.STORE._groups.clear()
+    websocket_memory_store.STORE._groups.clear()
     for connection_id in ids:
         join("lobby", connection_id)
 

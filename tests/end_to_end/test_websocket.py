@@ -45,7 +45,7 @@ def test_a_chat_answers_under_both_clients(name: str, command: Sequence[str], ap
     variables = {
         "BRIDGE_APP": app,
         "BRIDGE_WEBSOCKET_ENDPOINT": api.endpoint,
-        "BRIDGE_WEBSOCKET_STORE": "bridge.dev.gateway.memory_store:STORE",
+        "BRIDGE_WEBSOCKET_STORE": "bridge.dev.gateway.websocket_memory_store:STORE",
     }
     function = start(EXAMPLES / folder, "bridge.entrypoint.handler", variables=variables, command=command)
     for client in ("ann", "bob"):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.gateway import memory_store
+from bridge.dev.gateway import websocket_memory_store
 from bridge.websocket import asgi, connections, store
 from bridge.websocket.aws_client import AwsClient
 from tests.websocket.api import FakeApi
@@ -12,7 +12,7 @@ from tests.websocket.api import FakeApi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """The store that the bridge uses, empty."""
-    memory = memory_store.MemoryStore()
-    monkeypatch.setattr(memory_store, "STORE", memory)
-    monkeypatch.setenv("BRIDGE_WEBSOCKET_STORE", "bridge.dev.gateway.memory_store:STORE")
+    memory = websocket_memory_store.MemoryStore()
+    monkeypatch.setattr(websocket_memory_store, "STORE", memory)
+    monkeypatch.setenv("BRIDGE_WEBSOCKET_STORE", "bridge.dev.gateway.websocket_memory_store:STORE")
     store._store_named.cache_clear()
     return memory
 

@@ -15,7 +15,7 @@ from tests.websocket.api import event
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
     from tests.websocket.api import FakeApi
 
 

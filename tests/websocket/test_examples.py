@@ -22,7 +22,7 @@ from tests.websocket.uvicorn_server import uvicorn_serving
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
     from tests.conftest import MakeHandler
     from tests.websocket.api import FakeApi
 

@@ -15,7 +15,7 @@ from tests.websocket.applications import FRAMEWORKS, OPTIONS
 from tests.websocket.uvicorn_server import uvicorn_serving
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
     from tests.conftest import MakeHandler
     from tests.websocket.api import FakeApi
 

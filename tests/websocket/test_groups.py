@@ -12,7 +12,7 @@ from bridge.errors import MessageTooLargeError, WebSocketError
 from bridge.websocket import connections
 
 if TYPE_CHECKING:
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
     from tests.conftest import MakeHandler
     from tests.websocket.api import FakeApi
 

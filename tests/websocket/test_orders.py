@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bridge
-from bridge.dev.gateway import memory_store
+from bridge.dev.gateway import websocket_memory_store
 from bridge.limits import WEBSOCKET_MESSAGE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
     from tests.websocket.api import FakeApi
 
 DATA = st.one_of(
@@ -52,7 +52,7 @@ def fresh_store(stored: MemoryStore) -> Iterator[None]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_connections_receive_what_they_would_of_a_socket(steps: list[Any], api: FakeApi, stored: MemoryStore) -> None:
-    assert memory_store.STORE is stored
+    assert websocket_memory_store.STORE is stored
     handler = bridge.asgi_handler(app, lifespan="off")
     open_ids: dict[int, str] = {}
     expected: dict[str, list[Any]] = {}

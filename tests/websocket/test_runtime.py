@@ -18,7 +18,7 @@ from tests.websocket.api import event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.dev.gateway.memory_store import MemoryStore
+    from bridge.dev.gateway.websocket_memory_store import MemoryStore
     from tests.websocket.api import FakeApi
 
     Run = Callable[..., Any]

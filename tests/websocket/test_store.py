@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.dev.gateway.memory_store import MemoryStore
-from bridge.dev.gateway.sqlite_store import SqliteStore
+from bridge.dev.gateway.websocket_memory_store import MemoryStore
+from bridge.dev.gateway.websocket_sqlite_store import SqliteStore
 from bridge.errors import SettingError, WebSocketError
 from bridge.websocket import store as store_module
 from bridge.websocket.store import DynamoStore, find_store, save_session
@@ -229,7 +229,7 @@ class TestFind:
         assert find_store() is find_store()
 
     def test_an_object_or_its_class(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("BRIDGE_WEBSOCKET_STORE", "bridge.dev.gateway.memory_store:MemoryStore")
+        monkeypatch.setenv("BRIDGE_WEBSOCKET_STORE", "bridge.dev.gateway.websocket_memory_store:MemoryStore")
         assert isinstance(find_store(), MemoryStore)
         assert find_store() is find_store()
 

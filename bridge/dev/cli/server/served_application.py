@@ -21,7 +21,7 @@ from bridge.dev.cli.output import print_message, print_warnings
 from bridge.dev.cli.server.access_log import AccessLogMiddleware, log_access
 from bridge.dev.cli.server.debugger import add_debugger
 from bridge.dev.errors import CommandError, NoApplicationError
-from bridge.dev.gateway import front_door, memory_store, sqlite_store
+from bridge.dev.gateway import front_door, websocket_memory_store, websocket_sqlite_store
 from bridge.dev.gateway.connections_endpoint import ConnectionsEndpoint
 from bridge.dev.gateway.gateway import Gateway
 from bridge.dev.gateway.lambda_service import LambdaService
@@ -163,10 +163,10 @@ def _connections_endpoint(options: argparse.Namespace, project: Project) -> Conn
     if "BRIDGE_WEBSOCKET_STORE" in os.environ:
         variables["BRIDGE_WEBSOCKET_STORE"] = os.environ["BRIDGE_WEBSOCKET_STORE"]
     elif options.websocket_file is None:
-        variables["BRIDGE_WEBSOCKET_STORE"] = f"{memory_store.__name__}:STORE"
+        variables["BRIDGE_WEBSOCKET_STORE"] = f"{websocket_memory_store.__name__}:STORE"
     else:
         Path(options.websocket_file).unlink(missing_ok=True)  # restarts close all connections
-        variables["BRIDGE_WEBSOCKET_STORE"] = f"{sqlite_store.__name__}:SqliteStore"
+        variables["BRIDGE_WEBSOCKET_STORE"] = f"{websocket_sqlite_store.__name__}:SqliteStore"
         variables["BRIDGE_WEBSOCKET_FILE"] = options.websocket_file
     for function in project.functions:
         function.environment |= variables

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS members (name TEXT, id TEXT, joined REAL, PRIMARY KEY
 class SqliteStore:
     """A store for a local server that runs the function in processes of its own.
 
-    ``BRIDGE_WEBSOCKET_STORE=bridge.dev.gateway.sqlite_store:SqliteStore`` selects it.
+    ``BRIDGE_WEBSOCKET_STORE=bridge.dev.gateway.websocket_sqlite_store:SqliteStore`` selects it.
 
     Args:
         path: the file; None for the one that ``BRIDGE_WEBSOCKET_FILE`` names.

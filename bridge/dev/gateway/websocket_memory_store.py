@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class MemoryStore:
     """A store for tests, and for a local server that runs the function in its own process.
 
-    ``BRIDGE_WEBSOCKET_STORE=bridge.dev.gateway.memory_store:STORE`` selects it.
+    ``BRIDGE_WEBSOCKET_STORE=bridge.dev.gateway.websocket_memory_store:STORE`` selects it.
     """
 
     def __init__(self) -> None:
