@@ -3,6 +3,16 @@
 Each module handles one source (or one family of twins): ``read`` makes a Scope of an event, ``write`` makes a payload
 of a Response. :func:`recognise` tells the sources apart by fields that only one of them has. A module is imported when
 its first event arrives: a function has one front door, and every import is part of the cold start.
+
+``Scope.source``, the options of the tools and the documentation name the sources by front door:
+
+===============================  ==========================================================
+``rest-api``, ``http-api-v1``    ``rest_api``, ``rest_api_non_proxy``: the payload format 1
+``http-api``, ``function-url``   ``http_api``: the payload format 2
+``alb``, ``alb-multi``           ``alb``
+``lattice``, ``lattice-v1``      ``vpc_lattice``
+``edge``                         ``lambda_edge``
+===============================  ==========================================================
 """
 
 from __future__ import annotations
