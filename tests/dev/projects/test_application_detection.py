@@ -109,7 +109,7 @@ def test_the_applications_of_a_project(tmp_path: Path, files: dict[str, str], ap
     [
         ("bottle", "app:app"), ("django", "teashop.wsgi:application"), ("falcon", "app:app"), ("fastapi", "app:app"),
         ("flask", "app:app"), ("litestar", "app:app"), ("pyramid", "app:app"), ("quart", "app:app"),
-        ("starlette", "app:app"), ("streaming", "app:app"), ("deploy", "app:app"),
+        ("starlette", "app:app"), ("streaming", "app:app"), ("init_files", "app:app"),
     ],
 )  # fmt: skip
 def test_the_application_of_every_example_is_found(example: str, app: str) -> None:
