@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
-from bridge.dev.packaging.application_check import SETTINGS_FILE, check_application, relative_name, settings_content
+from bridge.dev.packaging.application_check import check_application, relative_name, settings_content
 from bridge.dev.packaging.archive import add_entries, make_entry
 from bridge.dev.packaging.bridge_wheel import DISTRIBUTION, cached_wheel
 from bridge.dev.packaging.bytecode import TASK_FOLDER, BytecodeOptions, interpreter_finder
@@ -20,6 +20,7 @@ from bridge.dev.packaging.install_cache import installed_requirements
 from bridge.dev.packaging.installed_files import collect_installed_files
 from bridge.dev.packaging.project_requirements import Requirements
 from bridge.dev.packaging.report import Artifact, PackageSize
+from bridge.loading import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,14 +10,12 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from bridge.dev.packaging import PackagingError
-from bridge.loading import parse_name
+from bridge.loading import SETTINGS_FILE, parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-# The file in which `bridge.entrypoint` finds the application's name and its options.
-SETTINGS_FILE = ".serverless-wsgi"
 # Modules that Lambda's runtime for Python has, and the bridge.
 _RUNTIME_MODULES = {"awslambdaric", "boto3", "botocore", "bridge", "dateutil", "jmespath", "s3transfer", "six",
     "snapshot_restore_py", "urllib3"}  # fmt: skip

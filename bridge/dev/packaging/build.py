@@ -12,7 +12,6 @@ from zipfile import is_zipfile
 
 from bridge.dev.packaging import PackagingError
 from bridge.dev.packaging.application_check import (
-    SETTINGS_FILE,
     check_application,
     missing_imports,
     module_folder,
@@ -48,6 +47,7 @@ from bridge.dev.packaging.report import (
     size_warnings,
 )
 from bridge.dev.packaging.uv_workspace import project_around
+from bridge.loading import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

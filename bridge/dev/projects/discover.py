@@ -7,12 +7,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.dev.deploying.function_settings import HANDLER
 from bridge.dev.errors import NoApplicationError, UsageError
 from bridge.dev.projects import pyproject, sam, serverless_yml
 from bridge.dev.projects.application_detection import detect_applications, find_syntax_errors
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
-from bridge.dev.projects.serverless_applications import HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

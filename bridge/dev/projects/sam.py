@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.deploying.function_settings import HANDLER
 from bridge.dev.gateway.routes import FunctionRoute
 from bridge.dev.projects import cors_config
 from bridge.dev.projects.cloudformation import TemplateResolver
@@ -24,7 +25,6 @@ from bridge.dev.projects.config_values import (
     variables,
 )
 from bridge.dev.projects.project import Project, ProjectFunction
-from bridge.dev.projects.serverless_applications import HANDLER
 from bridge.dev.projects.yaml_file import load
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from bridge.dev.deploying.function_settings import HANDLER, STREAMING_VARIABLES
 from bridge.dev.errors import UsageError
 from bridge.dev.projects.config_values import mapping, variables
 from bridge.loading import parse_name
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HANDLER = "bridge.entrypoint.handler"
 _WSGI_HANDLER = "wsgi_handler.handler"  # also below a folder: web/wsgi_handler.handler
 _OLD_WSGI_HANDLER = "wsgi.handler"
-# A Function URL that streams needs the runtime of this package; AWS's client for Python sends whole responses.
-_STREAMING = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bridge/runtime/bootstrap", "BRIDGE_RESPONSE_MODE": "stream"}
 
 
 class ServerlessService:
@@ -180,7 +178,7 @@ def _deployed_environment(service: ServerlessService, key: str, named: str, apps
     own = service.environment(key)
     added: dict[str, str] = {}
     if mapping(service.functions[key].get("url")).get("invokeMode") == "RESPONSE_STREAM":
-        added |= {name: value for name, value in _STREAMING.items() if name not in own}
+        added |= {name: value for name, value in STREAMING_VARIABLES.items() if name not in own}
     if service.text_types(key) != service.text_types(named):
         added |= service.text_types_variable(key)
     if variables(own).get("BRIDGE_APP", apps[named]) != apps[key]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.dev.deploying.function_settings import HANDLER
 from bridge.dev.errors import UsageError
-from bridge.dev.projects.serverless_applications import HANDLER, ServerlessService, describe_applications
+from bridge.dev.projects.serverless_applications import ServerlessService, describe_applications
 
 if TYPE_CHECKING:
     from pathlib import Path
