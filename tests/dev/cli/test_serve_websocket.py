@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -16,11 +19,11 @@ from tests.dev.cli.serve_process import ASGI, WSGI, ServeProcess, run
 from tests.dev.cli.webdriver import Chromium, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Serve = Callable[..., ServeProcess]
 
-CHAT = Path(__file__).parents[3] / "examples" / "chat" / "app.py"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 API = ("--source", "websocket", "--no-reload")
 
 APPLICATION = """
@@ -351,7 +354,7 @@ def test_a_project_with_websocket_events_needs_no_option(serve: Serve, app: Path
 @pytest.mark.skipif(bool(missing()), reason=f"No {' and no '.join(missing())} here; scripts/browser installs them.")
 @pytest.mark.parametrize("options", [(), ("--runtime",)], ids=["in process", "runtime"])
 def test_two_tabs_of_a_browser_chat(serve: Serve, tmp_path: Path, options: tuple[str, ...]) -> None:
-    server = serve(str(CHAT) + ":app", *API, *options)
+    server = serve(f"{EXAMPLES / 'chat' / 'app.py'}:app", *API, *options)
     profile = tmp_path / "chromium"
     profile.mkdir()
     with Chromium(profile) as browser:
@@ -377,6 +380,76 @@ def test_two_tabs_of_a_browser_chat(serve: Serve, tmp_path: Path, options: tuple
         browser.close_tab(tabs["bob"])
         browser.select_tab(tabs["ann"])
         _wait_for_text(browser, "bob has left")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--runtime",)], ids=["in process", "runtime"])
+@pytest.mark.parametrize(("example", "app"), [("chat", "app:app"), ("channels", "chat.asgi:application")])
+def test_the_examples_chat(serve: Serve, tmp_path: Path, example: str, app: str, options: tuple[str, ...]) -> None:
+    folder = tmp_path / example
+    shutil.copytree(EXAMPLES / example, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    server = serve(app, *API, *options, folder=folder)
+    with connect(address(server, "/?name=ann")) as ann, connect(address(server, "/?name=bob")) as bob:
+        ann.send("hi")
+        expected = ["ann (1): hi", "ann has joined", "bob has joined"]
+        assert sorted(str(ann.recv(20)) for _ in range(3)) == expected
+        bob.send("hi ann")
+        received = set()
+        while "bob (1): hi ann" not in received:
+            received.add(str(bob.recv(20)))
+        assert received == {"ann (1): hi", "bob (1): hi ann", "bob has joined"}
+        assert ann.recv(20) == "bob (1): hi ann"
+        bob.close()
+        assert ann.recv(20) == "bob has left"
+
+
+ECHO = """
+async def app(scope, receive, send):
+    if scope["type"] != "websocket":
+        raise NotImplementedError
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message["text"]
+        for number in range(len(text) % 3 + 1):
+            await send({"type": "websocket.send", "text": f"{number} {text[::-1]}"})
+        if text == "end":
+            return await send({"type": "websocket.close"})
+"""
+
+
+@pytest.fixture(scope="module")
+def echoes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The addresses of one application, under uvicorn itself and behind a WebSocket API."""
+    folder = tmp_path_factory.mktemp("echo")
+    (folder / "app.py").write_text(ECHO)
+    with (
+        ServeProcess(folder, "app:app", "--no-reload", "--plain") as plain,
+        ServeProcess(folder, "app:app", *API) as gateway,
+    ):
+        yield [address(plain), address(gateway)]
+
+
+@pytest.mark.slow
+@given(messages=st.lists(st.lists(st.text(), min_size=1, max_size=3), max_size=6))
+@example(messages=[["x" * 32_700] * 4])
+@example(messages=[["end"], ["more"]])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_uvicorn_and_the_websocket_api_give_the_same_transcript(echoes: list[str], messages: list[list[str]]) -> None:
+    """Each message is sent in fragments, after the answers to the one before."""
+    assume(all(len(part.encode()) <= 32_768 for parts in messages for part in parts))
+    transcripts = []
+    for echo in echoes:
+        transcript: list[Any] = []
+        with connect(echo, max_size=None) as client:
+            try:
+                for parts in messages:
+                    client.send(parts if len(parts) > 1 else parts[0])
+                    transcript.append([client.recv(20) for _ in range(len("".join(parts)) % 3 + 1)])
+            except ConnectionClosed as closed:
+                transcript.append(closed.rcvd.code if closed.rcvd is not None else None)
+        transcripts.append(transcript)
+    assert transcripts[0] == transcripts[1]
 
 
 def _wait_for_text(browser: Chromium, text: str) -> None:
