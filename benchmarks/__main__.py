@@ -40,7 +40,11 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, metavar="PART", help=f"run one part: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="run fewer rounds, for a first impression")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--check", action="store_true", help="fail if a ratio is below its record: by a quarter, or a tenth for cold starts")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="fail if a ratio is below its record: by a quarter, or a tenth for cold starts",
+    )
     parser.add_argument("--write", action="store_true", help="with --check: record the ratios measured now instead")
     options = parser.parse_args()
     if options.check or options.write:
