@@ -178,16 +178,23 @@ class WebSocketApi:
         code, reason = 1006, ""
         sender = asyncio.create_task(_send_all(connection, send))
         try:
-            await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
-            connection.is_open = True
-            code, reason = await self._receive_all(connection, receive, messages)
-        finally:
-            connection.is_open = False
-            del self._connections[connection.id]
-            sender.cancel()
+            try:
+                await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+                connection.is_open = True
+                code, reason = await self._receive_all(connection, receive, messages)
+            except OSError:  # the client has gone
+                pass
+            finally:
+                connection.is_open = False
+                del self._connections[connection.id]
+                sender.cancel()
             await self._disconnect(connection, code, reason)
             if messages:
                 await asyncio.wait(messages)
+        except asyncio.CancelledError:  # the server, which shuts down, has waited long enough
+            for task in messages:
+                task.cancel()
+            raise
 
     async def _receive_all(
         self, connection: ClientConnection, receive: Receive, messages: set[asyncio.Task[None]]

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.frames import Frame, Opcode
 
 from bridge import limits
+from bridge.dev.gateway.websocket_api import WebSocketApi
 from bridge.dev.gateway.websocket_events import select_route
 from tests.dev.gateway.websocket_server import Events, serving
 
@@ -566,6 +567,54 @@ async def test_the_shutdown_of_the_server_disconnects() -> None:
     with pytest.raises(ConnectionClosedError):
         await _received(client)
     assert events.of("DISCONNECT")[0]["requestContext"]["disconnectStatusCode"] == 1012
+
+
+async def test_a_server_that_does_not_wait_any_longer_ends_the_functions() -> None:
+    ended = asyncio.Event()
+
+    async def hang(event: Any) -> None:
+        if event["requestContext"]["eventType"] == "MESSAGE":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    events = Events(hang)
+    received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    api = WebSocketApi({"bridge": events})
+    await api.startup_here()
+    scope = {"type": "websocket", "path": "/", "headers": [], "scheme": "ws"}
+    task = asyncio.create_task(api(scope, received.get, send))
+    for message in ({"type": "websocket.connect"}, {"type": "websocket.receive", "text": "tea"}):
+        received.put_nowait(message)
+    await events.wait_for("MESSAGE")
+    received.put_nowait({"type": "websocket.disconnect", "code": 1012})
+    await events.wait_for("DISCONNECT")
+    task.cancel()
+    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(ended.wait(), 10)
+    await api.close_here()
+    assert [message["type"] for message in sent] == ["websocket.accept"]
+
+
+async def test_a_client_that_is_gone_when_it_is_accepted_is_disconnected() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        raise OSError("gone")
+
+    events = Events()
+    api = WebSocketApi({"bridge": events})
+    await api({"type": "websocket", "path": "/", "headers": [], "scheme": "ws"}, receive, send)
+    await api.startup_here()
+    await api.close_here()
+    assert [event["requestContext"]["eventType"] for event in events.all] == ["CONNECT", "DISCONNECT"]
 
 
 # --- records
