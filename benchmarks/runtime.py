@@ -25,7 +25,7 @@ import h11
 from benchmarks.events import EVENTS
 from benchmarks.gateway import serving
 from benchmarks.table import table
-from bridge.runtime.messages import take_reply
+from bridge.runtime.api_messages import take_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -271,7 +271,7 @@ def _http() -> dict[str, dict[str, float]]:
         for response in responses:
             take_reply(bytearray(response))
 
-    return {"h11": {"µs": _microseconds(with_h11)}, "bridge.runtime.messages": {"µs": _microseconds(with_bridge)}}
+    return {"h11": {"µs": _microseconds(with_h11)}, "bridge.runtime.api_messages": {"µs": _microseconds(with_bridge)}}
 
 
 def _stream(rounds: int) -> dict[str, dict[str, float]]:

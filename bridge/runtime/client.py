@@ -15,9 +15,9 @@ from socket import IPPROTO_TCP, MSG_DONTWAIT, SHUT_RDWR, TCP_NODELAY, create_con
 
 from bridge.errors import BridgeError
 from bridge.logs import logger
+from bridge.runtime.api_messages import Requests, chunk, last_chunk, take_reply
 from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.invocation import Invocation
-from bridge.runtime.messages import Requests, chunk, last_chunk, take_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import Any, TypeVar
 
-    from bridge.runtime.messages import Reply
+    from bridge.runtime.api_messages import Reply
 
     T = TypeVar("T")
 

@@ -62,10 +62,20 @@ class ConcurrentRuntime(Runtime):
 
     def run(self) -> int:
         """Answer invocations until :meth:`stop` is called, and return the exit status."""
+        loop = self._runner.get_loop()
+        tasks = [PollingTask(self._poll(api), loop=loop) for api in self._apis]
+        polling = asyncio.gather(*tasks)
         try:
-            self._runner.run(self._poll_all())
+            while not polling.done():
+                try:
+                    loop.run_until_complete(polling)
+                except RuntimeError:  # asyncio reports that the application has stopped the loop
+                    if polling.done():
+                        raise
         finally:
             self._is_ending = True
+            for task in tasks:
+                task.is_lasting = False
             if self._on_loop is not None:
                 self._on_loop.host_cancels = True
         return self._status
@@ -84,15 +94,12 @@ class ConcurrentRuntime(Runtime):
         """Return the result of an awaitable, on the loop."""
         return self._runner.run(self._await(awaitable))
 
-    async def _poll_all(self) -> None:
-        async def poll(api: RuntimeApi) -> None:
-            api.attach(asyncio.get_running_loop())
-            while (invocation := await api.next()) is not None:
-                await self._answer(invocation, api)
-                current.set(None)
-                request_tasks.set(None)
-
-        await asyncio.gather(*map(poll, self._apis))
+    async def _poll(self, api: RuntimeApi) -> None:
+        api.attach(asyncio.get_running_loop())
+        while (invocation := await api.next()) is not None:
+            await self._answer(invocation, api)
+            current.set(None)
+            request_tasks.set(None)
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._is_async and function is self._handler:
@@ -105,6 +112,20 @@ class ConcurrentRuntime(Runtime):
 
     async def _await(self, awaitable: Awaitable[Any]) -> Any:
         return await await_in_task(awaitable)
+
+
+class PollingTask(asyncio.Task[None]):
+    """A task that an application does not end by cancelling all tasks.
+
+    Attributes:
+        is_lasting: whether the task ignores cancellation.
+    """
+
+    is_lasting = True
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the task, unless it is lasting."""
+        return not self.is_lasting and super().cancel(msg)
 
 
 def is_async(handler: Callable[[Any, Any], Any]) -> bool:

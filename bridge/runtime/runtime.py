@@ -14,10 +14,10 @@ from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.response_callbacks import defer, has_callbacks
 from bridge.response_callbacks import run as run_callbacks
+from bridge.runtime.api_messages import encode
 from bridge.runtime.client import ApiError, RuntimeApi, run
 from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.invocation import Context
-from bridge.runtime.messages import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,7 +175,11 @@ class Runtime:
         if handler.asgi is not None and (sent.tasks or has_failed):
             from bridge.runtime.asgi_cycle import wait_for_tasks
 
-            await self._await(wait_for_tasks(handler.asgi, sent))
+            try:
+                await self._await(wait_for_tasks(handler.asgi, sent))
+            except BaseException:  # CancelledError, of an application that cancels all tasks
+                if self._is_ending:
+                    raise
 
     # ConcurrentRuntime replaces these as well.
 

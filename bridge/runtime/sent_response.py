@@ -6,9 +6,9 @@ import json
 
 from bridge.errors import FailedIntegrationError, InterfaceError
 from bridge.limits import PRELUDE_DELIMITER, PRELUDE_LIMIT
+from bridge.runtime.api_messages import encode
 from bridge.runtime.client import ApiError
 from bridge.runtime.error_report import ErrorReport
-from bridge.runtime.messages import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client
+from bridge.dev.cli.remote_client import CommandResult, RemoteError, invoke, make_client
 from bridge.dev.gateway import Request
 from bridge.remote import command_event
 from tests.dev.cli.serve_process import run

@@ -21,7 +21,7 @@ from bridge.dev.deploying.function_settings import (
     check_python,
     default_name,
 )
-from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment
+from bridge.dev.deploying.remembered_deployments import LastDeployment, recall_deployment
 from bridge.dev.deploying.secret_references import dynamic_reference
 from bridge.dev.deploying.stack_settings import (
     DEFAULT_FRONT_DOOR,

@@ -12,7 +12,7 @@ from bridge.dev.cli.deploy_progress import PlainProgress, print_changes
 from bridge.dev.deploying.aws import AwsTarget
 from bridge.dev.deploying.change_set import ResourceChange
 from bridge.dev.deploying.deployed_stack import StackEvent
-from bridge.dev.deploying.last_deployments import LastDeployment, recall_deployment, remember_deployment
+from bridge.dev.deploying.remembered_deployments import LastDeployment, recall_deployment, remember_deployment
 from tests.dev.cli.packages import write_files
 from tests.dev.cli.serve_process import run
 from tests.remote.fake_lambda import NO_AWS_CONFIG

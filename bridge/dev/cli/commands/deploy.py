@@ -105,7 +105,7 @@ def _deploy(
     from bridge.dev.deploying.certificates import find_certificate
     from bridge.dev.deploying.deployed_url import deployed_url
     from bridge.dev.deploying.deployer import Deployer
-    from bridge.dev.deploying.last_deployments import remember_deployment
+    from bridge.dev.deploying.remembered_deployments import remember_deployment
     from bridge.dev.deploying.secret_references import pin_secrets
 
     for warning in stack.warnings:

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from bridge.dev.deploying.artifact_bucket import ArtifactBucket
     from bridge.dev.deploying.aws import aws_errors
     from bridge.dev.deploying.deployed_stack import DeployedStack
-    from bridge.dev.deploying.last_deployments import remember_deployment
+    from bridge.dev.deploying.remembered_deployments import remember_deployment
 
     with aws_errors():
         state = require_stack(clients, selection)

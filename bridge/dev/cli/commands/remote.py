@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.dev.cli.common_options import add_serverless_options, flag, serverless_options
 from bridge.dev.cli.deploy_options import has_deployment, select_deployment
 from bridge.dev.cli.function_loader import load_functions, set_environment
-from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client, parse_result
 from bridge.dev.cli.output import missing_package, print_message, print_warnings
+from bridge.dev.cli.remote_client import CommandResult, RemoteError, invoke, make_client, parse_result
 from bridge.dev.deploying.stack_settings import ALIAS, DEFAULT_STAGE
 from bridge.dev.errors import CommandError, NoApplicationError, UsageError
 from bridge.dev.gateway.context import LocalContext

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from bridge.dev.cli.lambda_client import CommandResult, RemoteError, invoke, make_client
+from bridge.dev.cli.remote_client import CommandResult, RemoteError, invoke, make_client
 from bridge.remote import command_event
 from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 
@@ -140,7 +140,7 @@ def test_the_region_may_come_from_either_variable(
 
 
 def test_a_request_that_times_out_is_not_retried(fake_lambda: FakeLambda, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.dev.cli.lambda_client._READ_SECONDS", 0.05)
+    monkeypatch.setattr("bridge.dev.cli.remote_client._READ_SECONDS", 0.05)
     fake_lambda.is_silent = True
     assert "The function's log shows whether the command has ended." in error_message(fake_lambda.url)
     assert len(fake_lambda.requests) == 1
