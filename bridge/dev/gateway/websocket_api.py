@@ -83,6 +83,8 @@ class WebSocketApi:
             a connection.
         recorder: called at the beginning and at the end of each of them.
         endpoint: the ``@connections`` endpoint; None for a new one.
+        on_open: called with the ID of each connection that is open, in a thread and before its first message; None for
+            nothing.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class WebSocketApi:
         observe: Callable[[AccessRecord], None] | None = None,
         recorder: RequestRecorder | None = None,
         endpoint: ConnectionsEndpoint | None = None,
+        on_open: Callable[[str], None] | None = None,
     ) -> None:
         first = next(iter(handlers))
         self._routes = dict.fromkeys((CONNECT, DEFAULT, DISCONNECT), first) if routes is None else routes
@@ -106,6 +109,7 @@ class WebSocketApi:
         self._door = FrontDoorConfig(stage, base_path)
         self._observe = observe
         self._recorder = recorder
+        self._on_open = on_open
         self._invoker = FunctionInvoker(handlers, _RULES, timeout or _RULES.timeout, timeouts or {}, threads)
         self._connections: dict[str, ClientConnection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -181,6 +185,8 @@ class WebSocketApi:
             try:
                 await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
                 connection.is_open = True
+                if self._on_open is not None:
+                    await asyncio.to_thread(self._on_open, connection.id)
                 code, reason = await self._receive_all(connection, receive, messages)
             except OSError:  # the client has gone
                 pass

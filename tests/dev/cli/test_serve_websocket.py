@@ -157,6 +157,13 @@ def test_another_path_than_the_api_s_is_refused_with_the_remedy(serve: Serve, ap
     assert "uvicorn" not in server.stderr
 
 
+def test_an_empty_variable_is_an_api_without_a_store(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API, BRIDGE_WEBSOCKET_STORE="")
+    with connect(address(server, "/?room=tea")) as client:
+        assert [ask(client)["count"], ask(client)["count"], ask(client)["query"]] == [1, 1, ""]
+    server.wait_for_stderr("BRIDGE_WEBSOCKET_STORE is not set: the scope of its messages has neither headers nor a ")
+
+
 def test_the_path_of_the_application_is_that_of_the_variable(serve: Serve, app: Path) -> None:
     server = serve("app:app", *API, BRIDGE_WEBSOCKET_PATH="/chat")
     with connect(address(server)) as client:
@@ -401,7 +408,29 @@ def test_the_examples_chat(serve: Serve, tmp_path: Path, example: str, app: str,
         assert ann.recv(20) == "bob (1): hi ann"
         bob.close()
         assert ann.recv(20) == "bob has left"
+    with connect(address(server, "/?name=eve")) as eve:  # what was sent while the client was connecting
+        assert eve.recv(20) == "eve has joined"
 
+
+def test_what_was_sent_before_a_connection_was_open_comes_before_its_messages(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(EARLY)
+    server = serve("app:app", *API)
+    with connect(address(server)) as client:
+        client.send("tea")
+        assert [client.recv(20) for _ in range(4)] == ["one", "two", "three", "tea"]
+
+
+EARLY = """
+async def app(scope, receive, send):
+    if scope["type"] != "websocket":
+        raise NotImplementedError
+    await receive()
+    await send({"type": "websocket.accept"})
+    for text in ("one", "two", "three"):
+        await send({"type": "websocket.send", "text": text})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send(message | {"type": "websocket.send"})
+"""
 
 ECHO = """
 async def app(scope, receive, send):

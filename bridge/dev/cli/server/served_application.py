@@ -31,7 +31,11 @@ from bridge.dev.limits import LAMBDA_SECONDS
 from bridge.dev.projects.discover import find_project
 from bridge.dev.projects.env_file import read_env_file
 from bridge.dev.projects.project import Project, ProjectFunction
+from bridge.errors import BridgeError, GoneError
 from bridge.handlers import Handler
+from bridge.logs import logger
+from bridge.websocket.outbox import send_kept
+from bridge.websocket.store import find_store
 from bridge.wsgi import environ
 
 if TYPE_CHECKING:
@@ -174,6 +178,19 @@ def _connections_endpoint(options: argparse.Namespace, project: Project) -> Conn
     return endpoint
 
 
+def _send_kept(connection_id: str) -> None:
+    """Send what the function has sent while the client was connecting, as it is sent under :mod:`bridge.runtime`."""
+    try:
+        store = find_store()
+        item = store.get(connection_id) if store is not None else None
+        if item is not None and item["kept"] and store.put(connection_id, {**item, "kept": []}, item["version"]):
+            send_kept(connection_id, item["kept"])
+    except GoneError:
+        pass
+    except BridgeError as error:
+        logger.warning("What the function sent while a client was connecting is not sent yet: %s", error)
+
+
 def _apps(project: Project) -> dict[str, str]:
     return {function.name: function.import_name for function in project.functions}
 
@@ -208,6 +225,7 @@ def _gateway(
             observe=observe,
             recorder=recorder,
             endpoint=endpoint,
+            on_open=None if options.runtime else _send_kept,
             **websocket_arguments(options, project),
         )
     return Gateway(
