@@ -254,6 +254,55 @@ class TestFailures:
             assert (await following.prelude() if stream else await following.payload())["statusCode"] == 200
             assert not service.running.done()
 
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize("ends", ["all tasks", "all other tasks", "the loop"])
+    async def test_an_application_that_ends_what_it_finds_does_not_end_the_process(
+        self, ends: str, stream: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        is_left, states = Gate(), []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                states.append((await receive())["type"])
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            if scope["path"] == "/ends":
+                loop, own = asyncio.get_running_loop(), asyncio.current_task()
+                if ends == "the loop":
+                    loop.stop()
+                for task in asyncio.all_tasks() if ends != "the loop" else ():
+                    name = getattr(task.get_coro(), "__qualname__", "")
+                    if (ends == "all tasks" or task is not own) and "ifespan" not in name:
+                        task.cancel()
+                await asyncio.sleep(0)
+            if scope["path"] == "/neighbour":
+                is_left.open()
+                await asyncio.sleep(0.05 if ends == "the loop" else 60)
+            await hello(scope, receive, send)
+            if scope["path"] == "/leaves":
+                background.add(asyncio.create_task(asyncio.sleep(0.05 if ends == "the loop" else 60)))
+
+        async def status(outcome: services.Outcome) -> int:
+            return int((await outcome.prelude() if stream else await outcome.payload())["statusCode"])
+
+        background: set[Any] = set()
+        async with services.running(app, concurrency=4, stream=stream, background_seconds=60) as service:
+            for _ in range(3):
+                is_left.close()
+                neighbour = service.request("/neighbour", "function-url")
+                assert await status(service.request("/leaves", "function-url")) == 200
+                await is_left.wait()
+                expected = 500 if ends == "all tasks" else 200
+                assert await status(service.request("/ends", "function-url")) == expected
+                assert await status(neighbour) == (200 if ends == "the loop" else 500)
+                following = [service.request("/", "function-url") for _ in range(8)]
+                assert [await status(outcome) for outcome in following] == [200] * 8
+            assert not service.running.done()
+        assert states == ["lifespan.shutdown"]
+        assert "refused" not in caplog.text
+
     @pytest.mark.parametrize("kind", ["asgi", "streamed", "started", "plain", "async", "streamed wsgi"])
     async def test_an_exception_without_a_message_in_a_folder_that_was_removed_is_reported(
         self, running: Run, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
