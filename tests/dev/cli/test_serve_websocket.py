@@ -126,6 +126,20 @@ def test_an_application_that_fails_is_logged_and_closes_the_connection(serve: Se
     server.wait_for_stdout(r"^MESSAGE \S+ \$default 500 ")
 
 
+def test_what_a_client_does_wrong_is_no_traceback(serve: Serve, app: Path) -> None:
+    server = serve("app:app", *API)
+    for data, code in ((b"\xff", 1007), (b"x" * 40_000, 1009)):
+        with connect(address(server)) as client:
+            client.send(data, text=True)
+            with pytest.raises(ConnectionClosed) as caught:
+                client.recv(20)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == code
+    server.wait_for_stderr(r"A client's WebSocket was closed \(1007\): its message is not UTF-8\.$")
+    server.wait_for_stdout("^DISCONNECT ", times=2)
+    assert "Traceback" not in server.stderr
+
+
 def test_verbose_prints_events_and_payloads(serve: Serve, app: Path) -> None:
     server = serve("app:app", *API, "--verbose")
     with connect(address(server, "/?room=tea")) as client:

@@ -46,6 +46,7 @@ _INCOMPLETE = (
     "ASGI callable returned without completing handshake",
 )
 _INVALID_REQUEST = "Invalid HTTP request received."
+_INVALID_TEXT = "Invalid UTF-8 sequence received"
 
 
 class DevelopmentServer(uvicorn.Server):
@@ -262,6 +263,8 @@ def _configure_uvicorn_log(*, has_front_door: bool) -> None:
             # uvicorn logs this while it handles the parser's exception, which has the reason.
             record.msg = "A client's request was answered 400: it is not valid HTTP (%.200s)."
             record.args = (sys.exception() or "no reason given",)
+        elif message.startswith(_INVALID_TEXT):
+            record.msg, record.exc_info = "A client's WebSocket was closed (1007): its message is not UTF-8.", None
         return not message.startswith(repeated)
 
     logging.getLogger("uvicorn.error").addFilter(clarify)
