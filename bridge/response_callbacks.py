@@ -53,7 +53,9 @@ def run() -> None:
     for callback in _callbacks:
         try:
             callback()
-        except Exception:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:  # CancelledError as well
             logger.exception("The callback %r of bridge.after_response() failed.", callback)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,11 +72,12 @@ def test_a_callback_runs_if_the_invocation_fails(calls: list[str]) -> None:
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError, GeneratorExit])
 def test_a_callback_s_exception_is_logged_and_the_others_run(
-    caplog: pytest.LogCaptureFixture, calls: list[str]
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture, calls: list[str]
 ) -> None:
     def failing() -> None:
-        raise RuntimeError("no network")
+        raise kind("no network")
 
     response_callbacks._callbacks.insert(0, failing)
     try:
