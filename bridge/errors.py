@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class BridgeError(Exception):
     """Base class of every error that the bridge raises itself."""
@@ -48,3 +50,9 @@ class GoneError(BridgeError, OSError):
 
 class MessageTooLargeError(BridgeError, ValueError):
     """A message is larger than a WebSocket API allows."""
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether *error* is asyncio's CancelledError, which ends the process under AWS's client."""
+    # asyncio is imported if the application has raised its exception, and not for this.
+    return isinstance(error, getattr(sys.modules.get("asyncio"), "CancelledError", ()))

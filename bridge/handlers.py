@@ -7,7 +7,7 @@ import sys
 
 from bridge.bodies import HEADER_FRAME, LONGEST_ESCAPE, PAYLOAD_FRAME, excess
 from bridge.deadline import watcher
-from bridge.errors import EventError, FailedIntegrationError, InterfaceError
+from bridge.errors import EventError, FailedIntegrationError, InterfaceError, is_cancellation
 from bridge.interface_detection import framework_hint, interface_of, is_lambda_handler
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
@@ -355,8 +355,7 @@ def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
         try:
             return call(app, environ_of(scope))
         except BaseException as error:
-            # asyncio is imported if the application has raised its exception, and not for this.
-            if isinstance(error, getattr(sys.modules.get("asyncio"), "CancelledError", ())):
+            if is_cancellation(error):
                 raise InterfaceError("The application raised CancelledError.") from error
             raise
         finally:

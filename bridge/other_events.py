@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import ApplicationNotFoundError, EventError, SettingError
+from bridge.errors import ApplicationNotFoundError, EventError, InterfaceError, SettingError, is_cancellation
 from bridge.logs import logger
 from bridge.sources import is_websocket
 
@@ -41,7 +41,12 @@ def answer(event: Any, context: Any, *, app: Any, settings: Settings, startup: C
         return call_back(event, context, settings, resolve)
     if settings.other_events is not None:
         callback = settings.other_events = resolve(settings.other_events)
-        return callback(event, context)
+        try:
+            return callback(event, context)
+        except BaseException as error:
+            if is_cancellation(error):
+                raise InterfaceError("The callback other_events raised CancelledError.") from error
+            raise
     from bridge.sources.unreadable_events import likely_sender
 
     keys = ", ".join(map(str, event)) if is_mapping else ""

@@ -10,7 +10,7 @@ import pytest
 
 import bridge
 from tests.asgi.applications import BODY, START
-from tests.helpers import event, get
+from tests.helpers import WsgiApp, event, get
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -156,6 +156,17 @@ def test_a_wsgi_application_that_raises_cancelled_error_is_answered_500(
 
     assert get(make_handler(app, function))[0] == 500
     assert "CancelledError" in caplog.text
+
+
+@pytest.mark.parametrize("make", [bridge.wsgi_handler, bridge.asgi_handler])
+def test_a_callback_for_other_events_that_raises_cancelled_error_fails_one_event(make: Any) -> None:
+    def callback(event: Any, context: Any) -> None:
+        asyncio.run(await_a_cancelled_future())
+
+    handler = make(application() if make is bridge.asgi_handler else WsgiApp(), other_events=callback)
+    with pytest.raises(bridge.InterfaceError, match="raised CancelledError"):
+        handler({"a": 1}, None)
+    handler.close()
 
 
 class UnprintableError(Exception):

@@ -10,6 +10,7 @@ Example::
 
 from __future__ import annotations
 
+from bridge.errors import is_cancellation
 from bridge.logs import logger
 from bridge.request import current
 from bridge.response import Response
@@ -77,7 +78,9 @@ def answer(event: Any, context: Any, settings: Settings, resolve: Callable[[Any]
         token = current.set(scope)
         try:
             result = callback(*arguments)
-        except Exception:
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_cancellation(error):
+                raise
             logger.exception("%s: the callback %s failed.", scope, name)
             return {"statusCode": 500}
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -66,13 +67,16 @@ def test_a_callback_may_return_a_status_or_a_payload(result: Any, payload: Any, 
     assert api.connect(bridge.handler(WsgiApp(), on_connect=lambda _connection: result))[1] == payload
 
 
-def test_a_callback_that_fails_is_a_logged_500(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", [LookupError, asyncio.CancelledError])
+def test_a_callback_that_fails_is_a_logged_500(
+    kind: type[BaseException], api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
     def on_connect(connection: Any) -> None:
-        raise LookupError("no such room")
+        raise kind("no such room")
 
     assert api.connect(bridge.handler(WsgiApp(), on_connect=on_connect))[1] == {"statusCode": 500}
     assert "CONNECT of the WebSocket connection c0=: the callback on_connect failed." in caplog.text
-    assert "LookupError: no such room" in caplog.text
+    assert f"{kind.__name__}: no such room" in caplog.text
 
 
 def test_callbacks_may_be_named_in_the_environment(
