@@ -68,7 +68,7 @@ def message_of(error: BaseException) -> str:
     """Return the message of an exception, also of one whose ``__str__`` raises."""
     try:
         return str(error)
-    except Exception:
+    except BaseException:  # CancelledError as well
         return f"<{type(error).__name__}.__str__() failed>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,13 @@ def test_x_ray_gets_no_cause_that_is_too_long_for_a_header() -> None:
     assert report_of(1, "x" * 20_000).to_xray() == ""
 
 
-def test_a_report_needs_no_message_and_no_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [OSError, asyncio.CancelledError])
+def test_a_report_needs_no_message_and_no_working_directory(
+    kind: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class SilentError(Exception):
         def __str__(self) -> str:
-            raise OSError("no message")
+            raise kind("no message")
 
     folder = tmp_path / "removed"
     folder.mkdir()
