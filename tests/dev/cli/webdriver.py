@@ -40,6 +40,10 @@ def missing() -> list[str]:
     return [program for program in PROGRAMS if shutil.which(program) is None]
 
 
+class StaleElementError(AssertionError):
+    """The page has replaced an element after it was found."""
+
+
 class Chromium:
     """A browser session.
 
@@ -115,8 +119,14 @@ class Chromium:
         self._send("POST", f"{self._find(selector)}/value", text=text)
 
     def click(self, selector: str) -> None:
-        """Click on an element."""
-        self._send("POST", f"{self._find(selector)}/click")
+        """Click on an element, again if the page has replaced it meanwhile."""
+        for _ in range(10):
+            try:
+                self._send("POST", f"{self._find(selector)}/click")
+            except StaleElementError:
+                continue
+            return
+        raise AssertionError(f"The page replaces {selector} all the time.")
 
     def press(self, key: str) -> None:
         """Press a key; the protocol has a character for each special key, such as ``"\\ue007"`` for Enter."""
@@ -149,7 +159,8 @@ class Chromium:
         answer = self._client.request(method, path, json=content if method == "POST" else None)
         value = answer.json()["value"]
         if answer.is_error:
-            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}")
+            error = StaleElementError if value["error"] == "stale element reference" else AssertionError
+            raise error(f"{method} {path}: {value['error']}: {value['message']}")
         return value
 
     def _address(self) -> str:
