@@ -48,7 +48,8 @@ _WAITING = {
 _OPENING = ("websocket.accept", "websocket.http.response.start", "websocket.http.response.body")
 _SLEEPING = ("asyncio.tasks", "sleep")
 _QUIET_ITERATIONS = 4  # of the loop, in which callbacks may wake a task
-_SLEEP_SECONDS = 2.0  # that tasks may sleep before they are cancelled; and that cancelled ones have to end
+# Seconds that tasks may sleep before they are cancelled, unless one sleep takes longer; and that they then have to end.
+_SLEEP_SECONDS = 2.0
 _LONGEST_PAUSE = 0.02  # seconds between two looks at tasks that are busy
 
 
@@ -79,6 +80,7 @@ class WebSocketCycle(RequestCycle):
         self._is_prologue = scope.kind != "CONNECT"
         self._is_closed = False  # by the client, or by the application
         self._is_gone = False  # closed by the client, which a request to the connection has shown
+        self._late: GoneError | None = None  # raised by send() after the connection was closed
         self._is_accepted = False
         self._is_stopped = False
         self._is_over = False
@@ -135,7 +137,8 @@ class WebSocketCycle(RequestCycle):
         if self._is_stopped:  # a finally clause of a stopped application; its connection stays open
             return
         if self._is_closed:
-            raise GoneError("The WebSocket connection is closed.")
+            self._late = GoneError("The WebSocket connection is closed.")
+            raise self._late
         if kind == "websocket.send" and (self._is_accepted or not is_connect):
             await self._send(message)
         elif kind == "websocket.close" and (self._is_accepted or not is_connect):
@@ -166,28 +169,18 @@ class WebSocketCycle(RequestCycle):
         scope = self._scope
         item: dict[str, Any] | None = None
         if scope.kind != "CONNECT" and store is not None:
-            item = await asyncio.to_thread(store.get, scope.connection_id)
-            if item is not None and item["kept"] and scope.kind == "MESSAGE":
-                item = await self._send_kept(store, item)
+            try:
+                load = send_kept if scope.kind == "MESSAGE" else store.get
+                item = await asyncio.to_thread(load, scope.connection_id)
+            except GoneError:
+                self._disconnect(1006)
         if item is None:
-            if scope.kind != "CONNECT":
+            if scope.kind != "CONNECT" and not self._is_closed:
                 _warn_of_missing_fields(has_store=store is not None)
             return {"connect": None, "session": {}, "kept": [], "version": 0}
         if item["connect"] is not None:
             scope.restore(item["connect"])
         return item
-
-    async def _send_kept(self, store: Any, item: dict[str, Any]) -> dict[str, Any] | None:
-        """Send what was kept, unless another message of the connection does."""
-        scope, kept = self._scope, item["kept"]
-        if not await asyncio.to_thread(store.put, scope.connection_id, {**item, "kept": []}, item["version"]):
-            current: dict[str, Any] | None = await asyncio.to_thread(store.get, scope.connection_id)
-            return current
-        try:
-            await asyncio.to_thread(send_kept, scope.connection_id, kept)
-        except GoneError:
-            self._disconnect(1006)
-        return {**item, "kept": [], "version": item["version"] + 1}
 
     async def _call(self, app: Any, connection: dict[str, Any]) -> None:
         loop = asyncio.get_running_loop()
@@ -220,25 +213,25 @@ class WebSocketCycle(RequestCycle):
         await asyncio.wait({main, self._waiting}, return_when=asyncio.FIRST_COMPLETED)
         start, pause, quiet = loop.time(), 0.0, 0
         while not main.done() and quiet < _QUIET_ITERATIONS and {main, *self.tasks} - self._receivers:
-            busy, sleeping = self._working_tasks(main)
-            if busy or (sleeping and loop.time() - start < _SLEEP_SECONDS):
+            working = self._working_tasks(main)
+            shortest = min(working.values(), default=_SLEEP_SECONDS)
+            if not shortest or max(shortest, loop.time() - start) < _SLEEP_SECONDS:
                 await asyncio.wait({main}, timeout=pause)
                 pause, quiet = min(pause + 0.001, _LONGEST_PAUSE), 0
                 continue
-            if sleeping and not quiet:
+            if working and not quiet and not self._is_prologue:
                 logger.warning(
                     "%s: tasks of the application sleep (%s) and are cancelled. Lambda freezes the process between two "
                     "events, so it cannot send at a time of its own. Let a schedule call bridge.websocket.send().",
                     self._scope,
-                    ", ".join(task.get_name() for task in sleeping),
+                    ", ".join(task.get_name() for task in working),
                 )
             quiet += 1
             await asyncio.sleep(0)
 
-    def _working_tasks(self, main: asyncio.Task[None]) -> tuple[list[asyncio.Task[Any]], list[asyncio.Task[Any]]]:
-        """The tasks that wait neither for a message nor for each other: those that are busy, and those that sleep."""
-        busy: list[asyncio.Task[Any]] = []
-        sleeping: list[asyncio.Task[Any]] = []
+    def _working_tasks(self, main: asyncio.Task[None]) -> dict[asyncio.Task[Any], float]:
+        """The tasks that wait neither for a message nor for each other, with the seconds that they sleep; 0 if busy."""
+        working: dict[asyncio.Task[Any], float] = {}
         for task in {main, *self.tasks} - self._receivers:
             frames = await_chain(task)[-3:]
             places = [(frame.f_globals.get("__name__"), frame.f_code.co_name) for frame in frames]
@@ -246,8 +239,8 @@ class WebSocketCycle(RequestCycle):
             locals_ = frames[-1].f_locals.values() if frames else ()
             is_woken = any(isinstance(value, asyncio.Future) and value.done() for value in locals_)
             if not task.done() and (is_woken or _WAITING.isdisjoint(places)):
-                (sleeping if places and places[-1] == _SLEEPING else busy).append(task)
-        return busy, sleeping
+                working[task] = frames[-1].f_locals["delay"] if places[-1:] == [_SLEEPING] else 0
+        return working
 
     async def _stop(self, main: asyncio.Task[None]) -> None:
         """Cancel what is left of the application."""
@@ -264,7 +257,7 @@ class WebSocketCycle(RequestCycle):
     async def _end(self, main: asyncio.Task[None]) -> None:
         """Close the connection of an application that has returned or failed, as other servers do."""
         error: BaseException | None = asyncio.CancelledError() if main.cancelled() else main.exception()
-        if self._is_gone:
+        if self._is_gone or (error is not None and error is self._late and self._scope.kind == "DISCONNECT"):
             logger.info("The WebSocket connection %s was closed by its client.", self._scope.connection_id)
             return
         if not self._is_closed and (self._scope.kind == "MESSAGE" or (self._is_accepted and error is None)):

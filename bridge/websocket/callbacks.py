@@ -10,13 +10,14 @@ Example::
 
 from __future__ import annotations
 
-from bridge.errors import is_cancellation
+from bridge.errors import InterfaceError, is_cancellation
 from bridge.logs import logger
 from bridge.request import current
 from bridge.response import Response
 from bridge.websocket.connections import current_client, encode, poster
 from bridge.websocket.events import read
-from bridge.websocket.outbox import hand_over
+from bridge.websocket.outbox import hand_over, send_kept
+from bridge.websocket.store import find_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,16 +58,7 @@ class Connection:
 
 
 def answer(event: Any, context: Any, settings: Settings, resolve: Callable[[Any], Any]) -> Any:
-    """The payload for an event of a WebSocket API.
-
-    A callback returns None, a status, or a payload.
-
-    Args:
-        event: the event.
-        context: Lambda's context object.
-        settings: have the callbacks, or their names.
-        resolve: imports a callback by its name.
-    """
+    """The payload for an event of a WebSocket API; *settings* have the callbacks, or their names for *resolve*."""
     scope = read(event, context, settings)
     name = f"on_{scope.kind.lower()}"
     callback = getattr(settings, name, None)
@@ -77,7 +69,15 @@ def answer(event: Any, context: Any, settings: Settings, resolve: Callable[[Any]
         arguments = (Connection(scope), scope.data()) if scope.kind == "MESSAGE" else (Connection(scope),)
         token = current.set(scope)
         try:
+            if scope.kind == "MESSAGE":
+                send_kept(scope.connection_id)
             result = callback(*arguments)
+            if isinstance(result, bool) or not (result is None or isinstance(result, (int, dict))):
+                if hasattr(result, "close"):  # a coroutine, which would warn
+                    result.close()
+                raise InterfaceError(
+                    f"It returned {result!r}; a callback returns None, a status or a payload, and is no async function."
+                )
         except BaseException as error:
             if not isinstance(error, Exception) and not is_cancellation(error):
                 raise
@@ -86,7 +86,10 @@ def answer(event: Any, context: Any, settings: Settings, resolve: Callable[[Any]
         finally:
             current.reset(token)
     payload = result if isinstance(result, dict) else {"statusCode": 200 if result is None else result}
-    if scope.outbox and payload.get("statusCode") == 200:
-        response, _ = hand_over(scope, Response(200, [], b""), has_store=False)
+    if scope.outbox and payload.get("statusCode") in range(200, 300):
+        store = find_store()
+        response, kept = hand_over(scope, Response(payload["statusCode"], [], b""), has_store=store is not None)
+        if kept:
+            store.put(scope.connection_id, {"connect": None, "session": {}, "kept": kept})
         payload = {**payload, "statusCode": response.status}
     return payload

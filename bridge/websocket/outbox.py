@@ -46,21 +46,25 @@ def hand_over(scope: WebSocketScope, response: Response, *, has_store: bool) -> 
         return Response.plain(403, "Forbidden"), []
     if not has_store:
         logger.warning(
-            "%s: %d messages are not sent. The connection is not open before its connect event is answered; with a "
-            "store (BRIDGE_WEBSOCKET_STORE) they are sent with the client's first message, and under bridge.runtime "
-            "after the answer.",
+            "%s: the connection opens after the answer, and what is sent to it before is lost. With a store "
+            "(BRIDGE_WEBSOCKET_STORE) it is sent with the client's first message, and under bridge.runtime after the "
+            "answer.",
             scope,
-            len(scope.outbox),
         )
         return response, []
     return response, scope.outbox
 
 
-def send_kept(connection_id: str, kept: list[str | None]) -> None:
-    """Send what was kept; raises GoneError, WebSocketError."""
-    client = current_client()
-    for text in kept:
-        _send(client, connection_id, text)
+def send_kept(connection_id: str) -> Any:
+    """What is stored of a connection, once what is kept of messages to it is sent; raises GoneError, WebSocketError."""
+    store: Any = find_store()
+    item = store.get(connection_id) if store is not None else None
+    if item is None or not item["kept"]:
+        return item
+    if store.put(connection_id, {**item, "kept": []}, item["version"]):
+        for text in item["kept"]:
+            _send(current_client(), connection_id, text)
+    return store.get(connection_id)
 
 
 def _send(client: ConnectionsClient, connection_id: str, text: str | None) -> None:

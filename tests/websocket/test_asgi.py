@@ -321,7 +321,7 @@ class TestConnect:
             await receive()
 
         assert self.answer_to(api, make(websocket(welcome))) == {"statusCode": 200}
-        assert "CONNECT of the WebSocket connection c0=: 1 messages are not sent." in caplog.text
+        assert "CONNECT of the WebSocket connection c0=: the connection opens after the answer" in caplog.text
 
     @pytest.mark.parametrize("is_closed", [True, False])
     def test_a_connection_that_is_accepted_and_closed_is_refused(
@@ -772,6 +772,50 @@ class TestTasks:
         _, payload = api.connect(make(websocket(app)), Context(20))
         assert payload == {"statusCode": 200}
         assert "tasks of the application sleep (ping) and are cancelled" in caplog.text
+
+    def test_a_heartbeat_delays_no_message_and_is_cancelled_with_one_warning(
+        self,
+        api: FakeApi,
+        stored: MemoryStore,
+        make: Any,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("bridge.websocket.asgi._SLEEP_SECONDS", 600.0)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            async def ping() -> None:
+                while True:
+                    await asyncio.sleep(3600)
+                    await send(text("ping"))
+
+            await receive()
+            await send(ACCEPT)
+            heartbeat = asyncio.create_task(ping())
+            while (message := await receive())["type"] == "websocket.receive":
+                await send(text(message["text"]))
+            heartbeat.cancel()
+
+        handler = make(app)
+        connection, _ = api.connect(handler)
+        caplog.clear()
+        assert api.message(handler, connection, "hello") == {"statusCode": 200}
+        assert api.received[connection] == ["hello"]
+        assert caplog.text.count("and are cancelled") == 1
+
+    def test_an_application_that_sends_to_a_client_that_has_gone_fails_quietly(
+        self, api: FakeApi, stored: MemoryStore, make: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            await receive()
+            await send({"type": "websocket.close", "code": 1011})  # as Litestar does after WebSocketDisconnect
+
+        handler = make(app)
+        connection, _ = api.connect(handler)
+        assert api.disconnect(handler, connection) == {"statusCode": 200}
+        assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
 class TestSession:

@@ -113,10 +113,53 @@ def test_closing_in_on_connect_refuses_the_connection(api: FakeApi) -> None:
     assert api.connect(handler)[1] == {"statusCode": 403}
 
 
-def test_sending_in_on_connect_is_a_warning(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_store_sending_in_on_connect_is_a_warning(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
     handler = bridge.handler(WsgiApp(), on_connect=lambda connection: connection.send("welcome"))
     assert api.connect(handler)[1] == {"statusCode": 200}
-    assert "1 messages are not sent" in caplog.text
+    assert "what is sent to it before is lost" in caplog.text
+
+
+@pytest.mark.parametrize("status", [None, 201])
+def test_what_on_connect_sends_is_kept_in_the_store_for_the_first_message(
+    status: int | None, api: FakeApi, stored: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_connect(connection: Any) -> int | None:
+        connection.send("welcome")
+        return status
+
+    handler = bridge.handler(
+        WsgiApp(), on_connect=on_connect, on_message=lambda connection, message: connection.send(message)
+    )
+    connection, payload = api.connect(handler)
+    assert payload == {"statusCode": status or 200}
+    api.message(handler, connection, "hello")
+    api.message(handler, connection, "you")
+    assert api.received[connection] == ["welcome", "hello", "you"]
+    assert caplog.text == ""
+
+
+async def on_message_async(connection: Any, message: Any) -> None:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("callback", "result"),
+    [
+        (lambda connection, message: "text", "'text'"),
+        (lambda connection, message: True, "True"),
+        (lambda connection, message: ("no", 403), "('no', 403)"),
+        (on_message_async, "<coroutine object on_message_async"),
+    ],
+    ids=["text", "a truth value", "a tuple", "a coroutine"],
+)
+def test_a_callback_that_returns_something_else_is_an_error_that_says_so(
+    callback: Any, result: str, api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = bridge.handler(WsgiApp(), on_message=callback)
+    connection, _ = api.connect(handler)
+    assert api.message(handler, connection, "hello") == {"statusCode": 500}
+    assert f"returned {result}" in caplog.text
+    assert "returns None, a status or a payload, and is no async function" in caplog.text
 
 
 def test_a_wsgi_application_without_callbacks_is_an_error_that_names_them() -> None:

@@ -35,7 +35,6 @@ from bridge.errors import BridgeError, GoneError
 from bridge.handlers import Handler
 from bridge.logs import logger
 from bridge.websocket.outbox import send_kept
-from bridge.websocket.store import find_store
 from bridge.wsgi import environ
 
 if TYPE_CHECKING:
@@ -181,10 +180,7 @@ def _connections_endpoint(options: argparse.Namespace, project: Project) -> Conn
 def _send_kept(connection_id: str) -> None:
     """Send what the function has sent while the client was connecting, as it is sent under :mod:`bridge.runtime`."""
     try:
-        store = find_store()
-        item = store.get(connection_id) if store is not None else None
-        if item is not None and item["kept"] and store.put(connection_id, {**item, "kept": []}, item["version"]):
-            send_kept(connection_id, item["kept"])
+        send_kept(connection_id)
     except GoneError:
         pass
     except BridgeError as error:
