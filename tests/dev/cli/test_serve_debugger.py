@@ -67,6 +67,7 @@ def test_the_application_in_a_handler_that_is_found_in_the_code_has_the_debugger
     server = serve()
     server.wait_for_stderr(r"^Found app:handler: handler of the bridge in app\.py, line 7\.$")
     assert page in server.client.get("/", headers={"accept": "text/html"}).text
+    server.wait_for_stderr("ZeroDivisionError: division by zero")
 
 
 @pytest.mark.parametrize("app", [WSGI, ASGI], ids=["wsgi", "asgi"])

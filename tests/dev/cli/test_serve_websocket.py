@@ -434,6 +434,39 @@ def test_what_was_sent_before_a_connection_was_open_comes_before_its_messages(se
         assert [client.recv(20) for _ in range(4)] == ["one", "two", "three", "tea"]
 
 
+def test_what_a_callback_sends_before_a_connection_is_open_comes_once_it_is(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import bridge\nfrom flask import Flask\n\n"
+        "handler = bridge.handler(Flask(__name__), on_connect=lambda connection: connection.send('welcome'))\n"
+    )
+    server = serve("app:handler", *API)
+    with connect(address(server)) as client:
+        assert client.recv(20) == "welcome"
+
+
+def test_the_traceback_of_a_quart_application_is_printed_for_each_failed_message(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(QUART)
+    server = serve("app:app", *API)
+    for text in ("one", "two"):
+        with connect(address(server)) as client:
+            client.send(text)
+            with pytest.raises(ConnectionClosed):
+                client.recv(20)
+        server.wait_for_stderr(f"LookupError: {text}")
+
+
+QUART = """
+from quart import Quart, websocket
+
+app = Quart(__name__)
+
+
+@app.websocket("/")
+async def fail():
+    await websocket.accept()
+    raise LookupError(await websocket.receive())
+"""
+
 EARLY = """
 async def app(scope, receive, send):
     if scope["type"] != "websocket":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import sys
 import traceback
 from typing import Any
 
@@ -24,8 +25,7 @@ def add_debugger(app: Any, interface: str, host: str = "localhost", *, streams: 
         host: the host that the server listens on. werkzeug's debugger answers for this host and localhost only.
         streams: whether the server streams responses; a front door buffers them.
     """
-    with contextlib.suppress(AttributeError):
-        app.debug = True  # makes Flask, Starlette and FastAPI raise exceptions to the server
+    _raise_exceptions(app)
     if interface == "wsgi":
         from werkzeug.debug import DebuggedApplication
 
@@ -38,6 +38,18 @@ def add_debugger(app: Any, interface: str, host: str = "localhost", *, streams: 
 
         app = double_to_single_callable(app)  # type: ignore[no-untyped-call]  # asgiref has no types here
     return TracebackMiddleware(app, streams=streams)
+
+
+def _raise_exceptions(app: Any) -> None:
+    """Have Flask, Quart, Starlette and FastAPI raise an application's exceptions to the server."""
+    quart = sys.modules.get("quart")
+    if quart is not None and isinstance(app, quart.Quart):
+        app.config["PROPAGATE_EXCEPTIONS"] = (
+            True  # in its debug mode a page has the traceback, and the terminal has not
+        )
+    else:
+        with contextlib.suppress(AttributeError):
+            app.debug = True
 
 
 def _buffered(app: Any) -> Any:
