@@ -61,6 +61,7 @@ def _asynchronous(function: Callable[Arguments, Result]) -> Callable[Arguments, 
 
         return await asyncio.to_thread(function, *args, **options)
 
+    call.__name__ = call.__qualname__ = f"a{function.__name__}"
     call.__doc__ = f"Asynchronous :func:`{function.__name__}`."
     return call
 

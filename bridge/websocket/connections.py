@@ -113,6 +113,8 @@ def encode(data: str | bytes | bytearray | memoryview) -> bytes:
     """
     if isinstance(data, str):
         body = data.encode("utf-8", "replace")
+    elif not isinstance(data, (bytes, bytearray, memoryview)):  # bytes(5) are five of them
+        raise TypeError(f"A message is text or bytes, not {type(data).__name__}: use json.dumps() for JSON.")
     else:
         body = bytes(data)
         try:

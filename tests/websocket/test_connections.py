@@ -38,6 +38,14 @@ class TestSend:
         await bridge.websocket.aclose("a=")
         assert api.received["a="] == ["hello", None]
         assert bridge.websocket.asend.__doc__ == "Asynchronous :func:`send`."
+        assert bridge.websocket.asend.__qualname__ == "asend"  # in the warning of a coroutine that was never awaited
+
+    @pytest.mark.parametrize("data", [5, {"tea": 1}, ["tea"], None])
+    def test_what_is_neither_text_nor_bytes_is_an_error_with_the_remedy(self, data: Any, api: FakeApi) -> None:
+        api.open("a=")
+        with pytest.raises(TypeError, match=rf"text or bytes, not {type(data).__name__}: use json\.dumps\(\) for JSON"):
+            bridge.websocket.send("a=", data)
+        assert api.requests == []
 
     def test_an_endpoint_may_be_passed(self, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("BRIDGE_WEBSOCKET_ENDPOINT")
