@@ -53,6 +53,5 @@ class MessageTooLargeError(BridgeError, ValueError):
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Whether *error* is asyncio's CancelledError, which ends the process under AWS's client."""
-    # asyncio is imported if the application has raised its exception, and not for this.
+    """Whether *error* is asyncio's CancelledError, which ends AWS's client; asyncio is not imported."""
     return isinstance(error, getattr(sys.modules.get("asyncio"), "CancelledError", ()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from inspect import iscoroutinefunction
 from weakref import finalize
@@ -58,20 +59,13 @@ class ConcurrentRuntime(Runtime):
         defer()
         self._runner.get_loop().set_task_factory(create_task)  # records the tasks that requests leave behind
         self._on_loop.host_cancels = False
-        self._runner.run(self._on_loop.startup_here())
+        self._run_until_complete(self._on_loop.startup_here())
 
     def run(self) -> int:
         """Answer invocations until :meth:`stop` is called, and return the exit status."""
-        loop = self._runner.get_loop()
-        tasks = [PollingTask(self._poll(api), loop=loop) for api in self._apis]
-        polling = asyncio.gather(*tasks)
+        tasks = [_PollingTask(self._poll(api), loop=self._runner.get_loop()) for api in self._apis]
         try:
-            while not polling.done():
-                try:
-                    loop.run_until_complete(polling)
-                except RuntimeError:  # asyncio reports that the application has stopped the loop
-                    if polling.done():
-                        raise
+            self._run_until_complete(asyncio.gather(*tasks))
         finally:
             self._is_ending = True
             for task in tasks:
@@ -84,7 +78,7 @@ class ConcurrentRuntime(Runtime):
         """Shut the application down. Threads that still run are not waited for."""
         with self._runner:  # closes it at the end
             if self._on_loop is not None:
-                self._runner.run(self._on_loop.close_here())
+                self._run_until_complete(self._on_loop.close_here())
             for api in self._apis:
                 api.close()
         super().close()
@@ -92,7 +86,15 @@ class ConcurrentRuntime(Runtime):
 
     def run_awaitable(self, awaitable: Any) -> Any:
         """Return the result of an awaitable, on the loop."""
-        return self._runner.run(self._await(awaitable))
+        return self._run_until_complete(self._await(awaitable))
+
+    def _run_until_complete(self, awaitable: Awaitable[Any]) -> Any:
+        """Return the result of an awaitable; an application that stops the loop does not end it."""
+        future = asyncio.ensure_future(awaitable, loop=self._runner.get_loop())
+        while not future.done():
+            with suppress(RuntimeError):  # the loop was stopped; the future's own is raised below
+                self._runner.get_loop().run_until_complete(future)
+        return future.result()
 
     async def _poll(self, api: RuntimeApi) -> None:
         api.attach(asyncio.get_running_loop())
@@ -114,17 +116,12 @@ class ConcurrentRuntime(Runtime):
         return await await_in_task(awaitable)
 
 
-class PollingTask(asyncio.Task[None]):
-    """A task that an application does not end by cancelling all tasks.
-
-    Attributes:
-        is_lasting: whether the task ignores cancellation.
-    """
+class _PollingTask(asyncio.Task[None]):
+    """A task that ignores cancellation while it *is_lasting*, such as that of an application that cancels all tasks."""
 
     is_lasting = True
 
     def cancel(self, msg: Any = None) -> bool:
-        """Cancel the task, unless it is lasting."""
         return not self.is_lasting and super().cancel(msg)
 
 
@@ -155,7 +152,11 @@ async def call_in_thread(threads: ThreadPoolExecutor, function: Callable[..., An
 
 async def await_in_task(awaitable: Awaitable[Any]) -> Any:
     """Return the result of an awaitable that is awaited in a task of its own, which it may cancel."""
-    return _result(*await asyncio.create_task(_awaited_outcome(awaitable)))
+    try:
+        return _result(*await asyncio.create_task(_awaited_outcome(awaitable)))
+    finally:
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()  # the task may be cancelled before it has begun
 
 
 # A future cannot carry every exception, such as StopIteration, and a task that raises SystemExit ends its event loop.

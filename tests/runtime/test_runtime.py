@@ -262,14 +262,16 @@ class TestFailures:
         is_left, states = Gate(), []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
+            loop, own = asyncio.get_running_loop(), asyncio.current_task()
             if scope["type"] == "lifespan":
-                await receive()
-                await send({"type": "lifespan.startup.complete"})
-                states.append((await receive())["type"])
-                await send({"type": "lifespan.shutdown.complete"})
+                for phase in ("startup", "shutdown"):
+                    states.append((await receive())["type"])
+                    if ends == "the loop":
+                        loop.stop()
+                        await asyncio.sleep(0)
+                    await send({"type": f"lifespan.{phase}.complete"})
                 return
             if scope["path"] == "/ends":
-                loop, own = asyncio.get_running_loop(), asyncio.current_task()
                 if ends == "the loop":
                     loop.stop()
                 for task in asyncio.all_tasks() if ends != "the loop" else ():
@@ -300,7 +302,7 @@ class TestFailures:
                 following = [service.request("/", "function-url") for _ in range(8)]
                 assert [await status(outcome) for outcome in following] == [200] * 8
             assert not service.running.done()
-        assert states == ["lifespan.shutdown"]
+        assert states == ["lifespan.startup", "lifespan.shutdown"]
         assert "refused" not in caplog.text
 
     @pytest.mark.parametrize("kind", ["asgi", "streamed", "started", "plain", "async", "streamed wsgi"])
