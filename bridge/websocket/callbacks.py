@@ -89,7 +89,7 @@ def answer(event: Any, context: Any, settings: Settings, resolve: Callable[[Any]
     if scope.outbox and payload.get("statusCode") in range(200, 300):
         store = find_store()
         response, kept = hand_over(scope, Response(payload["statusCode"], [], b""), has_store=store is not None)
-        if kept:
+        if store is not None and response.status < 300:
             store.put(scope.connection_id, {"connect": None, "session": {}, "kept": kept})
         payload = {**payload, "statusCode": response.status}
     return payload

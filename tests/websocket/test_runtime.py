@@ -127,6 +127,22 @@ async def test_callbacks_are_called_and_what_on_connect_sends_goes_out_after_the
         assert api.received["c0="] == ["welcome", "HELLO"]
 
 
+async def test_what_a_callback_sends_to_a_connection_that_opens_later_comes_with_the_first_message(
+    running: Run, api: FakeApi, stored: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_PAUSES", (0.01,))
+    options = {
+        "on_connect": lambda connection: connection.send("welcome"),
+        "on_message": lambda connection, message: connection.send(message),
+    }
+    async with running(WsgiApp(), **options) as lambda_service:
+        assert await lambda_service.invoke(event("CONNECT")).payload() == {"statusCode": 200}
+        await until(lambda: (stored.get("c0=") or {}).get("kept") == ["welcome"])
+        api.open("c0=")
+        assert await lambda_service.invoke(event("MESSAGE", body="hello")).payload() == {"statusCode": 200}
+        assert api.received["c0="] == ["welcome", "hello"]
+
+
 async def test_many_messages_at_once_are_answered(running: Run, api: FakeApi, stored: MemoryStore) -> None:
     async with running(chat, lifespan="off") as lambda_service:
         api.open("c0=")
