@@ -97,6 +97,4 @@ class AwsClient:
         self._region = self._region or session.get_config_variable("region")
         self._session_credentials = session.get_credentials()
         if self._session_credentials is None or not self._region:
-            raise WebSocketError(
-                "There are no AWS credentials, or no region, to sign with: set them as for the AWS CLI."
-            )
+            raise WebSocketError("There are no AWS credentials, or no region: set them as for the AWS CLI.")
