@@ -18,9 +18,13 @@ sys.path.insert(0, {folder!r})
 import django
 from django.conf import settings
 
+backend = "django.core.mail.backends.locmem.EmailBackend"
+if django.VERSION >= (6, 1):
+    mail = {{"MAILERS": {{"default": {{"BACKEND": backend}}}}, "ADMINS": ["ada@shop.example"]}}
+else:
+    mail = {{"EMAIL_BACKEND": backend, "ADMINS": [("Ada", "ada@shop.example")]}}
 settings.configure(
-    DEBUG={debug}, SECRET_KEY="x", ROOT_URLCONF="urls", ALLOWED_HOSTS=["*"], ADMINS=[("Ada", "ada@shop.example")],
-    EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+    DEBUG={debug}, SECRET_KEY="x", ROOT_URLCONF="urls", ALLOWED_HOSTS=["*"], **mail,
     LOGGING={{"version": 1, "disable_existing_loggers": False,
         "handlers": {{"mail": {{"class": "django.utils.log.AdminEmailHandler",
         "include_html": True}}}}, "root": {{"handlers": ["mail"], "level": "ERROR"}}}},
