@@ -44,9 +44,7 @@ def _raise_exceptions(app: Any) -> None:
     """Have Flask, Quart, Starlette and FastAPI raise an application's exceptions to the server."""
     quart = sys.modules.get("quart")
     if quart is not None and isinstance(app, quart.Quart):
-        app.config["PROPAGATE_EXCEPTIONS"] = (
-            True  # in its debug mode a page has the traceback, and the terminal has not
-        )
+        app.config["PROPAGATE_EXCEPTIONS"] = True  # in debug mode only a page would have the traceback
     else:
         with contextlib.suppress(AttributeError):
             app.debug = True
