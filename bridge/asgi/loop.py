@@ -81,7 +81,7 @@ class LoopRunner:
             task = self._task = asyncio.Task(self._run_and_stop(coroutine), loop=self.loop)
             try:
                 while not task.done() and self._abandoned is not task:
-                    self._run_until_stopped()
+                    run_until_stopped(self.loop, self._root)
             except BaseException:  # KeyboardInterrupt, or a task that ends the process
                 task.cancel()
                 task.add_done_callback(_retrieve)
@@ -124,13 +124,6 @@ class LoopRunner:
         finally:
             self.loop.stop()
 
-    def _run_until_stopped(self) -> None:
-        try:
-            self.loop.run_until_complete(self._root)
-        except RuntimeError:  # asyncio reports that the loop was stopped before the root task was done
-            if self.loop.is_closed() or self._root.done():
-                raise
-
     async def _wait_forever(self) -> None:
         while not self._is_closed:
             with suppress(asyncio.CancelledError):  # of an application that cancels all tasks
@@ -143,6 +136,15 @@ class LoopRunner:
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
         await asyncio.wait([asyncio.create_task(self.loop.shutdown_asyncgens())], timeout=CLOSE_SECONDS)
+
+
+def run_until_stopped(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
+    """Run a loop until *future* is done, whose exception is raised, or until the loop is stopped."""
+    try:
+        loop.run_until_complete(future)
+    except RuntimeError:  # asyncio reports that the loop was stopped before the future was done
+        if loop.is_closed() or future.done():
+            raise
 
 
 def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:
@@ -159,11 +161,9 @@ def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:
 
 def is_loop_running() -> bool:
     """Whether an event loop runs in the calling thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    with suppress(RuntimeError):
+        return bool(asyncio.get_running_loop())
+    return False
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from inspect import iscoroutinefunction
 from weakref import finalize
 
 from bridge.asgi.background import create_task, request_tasks
+from bridge.asgi.loop import run_until_stopped
 from bridge.handlers import Handler, make_threaded_handler
 from bridge.request import current
 from bridge.response_callbacks import defer
@@ -92,8 +92,7 @@ class ConcurrentRuntime(Runtime):
         """Return the result of an awaitable; an application that stops the loop does not end it."""
         future = asyncio.ensure_future(awaitable, loop=self._runner.get_loop())
         while not future.done():
-            with suppress(RuntimeError):  # the loop was stopped; the future's own is raised below
-                self._runner.get_loop().run_until_complete(future)
+            run_until_stopped(self._runner.get_loop(), future)
         return future.result()
 
     async def _poll(self, api: RuntimeApi) -> None:
