@@ -29,7 +29,7 @@ from benchmarks.timing import Batch, Handler, batch_of, interleave
 from bridge.asgi.request_cycle import connection_scope
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
-from bridge.wsgi.environ import environ_of
+from bridge.wsgi.call import environ_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

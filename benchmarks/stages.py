@@ -15,8 +15,7 @@ from bridge.asgi.request_cycle import connection_scope
 from bridge.deadline import watcher
 from bridge.settings import Settings
 from bridge.sources import recognise, source_named
-from bridge.wsgi.call import call
-from bridge.wsgi.environ import environ_of
+from bridge.wsgi.call import call, environ_of
 
 _BATCH = 20
 

@@ -347,8 +347,7 @@ def find_handler(name: str = "") -> Any:
 
 
 def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:
-    from bridge.wsgi.call import call
-    from bridge.wsgi.environ import environ_of
+    from bridge.wsgi.call import call, environ_of
 
     def respond(scope: Scope) -> Response:
         watcher.begin(scope)

@@ -12,7 +12,7 @@ import pytest
 import bridge
 from bridge import response
 from bridge.asgi import request_cycle
-from bridge.wsgi import environ
+from bridge.wsgi import call
 
 MakeHandler = Callable[..., bridge.Handler]
 
@@ -34,7 +34,7 @@ def empty_caches() -> None:
             for value in [*vars(module).values()]:
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
-    environ._keys.clear()
+    call._keys.clear()
     request_cycle._names.clear()
     response._layouts.clear()
 

@@ -7,8 +7,7 @@ from threading import Lock
 from bridge.deadline import watcher
 from bridge.response import Response
 from bridge.runtime.client import run
-from bridge.wsgi.call import StartResponse, call
-from bridge.wsgi.environ import environ_of
+from bridge.wsgi.call import StartResponse, call, environ_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

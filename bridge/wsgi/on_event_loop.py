@@ -7,15 +7,14 @@ import asyncio
 from asgiref.sync import AsyncToSync, sync_to_async
 
 from bridge.errors import InterfaceError
-from bridge.wsgi.call import StartResponse, call
-from bridge.wsgi.environ import environ_of
+from bridge.wsgi.call import StartResponse, call, environ_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
-    from bridge.wsgi.environ import Environ
+    from bridge.wsgi.call import Environ
 
 
 class WsgiOnEventLoop:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper as StandardFileWrapper
 
 import bridge
-from bridge.wsgi.environ import FileWrapper
+from bridge.wsgi.call import FileWrapper
 from tests.helpers import WsgiApp, event, get
 from tests.wsgi.applications import PLAIN, returning
 

@@ -35,7 +35,7 @@ from bridge.errors import BridgeError, GoneError
 from bridge.handlers import Handler
 from bridge.logs import logger
 from bridge.websocket.outbox import send_kept
-from bridge.wsgi import environ
+from bridge.wsgi.call import ENVIRON_DEFAULTS
 
 if TYPE_CHECKING:
     import argparse
@@ -93,7 +93,7 @@ def make_application(options: argparse.Namespace, recorder: Recorder | None = No
 
 def _gateway_in_process(options: argparse.Namespace, project: Project, recorder: Recorder | None) -> ServedApplication:
     if options.threads > 1:
-        environ.DEFAULTS["wsgi.multithread"] = True
+        ENVIRON_DEFAULTS["wsgi.multithread"] = True
     _choose_source(options, project)
 
     def wrap(app: Any, interface: str) -> Any:

@@ -9,7 +9,7 @@ from bridge.asgi.request_cycle import text_of
 from bridge.request import Scope
 from bridge.sources.event_fields import native
 from bridge.sources.paths import unquote
-from bridge.wsgi.environ import environ_of
+from bridge.wsgi.call import environ_of
 from bridge.wsgi.on_event_loop import call_in_thread
 
 _MAX_BYTES_IN_MEMORY = 65_536
