@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # The senders of warm-up events: scheduled rules, EventBridge Scheduler and serverless-plugin-warmup.
 _WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
-# The only key of an event that requests a command: bridge.remote.EVENT_KEY, without the import.
+# The only key of an event that requests a command: bridge.remote.commands.EVENT_KEY, without the import.
 _COMMAND_KEY = "_serverless-wsgi"
 
 

@@ -1,4 +1,7 @@
-"""The function's side of remote commands: one event runs one command, which ends like a process, with an exit status.
+"""Remote commands: one event runs one command in the function, which ends like a process, with an exit status.
+
+The event is compatible with serverless-wsgi: ``{"_serverless-wsgi": {"command": "exec", "data": "print(1)"}}``. The
+function returns ``[exit status, output]``.
 
 Commands are disabled unless the function's environment sets ``BRIDGE_REMOTE_COMMANDS=on``. With it, every principal
 with the permission ``lambda:InvokeFunction`` can run arbitrary code with the function's role.
@@ -27,7 +30,6 @@ from bridge.bodies import json_size
 from bridge.errors import EventError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.logs import logger
-from bridge.remote import COMMANDS, EVENT_KEY, VARIABLE
 from bridge.remote.isolation import OutputCapture, joined_threads, read_output, restored_state
 from bridge.settings import boolean
 
@@ -35,6 +37,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# The only key of a command's event.
+EVENT_KEY = "_serverless-wsgi"
+COMMANDS = ("exec", "command", "manage", "flask")
+# The environment variable that enables remote commands in a function.
+VARIABLE = "BRIDGE_REMOTE_COMMANDS"
 DISABLED_MESSAGE = (
     f"Remote commands are disabled in this function. To enable them, set its environment variable {VARIABLE}=on. "
     "Everyone with the permission to invoke the function can then run code in it."
@@ -49,6 +56,14 @@ _INTERRUPTED, _TIMED_OUT, _SIGNALLED = 130, 124, 128
 _WRAPPED_ATTRIBUTES = ("wsgi_application", "wsgi_app", "app", "application", "__wrapped__", "__self__")
 # Only one command at a time: the captured file descriptors belong to the whole process.
 _command_lock = threading.Lock()
+
+
+def command_event(command: str, data: str) -> dict[str, Any]:
+    """Return the event that makes a function run *command*, one of ``COMMANDS``.
+
+    *data* is Python code for ``exec``, a shell command line for ``command``, else the arguments in a shell's notation.
+    """
+    return {EVENT_KEY: {"command": command, "data": data}}
 
 
 def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bridge
-from bridge.remote import command_event
+from bridge.remote.commands import command_event
 
 
 def wsgi(environ: Any, start_response: Any) -> list[bytes]:

@@ -13,7 +13,7 @@ from asgiref.wsgi import WsgiToAsgi
 from flask import Flask, current_app
 
 import bridge
-from bridge.remote import command_event
+from bridge.remote.commands import command_event
 from tests.examples.applications import ALL_EXAMPLES, load
 from tests.helpers import Context
 from tests.remote.helpers import Function, wsgi

@@ -17,7 +17,7 @@ import pytest
 import bridge
 from bridge.dev.gateway import FRONT_DOORS, Request, compose
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
-from bridge.remote import EVENT_KEY, command_event
+from bridge.remote.commands import EVENT_KEY, command_event
 from tests.helpers import Context, run_script
 from tests.remote.helpers import Function, wsgi
 

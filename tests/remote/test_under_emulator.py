@@ -9,7 +9,7 @@ import pytest
 
 from bridge.dev.cli.remote_client import CommandResult, RemoteError, invoke, make_client
 from bridge.dev.gateway import Request
-from bridge.remote import command_event
+from bridge.remote.commands import command_event
 from tests.dev.cli.serve_process import run
 from tests.end_to_end.emulator import AWS_CLIENT, BRIDGE_CLIENT
 from tests.examples.applications import EXAMPLES

@@ -89,7 +89,7 @@ def invoke(client: LambdaClient, function: str, event: dict[str, Any], qualifier
     Args:
         client: the client for the Lambda API.
         function: the function's name or ARN.
-        event: the command; see :func:`bridge.remote.command_event`.
+        event: the command; see :func:`bridge.remote.commands.command_event`.
         qualifier: a version or alias of the function.
 
     Raises:

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from bridge.dev.cli.remote_client import CommandResult, RemoteError, invoke, make_client
-from bridge.remote import command_event
+from bridge.remote.commands import command_event
 from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ from bridge.dev.projects.project import Project, ProjectFunction
 from bridge.dev.terminal_logs import set_up_logging
 from bridge.errors import EventError
 from bridge.handlers import Handler
-from bridge.remote import VARIABLE, command_event
-from bridge.remote.commands import answer
+from bridge.remote.commands import VARIABLE, answer, command_event
 
 if TYPE_CHECKING:
     import argparse
