@@ -24,10 +24,10 @@ LEVELS = [
     ["errors", "limits", "logs"],
     ["request", "response", "bodies", "interface_detection", "shutdown", "response_callbacks"],
     ["settings", "deadline", "loading"],
-    ["sources", "remote"],
+    ["sources"],
     ["wsgi", "asgi"],
-    ["websocket"],
-    ["other_events", "handlers", "handler_cache"],
+    ["websocket", "remote"],
+    ["other_events", "handlers"],
     ["entrypoint", "runtime", "compat"],
 ]
 DEV_LEVELS = [

@@ -9,7 +9,6 @@ with the permission ``lambda:InvokeFunction`` can run arbitrary code with the fu
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import linecache
 import os
@@ -20,12 +19,12 @@ import sys
 import threading
 import time
 import traceback
-from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from tempfile import TemporaryFile
 from types import ModuleType
 
+from bridge.asgi.loop import is_loop_running
 from bridge.bodies import json_size
 from bridge.errors import EventError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
@@ -96,17 +95,11 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
     def execute() -> list[Any]:
         return variables.run(_run_isolated, command, data, namespace, deadline)
 
-    if not _is_loop_running():
+    if not is_loop_running():
         return execute()
     # asyncio.run() and Django's database layer refuse to work in a thread that runs an event loop.
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(execute).result()
-
-
-def _is_loop_running() -> bool:
-    with suppress(RuntimeError):
-        return bool(asyncio.get_running_loop())
-    return False
 
 
 def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: float) -> list[Any]:
@@ -123,15 +116,11 @@ def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: 
 
 def _shortened(output: str, size: int, status: int) -> str:
     """Return *output*, which has *size* bytes in all, without its middle if the payload would exceed Lambda's limit."""
-
-    def shorten(half: int) -> str:
-        return _OMISSION.format(size).join((output[:half], output[len(output) - half :]))
-
-    if size <= LAMBDA_PAYLOAD_LIMIT and json_size([status, output]) <= LAMBDA_PAYLOAD_LIMIT:
-        return output
-    halves = range(0, min(len(output), LAMBDA_PAYLOAD_LIMIT) // 2, 1024)
-    too_long = bisect_right(halves, LAMBDA_PAYLOAD_LIMIT, key=lambda half: json_size([status, shorten(half)]))
-    return shorten(halves[too_long - 1])
+    shortened, half = output, min(len(output), LAMBDA_PAYLOAD_LIMIT) // 2
+    while json_size([status, shortened]) > LAMBDA_PAYLOAD_LIMIT:
+        half -= half // 8
+        shortened = output[:half] + _OMISSION.format(size) + output[-half:]
+    return shortened
 
 
 def _run(command: str, data: str, namespace: dict[str, Any], capture: OutputCapture, deadline: float) -> int:
