@@ -21,8 +21,7 @@ if TYPE_CHECKING:
         SettingError,
         WebSocketError,
     )
-    from bridge.handler_cache import handle_request
-    from bridge.handlers import Handler, asgi_handler, handler, wsgi_handler
+    from bridge.handlers import Handler, asgi_handler, handle_request, handler, wsgi_handler
     from bridge.request import CurrentRequest, current_request
     from bridge.response_callbacks import after_response
     from bridge.settings import Settings
@@ -43,7 +42,7 @@ _MODULES = {
     "after_response": "bridge.response_callbacks",
     "asgi_handler": "bridge.handlers",
     "current_request": "bridge.request",
-    "handle_request": "bridge.handler_cache",
+    "handle_request": "bridge.handlers",
     "handler": "bridge.handlers",
     "wsgi_handler": "bridge.handlers",
 }

@@ -308,6 +308,51 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
     return make_handler(app, interface, Settings(options))
 
 
+def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[Options]) -> Any:
+    """Answer one event; the handler for an application and its options is made once.
+
+    Args:
+        app: a WSGI or ASGI application.
+        event: the event, parsed from JSON.
+        context: Lambda's context object.
+        **options: see :class:`bridge.Settings`.
+
+    Returns:
+        The payload, as of a :class:`bridge.Handler`.
+
+    Example::
+
+        def handler(event, context):
+            return bridge.handle_request(app, event, context)
+    """
+    key = (identity_of(app), *((name, repr(value)) for name, value in sorted(options.items())))
+    return cached_handler(key, app, lambda: handler(app, **options))(event, context)
+
+
+# Handlers for callers that pass the same application with every event.
+_cached_handlers: dict[tuple[object, ...], tuple[Any, Handler]] = {}
+_MAX_CACHED = 64
+
+
+def identity_of(app: Any) -> object:
+    """A key for an application; a bound method is a new object each time that it is accessed."""
+    function = getattr(app, "__func__", None)
+    return id(app) if function is None else (id(app.__self__), id(function))
+
+
+def cached_handler(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
+    """The handler for *key*, made by *make* at the first call; the oldest one is closed when there are too many.
+
+    The key contains :func:`identity_of` the application, which is kept alive so that its id is not reused.
+    """
+    cached = _cached_handlers.get(key)
+    if cached is None:
+        if len(_cached_handlers) >= _MAX_CACHED:
+            _cached_handlers.pop(next(iter(_cached_handlers)))[1].close()
+        cached = _cached_handlers[key] = (app, make())
+    return cached[1]
+
+
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
     """The handler for an application of the interface ``"wsgi"``, ``"asgi"`` or ``"asgi2"``."""
     if interface == "wsgi":

@@ -8,8 +8,7 @@ import warnings
 from weakref import finalize
 
 from bridge.errors import LifespanError
-from bridge.handler_cache import identity_of
-from bridge.handlers import Handler, asgi_handler
+from bridge.handlers import Handler, asgi_handler, identity_of
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
 from bridge.settings import Settings

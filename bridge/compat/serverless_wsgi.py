@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from bridge.bodies import media_type
-from bridge.handler_cache import cached_handler, identity_of
-from bridge.handlers import wsgi_handler
+from bridge.handlers import cached_handler, identity_of, wsgi_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

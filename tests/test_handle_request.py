@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from bridge import handler_cache
+from bridge import handlers
 from bridge.errors import SettingError
 from tests.helpers import AsgiApp, WsgiApp, event
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def empty_cache() -> Iterator[None]:
     yield
-    while handler_cache._handlers:
-        handler_cache._handlers.popitem()[1][1].close()
+    while handlers._cached_handlers:
+        handlers._cached_handlers.popitem()[1][1].close()
 
 
 def test_an_application_is_started_once() -> None:
@@ -74,7 +74,7 @@ def test_a_bound_method_has_one_handler() -> None:
 
 
 def test_the_oldest_application_is_shut_down_if_there_are_too_many() -> None:
-    apps = [AsgiApp() for _ in range(handler_cache._LARGEST + 1)]
+    apps = [AsgiApp() for _ in range(handlers._MAX_CACHED + 1)]
     for app in apps:
         bridge.handle_request(app, event())
     assert apps[0].lifespan == ["lifespan.startup", "lifespan.shutdown"]
