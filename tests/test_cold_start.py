@@ -24,8 +24,8 @@ REQUEST = Request(
 WSGI_MODULES = {
     "bridge", "bridge.bodies", "bridge.deadline", "bridge.errors", "bridge.handlers", "bridge.interface_detection",
     "bridge.limits", "bridge.logs", "bridge.request", "bridge.response",
-    "bridge.response_callbacks", "bridge.settings", "bridge.sources",
-    "bridge.sources.event_fields", "bridge.sources.paths", "bridge.wsgi", "bridge.wsgi.call",
+    "bridge.response_callbacks", "bridge.settings", "bridge.sources", "bridge.sources.parse",
+    "bridge.wsgi", "bridge.wsgi.call",
 }  # fmt: skip
 ASGI_MODULES = WSGI_MODULES - {"bridge.wsgi", "bridge.wsgi.call"} | {
     "bridge.asgi", "bridge.asgi.application", "bridge.asgi.background", "bridge.asgi.request_cycle",

@@ -11,7 +11,7 @@ from bridge.bodies import as_bytes
 from bridge.errors import InterfaceError
 from bridge.logs import logger
 from bridge.response import Response
-from bridge.sources.paths import encode_path
+from bridge.sources.parse import encode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ from bridge.bodies import encode
 from bridge.limits import ALB_HEADER_LIMIT, ALB_PAYLOAD_LIMIT
 from bridge.logs import logger
 from bridge.request import Scope
-from bridge.sources.event_fields import as_text, body_of, flat, header, last_hop, merged, pairs_of, query_of, server_of
-from bridge.sources.paths import split_path
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,18 +37,18 @@ if TYPE_CHECKING:
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a load balancer's event."""
     lists = event.get("multiValueHeaders")
-    headers = event.get("headers") or {} if lists is None else flat(merged(lists, event.get("headers")))
+    headers = event.get("headers") or {} if lists is None else parse.flat(parse.merged(lists, event.get("headers")))
 
     scope = Scope("alb" if lists is None else "alb-multi", event, context, ALB_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or "GET"
-    scope.headers = pairs_of(headers)
-    scope.body = body_of(event.get("body"), event.get("isBase64Encoded"))
-    scope.scheme, scope.server_name, scope.server_port = server_of(headers, scheme="http")
-    scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
-    path = as_text(event.get("path"))
-    scope.raw_path, scope.root_path, scope.path = split_path("", path, settings.base_path)
-    parameters = merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
-    scope.query = query_of(parameters, encoded=True)
+    scope.headers = parse.pairs_of(headers)
+    scope.body = parse.body_of(event.get("body"), event.get("isBase64Encoded"))
+    scope.scheme, scope.server_name, scope.server_port = parse.server_of(headers, scheme="http")
+    scope.client = parse.last_hop(parse.header(headers, "x-forwarded-for", "X-Forwarded-For"))
+    path = parse.as_text(event.get("path"))
+    scope.raw_path, scope.root_path, scope.path = parse.split_path("", path, settings.base_path)
+    parameters = parse.merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
+    scope.query = parse.query_of(parameters, encoded=True)
     return scope
 
 

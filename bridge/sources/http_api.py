@@ -21,17 +21,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.event_fields import (
-    as_text,
-    body_of,
-    client_of,
-    native,
-    pairs_of,
-    principal,
-    server_of,
-    split_host,
-)
-from bridge.sources.paths import prefix_before_route, split_path, starts_with
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,20 +49,20 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     scope = Scope("function-url" if is_function_url else "http-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = http.get("method") or "GET"
-    scope.headers = pairs_of(headers, event.get("cookies"))
-    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
+    scope.headers = parse.pairs_of(headers, event.get("cookies"))
+    scope.body = parse.body_of(body, event.get("isBase64Encoded")) if body else b""
     if http.get("protocol") != "HTTP/1.1":
-        scope.http_version = _HTTP_VERSIONS.get(as_text(http.get("protocol")), "1.1")
-    scope.client = client_of(http.get("sourceIp"))
+        scope.http_version = _HTTP_VERSIONS.get(parse.as_text(http.get("protocol")), "1.1")
+    scope.client = parse.client_of(http.get("sourceIp"))
     if authorizer:
         scope.authorizer = authorizer
-        scope.user = principal(authorizer)
+        scope.user = parse.principal(authorizer)
 
     get = headers.get
     if get("host") == domain and get("x-forwarded-port") == "443" and get("x-forwarded-proto") == "https":
-        scope.scheme, scope.server_name, scope.server_port = "https", split_host(domain)[0] or "lambda", "443"
+        scope.scheme, scope.server_name, scope.server_port = "https", parse.split_host(domain)[0] or "lambda", "443"
     else:
-        scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
+        scope.scheme, scope.server_name, scope.server_port = parse.server_of(headers, domain)
 
     root, path = "", event.get("rawPath") or http.get("path") or "/"
     if not is_function_url and not request_context.get("stage") == event.get("routeKey") == "$default":
@@ -81,11 +71,11 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         if settings.strip_stage and root == f"/{request_context.get('stage')}":
             root = ""
     if root or settings.base_path or path[:1] != "/" or "%" in path or not path.isascii():
-        raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
+        raw_path, scope.root_path, scope.path = parse.split_path(root, path, settings.base_path)
     else:
         raw_path, scope.root_path, scope.path = path, "", path
     scope.raw_path = raw_path if is_function_url else None
-    scope.query = native(event.get("rawQueryString") or "")
+    scope.query = parse.native(event.get("rawQueryString") or "")
     return scope
 
 
@@ -121,9 +111,9 @@ def _root(event: dict[str, Any], request_context: dict[str, Any], path: str) -> 
     stage = request_context.get("stage")
     route = event.get("routeKey")
     if route and route != "$default":
-        root = prefix_before_route(path, route.rpartition(" ")[2], event.get("pathParameters"))
+        root = parse.prefix_before_route(path, route.rpartition(" ")[2], event.get("pathParameters"))
         if root is not None:
             return root, "it comes before the part that the route matched"
-    if stage and stage != "$default" and starts_with(path, f"/{stage}"):
+    if stage and stage != "$default" and parse.starts_with(path, f"/{stage}"):
         return f"/{stage}", "it is the API's stage"
     return "", "the path does not begin with the API's stage"

@@ -21,8 +21,7 @@ from bridge.errors import EventError
 from bridge.limits import EDGE_ORIGIN_LIMIT, EDGE_VIEWER_LIMIT, is_refused_by_edge
 from bridge.request import Scope
 from bridge.response import Response
-from bridge.sources.event_fields import as_text, body_of, client_of, header, native, pairs_of, server_of
-from bridge.sources.paths import split_path
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,24 +41,25 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     body = request.get("body") or {}
 
     scope = Scope("edge", event, context, EDGE_VIEWER_LIMIT if is_viewer else EDGE_ORIGIN_LIMIT)
-    scope.method = as_text(request.get("method") or "GET")
-    scope.headers = pairs_of(headers)
-    scope.body = body_of(body.get("data"), body.get("encoding") == "base64")
+    scope.method = parse.as_text(request.get("method") or "GET")
+    scope.headers = parse.pairs_of(headers)
+    scope.body = parse.body_of(body.get("data"), body.get("encoding") == "base64")
     # CloudFront adds its own headers after the viewer request; it never writes X-Forwarded-Port, and hides -Proto.
-    proto = "" if is_viewer else header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
-    scope.scheme, scope.server_name, scope.server_port = server_of(
+    proto = "" if is_viewer else parse.header(headers, "cloudfront-forwarded-proto", "CloudFront-Forwarded-Proto")
+    scope.scheme, scope.server_name, scope.server_port = parse.server_of(
         {"host": headers.get("host")},
-        as_text(config.get("distributionDomainName")),
+        parse.as_text(config.get("distributionDomainName")),
         scheme="http" if proto == "http" else "https",
     )
-    scope.client = client_of(request.get("clientIp"))
+    scope.client = parse.client_of(request.get("clientIp"))
     if body.get("inputTruncated"):
         scope.refusal = Response.plain(413, "Content Too Large")
         scope.refusal.reason = "Content Too Large"  # before 3.13 Python has the phrase of an older specification
     if not request.get("uri"):
         raise EventError("The request in the CloudFront event has no uri.")
-    scope.raw_path, scope.root_path, scope.path = split_path("", as_text(request["uri"]), settings.base_path)
-    scope.query = native(as_text(request.get("querystring")))
+    path = parse.as_text(request["uri"])
+    scope.raw_path, scope.root_path, scope.path = parse.split_path("", path, settings.base_path)
+    scope.query = parse.native(parse.as_text(request.get("querystring")))
     return scope
 
 

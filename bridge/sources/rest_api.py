@@ -22,22 +22,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.event_fields import (
-    as_text,
-    body_of,
-    caller,
-    client_of,
-    flat,
-    header,
-    merged,
-    native,
-    pairs_of,
-    principal,
-    query_of,
-    server_of,
-    split_host,
-)
-from bridge.sources.paths import prefix_before_route, split_path, starts_with
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,40 +42,40 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a REST API's event."""
     request_context = event.get("requestContext") or {}
     lists = event.get("multiValueHeaders")
-    headers = merged(lists, event.get("headers"))
+    headers = parse.merged(lists, event.get("headers"))
     if lists:
-        headers = flat(headers)
+        headers = parse.flat(headers)
 
     is_payload_v1 = event.get("version") == "1.0"
     scope = Scope("http-api-v1" if is_payload_v1 else "rest-api", event, context, LAMBDA_PAYLOAD_LIMIT)
     scope.method = event.get("httpMethod") or request_context.get("httpMethod") or "GET"
-    scope.headers = pairs_of(headers)
+    scope.headers = parse.pairs_of(headers)
     scope.has_multi_value_headers = bool(lists)
     body = event.get("body")
-    scope.body = body_of(body, event.get("isBase64Encoded")) if body else b""
+    scope.body = parse.body_of(body, event.get("isBase64Encoded")) if body else b""
     domain = request_context.get("domainName") or ""
     get = headers.get
     if get("Host") == domain and get("X-Forwarded-Port") == "443" and get("X-Forwarded-Proto") == "https":
-        scope.scheme, scope.server_name, scope.server_port = "https", split_host(domain)[0] or "lambda", "443"
+        scope.scheme, scope.server_name, scope.server_port = "https", parse.split_host(domain)[0] or "lambda", "443"
     else:
-        scope.scheme, scope.server_name, scope.server_port = server_of(headers, domain)
+        scope.scheme, scope.server_name, scope.server_port = parse.server_of(headers, domain)
     identity = request_context.get("identity")
     scope.client = ""
     if identity:
-        scope.client = client_of(identity.get("sourceIp"))
+        scope.client = parse.client_of(identity.get("sourceIp"))
         if identity.get("user") or identity.get("userArn"):
-            scope.user = caller(identity)
+            scope.user = parse.caller(identity)
     authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
-        scope.user = principal(authorizer) or scope.user
+        scope.user = parse.principal(authorizer) or scope.user
 
-    path, _, query_in_path = as_text(event.get("path")).partition("?")
+    path, _, query_in_path = parse.as_text(event.get("path")).partition("?")
     root, path, _ = _split_stage(event, request_context, path, headers, settings)
-    raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
+    raw_path, scope.root_path, scope.path = parse.split_path(root, path, settings.base_path)
     scope.raw_path = None if is_payload_v1 else raw_path
-    parameters = merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
-    scope.query = native(query_in_path) or query_of(parameters or event.get("query"))
+    parameters = parse.merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
+    scope.query = parse.native(query_in_path) or parse.query_of(parameters or event.get("query"))
     return scope
 
 
@@ -121,8 +106,8 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
 
 def path_rule(event: dict[str, Any], settings: Settings) -> str:
     """The rule by which :func:`read` separates the path, in words."""
-    path = as_text(event.get("path")).partition("?")[0]
-    headers = merged(event.get("multiValueHeaders"), event.get("headers"))
+    path = parse.as_text(event.get("path")).partition("?")[0]
+    headers = parse.merged(event.get("multiValueHeaders"), event.get("headers"))
     return _split_stage(event, event.get("requestContext") or {}, path, headers, settings)[2]
 
 
@@ -144,20 +129,20 @@ def _split_stage(
             return shown_root, path, _STAGE_RULE
         # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
         rest = requested[len(stage_root) :]
-        if stage_root and starts_with(requested, stage_root) and rest.lstrip("/") == path.lstrip("/"):
+        if stage_root and parse.starts_with(requested, stage_root) and rest.lstrip("/") == path.lstrip("/"):
             return shown_root, rest, _STAGE_RULE
         if requested.lstrip("/") == path.lstrip("/"):
             path = requested
-            root = prefix_before_route(path, as_text(event.get("resource")), event.get("pathParameters"))
+            root = parse.prefix_before_route(path, parse.as_text(event.get("resource")), event.get("pathParameters"))
             if root is not None:
                 shown = shown_root if root == stage_root else root
                 return shown, path[len(root) :], "it comes before the part that the resource matched"
     if event.get("version") == "1.0":
-        if starts_with(path, stage_root):
+        if parse.starts_with(path, stage_root):
             return shown_root, path[len(stage_root) :], "it is the API's stage"
         return "", path, "the path does not begin with the API's stage"
     # Without a `requestContext.path` that explains it, AWS's own domain name says that the URL contains the stage.
-    host = header(headers, "host", "Host")
+    host = parse.header(headers, "host", "Host")
     if ".execute-api." in host and ".amazonaws.com" in host:
         return shown_root, path, "it is the API's stage, with which URLs of AWS's own domain begin"
     return "", path, "the URL does not begin with the API's stage"

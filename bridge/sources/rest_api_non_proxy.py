@@ -15,19 +15,7 @@ from bridge.bodies import media_type
 from bridge.errors import FailedIntegrationError
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources import rest_api
-from bridge.sources.event_fields import (
-    as_text,
-    body_of,
-    caller,
-    client_of,
-    header,
-    native,
-    pairs_of,
-    query_of,
-    server_of,
-)
-from bridge.sources.paths import split_path
+from bridge.sources import parse, rest_api
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,24 +30,24 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     headers = event.get("headers") or {}
 
     scope = Scope("non-proxy", event, context, LAMBDA_PAYLOAD_LIMIT)
-    scope.method = as_text(event.get("method") or "GET")
-    scope.headers = pairs_of(headers)
-    scope.body = _body(event.get("body"), header(headers, "content-type", "Content-Type"))
-    scope.scheme, scope.server_name, scope.server_port = server_of(headers)
+    scope.method = parse.as_text(event.get("method") or "GET")
+    scope.headers = parse.pairs_of(headers)
+    scope.body = _body(event.get("body"), parse.header(headers, "content-type", "Content-Type"))
+    scope.scheme, scope.server_name, scope.server_port = parse.server_of(headers)
     identity = event.get("identity") or {}
-    scope.client = client_of(identity.get("sourceIp"))
+    scope.client = parse.client_of(identity.get("sourceIp"))
     scope.authorizer = event.get("enhancedAuthContext")
-    scope.user = native(as_text(event.get("principalId"))) or caller(identity)
+    scope.user = parse.native(parse.as_text(event.get("principalId"))) or parse.caller(identity)
 
     # Variables are replaced segment by segment: a value may look like another variable.
     values = event.get("path") or {}
-    segments = as_text(event["requestPath"]).split("/")
-    path = "/".join([as_text(values.get(s[1:-1].rstrip("+"), s)) if s[:1] == "{" else s for s in segments])
+    segments = parse.as_text(event["requestPath"]).split("/")
+    path = "/".join([parse.as_text(values.get(s[1:-1].rstrip("+"), s)) if s[:1] == "{" else s for s in segments])
     stage = event.get("stage")
-    is_stage_in_url = stage and ".execute-api." in header(headers, "host", "Host") and not settings.strip_stage
+    is_stage_in_url = stage and ".execute-api." in parse.header(headers, "host", "Host") and not settings.strip_stage
     root = f"/{stage}" if is_stage_in_url else ""
-    scope.raw_path, scope.root_path, scope.path = split_path(root, path, settings.base_path)
-    scope.query = query_of(event.get("query"))
+    scope.raw_path, scope.root_path, scope.path = parse.split_path(root, path, settings.base_path)
+    scope.query = parse.query_of(event.get("query"))
     return scope
 
 
@@ -78,7 +66,7 @@ def write(response: Response, scope: Scope, settings: Settings) -> dict[str, Any
 def _body(body: Any, content_type: str) -> bytes:
     """Approximately what the client sent: the template has parsed it, and writes ``{}`` for an empty body."""
     if body is None or body == {} or isinstance(body, str):
-        return body_of(body or "", is_base64=False)
+        return parse.body_of(body or "", is_base64=False)
     if isinstance(body, dict) and media_type(content_type) == "application/x-www-form-urlencoded":
-        return query_of(body).encode("latin-1")
+        return parse.query_of(body).encode("latin-1")
     return json.dumps(body).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.sources.event_fields import field
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def likely_sender(event: dict[str, Any]) -> str:
         return f"; it seems to come from {sender}"
     for keys, required, source in _INCOMPLETE:
         if all(key in event for key in keys):
-            value = field(event, required)
+            value = parse.field(event, required)
             problem = "is missing" if value is None else f"is a JSON {_json_type(value)}"
             return f"; it looks like a request from {source}, but {required} {problem}"
     return ""
@@ -78,7 +78,7 @@ def unreadable(source: str | None, event: Any, error: Exception) -> str:
     objects = (*_OBJECTS, "path") if source == "rest_api_non_proxy" else _OBJECTS
     required = {**dict.fromkeys(_STRINGS, str), **dict.fromkeys(objects, dict), "cookies": list}
     for path, kind in required.items():
-        value = field(event, path)
+        value = parse.field(event, path)
         if value is not None and not isinstance(value, kind):
             required_type = "text" if kind is str else f"an {_JSON_TYPES[kind]}"
             return f"{start}: {path} is a JSON {_json_type(value)}; it must be {required_type}."
@@ -92,7 +92,7 @@ def _sender(event: dict[str, Any]) -> str:
     if isinstance(sender, str):
         return sender
     if "cf" in first:
-        kind = field(event, "Records.0.cf.config.eventType")
+        kind = parse.field(event, "Records.0.cf.config.eventType")
         return f"CloudFront, with the event type {kind!r}; only viewer-request and origin-request are requests"
     if "source" in event and "detail-type" in event:
         return f"EventBridge ({event['source']}: {event['detail-type']})"

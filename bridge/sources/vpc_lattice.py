@@ -18,19 +18,7 @@ from __future__ import annotations
 from bridge.bodies import encode
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.request import Scope
-from bridge.sources.event_fields import (
-    as_text,
-    body_of,
-    caller,
-    flat,
-    header,
-    last_hop,
-    native,
-    pairs_of,
-    query_of,
-    server_of,
-)
-from bridge.sources.paths import split_path
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,19 +31,19 @@ if TYPE_CHECKING:
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a Lattice event."""
     is_v1 = "raw_path" in event
-    headers = flat(event.get("headers") or {})
+    headers = parse.flat(event.get("headers") or {})
 
     scope = Scope("lattice-v1" if is_v1 else "lattice", event, context, LAMBDA_PAYLOAD_LIMIT)
-    scope.method = as_text(event.get("method") or "GET")
-    scope.headers = pairs_of(headers)
-    scope.body = body_of(event.get("body"), event.get("is_base64_encoded" if is_v1 else "isBase64Encoded"))
-    scope.scheme, scope.server_name, scope.server_port = server_of(headers)
-    scope.client = last_hop(header(headers, "x-forwarded-for", "X-Forwarded-For"))
-    scope.user = "" if is_v1 else caller((event.get("requestContext") or {}).get("identity"))
-    path, _, query = as_text(event.get("raw_path" if is_v1 else "path")).partition("?")
-    scope.raw_path, scope.root_path, scope.path = split_path("", path, settings.base_path)
+    scope.method = parse.as_text(event.get("method") or "GET")
+    scope.headers = parse.pairs_of(headers)
+    scope.body = parse.body_of(event.get("body"), event.get("is_base64_encoded" if is_v1 else "isBase64Encoded"))
+    scope.scheme, scope.server_name, scope.server_port = parse.server_of(headers)
+    scope.client = parse.last_hop(parse.header(headers, "x-forwarded-for", "X-Forwarded-For"))
+    scope.user = "" if is_v1 else parse.caller((event.get("requestContext") or {}).get("identity"))
+    path, _, query = parse.as_text(event.get("raw_path" if is_v1 else "path")).partition("?")
+    scope.raw_path, scope.root_path, scope.path = parse.split_path("", path, settings.base_path)
     parameters = event.get("query_string_parameters" if is_v1 else "queryStringParameters")
-    scope.query = native(query) or query_of(parameters)
+    scope.query = parse.native(query) or parse.query_of(parameters)
     return scope
 
 

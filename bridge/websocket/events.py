@@ -32,17 +32,7 @@ import os
 from bridge.limits import LAMBDA_PAYLOAD_LIMIT
 from bridge.logs import printable
 from bridge.request import Scope
-from bridge.sources.event_fields import (
-    body_of,
-    client_of,
-    flat,
-    merged,
-    native,
-    pairs_of,
-    principal,
-    query_of,
-    server_of,
-)
+from bridge.sources import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +74,7 @@ class WebSocketScope(Scope):
     def data(self) -> str | bytes:
         """The message of the event: text, or bytes that API Gateway has decoded from base64."""
         body, is_base64 = self.event.get("body") or "", self.event.get("isBase64Encoded")
-        return body_of(body, is_base64) if is_base64 else body
+        return parse.body_of(body, is_base64) if is_base64 else body
 
     def kept_fields(self) -> dict[str, Any]:
         """The fields that only a connect event has, as JSON values."""
@@ -109,23 +99,23 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> WebSocketSc
     """The request in an event of a WebSocket API."""
     scope = WebSocketScope(event, context)
     request_context = event["requestContext"]
-    headers = flat(merged(event.get("multiValueHeaders"), event.get("headers")))
-    scope.headers = pairs_of(headers)
-    scope.query = query_of(
-        merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
+    headers = parse.flat(parse.merged(event.get("multiValueHeaders"), event.get("headers")))
+    scope.headers = parse.pairs_of(headers)
+    scope.query = parse.query_of(
+        parse.merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
     )
     domain = request_context.get("domainName") or ""
-    scheme, scope.server_name, scope.server_port = server_of(headers, domain)
+    scheme, scope.server_name, scope.server_port = parse.server_of(headers, domain)
     scope.scheme = "ws" if scheme == "http" else "wss"
-    scope.client = client_of((request_context.get("identity") or {}).get("sourceIp"))
+    scope.client = parse.client_of((request_context.get("identity") or {}).get("sourceIp"))
     authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
-        scope.user = principal(authorizer)
+        scope.user = parse.principal(authorizer)
     has_stage = ".execute-api." in domain and not settings.strip_stage
-    scope.root_path = native(f"/{request_context.get('stage')}") if has_stage else native(settings.base_path)
+    scope.root_path = parse.native(f"/{request_context.get('stage')}" if has_stage else settings.base_path)
     path = event.get("path") or os.environ.get(PATH_VARIABLE) or "/"
-    scope.path = native(path if path.startswith("/") else f"/{path}")
+    scope.path = parse.native(path if path.startswith("/") else f"/{path}")
     scope.raw_path = None
     return scope
 

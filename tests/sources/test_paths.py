@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.sources.paths import prefix_before_route, split_path, starts_with, unquote
+from bridge.sources.parse import prefix_before_route, split_path, starts_with, unquote
 
 any_text = st.text(st.characters(codec="utf-8"), max_size=40)
 escapes = st.text(st.sampled_from("%%%0123456789abcdefABCDEFgG/ +?é€\x00"), max_size=30)

@@ -7,8 +7,7 @@ from typing import Any
 
 from bridge.asgi.request_cycle import text_of
 from bridge.request import Scope
-from bridge.sources.event_fields import native
-from bridge.sources.paths import unquote
+from bridge.sources.parse import native, unquote
 from bridge.wsgi.call import environ_of
 from bridge.wsgi.on_event_loop import call_in_thread
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import EventError
-from bridge.sources.event_fields import (
+from bridge.sources.parse import (
     as_text,
     body_of,
     flat,
