@@ -16,8 +16,8 @@ from bridge.errors import SettingError
 from bridge.interface_detection import interface_of, is_lambda_handler
 from bridge.loading import find_deployed
 from bridge.logs import logger
+from bridge.runtime.api_messages import ErrorReport
 from bridge.runtime.client import ApiError, RuntimeApi, run
-from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.logs import set_up_logging
 from bridge.runtime.runtime import Runtime
 
@@ -50,8 +50,6 @@ def main(arguments: list[str], set_up_logging: Callable[[Mapping[str, str]], Non
         return 1
     try:
         if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-            from bridge.runtime.snapshot import take_snapshot
-
             status = take_snapshot(api, runtime.run_awaitable)
             if status:
                 return status
@@ -121,6 +119,39 @@ def report_init_error(api: RuntimeApi, error: BaseException) -> None:
         run(api.fail_phase("init", ErrorReport.of_init(error)))
     except ApiError as api_error:
         logger.critical("%s", api_error)
+
+
+def take_snapshot(api: RuntimeApi, run_awaitable: Callable[[Any], Any]) -> int:
+    """Run the hooks before a snapshot, and after the restore, from which on this function runs in the new sandbox.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+
+    Async hooks are passed to *run_awaitable*. Returns 0, or the exit status if a hook has failed, which is reported.
+    """
+    try:
+        import snapshot_restore_py as registry
+    except ImportError:  # then there are no hooks
+        before, after = [], []
+    else:
+        before, after = registry.get_before_snapshot()[::-1], registry.get_after_restore()
+
+    def has_failed(hooks: Any, phase: str, kind: str) -> bool:
+        for function, args, options in hooks:
+            try:
+                result = function(*args, **options)
+                if hasattr(result, "__await__"):
+                    run_awaitable(result)
+            except Exception as error:
+                logger.critical("A SnapStart hook failed in the phase %s.", phase, exc_info=error)
+                run(api.fail_phase(phase, ErrorReport.of(error, kind)))
+                return True
+        return False
+
+    # The error types and exit statuses are those of AWS's own client.
+    if has_failed(before, "init", "Runtime.BeforeSnapshotError"):
+        return 64
+    run(api.restore())
+    return 65 if has_failed(after, "restore", "Runtime.AfterRestoreError") else 0
 
 
 def _is_entry_point(name: str) -> bool:

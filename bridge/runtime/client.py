@@ -15,8 +15,7 @@ from socket import IPPROTO_TCP, MSG_DONTWAIT, SHUT_RDWR, TCP_NODELAY, create_con
 
 from bridge.errors import BridgeError
 from bridge.logs import logger
-from bridge.runtime.api_messages import Requests, chunk, last_chunk, take_reply
-from bridge.runtime.error_report import ErrorReport
+from bridge.runtime.api_messages import ErrorReport, Requests, chunk, last_chunk, take_reply
 from bridge.runtime.invocation import Invocation
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ import sys
 import time
 
 from bridge.request import current
-from bridge.runtime.error_report import message_of
+from bridge.runtime.api_messages import message_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.response_callbacks import defer, has_callbacks
 from bridge.response_callbacks import run as run_callbacks
-from bridge.runtime.api_messages import encode
+from bridge.runtime.api_messages import ErrorReport, encode
 from bridge.runtime.client import ApiError, RuntimeApi, run
-from bridge.runtime.error_report import ErrorReport
 from bridge.runtime.invocation import Context
 
 TYPE_CHECKING = False

@@ -6,9 +6,8 @@ import json
 
 from bridge.errors import FailedIntegrationError, InterfaceError
 from bridge.limits import PRELUDE_DELIMITER, PRELUDE_LIMIT
-from bridge.runtime.api_messages import encode
+from bridge.runtime.api_messages import ErrorReport, encode
 from bridge.runtime.client import ApiError
-from bridge.runtime.error_report import ErrorReport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.runtime import client as client_module
+from bridge.runtime.api_messages import ErrorReport
 from bridge.runtime.client import ApiError, RuntimeApi, run
-from bridge.runtime.error_report import ErrorReport
 from tests.runtime.scripted import ACCEPTED, ReceivedRequest, invocation, listening, reply, scripted
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.errors import ApplicationNotFoundError
-from bridge.runtime.error_report import ErrorReport
+from bridge.runtime.api_messages import ErrorReport
 
 if TYPE_CHECKING:
     from pathlib import Path
