@@ -28,8 +28,8 @@ WSGI_MODULES = {
     "bridge.wsgi", "bridge.wsgi.call",
 }  # fmt: skip
 ASGI_MODULES = WSGI_MODULES - {"bridge.wsgi", "bridge.wsgi.call"} | {
-    "bridge.asgi", "bridge.asgi.application", "bridge.asgi.background", "bridge.asgi.request_cycle",
-    "bridge.asgi.lifespan", "bridge.asgi.loop", "bridge.shutdown",
+    "bridge.asgi", "bridge.asgi.application", "bridge.asgi.lifespan", "bridge.asgi.loop",
+    "bridge.asgi.request_cycle", "bridge.shutdown",
 }  # fmt: skip
 # Modules of the standard library that only some handlers need.
 RARE = {"asyncio", "concurrent", "dataclasses", "difflib", "inspect", "multiprocessing", "pathlib", "queue", "signal"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from bridge.asgi.background import BackgroundTasks, request_tasks
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
-from bridge.asgi.loop import LOCK_SECONDS, LoopRunner, await_chain, is_loop_running
+from bridge.asgi.loop import LOCK_SECONDS, BackgroundTasks, LoopRunner, await_chain, is_loop_running, request_tasks
 from bridge.asgi.request_cycle import RequestCycle, connection_scope
 from bridge.deadline import watcher
 from bridge.errors import InterfaceError, RunningLoopError

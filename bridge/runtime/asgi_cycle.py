@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.asgi.background import request_tasks
+from bridge.asgi.loop import request_tasks
 from bridge.asgi.request_cycle import RequestCycle, gateway_timeout
 
 TYPE_CHECKING = False

@@ -13,8 +13,7 @@ from contextvars import copy_context
 from inspect import iscoroutinefunction
 from weakref import finalize
 
-from bridge.asgi.background import create_task, request_tasks
-from bridge.asgi.loop import run_until_stopped
+from bridge.asgi.loop import create_task, request_tasks, run_until_stopped
 from bridge.handlers import Handler, make_threaded_handler
 from bridge.request import current
 from bridge.response_callbacks import defer

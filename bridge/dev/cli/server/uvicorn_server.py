@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bridge.asgi.background import create_task
+from bridge.asgi.loop import create_task
 from bridge.dev.cli.output import print_message
 from bridge.dev.cli.process_exit import APPLICATION_THREADS, exit_if_threads_hang, exit_now
 from bridge.dev.cli.server.error_page import text_response
