@@ -25,20 +25,15 @@ if TYPE_CHECKING:
 
 
 class FileWrapper:
-    """``wsgi.file_wrapper``: an iterable over a file's blocks that closes the file."""
+    """``wsgi.file_wrapper``: an iterable over a file's blocks; its ``close``, if the file has one, closes the file."""
 
     def __init__(self, file: Any, block_size: int = 262_144) -> None:
-        self._file = file
-        self._block_size = block_size
+        self._blocks = iter(lambda: file.read(block_size), b"")
+        if hasattr(file, "close"):
+            self.close = file.close
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self._file.read(self._block_size), b"")
-
-    def close(self) -> None:
-        """Close the file, if it has a ``close``."""
-        close = getattr(self._file, "close", None)
-        if close is not None:
-            close()
+        return self._blocks
 
 
 # What most environs have in common. A server that calls handlers in several threads sets wsgi.multithread.

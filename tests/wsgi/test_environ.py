@@ -113,9 +113,8 @@ class TestFileWrapper:
             def read(self, size: int) -> bytes:
                 return self._blocks.pop(0) if self._blocks else b""
 
-        wrapper = FileWrapper(Readable())
-        assert list(wrapper) == [b"a", b"b"]
-        wrapper.close()
+        assert list(FileWrapper(Readable())) == [b"a", b"b"]
+        assert get(bridge.wsgi_handler(returning(FileWrapper(Readable())))) == (200, b"ab")
 
     def test_another_wrapper_works_too(self) -> None:
         file = io.BytesIO(b"0123456789")
