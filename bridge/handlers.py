@@ -265,9 +265,7 @@ def wsgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
 
     Args:
         app: the application.
-        **options: those of :func:`bridge.handler`: ``base_path``, ``strip_stage``, ``text_types``,
-            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``, ``on_connect``, ``on_message``,
-            ``on_disconnect``; ``lifespan`` and ``background_seconds`` have no effect.
+        **options: those of :func:`bridge.handler`; ``lifespan`` and ``background_seconds`` have no effect.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -290,9 +288,7 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
 
     Args:
         app: an ASGI 3 application; an ASGI 2 or a WSGI one is adapted by asgiref.
-        **options: those of :func:`bridge.handler`: ``lifespan``, ``base_path``, ``strip_stage``, ``text_types``,
-            ``exclude_headers``, ``request_id_header``, ``other_events``, ``warm_up``, ``background_seconds``,
-            ``on_connect``, ``on_message``, ``on_disconnect``.
+        **options: those of :func:`bridge.handler`.
 
     Raises:
         SettingError: an option does not exist or has a value that is not allowed.
@@ -315,7 +311,7 @@ def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[
         app: a WSGI or ASGI application.
         event: the event, parsed from JSON.
         context: Lambda's context object.
-        **options: see :class:`bridge.Settings`.
+        **options: those of :func:`bridge.handler`.
 
     Returns:
         The payload, as of a :class:`bridge.Handler`.
@@ -326,11 +322,11 @@ def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[
             return bridge.handle_request(app, event, context)
     """
     key = (identity_of(app), *((name, repr(value)) for name, value in sorted(options.items())))
-    return cached_handler(key, app, lambda: handler(app, **options))(event, context)
+    return cached_handler(key, lambda: handler(app, **options))(event, context)
 
 
 # Handlers for callers that pass the same application with every event.
-_cached_handlers: dict[tuple[object, ...], tuple[Any, Handler]] = {}
+_cached_handlers: dict[tuple[object, ...], Handler] = {}
 _MAX_CACHED = 64
 
 
@@ -340,17 +336,17 @@ def identity_of(app: Any) -> object:
     return id(app) if function is None else (id(app.__self__), id(function))
 
 
-def cached_handler(key: tuple[object, ...], app: Any, make: Callable[[], Handler]) -> Handler:
+def cached_handler(key: tuple[object, ...], make: Callable[[], Handler]) -> Handler:
     """The handler for *key*, made by *make* at the first call; the oldest one is closed when there are too many.
 
-    The key contains :func:`identity_of` the application, which is kept alive so that its id is not reused.
+    The key contains :func:`identity_of` the application. Its id is not reused, since the handler keeps it alive.
     """
     cached = _cached_handlers.get(key)
     if cached is None:
         if len(_cached_handlers) >= _MAX_CACHED:
-            _cached_handlers.pop(next(iter(_cached_handlers)))[1].close()
-        cached = _cached_handlers[key] = (app, make())
-    return cached[1]
+            _cached_handlers.pop(next(iter(_cached_handlers))).close()
+        cached = _cached_handlers[key] = make()
+    return cached
 
 
 def make_handler(app: Any, interface: str, settings: Settings) -> Handler:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def empty_cache() -> Iterator[None]:
     yield
     while handlers._cached_handlers:
-        handlers._cached_handlers.popitem()[1][1].close()
+        handlers._cached_handlers.popitem()[1].close()
 
 
 def test_an_application_is_started_once() -> None:

@@ -76,9 +76,14 @@ REQUESTS = [
 # Making handlers
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_the_help_names_every_option(function: Any) -> None:
-    assert [name for name in VARIABLES if f"``{name}``" not in function.__doc__] == []
+def test_the_help_names_every_option() -> None:
+    documentation = str(bridge.handler.__doc__)
+    assert [name for name in VARIABLES if f"``{name}``" not in documentation] == []
+
+
+@pytest.mark.parametrize("function", [bridge.wsgi_handler, bridge.asgi_handler, bridge.handle_request])
+def test_the_help_of_other_functions_refers_to_the_options_of_handler(function: Any) -> None:
+    assert "options: those of :func:`bridge.handler`" in function.__doc__
 
 
 @pytest.mark.parametrize("source", FRONT_DOORS)

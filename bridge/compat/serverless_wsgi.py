@@ -39,7 +39,7 @@ def handle_request(app: Any, event: Any, context: Any) -> Any:
     """
     variables = (os.environ.get("API_GATEWAY_BASE_PATH"), os.environ.get("STRIP_STAGE_PATH"))
     key = (__name__, identity_of(app), *variables)
-    return cached_handler(key, app, lambda: wsgi_handler(app, text_types=_is_text))(event, context)
+    return cached_handler(key, lambda: wsgi_handler(app, text_types=_is_text))(event, context)
 
 
 # serverless-wsgi has a function for each kind of event; the bridge recognises the kind from the event.
