@@ -64,7 +64,7 @@ def collections_paused() -> Iterator[None]:
     if value := os.environ.get("BRIDGE_GC_FREEZE"):
         from bridge.settings import boolean  # imports modules that a plain function does not need
 
-        if not boolean("environment variable BRIDGE_GC_FREEZE", value, default=True):
+        if not boolean("environment variable BRIDGE_GC_FREEZE", value):
             yield
             return
     threshold, frozen = gc.get_threshold(), gc.get_freeze_count()

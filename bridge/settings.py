@@ -111,28 +111,29 @@ class Settings:
             if name not in VARIABLES:
                 raise SettingError(f"There is no option {name!r}. The options are: {', '.join(VARIABLES)}.")
 
-        def find(name: str) -> tuple[str, Any]:
+        def find(name: str, default: Any = None) -> tuple[str, Any]:
             if options.get(name) is not None:
                 return f"option {name}", options[name]
             for variable in VARIABLES[name]:
                 if environ.get(variable):
                     return f"environment variable {variable}", environ[variable]
-            return f"setting {name} in the settings file", file.get(name)
+            value = file.get(name)
+            return f"setting {name} in the settings file", default if value is None else value
 
-        self.base_path: str = _base_path(*find("base_path"))
-        self.strip_stage: bool = boolean(*find("strip_stage"), default=False)
-        self.is_text: Callable[[str], bool] | None = _text_types(*find("text_types"))
-        origin, names = find("exclude_headers")
+        self.base_path: str = _base_path(*find("base_path", ""))
+        self.strip_stage: bool = boolean(*find("strip_stage", default=False))
+        self.is_text: Callable[[str], bool] | None = _text_types(*find("text_types", ()))
+        origin, names = find("exclude_headers", ())
         self.exclude_headers: frozenset[str] = frozenset(_header_name(origin, name) for name in _items(origin, names))
-        self.lifespan: str = _choice(*find("lifespan"), ("auto", "on", "off"))
+        self.lifespan: str = _lifespan(*find("lifespan", "auto"))
         origin, header = find("request_id_header")
         self.request_id_header: str = _header_name(origin, header) if header else ""
         self.other_events: OtherEvents | str | None = _callback(*find("other_events"))
-        self.warm_up: bool = boolean(*find("warm_up"), default=True)
+        self.warm_up: bool = boolean(*find("warm_up", default=True))
         self.on_connect: Any = _callback(*find("on_connect"))
         self.on_message: Any = _callback(*find("on_message"))
         self.on_disconnect: Any = _callback(*find("on_disconnect"))
-        self.background_seconds: float = _seconds(*find("background_seconds"), default=2.0)
+        self.background_seconds: float = _seconds(*find("background_seconds", 2.0))
 
 
 @lru_cache
@@ -157,22 +158,18 @@ def _not_allowed(origin: str, value: object, allowed: str) -> SettingError:
 
 
 def _base_path(origin: str, value: Any) -> str:
-    if value is None:
-        return ""
     if not isinstance(value, str) or any(character in value for character in "?#% \t\r\n"):
         raise _not_allowed(origin, value, "a path such as '/shop', not encoded, without query")
     path = value.strip("/")
     return f"/{path}" if path else ""
 
 
-def boolean(origin: str, value: Any, *, default: bool) -> bool:
+def boolean(origin: str, value: Any) -> bool:
     """A boolean, or one of the words for it.
 
     Raises:
         SettingError: *value* is neither; the message names its *origin*.
     """
-    if value is None:
-        return default
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else None
@@ -183,9 +180,7 @@ def boolean(origin: str, value: Any, *, default: bool) -> bool:
     raise _not_allowed(origin, value, "True or False; as text yes, true, 1, on or no, false, 0, off")
 
 
-def _seconds(origin: str, value: Any, *, default: float) -> float:
-    if value is None:
-        return default
+def _seconds(origin: str, value: Any) -> float:
     try:
         seconds = -1.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -195,18 +190,14 @@ def _seconds(origin: str, value: Any, *, default: float) -> float:
     return seconds
 
 
-def _choice(origin: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if value is None:
-        return allowed[0]
-    if value not in allowed:
-        raise _not_allowed(origin, value, " or ".join(repr(word) for word in allowed))
+def _lifespan(origin: str, value: Any) -> str:
+    if value not in ("auto", "on", "off"):
+        raise _not_allowed(origin, value, "'auto' or 'on' or 'off'")
     return str(value)
 
 
 def _items(origin: str, value: Any) -> list[Any]:
     """The items of a list; of text from the environment, the parts between commas."""
-    if value is None:
-        return []
     if isinstance(value, str):
         if origin.startswith("option"):
             raise _not_allowed(origin, value, f"a list of texts, such as [{value!r}]")

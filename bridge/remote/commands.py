@@ -74,7 +74,7 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
         EventError: commands are disabled.
         SettingError: the variable that enables commands has an invalid value.
     """
-    if not boolean(f"environment variable {VARIABLE}", os.environ.get(VARIABLE), default=False):
+    if not boolean(f"environment variable {VARIABLE}", os.environ.get(VARIABLE, "")):
         raise EventError(DISABLED_MESSAGE)
     request = event[EVENT_KEY] if isinstance(event[EVENT_KEY], dict) else {}
     command, data = request.get("command"), request.get("data", "")
