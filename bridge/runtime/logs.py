@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+from traceback import format_tb
 
 from bridge.request import current
 from bridge.runtime.api_messages import message_of
@@ -19,14 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_LEVELS = {
-    "TRACE": logging.DEBUG,
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.INFO,
-    "WARN": logging.WARNING,
-    "ERROR": logging.ERROR,
-    "FATAL": logging.CRITICAL,
-}
+_LEVELS = {"TRACE": logging.DEBUG, **logging.getLevelNamesMapping()}
 # The types of frames that AWS's own client writes to the file descriptor for logs; the severity is added to them.
 _JSON_FRAME, _TEXT_FRAME = 0xA55A0002, 0xA55A0003
 _SEVERITY = {"DEBUG": 0x08, "INFO": 0x0C, "WARNING": 0x10, "ERROR": 0x14, "CRITICAL": 0x18}
@@ -61,9 +55,8 @@ class LambdaLoggerHandler(logging.Handler):
         self._stream = sys.stdout
         self._descriptor = descriptor
         self._frame_type = _JSON_FRAME if is_json else _TEXT_FRAME
-        formatter = (
-            JsonFormatter(None, _TIME_FORMAT + "Z") if is_json else logging.Formatter(_TEXT_FORMAT, _TIME_FORMAT)
-        )
+        formatter_class = JsonFormatter if is_json else logging.Formatter
+        formatter = formatter_class(_TEXT_FORMAT, _TIME_FORMAT)
         formatter.converter = time.gmtime
         self.setFormatter(formatter)
         self.addFilter(_add_ids)
@@ -71,8 +64,7 @@ class LambdaLoggerHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; a frame is type, length, time in microseconds, and text, the numbers big-endian."""
         try:
-            text = self.format(record)
-            text += "" if text.endswith("\n") else "\n"
+            text = self.format(record).removesuffix("\n") + "\n"
             if self._descriptor is None:
                 self._stream.write(text)
                 self._stream.flush()
@@ -93,15 +85,13 @@ class JsonFormatter(logging.Formatter):
         """Return the text of a record; a message that is a dictionary becomes an object."""
         is_object = isinstance(record.msg, dict) and not record.args
         content: dict[str, Any] = {
-            "timestamp": self.formatTime(record, self.datefmt),
+            "timestamp": self.formatTime(record, self.datefmt) + "Z",
             "level": record.levelname,
             "message": record.msg if is_object else record.getMessage(),
             "logger": record.name,
             "requestId": getattr(record, "aws_request_id", None) or None,
         }
         if record.exc_info and record.exc_info[0] is not None:
-            from traceback import format_tb
-
             kind, error, trace = record.exc_info
             content["errorType"] = kind.__name__
             content["errorMessage"] = message_of(error)
