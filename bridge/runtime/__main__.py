@@ -79,11 +79,9 @@ def _make_runtime(arguments: list[str], address: str) -> Runtime:
 
 
 def _name_in_environment() -> str:
-    """Return the name of the application or handler; ``""`` where a file names it."""
+    """Return the name of the application or handler, or that of an entry point; ``""`` where a file names it."""
     app, handler = os.environ.get("BRIDGE_APP", ""), os.environ.get("_HANDLER", "")
-    if _is_entry_point(handler):
-        return app
-    if not app or handler in ("", app):
+    if not app or handler in ("", app) or _is_entry_point(handler):
         return handler or app
     for variable, value in os.environ.items():
         if value in _ENTRY_POINTS and variable != "_HANDLER":  # the handler wraps what this variable names

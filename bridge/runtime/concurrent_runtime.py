@@ -78,9 +78,7 @@ class ConcurrentRuntime(Runtime):
         with self._runner:  # closes it at the end
             if self._on_loop is not None:
                 self._run_until_complete(self._on_loop.close_here())
-            for api in self._apis:
-                api.close()
-        super().close()
+            super().close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run_awaitable(self, awaitable: Any) -> Any:

@@ -114,8 +114,7 @@ class Runtime:
         try:
             event, context = invocation.event(), Context(invocation)
             current.set(CurrentRequest(event, context))
-            if handler is not None:
-                source = handler.source_of(event, context)
+            source = handler.source_of(event, context) if handler is not None else None
             if handler is not None and source is not None:
                 scope = handler.read(source, event, context)
                 current.set(scope)
@@ -133,8 +132,7 @@ class Runtime:
             if source is None:
                 message = f"The function called sys.exit({error.code!r})."
                 await api.fail(invocation, ErrorReport("Runtime.ExitError", message))
-            status = error.code if isinstance(error.code, int) else int(error.code is not None)
-            self.stop(status or 1)
+            self.stop(error.code if isinstance(error.code, int) and error.code else 1)
         except BaseException as error:
             if self._is_ending:
                 raise
