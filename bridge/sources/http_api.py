@@ -66,7 +66,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
 
     root, path = "", event.get("rawPath") or http.get("path") or "/"
     if not is_function_url and not request_context.get("stage") == event.get("routeKey") == "$default":
-        root, _ = _root(event, request_context, path)
+        root, _ = root_of(event, path)
         path = path[len(root) :]
         if settings.strip_stage and root == f"/{request_context.get('stage')}":
             root = ""
@@ -99,16 +99,9 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     return payload
 
 
-def path_rule(event: dict[str, Any]) -> str:
-    """The rule by which :func:`read` separates the path of an HTTP API, in words."""
-    request_context = event["requestContext"]
-    path = event.get("rawPath") or (request_context["http"] or {}).get("path") or "/"
-    return _root(event, request_context, path)[1]
-
-
-def _root(event: dict[str, Any], request_context: dict[str, Any], path: str) -> tuple[str, str]:
-    """The stage, or a custom domain's base path, at the start of *path*; and the rule that says so."""
-    stage = request_context.get("stage")
+def root_of(event: dict[str, Any], path: str) -> tuple[str, str]:
+    """The stage, or a custom domain's base path, at the start of *path*; and the rule that says so, in words."""
+    stage = event["requestContext"].get("stage")
     route = event.get("routeKey")
     if route and route != "$default":
         root = parse.prefix_before_route(path, route.rpartition(" ")[2], event.get("pathParameters"))

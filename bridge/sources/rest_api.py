@@ -71,7 +71,7 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         scope.user = parse.principal(authorizer) or scope.user
 
     path, _, query_in_path = parse.as_text(event.get("path")).partition("?")
-    root, path, _ = _split_stage(event, request_context, path, headers, settings)
+    root, path, _ = split_stage(event, path, headers, settings)
     raw_path, scope.root_path, scope.path = parse.split_path(root, path, settings.base_path)
     scope.raw_path = None if is_payload_v1 else raw_path
     parameters = parse.merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
@@ -104,17 +104,11 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     return payload
 
 
-def path_rule(event: dict[str, Any], settings: Settings) -> str:
-    """The rule by which :func:`read` separates the path, in words."""
-    path = parse.as_text(event.get("path")).partition("?")[0]
-    headers = parse.merged(event.get("multiValueHeaders"), event.get("headers"))
-    return _split_stage(event, event.get("requestContext") or {}, path, headers, settings)[2]
-
-
-def _split_stage(
-    event: dict[str, Any], request_context: dict[str, Any], path: str, headers: Mapping[str, Any], settings: Settings
+def split_stage(
+    event: dict[str, Any], path: str, headers: Mapping[str, Any], settings: Settings
 ) -> tuple[str, str, str]:
-    """Stage or base path, and the rest, of a path as it arrived; and the rule that separates them."""
+    """Stage or base path, and the rest, of a path as it arrived; and the rule that separates them, in words."""
+    request_context = event.get("requestContext") or {}
     stage = request_context.get("stage")
     if path and not path.startswith("/"):
         path = "/" + path

@@ -11,7 +11,7 @@ from bridge.bodies import encode
 from bridge.dev.gateway.decisions import Decision
 from bridge.errors import InterfaceError
 from bridge.limits import is_refused_by_edge
-from bridge.sources import http_api, rest_api
+from bridge.sources import http_api, parse, rest_api
 
 if TYPE_CHECKING:
     from bridge.dev.gateway.gateway import AccessRecord, Gateway
@@ -113,10 +113,14 @@ def _function_decisions(scope: Scope | None, response: Response | None, settings
 
 def _path_decisions(scope: Scope, settings: Settings) -> list[Decision]:
     """Return where the path was divided into the part before the application, and its own."""
+    event = scope.event
     if scope.source == "http-api":
-        rule = http_api.path_rule(scope.event)
+        path = event.get("rawPath") or (event["requestContext"]["http"] or {}).get("path") or "/"
+        _, rule = http_api.root_of(event, path)
     elif scope.source in ("rest-api", "http-api-v1"):
-        rule = rest_api.path_rule(scope.event, settings)
+        path, _, _ = parse.as_text(event.get("path")).partition("?")
+        headers = parse.merged(event.get("multiValueHeaders"), event.get("headers"))
+        _, _, rule = rest_api.split_stage(event, path, headers, settings)
     else:
         rule = f"{scope.source} has no stage"
     if settings.base_path and scope.root_path.endswith(settings.base_path):
