@@ -2,7 +2,7 @@
 
 Lambda freezes the process once it has a response. Under AWS's client no code runs in between, so handlers call
 :func:`answered`, which runs the callbacks before the payload is returned. A runtime that can run code after it has
-posted a response calls :func:`defer` when it starts and :func:`run` after each response.
+posted a response sets ``is_deferred``, and calls :func:`run` after each response, in the invocation's context.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Callback = TypeVar("Callback", bound=Callable[[], Any])
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE; importing inspect takes 8 ms of a cold start
-_callbacks: list[Callable[[], Any]] = []
-_is_deferred = False
+callbacks: list[Callable[[], Any]] = []
+is_deferred = False
 
 
 def after_response(callback: Callback) -> Callback:
@@ -43,14 +43,14 @@ def after_response(callback: Callback) -> Callback:
     code = getattr(callback, "__code__", None)
     if not callable(callback) or (code is not None and code.co_flags & _COROUTINE):
         raise TypeError(f"after_response() takes a plain function without arguments, not {callback!r}.")
-    if callback not in _callbacks:
-        _callbacks.append(callback)
+    if callback not in callbacks:
+        callbacks.append(callback)
     return callback
 
 
 def run() -> None:
     """Call the callbacks in their order, each one also if others raise."""
-    for callback in _callbacks:
+    for callback in callbacks:
         try:
             callback()
         except (SystemExit, KeyboardInterrupt):
@@ -59,23 +59,7 @@ def run() -> None:
             logger.exception("The callback %r of bridge.after_response() failed.", callback)
 
 
-def has_callbacks() -> bool:
-    """Whether there are any callbacks."""
-    return bool(_callbacks)
-
-
-def is_deferred() -> bool:
-    """Whether a runtime calls the callbacks once the response is sent."""
-    return _is_deferred
-
-
 def answered() -> None:
-    """Call the callbacks for a payload that is about to be returned, unless :func:`defer` was called."""
-    if _callbacks and not _is_deferred:
+    """Call the callbacks for a payload that is about to be returned, unless a runtime calls them later."""
+    if callbacks and not is_deferred:
         run()
-
-
-def defer(*, is_deferred: bool = True) -> None:
-    """Leave the callbacks to a runtime, which calls :func:`run` after each response, in the invocation's context."""
-    global _is_deferred
-    _is_deferred = is_deferred

@@ -30,8 +30,7 @@ def calls() -> Iterator[list[str]]:
     assert bridge.after_response(callback) is callback
     bridge.after_response(callback)
     yield calls
-    response_callbacks._callbacks.remove(callback)
-    response_callbacks.defer(is_deferred=False)
+    response_callbacks.callbacks.remove(callback)
 
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
@@ -79,18 +78,20 @@ def test_a_callback_s_exception_is_logged_and_the_others_run(
     def failing() -> None:
         raise kind("no network")
 
-    response_callbacks._callbacks.insert(0, failing)
+    response_callbacks.callbacks.insert(0, failing)
     try:
         assert get(bridge.wsgi_handler(WsgiApp()), context=Context(3))[0] == 200
     finally:
-        response_callbacks._callbacks.remove(failing)
+        response_callbacks.callbacks.remove(failing)
     assert len(calls) == 1
     assert "failing" in caplog.text
     assert "no network" in caplog.text
 
 
-def test_a_runtime_that_defers_the_callbacks_runs_them_itself(calls: list[str]) -> None:
-    response_callbacks.defer()
+def test_a_runtime_that_defers_the_callbacks_runs_them_itself(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response_callbacks, "is_deferred", True)
     handler = bridge.wsgi_handler(WsgiApp())
     handler(event(), Context(3))
     assert calls == []

@@ -13,10 +13,10 @@ from contextvars import copy_context
 from inspect import iscoroutinefunction
 from weakref import finalize
 
+from bridge import response_callbacks
 from bridge.asgi.loop import create_task, request_tasks, run_until_stopped
 from bridge.handlers import Handler, make_threaded_handler
 from bridge.request import current
-from bridge.response_callbacks import defer
 from bridge.runtime.asgi_cycle import RuntimeCycle
 from bridge.runtime.client import RuntimeApi
 from bridge.runtime.runtime import Runtime
@@ -55,7 +55,7 @@ class ConcurrentRuntime(Runtime):
         if self._on_loop is None:
             super().start()
             return
-        defer()
+        response_callbacks.is_deferred = True
         self._runner.get_loop().set_task_factory(create_task)  # records the tasks that requests leave behind
         self._on_loop.host_cancels = False
         self._run_until_complete(self._on_loop.startup_here())

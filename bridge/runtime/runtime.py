@@ -10,10 +10,9 @@ import os
 import sys
 from contextvars import copy_context
 
+from bridge import response_callbacks
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
-from bridge.response_callbacks import defer, has_callbacks
-from bridge.response_callbacks import run as run_callbacks
 from bridge.runtime.api_messages import ErrorReport, encode
 from bridge.runtime.client import ApiError, RuntimeApi, run
 from bridge.runtime.invocation import Context
@@ -63,7 +62,7 @@ class Runtime:
 
     def start(self) -> None:
         """Start the application; raises its exception, or a LifespanError."""
-        defer()
+        response_callbacks.is_deferred = True
         if self._inner is not None:
             self._inner.startup()
 
@@ -87,7 +86,7 @@ class Runtime:
 
     def close(self) -> None:
         """Shut the application down."""
-        defer(is_deferred=False)
+        response_callbacks.is_deferred = False
         if self._inner is not None:
             self._inner.close()
         if self._loop_runner is not None:
@@ -138,8 +137,8 @@ class Runtime:
                 raise
             logger.exception("The invocation failed.")
             await api.fail(invocation, ErrorReport.of(error))
-        if has_callbacks():
-            await self._call(run_callbacks)
+        if response_callbacks.callbacks:
+            await self._call(response_callbacks.run)
 
     async def _answer_request(
         self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi

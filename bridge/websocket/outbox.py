@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 
+from bridge import response_callbacks
 from bridge.errors import GoneError
 from bridge.logs import logger
 from bridge.request import current
 from bridge.response import Response
-from bridge.response_callbacks import after_response, is_deferred
 from bridge.websocket.connections import current_client
 from bridge.websocket.store import find_store
 
@@ -38,9 +38,9 @@ def hand_over(scope: WebSocketScope, response: Response, *, has_store: bool) -> 
     """
     if not scope.outbox:
         return response, []
-    if is_deferred():
+    if response_callbacks.is_deferred:
         _pending[id(scope.event)] = current_client(), scope
-        after_response(_flush)
+        response_callbacks.after_response(_flush)
         return response, []
     if None in scope.outbox:
         return Response.plain(403, "Forbidden"), []

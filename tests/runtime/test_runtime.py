@@ -688,7 +688,7 @@ class TestAfterTheResponse:
         def handler(event: Any, context: Any) -> Any:
             return {"statusCode": 200} if kind == "handler" else 1 / 0
 
-        monkeypatch.setattr("bridge.response_callbacks._callbacks", [flush])
+        monkeypatch.setattr("bridge.response_callbacks.callbacks", [flush])
         target = {"asgi": asgi, "wsgi": wsgi_hello}.get(kind, handler)
         async with running(target, is_handler=target is handler, lifespan="off") as service:
             first = service.request()
