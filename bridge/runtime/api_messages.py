@@ -212,23 +212,23 @@ def take_reply(received: bytearray, *, is_over: bool = False) -> Reply | None:
         if not length:  # the body ends with the connection
             is_last = True
         end = start + _size(length) if length else len(received) if is_over else -1
-        places = [(start, end)]
+        places = [slice(start, end)]
     if not 0 <= end <= len(received):
         return None
-    body = b"".join([received[begin:stop] for begin, stop in places])
+    body = b"".join(map(received.__getitem__, places))
     del received[:end]
     return Reply(int(status), headers, body, is_last=is_last)
 
 
-def _chunks(received: bytearray, position: int) -> tuple[list[tuple[int, int]], int]:
-    """Return the positions of a body's chunks, and that of its end after the trailers; -1 if that is not there yet."""
-    places: list[tuple[int, int]] = []
+def _chunks(received: bytearray, position: int) -> tuple[list[slice], int]:
+    """Return the places of a body's chunks, and that of its end after the trailers; -1 if that is not there yet."""
+    places: list[slice] = []
     while (line_end := received.find(b"\r\n", position)) >= 0:
         size = _size(received[position:line_end].partition(b";")[0], 16)
         if size == 0:
             end = received.find(b"\r\n\r\n", line_end)
             return places, end + 4 if end >= 0 else -1
-        places.append((line_end + 2, line_end + 2 + size))
+        places.append(slice(line_end + 2, line_end + 2 + size))
         position = line_end + 2 + size + 2
     return places, -1
 

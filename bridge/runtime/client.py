@@ -68,7 +68,7 @@ class RuntimeApi:
         # For a text as host, Python would import the codec for international domain names.
         self._host_port: Any = (host.encode(), int(port)) if host and port.isdigit() else (address.encode(), 80)
         self._socket: socket | None = None
-        self._unsent: list[memoryview] = []
+        self._unsent = bytearray()
         self._received = bytearray()
         self._missing_replies = 0
         self._on_lost: Callable[[], object] | None = None  # set while a stream is sent
@@ -186,9 +186,9 @@ class RuntimeApi:
         """Send a request, again after a lost connection, and return the reply."""
         if self._on_lost is not None:  # an error in the middle of a stream
             self.close()
-        return await self._try(lambda: self._exchange(request))
+        return await self._try(self._exchange, request)
 
-    async def _try(self, action: Callable[[], Awaitable[T]]) -> T:
+    async def _try(self, action: Callable[..., Awaitable[T]], *args: Any) -> T:
         reason = ""
         for pause in _PAUSES:
             if pause and self._loop is not None:
@@ -199,7 +199,7 @@ class RuntimeApi:
                 time.sleep(pause)
             try:
                 self._open()
-                return await action()
+                return await action(*args)
             except (OSError, _LostError) as error:
                 reason = str(error)
             if self._is_polling and self._is_stopped:
@@ -228,18 +228,17 @@ class RuntimeApi:
 
     async def _send(self, data: bytes) -> None:
         """Send *data*, as far as the server accepts it; its reply shows the rest."""
-        self._unsent.append(memoryview(data))
+        self._unsent += data
         while self._unsent and self._socket is not None:
-            part = self._unsent[0]
             try:
-                size = self._socket.send(part, MSG_DONTWAIT)
+                size = self._socket.send(self._unsent, MSG_DONTWAIT)
             except BlockingIOError:
                 await self._wait(to_send=True)
             except OSError:
                 self._receive()  # the server may have replied before it closed the connection
                 self.close()
             else:
-                self._unsent[:1] = [part[size:]] if size < len(part) else []
+                del self._unsent[:size]
 
     async def _reply(self) -> Reply:
         while True:

@@ -54,6 +54,14 @@ class Runtime:
                 "handler of an application, wrap the application instead, with WSGI or ASGI middleware.",
                 handler,
             )
+        if self._application is not None:  # a plain function needs neither
+            from bridge.runtime.sent_response import SentResponse
+
+            self._response_class = SentResponse
+            if self._asgi is not None:
+                from bridge.runtime.asgi_cycle import RuntimeCycle
+
+                self._cycle_class = RuntimeCycle
         self._stream = stream
         self._apis = [RuntimeApi(address)]
         self._loop_runner: LoopRunner | None = None
@@ -143,9 +151,7 @@ class Runtime:
     async def _answer_request(
         self, handler: Handler, source: Source, scope: Scope, invocation: Invocation, api: RuntimeApi
     ) -> None:
-        from bridge.runtime.sent_response import SentResponse
-
-        sent = SentResponse(handler, source, scope, invocation, api, stream=self._stream)
+        sent = self._response_class(handler, source, scope, invocation, api, stream=self._stream)
         try:
             if scope.refusal is not None:
                 response = scope.refusal
@@ -183,10 +189,8 @@ class Runtime:
         return function(*args)
 
     async def _respond_asgi(self, asgi: AsgiApplication, sent: SentResponse) -> Response:
-        from bridge.runtime.asgi_cycle import RuntimeCycle
-
         try:
-            return asgi.respond(sent.scope, RuntimeCycle(sent))
+            return asgi.respond(sent.scope, self._cycle_class(sent))
         finally:
             sent.api.detach()
 
