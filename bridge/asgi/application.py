@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from traceback import StackSummary
 
 from bridge.asgi.lifespan import SHUTDOWN_SECONDS, Lifespan
 from bridge.asgi.loop import LOCK_SECONDS, BackgroundTasks, LoopRunner, await_chain, is_loop_running, request_tasks
@@ -140,7 +141,7 @@ class AsgiApplication:
         """Run a coroutine on the application's own loop, see :meth:`LoopRunner.run`."""
         runner = self._runner
         if runner is None or (runner.is_adopted and runner.loop.is_closed()):
-            runner = self._make_runner()
+            runner = self._make_runner(runner)
         return runner.run(coroutine)
 
     async def close_here(self) -> None:
@@ -168,19 +169,14 @@ class AsgiApplication:
             finally:
                 runner.close()
 
-    def _make_runner(self) -> LoopRunner:
+    def _make_runner(self, lost: LoopRunner | None) -> LoopRunner:
+        """Return a new runner in the place of *lost*, unless another thread has made it meanwhile."""
         with self._lock:
-            runner = self._runner
-            if runner is not None and runner.is_adopted and runner.loop.is_closed():
+            if self._runner is None or self._runner is lost:
                 self._lifespan, self._is_started = None, False
-                runner = None
-            if runner is None:
-                runner = self._runner = LoopRunner(self.find_loop() if self.find_loop is not None else None)
-                shutdown.add(self.close, self._is_busy, self.background.stop)
-            return runner
-
-    def _is_busy(self) -> bool:
-        return self._runner is not None and self._runner.is_running
+                self._runner = LoopRunner(self.find_loop() if self.find_loop is not None else None)
+                shutdown.add(self.close, self._runner.is_running, self.background.stop)
+            return self._runner
 
     def _cycle_of(self, scope: Scope, cycle: RequestCycle | None) -> RequestCycle:
         return scope.new_cycle(self) if scope.new_cycle else cycle or RequestCycle(scope.body)
@@ -188,9 +184,8 @@ class AsgiApplication:
     async def _start_once(self) -> None:
         """Start the application, unless it is started; requests that arrive at the same time share the attempt."""
         if not self._is_started:
-            if self._startup_task is None:
+            if self._startup_task is None or self._startup_task.done():
                 self._startup_task = asyncio.create_task(self._start())
-                self._startup_task.add_done_callback(self._forget_startup_task)
             await asyncio.shield(self._startup_task)
 
     async def _start(self) -> None:
@@ -205,11 +200,7 @@ class AsgiApplication:
                 if lifespan.state is None:
                     self._lifespan = None
         self._is_started = True
-
-    def _forget_startup_task(self, task: asyncio.Task[None]) -> None:
-        self._startup_task = None
-        if not task.cancelled():
-            task.exception()  # marks it as retrieved; those that wait get it as well
+        self._startup_task = None  # its context is that of the first request
 
     async def _answer(self, scope: Scope, cycle: RequestCycle) -> Response:
         """Call the application in the current task, then wait for the tasks that it leaves behind."""
@@ -278,10 +269,12 @@ class AsgiApplication:
         cycle = self._cycles.get(scope)
         if loop is None or cycle is None:
             return
-        if cycle.task is not None:
-            logger.error("The application waits here:\n%s", _await_chain(cycle.task))
-        elif self._lifespan is not None:
-            logger.error("The application's startup waits here:\n%s", _await_chain(self._lifespan.task))
+        task, name = cycle.task, "application"
+        if task is None and self._lifespan is not None:
+            task, name = self._lifespan.task, "application's startup"
+        if task is not None:  # task.print_stack() prints the outermost frame only
+            stack = StackSummary.extract((frame, frame.f_lineno) for frame in await_chain(task)).format()
+            logger.error("The %s waits here:\n%s", name, "".join(stack).rstrip() or "  nowhere: it has not started")
         loop.call_soon_threadsafe(self._cancel, cycle)
 
     def _cancel(self, cycle: RequestCycle) -> None:
@@ -298,12 +291,3 @@ class AsgiApplication:
             self._runner.abandon(cycle.task)
         else:
             cycle.abandon()
-
-
-def _await_chain(task: asyncio.Task[Any]) -> str:
-    """Where a task is suspended; ``task.print_stack()`` shows the outermost frame only."""
-    lines = [
-        f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
-        for frame in await_chain(task)
-    ]
-    return "\n".join(lines) or "  nowhere: it has not started"

@@ -73,7 +73,6 @@ class LoopRunner:
         """Whether :meth:`close` was called, or the owner of an adopted loop has closed it."""
         return self._is_closed or self.loop.is_closed()
 
-    @property
     def is_running(self) -> bool:
         """Whether a thread runs the loop."""
         return self._lock.locked()
@@ -103,7 +102,7 @@ class LoopRunner:
                     run_until_stopped(self.loop, self._root)
             except BaseException:  # KeyboardInterrupt, or a task that ends the process
                 task.cancel()
-                task.add_done_callback(_retrieve)
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())  # asyncio would log it
                 raise
         finally:
             self._task = self._abandoned = None
@@ -235,12 +234,6 @@ def is_loop_running() -> bool:
     with suppress(RuntimeError):
         return bool(asyncio.get_running_loop())
     return False
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Mark the exception of a task as retrieved; asyncio would log it."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _description(task: asyncio.Task[Any]) -> str:
