@@ -365,10 +365,10 @@ def make_handler(app: Any, interface: str, settings: Settings) -> Handler:
 
 def make_threaded_handler(app: Any, settings: Settings, executor: ThreadPoolExecutor | None = None) -> Handler:
     """The handler for a WSGI application in threads of an event loop: those of *executor*, or of the loop's own."""
-    from bridge.wsgi.on_event_loop import WsgiOnEventLoop
+    from bridge.wsgi.on_event_loop import asgi_application
 
     settings.lifespan = "off"  # WSGI has none
-    threaded = make_handler(WsgiOnEventLoop(app, executor), "asgi", settings)
+    threaded = make_handler(asgi_application(app, executor), "asgi", settings)
     threaded.app = app
     return threaded
 

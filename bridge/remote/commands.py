@@ -87,7 +87,7 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
     logger.info("Running a remote command: %s.", command)
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     deadline = time.monotonic() + remaining() / 1000 - _RESERVED_SECONDS if remaining else float("inf")
-    app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref or of the bridge
+    app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref
     namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
     # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
     variables = contextvars.copy_context()

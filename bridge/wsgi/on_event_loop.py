@@ -17,21 +17,13 @@ if TYPE_CHECKING:
     from bridge.wsgi.call import Environ
 
 
-class WsgiOnEventLoop:
-    """An ASGI 3 application that calls a WSGI application with the Scope of the bridge's connection scope.
+def asgi_application(app: Any, executor: ThreadPoolExecutor | None = None) -> Any:
+    """An ASGI application for handlers that calls a WSGI application in threads of *executor*, or of the loop's own."""
 
-    Args:
-        wsgi_application: the WSGI application.
-        executor: runs the application; None for the loop's own.
-    """
+    async def call_with_scope(scope: Any, _receive: Any, send: Any) -> None:
+        await call_in_thread(app, environ_of(scope["bridge.scope"]), send, executor)
 
-    def __init__(self, wsgi_application: Any, executor: ThreadPoolExecutor | None = None) -> None:
-        self.wsgi_application = wsgi_application
-        self._executor = executor
-
-    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
-        """Answer one request of a handler; raises the application's exceptions."""
-        await call_in_thread(self.wsgi_application, environ_of(scope["bridge.scope"]), send, self._executor)
+    return call_with_scope
 
 
 async def call_in_thread(app: Any, environ: Environ, send: Any, executor: ThreadPoolExecutor | None = None) -> None:

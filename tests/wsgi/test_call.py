@@ -10,7 +10,7 @@ from wsgiref.validate import validator
 import pytest
 
 import bridge
-from bridge.wsgi.on_event_loop import WsgiOnEventLoop
+from bridge.wsgi.on_event_loop import asgi_application
 from tests.helpers import body_of, event, get
 from tests.wsgi.applications import PLAIN, Body, returning
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def make(request: pytest.FixtureRequest, make_handler: MakeHandler) -> Make:
     if request.param == "direct":
         return bridge.wsgi_handler
-    return lambda app: make_handler(WsgiOnEventLoop(app), lifespan="off")
+    return lambda app: make_handler(asgi_application(app), lifespan="off")
 
 
 @pytest.fixture
