@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from bridge.asgi.application import AsgiApplication
     from bridge.response import Response
-    from bridge.settings import Options
     from bridge.sources import Source
 
 __all__ = ["Mangum"]
@@ -74,14 +73,12 @@ class Mangum(Handler):
         excluded = [*(exclude_headers or ())]
         self.lifespan = lifespan
         self.custom_handlers = [*(custom_handlers or ())]
-        # Only values that differ from the defaults are options; the environment may set the others.
-        options: Options = {}
-        if lifespan != "auto":
-            options["lifespan"] = lifespan
-        if api_gateway_base_path not in ("/", "", None):
-            options["base_path"] = api_gateway_base_path
-        if excluded:
-            options["exclude_headers"] = excluded
+        # None for arguments with the default value, whose options the environment may set.
+        options: Any = {
+            "lifespan": None if lifespan == "auto" else lifespan,
+            "base_path": None if api_gateway_base_path in ("/", "") else api_gateway_base_path,
+            "exclude_headers": excluded or None,
+        }
         settings = Settings(options)
         # Programs change the lists after the handler was made.
         self.config: dict[str, Any] = {
