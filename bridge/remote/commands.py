@@ -90,16 +90,12 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
     app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref
     namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
     # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
-    variables = contextvars.copy_context()
-
-    def execute() -> list[Any]:
-        return variables.run(_run_isolated, command, data, namespace, deadline)
-
+    run = contextvars.copy_context().run
     if not is_loop_running():
-        return execute()
+        return run(_run_isolated, command, data, namespace, deadline)
     # asyncio.run() and Django's database layer refuse to work in a thread that runs an event loop.
     with ThreadPoolExecutor(1) as executor:
-        return executor.submit(execute).result()
+        return executor.submit(run, _run_isolated, command, data, namespace, deadline).result()
 
 
 def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: float) -> list[Any]:

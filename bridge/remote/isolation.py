@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,12 +34,11 @@ class OutputCapture:
     def __enter__(self) -> Self:
         self._saved_streams = sys.stdin, sys.stdout, sys.stderr
         self.flush()
-        self._saved_descriptors = [_duplicate(descriptor) for descriptor in range(3)]
+        self._saved_descriptors = [os.dup(descriptor) for descriptor in range(3)]
         null = os.open(os.devnull, os.O_RDONLY)
         for descriptor, target in enumerate((null, self._file.fileno(), self._file.fileno())):
             os.dup2(target, descriptor)
-        if null > 2:
-            os.close(null)
+        os.close(null)
         # The streams refer to the descriptors, not to the file: a logger that keeps one writes to the log later.
         sys.stdin, sys.stdout, sys.stderr = open(0, closefd=False), _output_stream(1), _output_stream(2)
         return self
@@ -47,11 +46,8 @@ class OutputCapture:
     def __exit__(self, *exc_info: object) -> None:
         self.flush()
         for descriptor, saved in enumerate(self._saved_descriptors):
-            if saved is None:
-                os.close(descriptor)
-            else:
-                os.dup2(saved, descriptor)
-                os.close(saved)
+            os.dup2(saved, descriptor)
+            os.close(saved)
         sys.stdin, sys.stdout, sys.stderr = self._saved_streams
 
     def write(self, text: str) -> None:
@@ -81,31 +77,22 @@ def restored_state() -> Iterator[None]:
 
     Imported modules stay imported, and keep what the command has changed in them. So do new loggers, which are theirs.
     """
-    argv, path, main, environment = sys.argv, [*sys.path], sys.modules.get("__main__"), dict(os.environ)
+    argv, path, main, environment = sys.argv, [*sys.path], sys.modules["__main__"], dict(os.environ)
     manager = logging.root.manager
     loggers = [logging.root, *(each for each in manager.loggerDict.values() if isinstance(each, logging.Logger))]
     states = [{**vars(each), "handlers": [*each.handlers], "filters": [*each.filters]} for each in loggers]
     disabled_level = manager.disable
-    folder = None
-    with suppress(OSError):
-        folder = os.getcwd()  # noqa: PTH109
     try:
-        with warnings.catch_warnings():
+        with chdir("."), warnings.catch_warnings():
             yield
     finally:
         sys.argv = argv
         sys.path[:] = path
-        if main is not None:
-            sys.modules["__main__"] = main
-        if folder is not None:
-            with suppress(OSError):
-                os.chdir(folder)
+        sys.modules["__main__"] = main
         # Other threads may read the environment meanwhile, so only what has changed is written.
         for name in set(os.environ) - set(environment):
             del os.environ[name]
-        for name, value in environment.items():
-            if os.environ.get(name) != value:
-                os.environ[name] = value
+        os.environ.update(environment.items() - os.environ.items())
         for each, state in zip(loggers, states, strict=True):
             vars(each).update(state)
         logging.disable(disabled_level)  # also clears the levels that loggers have cached
@@ -153,13 +140,6 @@ def _is_idle_worker(thread: threading.Thread) -> bool:
     """Whether *thread* belongs to a ``ThreadPoolExecutor`` and runs none of the submitted functions."""
     frame = sys._current_frames().get(thread.ident or 0)
     return frame is not None and frame.f_globals.get("__name__") == "concurrent.futures.thread"
-
-
-def _duplicate(descriptor: int) -> int | None:
-    try:
-        return os.dup(descriptor)
-    except OSError:  # the descriptor is closed
-        return None
 
 
 def _output_stream(descriptor: int) -> io.TextIOWrapper:
