@@ -15,12 +15,7 @@ import traceback
 
 from bridge.handlers import Handler, find_handler
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
-def _start_handler() -> Any:
+try:
     handler = find_handler()
     if isinstance(handler, Handler):
         try:
@@ -28,11 +23,6 @@ def _start_handler() -> Any:
         except BaseException:
             handler.close()
             raise
-    return handler
-
-
-try:
-    handler = _start_handler()
 except BaseException:
     # AWS's client reports an ImportError without its traceback.
     print("The application could not be loaded.", file=sys.stderr)

@@ -8,12 +8,12 @@ import sys
 from bridge.bodies import HEADER_FRAME, LONGEST_ESCAPE, PAYLOAD_FRAME, excess
 from bridge.deadline import watcher
 from bridge.errors import EventError, FailedIntegrationError, InterfaceError, is_cancellation
-from bridge.interface_detection import framework_hint, interface_of, is_lambda_handler
+from bridge.interface_detection import framework_hint, interface_of
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
 from bridge.response import Response
 from bridge.response_callbacks import answered
-from bridge.settings import Settings, warn_of_unknown_variables
+from bridge.settings import Settings
 from bridge.sources import is_websocket, recognise, source_named
 
 TYPE_CHECKING = False
@@ -373,18 +373,15 @@ def make_threaded_handler(app: Any, settings: Settings, executor: ThreadPoolExec
     return threaded
 
 
-def find_handler(name: str = "") -> Any:
+def find_handler() -> Any:
     """The handler of a deployed function: its application's, or a function ``(event, context)`` as it is.
 
-    Arguments and exceptions are those of :func:`bridge.loading.find_deployed`, and :class:`SettingError`.
+    Exceptions are those of :func:`bridge.loading.find_deployed`, and :class:`SettingError`.
     """
     from bridge.loading import find_deployed
 
-    warn_of_unknown_variables()
-    target, options = find_deployed(name)
-    if isinstance(target, Handler) or is_lambda_handler(target):
-        return target
-    return make_handler(target, interface_of(target), Settings(file=options))
+    target, interface, options = find_deployed()
+    return make_handler(target, interface, Settings(file=options)) if interface else target
 
 
 def _wsgi_respond(app: Any) -> Callable[[Scope], Response]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from bridge.errors import ApplicationNotFoundError, SettingError
-from bridge.interface_detection import interface_of
+from bridge.interface_detection import interface_of, is_lambda_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ _FORMS = "module:attribute, module.attribute, dir/module.attribute or module:fac
 _DEFAULT_ATTRIBUTES = ("app", "application")
 
 
-def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
-    """Import the application of a deployed function, and return it with the options of its settings file.
+def find_deployed(name: str = "") -> tuple[Any, str, dict[str, Any]]:
+    """Import the application of a deployed function; return it, its interface, and the options of its settings file.
+
+    A handler ``(event, context)`` has the interface ``""``.
 
     Without a *name* it is the one that ``BRIDGE_APP`` names, or else the ``.serverless-wsgi`` file beside the code, as
     serverless-wsgi writes it.
@@ -32,8 +34,13 @@ def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
     Raises:
         ApplicationNotFoundError: no application is named, or the name leads nowhere.
         SettingError: the file cannot be read.
+        InterfaceError: the interface is not recognisable.
         BaseException: the application's own, raised while it is imported.
     """
+    if any(variable.startswith("BRIDGE_") for variable in os.environ):
+        from bridge.settings import warn_of_unknown_variables  # imports modules that a plain function does not need
+
+        warn_of_unknown_variables()
     root, options = _read_settings_file()
     if os.path.isfile(os.path.join(root or ".", "unzip_requirements.py")):
         # serverless-python-requirements has packed the requirements into a zip; its module unpacks them.
@@ -51,7 +58,9 @@ def find_deployed(name: str = "") -> tuple[Any, dict[str, Any]]:
     if not isinstance(name, str):
         raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     with collections_paused():
-        return _in_large_frame(find_application, name, root), options
+        target = _in_large_frame(find_application, name, root)
+    is_handler = hasattr(target, "source_of") or is_lambda_handler(target)  # of an application, perhaps wrapped, or own
+    return target, "" if is_handler else interface_of(target), options
 
 
 @contextmanager
@@ -139,12 +148,10 @@ def parse_name(name: str) -> tuple[str, str, bool, str]:
     text = text.removesuffix("()")
     path, colon, attribute = text.partition(":")
     folder, _, module = path.strip().rpartition("/")
-    if not colon and "." in module:
-        module, _, attribute = module.rpartition(".")
-        if attribute == "py":  # the name of a file
-            attribute = ""
-    elif module.endswith(".py"):
+    if module.endswith(".py"):
         module = module.removesuffix(".py")
+    elif not colon and "." in module:
+        module, _, attribute = module.rpartition(".")
     attribute = attribute.strip()
     words = [*module.split("."), *(attribute.split(".") if attribute else ())]
     is_complete = attribute or not (colon or is_factory)

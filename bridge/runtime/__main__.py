@@ -13,7 +13,6 @@ import signal
 import sys
 
 from bridge.errors import SettingError
-from bridge.interface_detection import interface_of, is_lambda_handler
 from bridge.loading import find_deployed
 from bridge.logs import logger
 from bridge.runtime.api_messages import ErrorReport
@@ -97,17 +96,13 @@ def _name_in_environment() -> str:
 
 def _find_handler(name: str) -> Any:
     """Return the handler of the function as :func:`bridge.handlers.find_handler`, which a plain one need not import."""
-    if any(variable.startswith("BRIDGE_") for variable in os.environ):
-        from bridge.settings import warn_of_unknown_variables
-
-        warn_of_unknown_variables()
-    target, options = find_deployed("" if _is_entry_point(name) else name)
-    if hasattr(target, "source_of") or is_lambda_handler(target):  # an application's handler, perhaps wrapped
+    target, interface, options = find_deployed("" if _is_entry_point(name) else name)
+    if not interface:
         return target
     from bridge.handlers import make_handler
     from bridge.settings import Settings
 
-    return make_handler(target, interface_of(target), Settings(file=options))
+    return make_handler(target, interface, Settings(file=options))
 
 
 def report_init_error(api: RuntimeApi, error: BaseException) -> None:
