@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RuntimeCycle(RequestCycle):
     """The ``receive`` and ``send`` of an ASGI application; the runtime waits for the tasks."""
 
-    __slots__ = ("_is_sent", "_sent")
+    __slots__ = ("_sent",)
     leaves_tasks = True
 
     def __init__(self, sent: SentResponse) -> None:
@@ -26,7 +26,6 @@ class RuntimeCycle(RequestCycle):
         self._sent = sent
         sent.tasks = self.tasks
         request_tasks.set(self.tasks)  # until the invocation ends, for wait_for_tasks()
-        self._is_sent = False
         if sent.is_streamed:
             sent.on_disconnect = self.end
 
@@ -50,15 +49,14 @@ class RuntimeCycle(RequestCycle):
 
     def end(self) -> None:
         """Let ``receive`` return ``http.disconnect``: the response is sent, or the client has disconnected."""
-        self._is_sent = True
-        self.disconnect()
+        super().disconnect()
 
     def disconnect(self) -> None:
         """Let ``receive`` return ``http.disconnect``, but not while a complete response is being sent.
 
         Django and Quart cancel what sends the response once they receive it.
         """
-        if self._is_sent or not self.is_complete:
+        if not self.is_complete:
             super().disconnect()
 
     def abandon(self) -> None:
