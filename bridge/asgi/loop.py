@@ -174,6 +174,8 @@ class BackgroundTasks:
 
         Tasks that outlive the wait are logged, and belong to no request from then on.
         """
+        await asyncio.sleep(0)  # asyncio starts a task that closes a generator which an exception has dropped
+        tasks.discard(asyncio.current_task())
         self._loop = asyncio.get_running_loop()
         seconds = max(0.0, min(self._seconds, watcher.seconds_left(scope) - _MARGIN_SECONDS))
         timeout = asyncio.timeout(seconds)

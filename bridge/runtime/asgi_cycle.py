@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge.asgi.application import AsgiApplication
     from bridge.runtime.sent_response import SentResponse
 
 
@@ -25,7 +24,7 @@ class RuntimeCycle(RequestCycle):
         super().__init__(sent.scope.body)
         self._sent = sent
         sent.tasks = self.tasks
-        request_tasks.set(self.tasks)  # until the invocation ends, for wait_for_tasks()
+        request_tasks.set(self.tasks)  # until the invocation ends, so that the runtime waits for them
         if sent.is_streamed:
             sent.on_disconnect = self.end
 
@@ -63,10 +62,3 @@ class RuntimeCycle(RequestCycle):
         """Answer without an application that does not react to its cancellation."""
         if self.task is not None and not self.is_complete:
             self._sent.late = asyncio.get_running_loop().create_task(self._sent.conclude(gateway_timeout()))
-
-
-async def wait_for_tasks(asgi: AsgiApplication, sent: SentResponse) -> None:
-    """Wait for the tasks that a request leaves behind, and for generators that were dropped with its exception."""
-    await asyncio.sleep(0)  # asyncio starts a task that closes a dropped generator
-    sent.tasks.discard(asyncio.current_task())
-    await asgi.background.wait(sent.scope, sent.tasks)

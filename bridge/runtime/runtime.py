@@ -175,10 +175,8 @@ class Runtime:
             await sent.conclude(response)
         await sent.finish()
         if handler.asgi is not None and (sent.tasks or has_failed):
-            from bridge.runtime.asgi_cycle import wait_for_tasks
-
             try:
-                await self._await(wait_for_tasks(handler.asgi, sent))
+                await self._await(handler.asgi.background.wait(scope, sent.tasks))
             except BaseException:  # CancelledError, of an application that cancels all tasks
                 if self._is_ending:
                     raise
