@@ -125,7 +125,7 @@ class RequestCycle:
         """Log the exception that is being handled, if the response is complete; otherwise raise it."""
         if not self.is_complete:
             raise
-        status = self.response.status if self.response is not None else 0
+        status = self.response and self.response.status
         logger.exception(
             "The application failed at %s, after its response was complete; the response, %d, stands.", scope, status
         )
@@ -177,45 +177,36 @@ def text_of(native: str) -> str:
 
 
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """The headers, with all cookies in one (RFC 9113, 8.2.3) and the length of the body.
+    """The headers with the length of the body.
 
     The whole body is here, so its length is known also where a front door omits the header (Django reads no upload
     without it), and no transfer coding is left.
     """
     try:
         pairs = [(_names[name], value.encode("latin-1")) for name, value in scope.headers]
-        has_length = False
     except KeyError:  # the name is not in the cache
-        pairs, has_length = _general_headers(scope.headers)
-    if scope.body or has_length:
+        pairs = _other_headers(scope.headers)
+    if scope.body or len(pairs) < len(scope.headers):
         pairs.append((b"content-length", b"%d" % len(scope.body)))
     return pairs
 
 
-# Header names as ASGI spells them, but for those that _general_headers() treats specially. Clients choose names, so
-# their number and length are limited.
+# Header names as ASGI spells them, but for those that _other_headers() leaves out. Clients choose names, so their
+# number and length are limited.
 _names: dict[str, bytes] = {}
 _MOST_NAMES = 1024
 _LONGEST_NAME = 64
 
 
-def _general_headers(headers: Collection[tuple[str, str]]) -> tuple[list[tuple[bytes, bytes]], bool]:
-    """Headers without length and transfer coding, with all cookies in one; and whether there was one of the two."""
-    pairs: list[tuple[bytes, bytes]] = []
-    cookies = []
-    has_length = False
+def _other_headers(headers: Collection[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """The headers without length and transfer coding."""
+    pairs = []
     for name, value in headers:
         key = name.encode("utf-8", "surrogatepass").lower()
-        if key in (b"content-length", b"transfer-encoding"):
-            has_length = True
-            continue
-        pairs.append((key, value.encode("latin-1")))
-        if key == b"cookie":
-            cookies.append(pairs[-1][1])
-        if len(name) <= _LONGEST_NAME and (key != b"cookie" or name in ("cookie", "Cookie")):
-            if len(_names) >= _MOST_NAMES:
-                _names.clear()
-            _names[name] = key
-    if len(cookies) > 1:
-        pairs = [*[pair for pair in pairs if pair[0] != b"cookie"], (b"cookie", b"; ".join(cookies))]
-    return pairs, has_length
+        if key not in (b"content-length", b"transfer-encoding"):
+            pairs.append((key, value.encode("latin-1")))
+            if len(name) <= _LONGEST_NAME:
+                if len(_names) >= _MOST_NAMES:
+                    _names.clear()
+                _names[name] = key
+    return pairs
