@@ -15,8 +15,7 @@ from socket import IPPROTO_TCP, MSG_DONTWAIT, SHUT_RDWR, TCP_NODELAY, create_con
 
 from bridge.errors import BridgeError
 from bridge.logs import logger
-from bridge.runtime.api_messages import ErrorReport, Requests, chunk, last_chunk, take_reply
-from bridge.runtime.invocation import Invocation
+from bridge.runtime.api_messages import ErrorReport, Invocation, Requests, chunk, last_chunk, take_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from contextvars import copy_context
 from bridge import response_callbacks
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
-from bridge.runtime.api_messages import ErrorReport, encode
+from bridge.runtime.api_messages import Context, ErrorReport, encode
 from bridge.runtime.client import ApiError, RuntimeApi, run
-from bridge.runtime.invocation import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from bridge.handlers import Handler
     from bridge.request import Scope
     from bridge.response import Response
-    from bridge.runtime.invocation import Invocation
+    from bridge.runtime.api_messages import Invocation
     from bridge.runtime.sent_response import SentResponse
     from bridge.sources import Source
 

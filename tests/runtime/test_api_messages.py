@@ -12,8 +12,7 @@ from awslambdaric.lambda_runtime_marshaller import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.runtime.api_messages import ErrorReport, Reply, Requests, chunk, encode, last_chunk, take_reply
-from bridge.runtime.invocation import Invocation
+from bridge.runtime.api_messages import ErrorReport, Invocation, Reply, Requests, chunk, encode, last_chunk, take_reply
 
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
 REQUESTS = Requests("127.0.0.1:9001")

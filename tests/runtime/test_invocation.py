@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.invocation import Context, Invocation
+from bridge.runtime.api_messages import Context, Invocation
 
 
 def invocation(body: bytes = b"{}", **headers: str) -> Invocation:
