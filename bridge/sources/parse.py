@@ -184,49 +184,37 @@ def flat(lists: Mapping[str, Any]) -> Mapping[str, Any]:
 def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Collection[tuple[str, str]]:
     """The header pairs of a Scope: native strings, without nulls, with all cookies in one header (RFC 9113, 8.2.3).
 
-    *cookies* are those of an event that has a list of them.
+    *cookies* are those of an event that has a list of them. A Function URL repeats the list in the header; cookies
+    that only the header has follow those of the list.
     """
     try:
-        if cookies:
-            joined = "; ".join(cookies)
-            same = headers.get("cookie", joined) == joined and "Cookie" not in headers
-            headers = {**headers, "cookie": joined} if same else _with_cookies(headers, cookies)
-        is_cookie_repeated = "COOKIE" in headers or ("cookie" in headers and "Cookie" in headers)
-        if "".join(headers.values()).isascii() and not is_cookie_repeated:
-            return headers.items()
-    except TypeError:
-        if cookies:  # a value is null, a list, a number
-            headers = _with_cookies(headers, cookies)
+        usual = {**headers, "cookie": "; ".join(cookies)} if cookies else headers
+        has_others = cookies and headers.get("cookie", usual["cookie"]) != usual["cookie"]
+        is_repeated = "COOKIE" in usual or ("cookie" in usual and "Cookie" in usual)
+        if "".join(usual.values()).isascii() and not is_repeated and not has_others:
+            return usual.items()
+    except TypeError:  # a value is null, a list, a number
+        pass
     pairs: list[tuple[str, str]] = []
-    cookie_texts: list[str] = []
-    position = 0
+    cookie_name, position = "cookie", None
+    cookie_texts = [as_text(cookie) for cookie in cookies or () if cookie]
+    listed = {part.strip() for text in cookie_texts for part in text.split(";")}
     for name, values in headers.items():
+        texts = _texts(values)
         # The lower case of the Kelvin sign is a k.
-        is_cookie = name.isascii() and name.lower() == "cookie"
-        for text in _texts(values):
-            if not is_cookie:
-                pairs.append((name, native(text)))
-                continue
-            if not cookie_texts:
-                position = len(pairs)
-                pairs.append((name, ""))
-            cookie_texts.append(native(text))
+        if not (name.isascii() and name.lower() == "cookie"):
+            pairs += [(name, native(text)) for text in texts]
+            continue
+        if texts and position is None:
+            cookie_name, position = name, len(pairs)
+        if listed:
+            parts = [part.strip() for text in texts for part in text.split(";")]
+            texts = [part for part in parts if part and part not in listed]
+        cookie_texts += texts
     if cookie_texts:
-        pairs[position] = pairs[position][0], "; ".join(cookie_texts)
+        place = len(pairs) if position is None else position
+        pairs.insert(place, (cookie_name, native("; ".join(cookie_texts))))
     return pairs
-
-
-def _with_cookies(headers: Mapping[str, Any], cookies: list[Any]) -> Mapping[str, Any]:
-    """*headers* with the cookies of an event's list in the header ``cookie``.
-
-    A Function URL repeats the list in that header. Cookies that only the header has follow those of the list.
-    """
-    texts = [as_text(cookie) for cookie in cookies if cookie]
-    listed = {part.strip() for text in texts for part in text.split(";")}
-    for name in ("cookie", "Cookie"):
-        parts = [part.strip() for text in _texts(headers.get(name)) for part in text.split(";")]
-        texts += [part for part in parts if part and part not in listed]
-    return {**{name: value for name, value in headers.items() if name != "Cookie"}, "cookie": "; ".join(texts)}
 
 
 def _texts(values: Any) -> list[str]:

@@ -176,4 +176,4 @@ def test_the_raw_path_is_the_encoded_path_where_the_source_has_none(name: str, p
 def test_a_cookie_header_in_another_spelling_is_a_further_one(others: Any) -> None:
     event = load_event("http_api") | {"cookies": ["a=1", "b=2"]}
     event["headers"] = {"host": "a.example", "COOKIE": "c=3", **others}
-    assert cookies_in(event) == ("c=3; a=1; b=2", [b"c=3; a=1; b=2"])
+    assert cookies_in(event) == ("a=1; b=2; c=3", [b"a=1; b=2; c=3"])
