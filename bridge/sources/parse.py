@@ -76,13 +76,12 @@ def split_path(root: str, path: str, base_path: str = "") -> tuple[str, str, str
         path: the rest, as it arrived.
         base_path: the option ``base_path``, which may lengthen *root*.
     """
+    if path[:1] != "/" and (path or not root):
+        path = "/" + path
     whole = root + path
     if base_path:
         length = _length_of(base_path, whole) or len(root) + _length_of(base_path, path)
         root, path = whole[:length], whole[length:]
-    if path[:1] != "/" and (path or not root):
-        path = "/" + path
-        whole = root + path
     if "%" in whole or not whole.isascii():
         return native(whole), unquote(root), unquote(path) or "/"
     return whole, root, path or "/"

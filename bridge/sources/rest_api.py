@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 # The source whose responses may be streamed, if the API has ``responseTransferMode`` set so.
 STREAMED = "rest-api"
 
-_STAGE_RULE = "it is the API's stage, which requestContext.path has and the event's path does not"
-
 
 def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
     """The request in a REST API's event."""
@@ -59,19 +57,19 @@ def read(event: dict[str, Any], context: Any, settings: Settings) -> Scope:
         scope.scheme, scope.server_name, scope.server_port = "https", parse.split_host(domain)[0] or "lambda", "443"
     else:
         scope.scheme, scope.server_name, scope.server_port = parse.server_of(headers, domain)
-    identity = request_context.get("identity")
-    scope.client = ""
-    if identity:
-        scope.client = parse.client_of(identity.get("sourceIp"))
-        if identity.get("user") or identity.get("userArn"):
-            scope.user = parse.caller(identity)
+    identity = request_context.get("identity") or {}
+    scope.client = parse.client_of(identity.get("sourceIp"))
+    if identity.get("user") or identity.get("userArn"):
+        scope.user = parse.caller(identity)
     authorizer = request_context.get("authorizer")
     if authorizer:
         scope.authorizer = authorizer
         scope.user = parse.principal(authorizer) or scope.user
 
     path, _, query_in_path = parse.as_text(event.get("path")).partition("?")
-    root, path, _ = split_stage(event, path, headers, settings)
+    root, path, _ = split_stage(event, path, headers)
+    if settings.strip_stage and root == f"/{request_context.get('stage')}":
+        root = ""
     raw_path, scope.root_path, scope.path = parse.split_path(root, path, settings.base_path)
     scope.raw_path = None if is_payload_v1 else raw_path
     parameters = parse.merged(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"), str)
@@ -104,39 +102,34 @@ def head(status: int, fields: Fields, scope: Scope) -> dict[str, Any]:
     return payload
 
 
-def split_stage(
-    event: dict[str, Any], path: str, headers: Mapping[str, Any], settings: Settings
-) -> tuple[str, str, str]:
+def split_stage(event: dict[str, Any], path: str, headers: Mapping[str, Any]) -> tuple[str, str, str]:
     """Stage or base path, and the rest, of a path as it arrived; and the rule that separates them, in words."""
     request_context = event.get("requestContext") or {}
     stage = request_context.get("stage")
-    if path and not path.startswith("/"):
-        path = "/" + path
     if not stage:
         # Kong, whose resource is the start of its own route, and other imitators
         return "", path, "the event has no stage"
-    stage_root = "" if stage == "$default" else f"/{stage}"
-    shown_root = "" if settings.strip_stage else stage_root
+    root = "" if stage == "$default" else f"/{stage}"
     requested = request_context.get("path")
     if requested:
-        if stage_root and requested == stage_root + path:
-            return shown_root, path, _STAGE_RULE
+        rest = requested[len(root) :]
         # `path` has lost all but one of several leading slashes; `requestContext.path` has them.
-        rest = requested[len(stage_root) :]
-        if stage_root and parse.starts_with(requested, stage_root) and rest.lstrip("/") == path.lstrip("/"):
-            return shown_root, rest, _STAGE_RULE
+        is_rest = requested == root + path or (
+            parse.starts_with(requested, root) and rest.lstrip("/") == path.lstrip("/")
+        )
+        if root and is_rest:
+            return root, rest, "it is the API's stage, which requestContext.path has and the event's path does not"
         if requested.lstrip("/") == path.lstrip("/"):
             path = requested
-            root = parse.prefix_before_route(path, parse.as_text(event.get("resource")), event.get("pathParameters"))
-            if root is not None:
-                shown = shown_root if root == stage_root else root
-                return shown, path[len(root) :], "it comes before the part that the resource matched"
+            base = parse.prefix_before_route(path, parse.as_text(event.get("resource")), event.get("pathParameters"))
+            if base is not None:
+                return base, path[len(base) :], "it comes before the part that the resource matched"
     if event.get("version") == "1.0":
-        if parse.starts_with(path, stage_root):
-            return shown_root, path[len(stage_root) :], "it is the API's stage"
+        if parse.starts_with(path, root):
+            return root, path[len(root) :], "it is the API's stage"
         return "", path, "the path does not begin with the API's stage"
     # Without a `requestContext.path` that explains it, AWS's own domain name says that the URL contains the stage.
     host = parse.header(headers, "host", "Host")
     if ".execute-api." in host and ".amazonaws.com" in host:
-        return shown_root, path, "it is the API's stage, with which URLs of AWS's own domain begin"
+        return root, path, "it is the API's stage, with which URLs of AWS's own domain begin"
     return "", path, "the URL does not begin with the API's stage"

@@ -120,6 +120,7 @@ def test_a_base_path_that_is_not_ascii_is_found_in_encoded_paths(path: str, root
         ("/prod", "", "/shop", ("/prod", "/")),
         ("/prod", "/", "/prod", ("/prod", "/")),
         ("", "items", "", ("", "/items")),
+        ("", "shop/a", "/shop", ("/shop", "/a")),
     ],
 )
 def test_the_base_path_may_include_the_root_of_the_source_or_follow_it(

@@ -120,7 +120,7 @@ def _path_decisions(scope: Scope, settings: Settings) -> list[Decision]:
     elif scope.source in ("rest-api", "http-api-v1"):
         path, _, _ = parse.as_text(event.get("path")).partition("?")
         headers = parse.merged(event.get("multiValueHeaders"), event.get("headers"))
-        _, _, rule = rest_api.split_stage(event, path, headers, settings)
+        _, _, rule = rest_api.split_stage(event, path, headers)
     else:
         rule = f"{scope.source} has no stage"
     if settings.base_path and scope.root_path.endswith(settings.base_path):
