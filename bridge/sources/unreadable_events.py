@@ -86,18 +86,15 @@ def unreadable(source: str | None, event: Any, error: Exception) -> str:
 
 
 def _sender(event: dict[str, Any]) -> str:
-    records = event.get("Records")
-    first = records[0] if isinstance(records, list) and records and isinstance(records[0], dict) else {}
-    sender = first.get("eventSource") or first.get("EventSource") or event.get("eventSource")
-    if isinstance(sender, str):
-        return sender
-    if "cf" in first:
+    for path in ("Records.0.eventSource", "Records.0.EventSource", "eventSource"):
+        if (sender := parse.field(event, path)) and isinstance(sender, str):
+            return sender
+    if parse.field(event, "Records.0.cf"):
         kind = parse.field(event, "Records.0.cf.config.eventType")
         return f"CloudFront, with the event type {kind!r}; only viewer-request and origin-request are requests"
     if "source" in event and "detail-type" in event:
         return f"EventBridge ({event['source']}: {event['detail-type']})"
-    request_context = event.get(_CONTEXT)
-    if isinstance(request_context, dict) and "connectionId" in request_context and "methodArn" not in event:
+    if parse.field(event, "requestContext.connectionId") and "methodArn" not in event:
         return (
             "an API Gateway WebSocket API. Beside a WSGI application such events need the options on_connect, "
             "on_message and on_disconnect; see docs/websockets.md"
