@@ -61,10 +61,15 @@ class DeadlineWatcher:
         due = now + left - margin
         self._requests[request] = due, now, margin, get_ident(), on_due
         if due < self._next_report - _TOLERANCE:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="bridge deadline", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no more threads can be started; the request is answered all the same
+                    return
+                self._thread = thread
             self._next_report = due
             self._wake_up.set()
-            if self._thread is None:
-                self._start_thread()
 
     def end(self, request: CurrentRequest) -> None:
         """Stop watching a request."""
@@ -74,16 +79,6 @@ class DeadlineWatcher:
         """The time until the report of a watched request, or else until its deadline; infinity if it has none."""
         watched = self._requests.get(request)
         return _seconds_left(request) if watched is None else watched[0] - monotonic()
-
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._run, name="bridge deadline", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads can be started; the request is answered all the same
-            self._requests.clear()
-            self._next_report = _INFINITY
-        else:
-            self._thread = thread
 
     def _run(self) -> None:
         while True:

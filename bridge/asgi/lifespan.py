@@ -85,10 +85,7 @@ class Lifespan:
 
     async def shutdown(self) -> None:
         """Shut the application down, if it started and its lifespan has not returned; errors are logged."""
-        if self.state is None:
-            return
-        self.state = None
-        if self.task.done():
+        if self.state is None or self.task.done():
             return
         answered = self._request("lifespan.shutdown")
         await asyncio.wait([answered], timeout=SHUTDOWN_SECONDS)
