@@ -38,10 +38,6 @@ class ApiError(BridgeError):
     """The Runtime API cannot be reached, or reports an error: the process has to end."""
 
 
-class _LostError(BridgeError):
-    """The connection to the Runtime API is closed, or what it sent is not HTTP."""
-
-
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return the result of a coroutine that waits in the calling thread, so that it runs to its end at once."""
     try:
@@ -122,7 +118,7 @@ class RuntimeApi:
         async def start() -> None:
             self._receive()
             if self._socket is None:
-                raise _LostError(_CLOSED)
+                raise ConnectionError(_CLOSED)
             self._on_lost = on_lost
             await self._send(self._requests.stream(invocation) + chunk(part))
 
@@ -145,7 +141,7 @@ class RuntimeApi:
                 self._missing_replies += 1
                 reply = await self._reply()
                 self.close()  # it is unknown where the server has stopped reading
-        except _LostError as error:
+        except ConnectionError as error:
             logger.warning("The client disconnected before the response was complete: %s", error)
         else:
             _checked(reply, invocation)
@@ -199,7 +195,7 @@ class RuntimeApi:
             try:
                 self._open()
                 return await action(*args)
-            except (OSError, _LostError) as error:
+            except OSError as error:
                 reason = str(error)
             if self._is_polling and self._is_stopped:
                 break
@@ -218,7 +214,7 @@ class RuntimeApi:
             if self._loop is not None:
                 self._loop.add_reader(self._socket, self._receive)
         if self._is_polling and self._is_stopped:  # stop() may have been called before there was a socket
-            raise _LostError("the process is ending")
+            raise ConnectionError("the process is ending")
 
     async def _exchange(self, data: bytes) -> Reply:
         self._missing_replies += 1
@@ -245,7 +241,7 @@ class RuntimeApi:
                 reply = take_reply(self._received, is_over=self._socket is None) if self._received else None
             except ValueError as error:
                 self.close()
-                raise _LostError(f"the Runtime API sent something that is not HTTP: {error}") from None
+                raise ConnectionError(f"the Runtime API sent something that is not HTTP: {error}") from None
             if reply is not None:
                 self._missing_replies -= 1
                 if reply.is_last:
@@ -253,7 +249,7 @@ class RuntimeApi:
                 if not self._missing_replies:
                     return reply
             elif self._socket is None:
-                raise _LostError(_CLOSED)
+                raise ConnectionError(_CLOSED)
             else:
                 await self._wait()
 

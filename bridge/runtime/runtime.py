@@ -129,8 +129,7 @@ class Runtime:
                 payload = await self._call(self._handler, event, context)
                 if hasattr(payload, "__await__"):
                     payload = await self._await(payload)
-                body, content_type = encode(payload)
-                await api.respond(invocation, body, content_type)
+                await api.respond(invocation, *encode(payload))
         except ApiError:
             raise
         except SystemExit as error:
