@@ -39,11 +39,6 @@ class RequestCycle:
 
     leaves_tasks = False
 
-    __slots__ = (
-        "_chunks", "_disconnected", "_is_disconnected", "_request_body", "is_complete", "is_timed_out", "response",
-        "task", "tasks",
-    )  # fmt: skip
-
     def __init__(self, body: bytes) -> None:
         self._request_body: bytes | None = body
         self._chunks: list[bytes] = []

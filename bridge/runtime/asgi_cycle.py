@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 class RuntimeCycle(RequestCycle):
     """The ``receive`` and ``send`` of an ASGI application; the runtime waits for the tasks."""
 
-    __slots__ = ("_sent",)
     leaves_tasks = True
 
     def __init__(self, sent: SentResponse) -> None:
