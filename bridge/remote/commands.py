@@ -112,9 +112,9 @@ def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: 
 
 def _shortened(output: str, size: int, status: int) -> str:
     """Return *output*, which has *size* bytes in all, without its middle if the payload would exceed Lambda's limit."""
-    shortened, half = output, min(len(output), LAMBDA_PAYLOAD_LIMIT) // 2
-    while json_size([status, shortened]) > LAMBDA_PAYLOAD_LIMIT:
-        half -= half // 8
+    shortened, half = output, len(output) // 2
+    while (length := json_size([status, shortened])) > LAMBDA_PAYLOAD_LIMIT:
+        half = half * LAMBDA_PAYLOAD_LIMIT // length - len(_OMISSION)  # again if the ends have more escapes
         shortened = output[:half] + _OMISSION.format(size) + output[-half:]
     return shortened
 
