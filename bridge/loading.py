@@ -59,8 +59,9 @@ def find_deployed(name: str = "") -> tuple[Any, str, dict[str, Any]]:
         raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
     with collections_paused():
         target = _in_large_frame(find_application, name, root)
-    is_handler = hasattr(target, "source_of") or is_lambda_handler(target)  # of an application, perhaps wrapped, or own
-    return target, "" if is_handler else interface_of(target), options
+    if hasattr(target, "source_of") or is_lambda_handler(target):  # the first is an application's, perhaps wrapped
+        return target, "", options
+    return target, interface_of(target), options
 
 
 @contextmanager
