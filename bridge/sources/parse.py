@@ -196,28 +196,32 @@ def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Co
         pass
     pairs: list[tuple[str, str]] = []
     cookie_name, position = "cookie", None
-    cookie_texts = [as_text(cookie) for cookie in cookies or () if cookie]
-    listed = {part.strip() for text in cookie_texts for part in text.split(";")}
+    texts: list[str] = []
+    listed: set[str] = set()
+    if cookies:
+        texts = [as_text(cookie) for cookie in cookies if cookie]
+        listed = {"", *[part.strip() for text in texts for part in text.split(";")]}
     for name, values in headers.items():
-        texts = _texts(values)
         # The lower case of the Kelvin sign is a k.
-        if not (name.isascii() and name.lower() == "cookie"):
-            pairs += [(name, native(text)) for text in texts]
-            continue
-        if texts and position is None:
-            cookie_name, position = name, len(pairs)
-        if listed:
-            parts = [part.strip() for text in texts for part in text.split(";")]
-            texts = [part for part in parts if part and part not in listed]
-        cookie_texts += texts
-    if cookie_texts:
-        place = len(pairs) if position is None else position
-        pairs.insert(place, (cookie_name, native("; ".join(cookie_texts))))
+        is_cookie = name.isascii() and name.lower() == "cookie"
+        for text in _texts(values):
+            if not is_cookie:
+                pairs.append((name, native(text)))
+                continue
+            if position is None:
+                cookie_name, position = name, len(pairs)
+            if listed:
+                texts += [part for part in map(str.strip, text.split(";")) if part not in listed]
+            else:
+                texts.append(text)
+    if texts:
+        pairs.insert(len(pairs) if position is None else position, (cookie_name, native("; ".join(texts))))
     return pairs
 
 
 def _texts(values: Any) -> list[str]:
-    return [as_text(value) for value in (values if isinstance(values, list) else (values,)) if value is not None]
+    values = values if isinstance(values, list) else (values,)
+    return [value if type(value) is str else as_text(value) for value in values if value is not None]
 
 
 def header(headers: Mapping[str, Any], lower: str, title: str) -> str:
@@ -329,10 +333,7 @@ def client_of(address: Any) -> str:
 
 
 def last_hop(forwarded_for: str) -> str:
-    """The address that the front door appended to ``X-Forwarded-For``; ``""`` if it is none.
-
-    The port that an ALB appends on request is removed.
-    """
+    """The address that the front door appended to ``X-Forwarded-For``, without its port; ``""`` if it is none."""
     hop = client_of(forwarded_for.rpartition(",")[2].strip())
     return hop if ("." in hop or ":" in hop) and _ADDRESS_CHARACTERS.issuperset(hop) else ""
 
