@@ -1,8 +1,8 @@
-"""``python -m bridge.runtime [APP]``: the process of a Lambda function.
+"""The process of a Lambda function: python -m bridge.runtime [APP].
 
-APP is an application or handler, written like BRIDGE_APP. Without it the process uses BRIDGE_APP, then _HANDLER, then a
-.serverless-wsgi file beside the code. AWS_LAMBDA_RUNTIME_API must be set, as it is in a Lambda function. On your own
-machine, use: bridge serve --runtime APP
+APP is an application or handler, written like BRIDGE_APP. Without it the process uses a _HANDLER that wraps
+bridge.entrypoint.handler, then BRIDGE_APP, then _HANDLER, then a .serverless-wsgi file beside the code.
+AWS_LAMBDA_RUNTIME_API must be set, as it is in a Lambda function. On your own machine, use: bridge serve --runtime APP
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def main(arguments: list[str], set_up_logging: Callable[[Mapping[str, str]], Non
         return 1
     try:
         if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            from bridge.runtime.snapstart import take_snapshot
+
             status = take_snapshot(api, runtime.run_awaitable)
             if status:
                 return status
@@ -95,7 +97,7 @@ def _name_in_environment() -> str:
 
 
 def _find_handler(name: str) -> Any:
-    """Return the handler of the function as :func:`bridge.handlers.find_handler`, which a plain one need not import."""
+    """Return what :func:`bridge.handlers.find_handler` returns, without importing that module for a plain function."""
     target, interface, options = find_deployed("" if _is_entry_point(name) else name)
     if not interface:
         return target
@@ -112,39 +114,6 @@ def report_init_error(api: RuntimeApi, error: BaseException) -> None:
         run(api.fail_phase("init", ErrorReport.of_init(error)))
     except ApiError as api_error:
         logger.critical("%s", api_error)
-
-
-def take_snapshot(api: RuntimeApi, run_awaitable: Callable[[Any], Any]) -> int:
-    """Run the hooks before a snapshot, and after the restore, from which on this function runs in the new sandbox.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
-
-    Async hooks are passed to *run_awaitable*. Returns 0, or the exit status if a hook has failed, which is reported.
-    """
-    try:
-        import snapshot_restore_py as registry
-    except ImportError:  # then there are no hooks
-        before, after = [], []
-    else:
-        before, after = registry.get_before_snapshot()[::-1], registry.get_after_restore()
-
-    def has_failed(hooks: Any, phase: str, kind: str) -> bool:
-        for function, args, options in hooks:
-            try:
-                result = function(*args, **options)
-                if hasattr(result, "__await__"):
-                    run_awaitable(result)
-            except Exception as error:
-                logger.critical("A SnapStart hook failed in the phase %s.", phase, exc_info=error)
-                run(api.fail_phase(phase, ErrorReport.of(error, kind)))
-                return True
-        return False
-
-    # The error types and exit statuses are those of AWS's own client.
-    if has_failed(before, "init", "Runtime.BeforeSnapshotError"):
-        return 64
-    run(api.restore())
-    return 65 if has_failed(after, "restore", "Runtime.AfterRestoreError") else 0
 
 
 def _is_entry_point(name: str) -> bool:

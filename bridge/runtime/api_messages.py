@@ -1,4 +1,4 @@
-"""The messages of the Lambda Runtime API, without I/O: requests as bytes, and replies and invocations from bytes.
+"""The messages of the Lambda Runtime API, without I/O: requests and error reports as bytes, replies from bytes.
 
 - https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 - streams: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from time import time
 from traceback import extract_tb
-from types import SimpleNamespace
 
 from bridge.errors import ApplicationNotFoundError
-from bridge.logs import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
+
+    from bridge.runtime.invocation import Invocation
 
     Headers = list[tuple[str, str]]
 
@@ -32,12 +30,10 @@ _MAX_REPORT = 16_384  # bytes
 _MAX_REPLY_HEAD = 1 << 20
 # Packages whose frames precede the application's own.
 _CALLERS = ("bridge", "importlib", "asyncio", "concurrent")
-_W3C_HEADERS = ("traceparent", "tracestate", "baggage")
-_CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
 class Requests:
-    """The requests to a *host*: ``next`` waits for an invocation, ``restore`` for that of a snapshot (SnapStart)."""
+    """The requests to a *host*: ``next`` waits for an invocation, ``restore`` until a snapshot is restored."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -182,22 +178,23 @@ def message_of(error: BaseException) -> str:
 class Reply:
     """A reply: its status, its headers by lower-case name, its body, and whether the connection ends with it."""
 
-    __slots__ = ("body", "headers", "is_last", "status")
+    __slots__ = ("body", "closes_connection", "headers", "status")
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes, *, is_last: bool) -> None:
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, *, closes_connection: bool) -> None:
         self.status = status
         self.headers = headers
         self.body = body
-        self.is_last = is_last
+        self.closes_connection = closes_connection
 
     def __str__(self) -> str:
         return f"{self.status}: {self.body[:500].decode('utf-8', 'replace')}"
 
 
-def take_reply(received: bytearray, *, is_over: bool = False) -> Reply | None:
+def take_reply(received: bytearray, *, is_closed: bool = False) -> Reply | None:
     """Remove a reply from the beginning of *received* and return it; None if it is not complete.
 
-    A reply may end with the connection, if *is_over*. Raises ValueError if the bytes are not HTTP.
+    *is_closed* says whether the connection is closed, which ends a reply without a length. Raises ValueError if the
+    bytes are not HTTP.
     """
     start = received.find(b"\r\n\r\n") + 4
     if start < 4:
@@ -211,126 +208,38 @@ def take_reply(received: bytearray, *, is_over: bool = False) -> Reply | None:
         raise ValueError(repr(status_line))
     if status < "200":  # an interim response, such as 100 Continue, precedes the final one
         del received[:start]
-        return take_reply(received, is_over=is_over)
+        return take_reply(received, is_closed=is_closed)
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip(" \t")
-    is_last = version == "HTTP/1.0" or headers.get("connection", "").lower() == "close"
+    closes_connection = version == "HTTP/1.0" or headers.get("connection", "").lower() == "close"
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        places, end = _chunks(received, start)
+        slices, end = _chunks(received, start)
     else:
         length = headers.get("content-length") or ("0" if status == "204" else "")
         if not length:  # the body ends with the connection
-            is_last = True
-        end = start + _size(length) if length else len(received) if is_over else -1
-        places = [slice(start, end)]
+            closes_connection = True
+        end = start + _size(length) if length else len(received) if is_closed else -1
+        slices = [slice(start, end)]
     if not 0 <= end <= len(received):
         return None
-    body = b"".join(map(received.__getitem__, places))
+    body = b"".join(map(received.__getitem__, slices))
     del received[:end]
-    return Reply(int(status), headers, body, is_last=is_last)
-
-
-class Invocation:
-    """One invocation, as the Runtime API sends it.
-
-    Attributes:
-        headers, body: of the API's reply, the headers by lower-case name; the body is the event.
-        request_id: Lambda's request ID.
-        id: is sent back with the response where many invocations are in flight; ``""`` elsewhere.
-        trace_id: X-Ray's trace header, ``""`` without one.
-    """
-
-    def __init__(self, headers: dict[str, str], body: bytes) -> None:
-        self.headers = headers
-        self.body = body
-        self.request_id = headers.get("lambda-runtime-aws-request-id", "")
-        self.id = headers.get("lambda-runtime-invocation-id", "")
-        self.trace_id = headers.get("lambda-runtime-trace-id", "").replace("\0", "")  # goes into the environment
-
-    def event(self) -> Any:
-        """Return the event: parsed from JSON, or as bytes if its Content-Type is another one."""
-        content_type = self.headers.get("content-type", "application/json")
-        if content_type.partition(";")[0].strip().lower() == "application/json":
-            return json.loads(self.body.decode())
-        return self.body
-
-
-class Context:
-    """Lambda's context object, with the attributes that AWS's own runtime client gives it.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-
-    Attributes:
-        client_context: what a mobile SDK sent: ``client``, ``custom`` and ``env``; None without one.
-        identity: ``cognito_identity_id`` and ``cognito_identity_pool_id``.
-        tenant_id: the tenant of a function with tenant isolation, or None.
-        trace_id: X-Ray's trace header, ``""`` without one. AWS's client has it in the environment only.
-    """
-
-    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-    identity = SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
-    client_context: SimpleNamespace | None = None
-    _w3c: Any = None
-
-    def __init__(self, invocation: Invocation) -> None:
-        get = invocation.headers.get
-        self.aws_request_id = invocation.request_id
-        self.invoked_function_arn = get("lambda-runtime-invoked-function-arn", "")
-        self.tenant_id = get("lambda-runtime-aws-tenant-id")
-        self.trace_id = invocation.trace_id
-        deadline = get("lambda-runtime-deadline-ms", "")
-        self._deadline = int(deadline) if deadline.isdecimal() and len(deadline) < 16 else 0
-        if identity := _json_object(get("lambda-runtime-cognito-identity")):
-            self.identity = SimpleNamespace(
-                cognito_identity_id=identity.get("cognitoIdentityId"),
-                cognito_identity_pool_id=identity.get("cognitoIdentityPoolId"),
-            )
-        content = _json_object(get("lambda-runtime-client-context"))
-        if content is not None:
-            self._w3c = content.get("w3c")
-            client = content.get("client")
-            self.client_context = SimpleNamespace(
-                custom=content.get("custom"),
-                env=content.get("env"),
-                client=SimpleNamespace(**{name: client.get(name) for name in _CLIENT})
-                if isinstance(client, dict)
-                else None,
-            )
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds until Lambda ends the invocation, at least 0."""
-        return max(0, self._deadline - int(time() * 1000))
-
-    def w3c(self) -> dict[str, str]:
-        """Return the W3C trace context of the invocation."""
-        headers = self._w3c if isinstance(self._w3c, dict) else {}
-        return {name: headers[name] for name in _W3C_HEADERS if isinstance(headers.get(name), str)}
-
-    def log(self, message: object) -> None:
-        """Write *message* to the log without a prefix or a line break."""
-        sys.stdout.write(str(message))
-
-    def __repr__(self) -> str:
-        return f"<Context {self.aws_request_id}>"
+    return Reply(int(status), headers, body, closes_connection=closes_connection)
 
 
 def _chunks(received: bytearray, position: int) -> tuple[list[slice], int]:
-    """Return the places of a body's chunks, and that of its end after the trailers; -1 if that is not there yet."""
-    places: list[slice] = []
+    """Return the slices of a body's chunks, and the position after the trailers; -1 if the body is not complete."""
+    slices: list[slice] = []
     while (line_end := received.find(b"\r\n", position)) >= 0:
         size = _size(received[position:line_end].partition(b";")[0], 16)
         if size == 0:
             end = received.find(b"\r\n\r\n", line_end)
-            return places, end + 4 if end >= 0 else -1
-        places.append(slice(line_end + 2, line_end + 2 + size))
+            return slices, end + 4 if end >= 0 else -1
+        slices.append(slice(line_end + 2, line_end + 2 + size))
         position = line_end + 2 + size + 2
-    return places, -1
+    return slices, -1
 
 
 def _size(digits: str | bytearray, base: int = 10) -> int:
@@ -345,25 +254,13 @@ def _lines(headers: Headers) -> str:
 
 
 def _echo(invocation: Invocation) -> Headers:
-    return [("Lambda-Runtime-Invocation-Id", invocation.id)] if invocation.id else []
+    return [("Lambda-Runtime-Invocation-Id", invocation.invocation_id)] if invocation.invocation_id else []
 
 
 def _error_type(report: ErrorReport) -> str:
-    """Return the error type as a header: AWS takes one without the prefix for an unknown error of the runtime."""
+    """Return the error type as a header: AWS reports one without the prefix as an unknown error of the runtime."""
     kind = "".join(character if " " <= character <= "~" else "?" for character in report.kind[:_MAX_ERROR_TYPE])
     return kind if kind.startswith(("Function.", "Runtime.")) else f"Function.{kind}"
-
-
-def _json_object(text: str | None) -> dict[str, Any] | None:
-    """Return the JSON object in a header that the caller of the function has set; None if it is none."""
-    if text is None:
-        return None
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        logger.warning("The client context or identity of an invocation is not valid JSON and is ignored: %.200r", text)
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _shorten(text: str, room: int) -> str:

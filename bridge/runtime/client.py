@@ -15,7 +15,8 @@ from socket import IPPROTO_TCP, MSG_DONTWAIT, SHUT_RDWR, TCP_NODELAY, create_con
 
 from bridge.errors import BridgeError
 from bridge.logs import logger
-from bridge.runtime.api_messages import ErrorReport, Invocation, Requests, chunk, last_chunk, take_reply
+from bridge.runtime.api_messages import ErrorReport, Requests, chunk, last_chunk, take_reply
+from bridge.runtime.invocation import Invocation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -238,13 +239,13 @@ class RuntimeApi:
     async def _reply(self) -> Reply:
         while True:
             try:
-                reply = take_reply(self._received, is_over=self._socket is None) if self._received else None
+                reply = take_reply(self._received, is_closed=self._socket is None) if self._received else None
             except ValueError as error:
                 self.close()
                 raise ConnectionError(f"the Runtime API sent something that is not HTTP: {error}") from None
             if reply is not None:
                 self._missing_replies -= 1
-                if reply.is_last:
+                if reply.closes_connection:
                     self.close()
                 if not self._missing_replies:
                     return reply

@@ -13,8 +13,9 @@ from contextvars import copy_context
 from bridge import response_callbacks
 from bridge.logs import logger
 from bridge.request import CurrentRequest, current
-from bridge.runtime.api_messages import Context, ErrorReport, encode
+from bridge.runtime.api_messages import ErrorReport, encode
 from bridge.runtime.client import ApiError, RuntimeApi, run
+from bridge.runtime.invocation import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.handlers import Handler
     from bridge.request import Scope
     from bridge.response import Response
-    from bridge.runtime.api_messages import Invocation
+    from bridge.runtime.invocation import Invocation
     from bridge.runtime.sent_response import SentResponse
     from bridge.sources import Source
 
@@ -42,9 +43,10 @@ class Runtime:
 
     def __init__(self, handler: Any, address: str, *, stream: bool = False) -> None:
         self._handler = handler
-        # A plain function does not need bridge.handlers, so the class is not imported here. A wrapper, such as
-        # OpenTelemetry's proxy, may have the attributes of the handler that it wraps, but not its type. It is called.
+        # An application's handler, perhaps wrapped: OpenTelemetry's proxy has its attributes, but not its type. (The
+        # class is not imported, because a plain function does not need bridge.handlers.)
         self._inner: Any = handler if hasattr(handler, "source_of") else None
+        # The same without a wrapper, which would have to be called.
         self._application: Handler | None = self._inner if hasattr(type(handler), "source_of") else None
         self._asgi: AsgiApplication | None = self._inner.asgi if self._inner is not None else None
         if stream and self._application is None:
@@ -53,7 +55,7 @@ class Runtime:
                 "handler of an application, wrap the application instead, with WSGI or ASGI middleware.",
                 handler,
             )
-        if self._application is not None:  # a plain function needs neither
+        if self._application is not None:  # imported for applications only, and once
             from bridge.runtime.sent_response import SentResponse
 
             self._response_class = SentResponse
@@ -68,7 +70,7 @@ class Runtime:
         self._is_ending = False  # an event loop cancels the invocations that are left
 
     def start(self) -> None:
-        """Start the application; raises its exception, or a LifespanError."""
+        """Start the application, and take over the callbacks for each response; exceptions are those of its handler."""
         response_callbacks.is_deferred = True
         if self._inner is not None:
             self._inner.startup()
@@ -115,7 +117,7 @@ class Runtime:
         return self._loop_runner
 
     async def _answer(self, invocation: Invocation, api: RuntimeApi) -> None:
-        """Answer one invocation, in a context of its own, and call the function's callbacks for each response."""
+        """Answer one invocation, and call the function's callbacks for each response."""
         handler, source = self._application, None
         try:
             event, context = invocation.event(), Context(invocation)
@@ -179,7 +181,7 @@ class Runtime:
                 if self._is_ending:
                     raise
 
-    # ConcurrentRuntime replaces these as well.
+    # Overridden by ConcurrentRuntime.
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)

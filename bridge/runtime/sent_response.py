@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bridge.handlers import Handler
     from bridge.request import Scope
     from bridge.response import Response
-    from bridge.runtime.api_messages import Invocation
     from bridge.runtime.client import RuntimeApi
+    from bridge.runtime.invocation import Invocation
     from bridge.sources import Source
 
 _HOP_BY_HOP_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding"})

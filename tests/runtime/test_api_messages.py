@@ -12,7 +12,8 @@ from awslambdaric.lambda_runtime_marshaller import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.runtime.api_messages import ErrorReport, Invocation, Reply, Requests, chunk, encode, last_chunk, take_reply
+from bridge.runtime.api_messages import ErrorReport, Reply, Requests, chunk, encode, last_chunk, take_reply
+from bridge.runtime.invocation import Invocation
 
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
 REQUESTS = Requests("127.0.0.1:9001")
@@ -90,7 +91,7 @@ def take_all(data: bytes, cuts: list[int], *, closes: bool = False) -> Reply | N
     begin = 0
     for place in places:
         received += data[begin:place]
-        reply = take_reply(received, is_over=closes and place == len(data))
+        reply = take_reply(received, is_closed=closes and place == len(data))
         if reply is not None:
             assert place == len(data)
             assert not received
@@ -123,7 +124,7 @@ def test_a_reply_of_a_server_is_read_in_any_pieces(
         return  # the Runtime API has no conditional requests
     reply = take_all(written, cuts)
     assert reply is not None
-    assert (reply.status, reply.body, reply.is_last) == (status, body, False)
+    assert (reply.status, reply.body, reply.closes_connection) == (status, body, False)
     assert {name: value for name, value in reply.headers.items() if name in {"x-one", "x-two"}} == {
         name.lower(): value for name, value in headers.items() if name.lower() in {"x-one", "x-two"}
     }
@@ -155,16 +156,16 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
     data = bytearray(b"HTTP/1.1 200 OK\r\n\r\nhalf")
     assert take_reply(data) is None
     data += b" and half"
-    reply = take_reply(data, is_over=True)
+    reply = take_reply(data, is_closed=True)
     assert reply is not None
-    assert (reply.body, reply.is_last) == (b"half and half", True)
+    assert (reply.body, reply.closes_connection) == (b"half and half", True)
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"])
 def test_the_last_reply_of_a_connection_is_marked(head: bytes) -> None:
     reply = take_reply(bytearray(head + b"Content-Length: 1\r\n\r\nx"))
     assert reply is not None
-    assert reply.is_last
+    assert reply.closes_connection
 
 
 @pytest.mark.parametrize(

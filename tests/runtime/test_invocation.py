@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.api_messages import Context, Invocation
+from bridge.runtime.invocation import Context, Invocation
 
 
 def invocation(body: bytes = b"{}", **headers: str) -> Invocation:
@@ -38,7 +38,7 @@ def test_the_attributes_are_those_of_the_headers() -> None:
     context = Context(found)
 
     assert found.event() == {"a": 1}
-    assert (found.request_id, found.id) == ("r-9", "i-7")
+    assert (found.request_id, found.invocation_id) == ("r-9", "i-7")
     assert context.aws_request_id == "r-9"
     assert context.trace_id == found.trace_id == "Root=1-2-3;Sampled=1"
     assert context.invoked_function_arn.endswith(":function:shop")

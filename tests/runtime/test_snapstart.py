@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import snapshot_restore_py as registry
 
-from bridge.runtime.__main__ import take_snapshot
 from bridge.runtime.client import RuntimeApi
+from bridge.runtime.snapstart import take_snapshot
 from tests.runtime.scripted import ACCEPTED, reply, scripted
 
 if TYPE_CHECKING:
