@@ -77,7 +77,7 @@ class Handler:
             self.asgi.startup()
 
     def close(self) -> None:
-        """Shut the application down. The handler cannot be used any more."""
+        """Shut an ASGI application down, after which the handler cannot be used; does nothing for WSGI."""
         if self.asgi is not None:
             self.asgi.close()
 
@@ -118,8 +118,10 @@ class Handler:
     async def answer(self, event: Any, context: Any = None) -> Any:
         """Answer one event on the running event loop, for servers that answer many requests at once.
 
-        Arguments, result and exceptions are those of a call. Only handlers of ASGI applications (:attr:`is_async`) have
-        this method.
+        Arguments, result and exceptions are those of a call.
+
+        Raises:
+            TypeError: the application is WSGI (see :attr:`is_async`).
 
         Example::
 
@@ -158,7 +160,7 @@ class Handler:
     def source_of(self, event: Any, context: Any) -> Source | None:  # noqa: ARG002 - used by subclasses
         """The source that sent *event*; None if the event is no HTTP request.
 
-        That of a WebSocket API is one for an ASGI application only, unless there are callbacks.
+        An event of a WebSocket API has a source if the application is ASGI and no WebSocket callback is set.
         """
         name = recognise(event)
         if name is not None:
@@ -305,7 +307,7 @@ def asgi_handler(app: Any, **options: Unpack[Options]) -> Handler:
 
 
 def handle_request(app: Any, event: Any, context: Any = None, **options: Unpack[Options]) -> Any:
-    """Answer one event; the handler for an application and its options is made once.
+    """Answer one event; the handlers for the latest applications and their options are kept.
 
     Args:
         app: a WSGI or ASGI application.

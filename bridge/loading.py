@@ -32,7 +32,7 @@ def find_deployed(name: str = "") -> tuple[Any, str, dict[str, Any]]:
     serverless-wsgi writes it.
 
     Raises:
-        ApplicationNotFoundError: no application is named, or the name leads nowhere.
+        ApplicationNotFoundError: no application is named, or the name cannot be imported.
         SettingError: the file cannot be read.
         InterfaceError: the interface is not recognisable.
         BaseException: the application's own, raised while it is imported.
@@ -56,10 +56,10 @@ def find_deployed(name: str = "") -> tuple[Any, str, dict[str, Any]]:
             f"{', '.join(_code_folders())})."
         )
     if not isinstance(name, str):
-        raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; allowed is text such as 'module.attribute'.")
+        raise SettingError(f"In {SETTINGS_FILE}, app is {name!r}; it must be a string such as 'module.attribute'.")
     with collections_paused():
         target = _in_large_frame(find_application, name, root)
-    if hasattr(target, "source_of") or is_lambda_handler(target):  # the first is an application's, perhaps wrapped
+    if hasattr(target, "source_of") or is_lambda_handler(target):  # a bridge.Handler, perhaps wrapped, has source_of
         return target, "", options
     return target, interface_of(target), options
 
@@ -92,8 +92,8 @@ def _in_large_frame(function: Callable[..., Any], *args: Any) -> Any:
     """Return the result of a function, below which calls need no new memory for their frames.
 
     Python keeps frames in chunks of 16 KB, and frees a chunk as soon as its first frame returns. Imports that reach the
-    end of a chunk allocate the next one thousands of times, a tenth of FastAPI's cold start. The frame of this function
-    asks for a chunk of 256 KB, and leaves 96 of them.
+    end of a chunk allocate the next one thousands of times, a tenth of FastAPI's cold start. This function has so large
+    a frame that it gets a chunk of 256 KB. It uses 160 KB of that; the rest is for the frames of its calls.
     """
     return function(*args)
 
@@ -178,7 +178,7 @@ def _read_settings_file() -> tuple[str | None, dict[str, Any]]:
                 except ValueError as error:
                     raise SettingError(f"{path} is not valid JSON: {error}") from None
             if not isinstance(content, dict):
-                raise SettingError(f"{path} holds a JSON {type(content).__name__}, not an object.")
+                raise SettingError(f"{path} holds no JSON object.")
             return folder, content
     return None, {}
 

@@ -22,10 +22,10 @@ is_deferred = False
 
 
 def after_response(callback: Callback) -> Callback:
-    """Have *callback* called after the response to each event, before Lambda freezes the process.
+    """Have *callback* called once for each event, before Lambda freezes the process.
 
-    ``bridge.current_request()`` is the event's in it. Its exceptions are logged. Under AWS's client the response waits
-    for it; ``bridge.runtime`` calls it after the response was sent.
+    ``bridge.runtime`` calls it after the response is sent. Under AWS's client the response waits for it. In *callback*,
+    ``bridge.current_request()`` is the event's request. Its exceptions are logged.
 
     Args:
         callback: a function without arguments. The same one is called once, however often it is passed.

@@ -186,8 +186,8 @@ def test_no_application_is_an_error_that_says_how_to_name_one(load: Load, code: 
     ("file", "message"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "holds a JSON list, not an object"),
-        ({"app": 7}, "app is 7; allowed is text such as 'module.attribute'"),
+        ("[]", "holds no JSON object"),
+        ({"app": 7}, "app is 7; it must be a string such as 'module.attribute'"),
         ({"app": "web.app", "apps": []}, "There is no option 'apps'"),
         ({"app": "web.app", "lifespan": "always"}, "setting lifespan in the settings file is 'always'; allowed"),
         ({"app": "web.app", "text_mime_types": [7]}, "setting text_types in the settings file is 7; allowed"),

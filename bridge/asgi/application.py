@@ -36,7 +36,7 @@ class AsgiApplication:
 
     Args:
         app: the application.
-        settings: whose ``lifespan`` and ``background_seconds`` take effect here.
+        settings: ``lifespan`` and ``background_seconds`` of these are used.
 
     Attributes:
         app: the application.
@@ -107,7 +107,7 @@ class AsgiApplication:
 
         Args:
             scope: the request.
-            cycle: handles the application's messages; a new one if None.
+            cycle: handles the application's messages, unless the scope makes its own; a new one if None.
 
         Raises:
             LifespanError: the startup failed.
@@ -132,7 +132,7 @@ class AsgiApplication:
         Arguments, result and exceptions are those of :meth:`respond`.
         """
         if self._runner is not None:  # the application was started on its own loop
-            return await asyncio.to_thread(self.respond, scope)
+            return await asyncio.to_thread(self.respond, scope, cycle)
         if not self._is_started:
             self._server_loop = asyncio.get_running_loop()
         return await self._answer(scope, self._cycle_of(scope, cycle))
@@ -245,7 +245,7 @@ class AsgiApplication:
 
     async def _settle(self, scope: Scope, cycle: RequestCycle) -> None:
         try:
-            # Callbacks run now; those of abandoned asynchronous generators start tasks.
+            # Runs scheduled callbacks, and lets asyncio start the tasks that close abandoned asynchronous generators.
             await asyncio.sleep(0)
             if cycle.tasks and not cycle.leaves_tasks:
                 await self.background.wait(scope, cycle.tasks)
@@ -274,7 +274,7 @@ class AsgiApplication:
             task, name = self._lifespan.task, "application's startup"
         if task is not None:  # task.print_stack() prints the outermost frame only
             stack = StackSummary.extract((frame, frame.f_lineno) for frame in await_chain(task)).format()
-            logger.error("The %s waits here:\n%s", name, "".join(stack).rstrip() or "  nowhere: it has not started")
+            logger.error("The %s waits here:\n%s", name, "".join(stack).rstrip() or "  nowhere: its task has ended")
         loop.call_soon_threadsafe(self._cancel, cycle)
 
     def _cancel(self, cycle: RequestCycle) -> None:

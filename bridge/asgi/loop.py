@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Seconds that cancelled tasks have to end when the loop is closed, and that closing waits for another thread's request.
 CLOSE_SECONDS = 2.0
 LOCK_SECONDS = 15.0
-# The wait for the tasks of a request ends this time before its deadline, or before the report of that.
+# The wait for the tasks of a request ends this long before the report of its deadline, or the deadline itself.
 _MARGIN_SECONDS = 0.1
 
 # The tasks that the current request has started and that are not done. Tasks inherit the variable, so what they start
@@ -95,7 +95,7 @@ class LoopRunner:
             if self.is_closed:
                 coroutine.close()
                 raise BridgeError("This handler was closed. Make a new one.")
-            # Not made by the task factory: the caller may be a thread that a request of another application has called.
+            # Not made by the task factory, whose request_tasks may be those of another application that calls this one.
             task = self._task = asyncio.Task(self._run_and_stop(coroutine), loop=self.loop)
             try:
                 while not task.done() and self._abandoned is not task:
@@ -115,13 +115,16 @@ class LoopRunner:
             del task  # an exception refers to this frame, and the task to the exception
 
     def abandon(self, task: asyncio.Task[Any] | None) -> None:
-        """Have :meth:`run` return although *task*, which it runs, has not ended. To be called on the loop."""
+        """Let :meth:`run` return although *task*, which it runs, has not ended. To be called on the loop."""
         if task is not None and task is self._task:
             self._abandoned = task
             self.loop.stop()
 
     def close(self) -> None:
-        """Cancel the tasks that are left and close the loop; threads of its executor are not waited for."""
+        """Cancel the tasks that are left and close the loop; an adopted loop is left open, with its tasks.
+
+        Threads of the loop's executor are not waited for.
+        """
         if self.is_closed:
             return
         try:
@@ -172,9 +175,10 @@ class BackgroundTasks:
     async def wait(self, scope: Scope, tasks: set[asyncio.Task[Any]]) -> None:
         """Wait until *tasks*, the :data:`request_tasks` of *scope*, is empty: tasks that are done leave the set.
 
-        Tasks that outlive the wait are logged, and belong to no request from then on.
+        Tasks that outlive the wait belong to no request from then on. They are logged, unless the longest wait is 0
+        seconds or :meth:`stop` was called.
         """
-        await asyncio.sleep(0)  # asyncio starts a task that closes a generator which an exception has dropped
+        await asyncio.sleep(0)  # lets asyncio start the tasks that close abandoned asynchronous generators
         tasks.discard(asyncio.current_task())
         self._loop = asyncio.get_running_loop()
         seconds = max(0.0, min(self._seconds, watcher.seconds_left(scope) - _MARGIN_SECONDS))
@@ -220,7 +224,7 @@ def run_until_stopped(loop: asyncio.AbstractEventLoop, future: asyncio.Future[An
 
 
 def await_chain(task: asyncio.Task[Any]) -> list[FrameType]:
-    """The frames in which a task is suspended, from the outermost inwards; none if it has not started."""
+    """The frames in which a task is suspended, from the outermost inwards; none if the task is done."""
     frames = []
     awaited: Any = task.get_coro()
     while awaited is not None:

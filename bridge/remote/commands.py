@@ -87,7 +87,7 @@ def answer(event: dict[str, Any], context: Any, *, app: Any) -> list[Any]:
     logger.info("Running a remote command: %s.", command)
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     deadline = time.monotonic() + remaining() / 1000 - _RESERVED_SECONDS if remaining else float("inf")
-    app = getattr(app, "wsgi_application", app)  # in a WsgiToAsgi of asgiref
+    app = getattr(app, "wsgi_application", app)  # the attribute of asgiref's WsgiToAsgi
     namespace = {"app": app, "wsgi_app": app, "event": event, "context": context}
     # In a copy of the context: variables that the command sets, such as Flask's contexts, end with it.
     run = contextvars.copy_context().run
@@ -114,7 +114,7 @@ def _shortened(output: str, size: int, status: int) -> str:
     """Return *output*, which has *size* bytes in all, without its middle if the payload would exceed Lambda's limit."""
     shortened, half = output, len(output) // 2
     while (length := json_size([status, shortened])) > LAMBDA_PAYLOAD_LIMIT:
-        half = half * LAMBDA_PAYLOAD_LIMIT // length - len(_OMISSION)  # again if the ends have more escapes
+        half = half * LAMBDA_PAYLOAD_LIMIT // length - len(_OMISSION)  # repeated if the ends have more escapes
         shortened = output[:half] + _OMISSION.format(size) + output[-half:]
     return shortened
 
@@ -139,10 +139,10 @@ def _run(command: str, data: str, namespace: dict[str, Any], capture: OutputCapt
         capture.write(f"{error.code}\n")
         return 1
     except BaseException as error:
-        code = error.__traceback__
-        while code is not None and code.tb_frame.f_code.co_filename == __file__:
-            code = code.tb_next
-        capture.write("".join(traceback.format_exception(type(error), error, code)))
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        capture.write("".join(traceback.format_exception(type(error), error, trace)))
         return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     finally:
         linecache.cache.pop(_CODE_FILE, None)
@@ -231,5 +231,5 @@ def _type_name(app: Any) -> str:
 
 
 def _not_installed(error: ModuleNotFoundError, name: str, module: str) -> BaseException:
-    """Return the end of a command whose framework is missing; *error* itself if another module is."""
+    """Return a SystemExit if the framework itself is missing, or else *error*."""
     return SystemExit(f"{name} is not installed in the function.") if error.name == module else error

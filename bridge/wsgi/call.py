@@ -53,7 +53,7 @@ ENVIRON_DEFAULTS: dict[Any, Any] = {
 def environ_of(scope: Scope) -> Environ:
     """A new environ for one call of a WSGI application.
 
-    Beside PEP 3333's keys: ``REMOTE_ADDR``; ``REMOTE_USER`` if an authorizer named a user; ``RAW_URI`` and
+    Beside PEP 3333's keys: ``REMOTE_ADDR``; ``REMOTE_USER`` if an authorizer or IAM named a user; ``RAW_URI`` and
     ``REQUEST_URI`` where the source kept the client's spelling; ``wsgi.file_wrapper``; ``wsgi.input_terminated``;
     ``serverless.event``, ``serverless.context``, ``serverless.authorizer``.
     """
@@ -96,7 +96,10 @@ def environ_of(scope: Scope) -> Environ:
 
 
 def _header_variables(headers: Collection[tuple[str, str]]) -> dict[str | None, str]:
-    """The variables of request headers; repeated headers are joined (RFC 9110, 5.3, and RFC 6265, 5.4)."""
+    """The variables of request headers.
+
+    Repeated headers are joined (RFC 9110, 5.3, and RFC 6265, 5.4); of Host and Content-Type the last one counts.
+    """
     values: dict[str | None, list[str]] = {}
     for name, value in headers:
         key = environ_key(name)
@@ -182,7 +185,7 @@ class StartResponse(Response):
             raise InterfaceError("The application called start_response a second time without exc_info.")
         try:
             self.status, self.reason = _parse_status(status)
-        except TypeError:  # not hashable
+        except TypeError:  # the status is not hashable, or not valid
             raise _invalid_status(status) from None
         self.status_text = status
         self.headers = headers if isinstance(headers, list) else list(headers)
