@@ -35,11 +35,12 @@ class Packager:
 
     Args:
         make_folder: creates a folder whose name begins with its argument.
+        cache: the folder for the packager's cache.
     """
 
-    def __init__(self, make_folder: Callable[[str], Path]) -> None:
+    def __init__(self, make_folder: Callable[[str], Path], cache: Path) -> None:
         self._make_folder = make_folder
-        self._cache = make_folder("cache")
+        self._cache = cache
 
     def __call__(self, project: Path, app: str, *options: str) -> Path:
         """Return the zip of an application. With ``--layer`` that of the layer is beside it."""

@@ -42,11 +42,6 @@ ENVIRONMENT = ("--env", "SECRET_KEY=of the sessions", "--env", "BRIDGE_REMOTE_CO
 SMALL_DJANGO = ("--no-bytecode", "--exclude", "LC_MESSAGES/", "--include", "/django/conf/locale/en/LC_MESSAGES/")
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def make_project(tmp_path: Path, cache: Path, ministack: Ministack) -> MakeProject:
     """Makes a project: a copy of an example, or one with a plain application."""

@@ -38,11 +38,6 @@ pytestmark = [
 BUCKET = f"serverless-bridge-000000000000-{REGION}"
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def proxy(ministack: Ministack) -> Iterator[FaultProxy]:
     with FaultProxy(ministack.url) as proxy:

@@ -53,8 +53,8 @@ class Site(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Packager:
-    return Packager(tmp_path_factory.mktemp)
+def package(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Packager:
+    return Packager(tmp_path_factory.mktemp, cache)
 
 
 @pytest.fixture(scope="module")

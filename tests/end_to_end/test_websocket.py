@@ -20,6 +20,7 @@ from tests.websocket.api import FakeApi, event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tests.end_to_end.conftest import Start
     from tests.end_to_end.ministack import Ministack
@@ -92,8 +93,8 @@ class DeployedChat:
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Packager:
-    return Packager(tmp_path_factory.mktemp)
+def package(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Packager:
+    return Packager(tmp_path_factory.mktemp, cache)
 
 
 @pytest.fixture(scope="module")

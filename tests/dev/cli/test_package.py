@@ -51,12 +51,6 @@ THIS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 TAG = f"cpython-{THIS.replace('.', '')}"
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bridge's cache, shared by the tests, so that each package is compressed once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def plain(tmp_path: Path) -> Path:
     """A project without requirements."""

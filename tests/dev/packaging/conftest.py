@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bridge's cache, shared by the tests, so that each package is compressed once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
     """An index of packages that are nowhere else."""

@@ -16,11 +16,6 @@ from tests.dev.cli.packages import PLAIN, file_digests, other_python, run_packag
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def create_zip(folder: Path, files: dict[str, str]) -> Path:
     """Write a project's files, and a zip file of them in the same folder."""
     write_files(folder, files)

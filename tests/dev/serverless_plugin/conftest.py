@@ -28,11 +28,8 @@ def frameworks() -> list[Path]:
 
 
 @pytest.fixture(scope="session", params=EDITIONS)
-def framework(
-    request: pytest.FixtureRequest, frameworks: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Framework:
+def framework(request: pytest.FixtureRequest, frameworks: list[Path], cache: Path) -> Framework:
     """Each edition."""
-    cache = tmp_path_factory.getbasetemp() / "serverless-cache"
     return Framework(frameworks[EDITIONS.index(request.param)], cache)
 
 
