@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -19,6 +20,11 @@ EDITIONS = ["serverless-3", "osls-4"]
 PLUGIN = Path(__file__).parents[3] / "bridge" / "dev" / "serverless_plugin"
 RUNTIME = f"python3.{sys.version_info.minor}"
 _TIMEOUT = 180.0  # seconds
+
+
+def in_turn(*cases: Any) -> list[Any]:
+    """Return each case with one edition, for tests of what the plugin does alike in every edition."""
+    return [*zip(itertools.cycle(EDITIONS), cases)]
 
 
 class CommandResult(NamedTuple):

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.dev.cli.packages import file_digests, zip_names
+from tests.dev.serverless_plugin.framework import in_turn
 from tests.remote.fake_lambda import CREDENTIALS, NO_AWS_CONFIG, FakeLambda
 
 if TYPE_CHECKING:
@@ -113,19 +114,17 @@ def test_a_file_is_run_and_a_function_chosen(project: ServerlessProject, tmp_pat
     assert result.out.endswith("KeyError: 'tea'\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "out"),
-    [
-        (("command", "local", "--command", "echo $COLOUR; exit 4"), 4, "green\n"),
-        (("flask", "local", "--command", "tea"), 0, "a cup\n"),
-        (("manage", "local", "-f", "admin", "--command", "diffsettings --output unified"), 0, "+ SECRET_KEY"),
-    ],
-    ids=["command", "flask", "manage"],
-)
-def test_the_other_commands_run_on_this_machine(
-    words: tuple[str, ...], status: int, out: str, project: ServerlessProject
-) -> None:
-    result = project.sls("wsgi", *words)
+LOCAL_COMMANDS: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "command": (("--command", "echo $COLOUR; exit 4"), 4, "green\n"),
+    "flask": (("--command", "tea"), 0, "a cup\n"),
+    "manage": (("-f", "admin", "--command", "diffsettings --output unified"), 0, "+ SECRET_KEY"),
+}
+
+
+@pytest.mark.parametrize(("framework", "command"), in_turn(*LOCAL_COMMANDS), indirect=["framework"])
+def test_the_other_commands_run_on_this_machine(command: str, project: ServerlessProject) -> None:
+    words, status, out = LOCAL_COMMANDS[command]
+    result = project.sls("wsgi", command, "local", *words)
     assert result.status == status, result.err
     assert out in result.out
 
@@ -140,16 +139,22 @@ def test_code_runs_in_the_deployed_function_with_its_status_and_output(
     assert lambdas.requests == [("/2015-03-31/functions/shop-live-shop/invocations", event)]
 
 
-def test_each_command_is_sent_to_the_function_that_is_named(project: ServerlessProject, lambdas: FakeLambda) -> None:
+REMOTE_COMMANDS = {
+    "command": (["--command", "df"], "df"),
+    "manage": (["--command=check -v 2"], "check -v 2"),
+    "flask": (["--command", "tea"], "tea"),
+}
+
+
+@pytest.mark.parametrize(("framework", "command"), in_turn(*REMOTE_COMMANDS), indirect=["framework"])
+def test_each_command_is_sent_to_the_function_that_is_named(
+    command: str, project: ServerlessProject, lambdas: FakeLambda
+) -> None:
+    options, data = REMOTE_COMMANDS[command]
     lambdas.respond([0, ""])
-    words = {"command": ["--command", "df"], "manage": ["--command=check -v 2"], "flask": ["--command", "tea"]}
-    for command, options in words.items():
-        assert project.sls("wsgi", command, *options, "--function", "admin", **account(lambdas)).status == 0
+    assert project.sls("wsgi", command, *options, "--function", "admin", **account(lambdas)).status == 0
     path = "/2015-03-31/functions/shop-dev-admin/invocations"
-    data = {"command": "df", "manage": "check -v 2", "flask": "tea"}
-    assert lambdas.requests == [
-        (path, {"_serverless-wsgi": {"command": command, "data": text}}) for command, text in data.items()
-    ]
+    assert lambdas.requests == [(path, {"_serverless-wsgi": {"command": command, "data": data}})]
 
 
 def test_a_function_without_remote_commands_is_an_error(project: ServerlessProject, lambdas: FakeLambda) -> None:
@@ -159,17 +164,17 @@ def test_a_function_without_remote_commands_is_an_error(project: ServerlessProje
     assert "keys _serverless-wsgi" in result.err
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("exec", "local"), "Give either --command 'CODE', or --file FILE"),
-        (("exec", "local", "--function", "nothing", "--command", "1"), 'Function "nothing" not found. There are: shop'),
-        (("exec", "local", "--function", "job", "--command", "1"), 'Function "job" serves no application'),
-    ],
-    ids=["nothing", "no function", "no application"],
-)
-def test_invalid_options_are_one_message(words: tuple[str, ...], message: str, project: ServerlessProject) -> None:
-    result = project.sls("wsgi", *words)
+INVALID_OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "nothing": ((), "Give either --command 'CODE', or --file FILE"),
+    "no function": (("--function", "nothing", "--command", "1"), 'Function "nothing" not found. There are: shop'),
+    "no application": (("--function", "job", "--command", "1"), 'Function "job" serves no application'),
+}
+
+
+@pytest.mark.parametrize(("framework", "kind"), in_turn(*INVALID_OPTIONS), indirect=["framework"])
+def test_invalid_options_are_one_message(kind: str, project: ServerlessProject) -> None:
+    words, message = INVALID_OPTIONS[kind]
+    result = project.sls("wsgi", "exec", "local", *words)
     assert result.status == 1
     assert message in result.out + result.err
 
@@ -253,19 +258,17 @@ def module_project(framework: Framework, tmp_path_factory: pytest.TempPathFactor
     return framework.project(tmp_path_factory.mktemp("module") / "shop", files, config)
 
 
-@pytest.mark.parametrize(
-    ("words", "out"),
-    [
-        (("exec", "local", "--command", "import words; print(words.WORD)"), "assam\n"),
-        (("command", "local", "--command", "echo tea"), "tea\n"),
-        (("flask", "local", "--command", "tea"), "assam\n"),
-    ],
-    ids=["exec", "command", "flask"],
-)
-def test_commands_find_an_application_in_the_folder_of_module(
-    words: tuple[str, ...], out: str, module_project: ServerlessProject
-) -> None:
-    result = module_project.sls("wsgi", *words)
+MODULE_COMMANDS = {
+    "exec": ("import words; print(words.WORD)", "assam\n"),
+    "command": ("echo tea", "tea\n"),
+    "flask": ("tea", "assam\n"),
+}
+
+
+@pytest.mark.parametrize(("framework", "command"), in_turn(*MODULE_COMMANDS), indirect=["framework"])
+def test_commands_find_an_application_in_the_folder_of_module(command: str, module_project: ServerlessProject) -> None:
+    text, out = MODULE_COMMANDS[command]
+    result = module_project.sls("wsgi", command, "local", "--command", text)
     assert (result.status, result.out) == (0, out), result.err
 
 

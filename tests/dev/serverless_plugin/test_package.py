@@ -15,6 +15,7 @@ import pytest
 from bridge.dev.gateway import Request
 from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, file_digests, unpack, zip_names
 from tests.dev.cli.serve_process import run
+from tests.dev.serverless_plugin.framework import in_turn
 from tests.end_to_end.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ FAILURES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize(("framework", "failure"), in_turn(*FAILURES), indirect=["framework"])
 def test_an_error_is_one_message_and_leaves_no_files(framework: Framework, failure: str, tmp_path: Path) -> None:
     files, more, message = FAILURES[failure]
     project = framework.project(
