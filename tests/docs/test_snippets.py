@@ -57,13 +57,15 @@ class Reader:
     Args:
         folder: a temporary folder.
         name: the name of the project's folder.
+        wheel: the bridge's, which the page installs.
+        cache: the folder for the packager's cache.
         find_cloud: starts ministack, for the first command that needs AWS.
     """
 
-    def __init__(self, folder: Path, name: str, find_cloud: Callable[[], Ministack]) -> None:
+    def __init__(self, folder: Path, name: str, wheel: Path, cache: Path, find_cloud: Callable[[], Ministack]) -> None:
         self.folder = folder / name
         self.folder.mkdir()
-        self._find_cloud = find_cloud
+        self._wheel, self._cache, self._find_cloud = wheel, cache, find_cloud
         self.venv = folder / "venv"
         self._port = _free_port()
         self._server: subprocess.Popen[str] | None = None
@@ -71,7 +73,7 @@ class Reader:
         self._output = ""
 
     def environment(self) -> dict[str, str]:
-        variables = environment(PYTHONUNBUFFERED="1", XDG_CACHE_HOME=str(self.folder.parent / "cache"))
+        variables = environment(PYTHONUNBUFFERED="1", XDG_CACHE_HOME=str(self._cache))
         python = self.venv / "bin" if self.venv.exists() else ROOT / ".venv/bin"
         variables |= {"PATH": f"{python}{os.pathsep}{os.environ['PATH']}", "UV_CACHE_DIR": uv_cache()}
         return variables | ({"VIRTUAL_ENV": str(self.venv)} if self.venv.exists() else {})
@@ -106,7 +108,7 @@ class Reader:
 
     def _requirement(self, word: str) -> str:
         if word.startswith("serverless-bridge"):
-            return f"{ROOT}{word.removeprefix('serverless-bridge')}"
+            return f"{word} @ {self._wheel.as_uri()}"
         return f"{word}=={_LOCKED[word]}" if word in _LOCKED else word
 
     def _follow_run(self, block: Block, **variables: str) -> None:
@@ -166,16 +168,26 @@ class Reader:
         assert re.search(pattern, actual, re.DOTALL), f"{block.text}\nis not in\n{actual}"
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the bridge."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
+    return next(folder.glob("*.whl"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_commands_of_a_page_do_what_it_says(
+    page: Path, wheel: Path, cache: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     def find_cloud() -> Ministack:
         if HOST is None:
             pytest.skip("Lambda has no processors of this architecture")
         cloud: Ministack = request.getfixturevalue("ministack")
         return cloud
 
-    with contextlib.closing(Reader(tmp_path, page.stem.lower(), find_cloud)) as reader:
+    with contextlib.closing(Reader(tmp_path, page.stem.lower(), wheel, cache, find_cloud)) as reader:
         for block in RUN[page]:
             reader.follow(block)
 
