@@ -1,9 +1,9 @@
 """Fields of events as a Scope has them: texts, paths, queries, headers, bodies, addresses and users.
 
-The rule of trust: an address is believed only from fields that the front door itself wrote. API Gateway, Function URLs
+The rule of trust: an address is trusted only from fields that the front door itself wrote. API Gateway, Function URLs
 and CloudFront name the client in a field of the event that no client can set. An ALB and VPC Lattice append it to
 ``X-Forwarded-For``, so the last hop is theirs and everything before it was sent by the client. (With an ALB set to
-``preserve`` or ``remove`` instead of ``append`` that header is the client's: do not rely on the address then.)
+``preserve`` instead of ``append`` that header is the client's: do not rely on the address then.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PATH_MARKS = "/:@!$&'()*+,;="
-_PATH = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~" + _PATH_MARKS)
+_PATH_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~" + _PATH_MARKS)
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
 _NOT_IN_HOSTS = frozenset(' "#%,/<>?@[\\]^`{|}')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -29,12 +29,12 @@ _LONGEST_VALUE, _LONGEST_HOST = 64, 256
 
 
 def native(text: str) -> str:
-    """The UTF-8 bytes of *text* as a native string. AWS decodes what is UTF-8 when it writes an event."""
+    """The UTF-8 bytes of *text* as a native string: AWS has decoded UTF-8 when it wrote the event."""
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def as_text(value: object) -> str:
-    """A field that should have been a string, as the text that JSON would write."""
+    """A field as text, also one that should have been a string and is a number or boolean; ``""`` for null."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -54,8 +54,8 @@ def field(value: Any, path: str) -> Any:
 
 # --- paths
 
-# A prefix is removed on whole segments only: ``/prod`` is no prefix of ``/production``, nor of ``/prod%2Fx``. So
-# prefixes are compared with paths as they arrived, before they are decoded.
+# A prefix is removed on whole segments only: ``/prod`` is no prefix of ``/production``, nor of ``/prod%2Fx``. So paths
+# are split into segments as they arrived, before they are decoded.
 
 
 def unquote(text: str) -> str:
@@ -65,7 +65,7 @@ def unquote(text: str) -> str:
 
 def encode_path(path: str) -> str:
     """A native string percent-encoded as a path (RFC 3986, 3.3)."""
-    return path if _PATH.issuperset(path) else quote_from_bytes(path.encode("latin-1"), _PATH_MARKS)
+    return path if _PATH_CHARACTERS.issuperset(path) else quote_from_bytes(path.encode("latin-1"), _PATH_MARKS)
 
 
 def split_path(root: str, path: str, base_path: str = "") -> tuple[str, str, str]:
@@ -80,7 +80,7 @@ def split_path(root: str, path: str, base_path: str = "") -> tuple[str, str, str
         path = "/" + path
     whole = root + path
     if base_path:
-        length = _length_of(base_path, whole) or len(root) + _length_of(base_path, path)
+        length = _prefix_length(base_path, whole) or len(root) + _prefix_length(base_path, path)
         root, path = whole[:length], whole[length:]
     if "%" in whole or not whole.isascii():
         return native(whole), unquote(root), unquote(path) or "/"
@@ -95,8 +95,7 @@ def starts_with(path: str, prefix: str) -> bool:
 def prefix_before_route(path: str, template: str, parameters: Mapping[str, Any] | None) -> str | None:
     """The prefix of *path* before the part that a route matched: the base path of a custom domain, a stage, or ``""``.
 
-    None if the route's template, such as ``/dogs/{id}`` or ``/{proxy+}``, does not fit the path. The value of a greedy
-    variable has lost its trailing slash.
+    None if the route's template, such as ``/dogs/{id}`` or ``/{proxy+}``, does not fit the path.
     """
     if not template.startswith("/"):
         return None
@@ -110,7 +109,7 @@ def prefix_before_route(path: str, template: str, parameters: Mapping[str, Any] 
         else:
             segments.append(segment)
     tail = "/".join(["", *segments]).rstrip("/")
-    trimmed = path.rstrip("/")
+    trimmed = path.rstrip("/")  # as the value of a greedy variable
     if not trimmed.endswith(tail):
         # One of the two may be decoded and the other not. Base paths and stages have nothing to decode.
         tail, trimmed = unquote(tail), unquote(trimmed)
@@ -120,7 +119,7 @@ def prefix_before_route(path: str, template: str, parameters: Mapping[str, Any] 
     return root if starts_with(path, root) else None
 
 
-def _length_of(prefix: str, path: str) -> int:
+def _prefix_length(prefix: str, path: str) -> int:
     """The number of characters of *path*, perhaps percent-encoded, that spell the segments of *prefix*; 0 if none."""
     if starts_with(path, prefix):
         return len(prefix)
@@ -249,8 +248,8 @@ def body_of(body: Any, is_base64: Any) -> bytes:
         return b""
     if not isinstance(body, str):
         raise EventError(
-            f"The event's body is a JSON {type(body).__name__}; front doors send a string. In a test event, write the "
-            "body as a string; for API Gateway's non-proxy integration, see docs/sources.md."
+            f"The event's body has the type {type(body).__name__}; front doors send a string. In a test event, write "
+            "the body as a string; for API Gateway's non-proxy integration, see docs/sources.md."
         )
     if not is_base64:
         return body.encode("utf-8", "surrogatepass")
@@ -272,7 +271,8 @@ def server_of(headers: Mapping[str, Any], own: str = "", scheme: str = "https") 
     """Scheme, server name and server port, from ``Host``, ``X-Forwarded-Proto`` and ``X-Forwarded-Port``.
 
     Of several forwarded values the last one was written by the front door. A value that is no scheme or no port is
-    ignored. *own*, the front door's own name, replaces a missing or malformed Host; *scheme* a missing scheme.
+    ignored. *own*, the front door's own name or else ``"lambda"``, replaces a missing or malformed Host; *scheme*
+    replaces a missing scheme.
     """
     get = headers.get
     host = get("host") or get("Host")
@@ -308,8 +308,10 @@ def split_host(host: str) -> tuple[str, str]:
 
         name, bracket, rest = host.removeprefix("[").partition("]")
         port = rest.removeprefix(":")
+        has_both_brackets = host.startswith("[") == (bracket == "]")
+        is_port_separate = not rest or rest.startswith(":")
         try:
-            if (bracket != "]") == host.startswith("[") or rest == port != "":
+            if not has_both_brackets or not is_port_separate:
                 return "", ""
             IPv6Address(name)
         except AddressValueError:

@@ -3,14 +3,14 @@
 The event: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
 =============  =====================================================================================================
-path           percent-encoded, without the stage, but with a custom domain's base path; in payload 1.0 decoded, as
-               in 2.0, and with the stage. ``requestContext.path`` is the path that the client asked for.
+path           REST API: percent-encoded, without the stage, but with a custom domain's base path. Payload 1.0:
+               decoded, as in 2.0, and with the stage. ``requestContext.path`` is the path that the client asked for.
 query          decoded, so it is encoded again; repeated names in ``multiValueQueryStringParameters``
 headers        the client's spelling; ``headers`` has the last value, ``multiValueHeaders`` all, in a list
 client         ``requestContext.identity.sourceIp``
 user           the authorizer's ``principalId`` or ``claims.sub``, or else ``identity.user`` or ``userArn`` (IAM)
 payload        only the keys that AWS documents: any other is answered 502. A header is in ``headers`` or in
-               ``multiValueHeaders``.
+               ``multiValueHeaders``, never in both.
 =============  =====================================================================================================
 
 Imitators: serverless-offline; Kong, Scaleway Functions and Express Gateway, which have no stage or no
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bridge.response import Fields, Response
     from bridge.settings import Settings
 
-# The source whose responses may be streamed, if the API has ``responseTransferMode`` set so.
+# The source whose responses may be streamed, if the API has the ``responseTransferMode`` STREAM.
 STREAMED = "rest-api"
 
 
@@ -128,7 +128,7 @@ def split_stage(event: dict[str, Any], path: str, headers: Mapping[str, Any]) ->
         if parse.starts_with(path, root):
             return root, path[len(root) :], "it is the API's stage"
         return "", path, "the path does not begin with the API's stage"
-    # Without a `requestContext.path` that explains it, AWS's own domain name says that the URL contains the stage.
+    # `requestContext.path` does not show the stage: the URL contains it if the host is AWS's own domain.
     host = parse.header(headers, "host", "Host")
     if ".execute-api." in host and ".amazonaws.com" in host:
         return root, path, "it is the API's stage, with which URLs of AWS's own domain begin"

@@ -218,7 +218,7 @@ def test_a_body_that_is_marked_as_base64_and_is_not_is_an_error(body: str) -> No
 
 @pytest.mark.parametrize(("body", "kind"), [({"a": 1}, "dict"), ([1], "list"), (7, "int"), (True, "bool")])
 def test_a_body_of_another_type_than_text_is_an_error_with_advice(body: Any, kind: str) -> None:
-    with pytest.raises(EventError, match=f"body is a JSON {kind}.*write the body as a string"):
+    with pytest.raises(EventError, match=f"body has the type {kind};.*write the body as a string"):
         body_of(body, is_base64=False)
 
 
