@@ -36,7 +36,7 @@ DEV_LEVELS = [
     ["cli"],
     ["__main__"],
 ]
-MAX_LINES = 7_300
+MAX_LINES = 7_000
 MAX_WEBSOCKET_LINES = 1_320  # imported by functions of WebSocket APIs only
 
 # Names of the standard library that begin with an underscore and are documented.
