@@ -15,7 +15,7 @@ import pytest
 from bridge.dev.gateway import Request
 from tests.dev.cli.packages import FASTAPI, FLASK, HOST, aws_client, bare_python, file_digests, unpack, zip_names
 from tests.dev.cli.serve_process import run
-from tests.dev.serverless_plugin.framework import in_turn
+from tests.dev.serverless_plugin.framework import EDITIONS, in_turn
 from tests.end_to_end.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from tests.dev.serverless_plugin.framework import Framework, PackagedService
 
 pytestmark = [pytest.mark.slow]
+
+# One edition each for what does not depend on the order in which an edition packages.
+with_serverless_3, with_osls_4 = (
+    pytest.mark.parametrize("framework", [edition], indirect=True) for edition in EDITIONS
+)
 
 HANDLER = "bridge.entrypoint.handler"
 PLAIN = """
@@ -120,6 +125,7 @@ def test_a_service_of_serverless_wsgi_is_packaged_and_nothing_else_in_its_folder
 
 
 @pytest.mark.aws
+@with_osls_4
 def test_a_vendored_copy_of_the_plugin_is_found_by_name_and_is_not_in_the_artifact(
     framework: Framework, tmp_path: Path
 ) -> None:
@@ -183,7 +189,7 @@ def test_functions_packaged_individually_each_have_their_module_and_its_requirem
 
 
 @pytest.mark.aws
-@pytest.mark.parametrize("options", [{}, {"zip": True}], ids=["folders", "zip"])
+@pytest.mark.parametrize(("framework", "options"), in_turn({}, {"zip": True}), indirect=["framework"])
 def test_serverless_python_requirements_packages_the_requirements_if_it_is_enabled(
     framework: Framework, check: FunctionCheck, python_with_pip: str, options: dict[str, bool], tmp_path: Path
 ) -> None:
@@ -217,6 +223,7 @@ def test_with_serverless_python_requirements_a_module_is_the_root_of_an_individu
     check(packaged, "api", "flask 3.1.2 own")
 
 
+@with_osls_4
 def test_native_requirements_are_for_the_functions_processor_and_python(framework: Framework, tmp_path: Path) -> None:
     files = {"main.py": FASTAPI, "requirements.txt": "fastapi\npydantic\n"}
     # Options with which pip builds for Lambda; uv has no such options.
@@ -233,6 +240,7 @@ def test_native_requirements_are_for_the_functions_processor_and_python(framewor
     assert all(name.endswith("cpython-311-aarch64-linux-gnu.so") for name in native)
 
 
+@with_serverless_3
 def test_a_pattern_that_names_a_secret_or_a_node_module_includes_it(framework: Framework, tmp_path: Path) -> None:
     files = {"app.py": PLAIN, ".env": "A=1", "keys/a.pem": "", "keys/b.pem": "", "tests/data.json": "{}"}
     patterns = {"patterns": [".env", "keys/a.pem", "node_modules/htmx/**"]}
@@ -248,6 +256,7 @@ def test_a_pattern_that_names_a_secret_or_a_node_module_includes_it(framework: F
     assert "keys/b.pem" in packaged.result.err
 
 
+@with_osls_4
 def test_without_an_application_the_artifact_has_the_requirements(framework: Framework, tmp_path: Path) -> None:
     files = {"job.py": "import six\n\ndef run(event, context):\n    return 1\n", "requirements.txt": "six\n"}
     earlier = {"made/job.zip": "of an earlier run"}  # in the folder to which the framework moves artifacts
@@ -263,6 +272,7 @@ def test_without_an_application_the_artifact_has_the_requirements(framework: Fra
     assert not [name for name in names if name.startswith(("bridge/", ".serverless-wsgi", "made/"))]
 
 
+@with_serverless_3
 def test_artifacts_and_handlers_of_the_projects_own_are_unchanged_and_the_application_runs_locally(
     framework: Framework, tmp_path: Path
 ) -> None:
