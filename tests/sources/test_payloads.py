@@ -199,7 +199,7 @@ def test_headers_count_towards_the_limit_as_json_writes_them(name: str, kind: st
     limit = scope_of(load_event(name)).limit
     frame = len(json.dumps(payload_of(load_event(name), "200 OK", [("Content-Type", "text/plain"), *headers], b"")))
     for body in (b"a", b"\x01"):
-        for size in (limit - frame - 400_000, limit - frame - 100, limit - frame + 400_000):
+        for size in (limit - frame - 100, limit - frame + 400_000):
             count = max(0, size) // (6 if body == b"\x01" else 1)
             payload = payload_of(load_event(name), "200 OK", [("Content-Type", "text/plain"), *headers], body * count)
             assert len(json.dumps(payload)) <= limit
