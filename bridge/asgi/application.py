@@ -131,8 +131,8 @@ class AsgiApplication:
         Context variables that the application sets are set in the calling task: a task should serve one request.
         Arguments, result and exceptions are those of :meth:`respond`.
         """
-        if self._runner is not None:  # the application was started on its own loop
-            return await asyncio.to_thread(self.respond, scope, cycle)
+        if self._runner is not None:  # the application was started on its own loop, and *cycle* is this loop's
+            return await asyncio.to_thread(self.respond, scope)
         if not self._is_started:
             self._server_loop = asyncio.get_running_loop()
         return await self._answer(scope, self._cycle_of(scope, cycle))

@@ -502,6 +502,15 @@ class TestConcurrency:
             assert {(await outcome.payload())["body"] for outcome in outcomes} == {"a pool"}
         assert messages == ["lifespan.startup", "lifespan.shutdown"]
 
+    async def test_an_application_that_runs_on_a_loop_of_its_own_is_answered_for_on_the_runtime_s_loop(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        handler = bridge.asgi_handler(hello, lifespan="off")
+        await asyncio.to_thread(handler.startup)
+        async with services.running(handler, is_handler=True, concurrency=1) as service:
+            assert (await service.request().payload())["body"] == "done"
+        assert caplog.text == ""
+
     @pytest.mark.parametrize("kind", ["wsgi", "streamed wsgi", "handler"])
     async def test_functions_that_block_run_in_threads(self, kind: str) -> None:
         barrier = threading.Barrier(4)
