@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from functools import lru_cache
+from itertools import product
 from urllib.parse import quote_from_bytes, quote_plus, unquote_to_bytes
 
 from bridge.errors import EventError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _PATH_MARKS = "/:@!$&'()*+,;="
 _PATH_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~" + _PATH_MARKS)
+# All spellings of Cookie but the usual ones.
+_ODD_COOKIES = frozenset(map("".join, product(*zip("cookie", "COOKIE", strict=True)))) - {"cookie", "Cookie"}
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
 _NOT_IN_HOSTS = frozenset(' "#%,/<>?@[\\]^`{|}')
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -188,7 +191,7 @@ def pairs_of(headers: Mapping[str, Any], cookies: list[Any] | None = None) -> Co
     try:
         usual = {**headers, "cookie": "; ".join(cookies)} if cookies else headers
         has_others = cookies and headers.get("cookie", usual["cookie"]) != usual["cookie"]
-        is_repeated = "COOKIE" in usual or ("cookie" in usual and "Cookie" in usual)
+        is_repeated = ("cookie" in usual and "Cookie" in usual) or not _ODD_COOKIES.isdisjoint(usual)
         if "".join(usual.values()).isascii() and not is_repeated and not has_others:
             return usual.items()
     except TypeError:  # a value is null, a list, a number

@@ -172,8 +172,17 @@ def test_the_raw_path_is_the_encoded_path_where_the_source_has_none(name: str, p
     assert "REQUEST_URI" not in environ_of(event)
 
 
+@pytest.mark.parametrize("spelling", ["COOKIE", "cOOKIE"])
 @pytest.mark.parametrize("others", [{}, {"x-name": "é"}, {"x-null": None}])
-def test_a_cookie_header_in_another_spelling_is_a_further_one(others: Any) -> None:
+def test_a_cookie_header_in_another_spelling_is_a_further_one(spelling: str, others: Any) -> None:
     event = load_event("http_api") | {"cookies": ["a=1", "b=2"]}
-    event["headers"] = {"host": "a.example", "COOKIE": "c=3", **others}
+    event["headers"] = {"host": "a.example", spelling: "c=3", **others}
     assert cookies_in(event) == ("a=1; b=2; c=3", [b"a=1; b=2; c=3"])
+
+
+@pytest.mark.parametrize("spellings", [("cookie", "Cookie"), ("cOOKIE", "cookie"), ("Cookie", "cooKIE", "COOKIE")])
+def test_cookie_headers_in_several_spellings_are_one_header(spellings: tuple[str, ...]) -> None:
+    event = load_event("http_api") | {"cookies": []}
+    event["headers"] = {"host": "a.example", **{name: f"{name}=1" for name in spellings}}
+    expected = "; ".join(f"{name}=1" for name in spellings)
+    assert cookies_in(event) == (expected, [expected.encode()])
