@@ -66,7 +66,7 @@ content_types = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     status=st.integers(200, 299),
     headers=st.lists(st.tuples(header_names, header_values), max_size=6),
