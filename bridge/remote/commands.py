@@ -112,7 +112,8 @@ def _run_isolated(command: str, data: str, namespace: dict[str, Any], deadline: 
 
 def _shortened(output: str, size: int, status: int) -> str:
     """Return *output*, which has *size* bytes in all, without its middle if the payload would exceed Lambda's limit."""
-    shortened, half = output, len(output) // 2
+    half = min(len(output), LAMBDA_PAYLOAD_LIMIT) // 2  # a character takes at least one byte
+    shortened = output if size <= LAMBDA_PAYLOAD_LIMIT else output[:half] + output[-half:]
     while (length := json_size([status, shortened])) > LAMBDA_PAYLOAD_LIMIT:
         half = half * LAMBDA_PAYLOAD_LIMIT // length - len(_OMISSION)  # repeated if the ends have more escapes
         shortened = output[:half] + _OMISSION.format(size) + output[-half:]

@@ -115,6 +115,11 @@ def test_an_output_above_lambdas_limit_loses_its_middle(function: Function) -> N
     assert LAMBDA_PAYLOAD_LIMIT - 50_000 < len(json.dumps([status, output])) <= LAMBDA_PAYLOAD_LIMIT
 
 
+def test_a_middle_that_takes_more_room_costs_nothing_of_the_ends(function: Function) -> None:
+    result = function.exec("print('x' * 3_200_000 + '\\0' * 4_000_000 + 'x' * 3_200_000)")
+    assert LAMBDA_PAYLOAD_LIMIT - 50_000 < len(json.dumps(result)) <= LAMBDA_PAYLOAD_LIMIT
+
+
 def test_an_output_of_exactly_lambdas_limit_is_complete(function: Function) -> None:
     size = LAMBDA_PAYLOAD_LIMIT - len('[0, ""]')
     assert function.exec(f"print('x' * {size}, end='')") == (0, "x" * size)
