@@ -60,6 +60,11 @@ class AsgiApplication:
         self._server_loop: asyncio.AbstractEventLoop | None = None
         self._cycles: dict[Scope, RequestCycle] = {}
 
+    @property
+    def has_own_loop(self) -> bool:
+        """Whether the application was started on its own loop, as opposed to that of a server."""
+        return self._runner is not None
+
     def check_thread(self) -> None:
         """Raise RunningLoopError if the application must not be called synchronously in the calling thread."""
         if self._server_loop is not None:

@@ -48,10 +48,11 @@ class ConcurrentRuntime(Runtime):
         self._apis = [RuntimeApi(address) for _ in range(concurrency)]
         self._threads = handler_threads(concurrency)
         self._is_async = is_async(handler)
-        self._on_loop = self._asgi if self._application is not None else None
+        is_on_loop = self._application is not None and self._asgi is not None and not self._asgi.has_own_loop
+        self._on_loop = self._asgi if is_on_loop else None
 
     def start(self) -> None:
-        """Start the application: on the loop, unless its handler is wrapped and runs its own."""
+        """Start the application: on the loop, unless its handler is wrapped, or has started it on its own loop."""
         if self._on_loop is None:
             super().start()
             return

@@ -511,6 +511,26 @@ class TestConcurrency:
             assert (await service.request().payload())["body"] == "done"
         assert caplog.text == ""
 
+    async def test_the_lifespan_of_such_an_application_ends_on_the_loop_on_which_it_started(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        loops = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "lifespan"
+            for _ in range(2):
+                message = await receive()
+                loops.append(asyncio.get_running_loop())
+                await send({"type": f"{message['type']}.complete"})
+
+        handler = bridge.asgi_handler(app, lifespan="on")
+        await asyncio.to_thread(handler.startup)
+        async with services.running(handler, is_handler=True, concurrency=1):
+            pass
+        assert len(loops) == 2
+        assert loops[0] is loops[1]
+        assert caplog.text == ""
+
     @pytest.mark.parametrize("kind", ["wsgi", "streamed wsgi", "handler"])
     async def test_functions_that_block_run_in_threads(self, kind: str) -> None:
         barrier = threading.Barrier(4)
