@@ -316,7 +316,11 @@ def test_a_change_set_that_another_deployment_outdates_is_made_again(
     assert change_sets(ministack, project) == []
 
 
-def test_two_deployments_at_once_both_succeed(project: DeployProject, ministack: Ministack) -> None:
+def test_two_deployments_at_once_both_succeed(project: DeployProject, proxy: FaultProxy, ministack: Ministack) -> None:
+    # CloudFormation executes one change set of a stack at a time; ministack would execute both.
+    message = "ChangeSet [bridge] cannot be executed in its current status of [OBSOLETE]"
+    call = "cloudformation:ExecuteChangeSet"
+    proxy.faults = [Fault(call, status=400, code="InvalidChangeSetStatus", message=message, after=1, times=1)]
     command = ("deploy", "--yes", "--endpoint-url", project.url, *TARGET, "--no-check")
     processes = [project.start(*command), project.start(*command)]
     outputs = [process.communicate(timeout=120) for process in processes]
