@@ -62,7 +62,7 @@ LOCAL = ("BRIDGE_SERVE", "BRIDGE_SERVERLESS_CONFIG", "BRIDGE_WEBSOCKET_FILE")
 _KNOWN = frozenset((*OTHERS, *LOCAL, *(name for names in VARIABLES.values() for name in names)))
 
 # A media type, the beginning of one, or the end of one.
-_TEXT_TYPE = re.compile(r"[^*/]+/[^*]*\*?|\*/\*|\*[^*]{2,}")
+_TEXT_TYPE = r"[^*/]+/[^*]*\*?|\*/\*|\*[^*]{2,}"
 _TRUE = frozenset({"yes", "y", "true", "t", "1", "on"})
 _FALSE = frozenset({"no", "n", "false", "f", "0", "off", ""})
 
@@ -220,7 +220,7 @@ def _text_types(origin: str, value: Any) -> Callable[[str], bool] | None:
     patterns = []
     for item in _items(origin, value):
         pattern = media_type(item) if isinstance(item, str) else ""
-        if not _TEXT_TYPE.fullmatch(pattern):
+        if not re.fullmatch(_TEXT_TYPE, pattern):
             raise _not_allowed(
                 origin, item, "a media type such as 'application/x-tex', 'font/*', '*+ldif' or '*/*', or a function"
             )
