@@ -149,11 +149,15 @@ def _body_fits(body: bytes, payload: dict[str, Any], room: int) -> bool:
     length = len(payload.get("body", ""))
     if length > len(body):  # base64: a character of text takes at least one byte
         return length <= room
-    room -= len(body)
-    for start in range(0, len(body), _BLOCK):  # without a copy of the whole body
+    unseen = len(body)
+    room -= unseen
+    for start in range(0, len(body), _BLOCK):
+        if unseen * (LONGEST_ESCAPE - 1) <= room:  # fits even if the rest were control characters
+            return True
         escaped = body[start : start + _BLOCK].translate(None, _UNESCAPED)
         long = escaped.translate(None, _TWO_CHARACTERS)
         control = long.translate(None, _NOT_ASCII)
         # Two bytes of UTF-8 or four become at most six characters or twelve, three become six.
         room -= len(escaped) + len(long) + 3 * len(control)
+        unseen -= _BLOCK
     return room >= 0
