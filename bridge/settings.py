@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     OtherEvents = Callable[[Any, Any], Any]
 
     class Options(TypedDict, total=False):
-        """The keyword arguments of every handler; :class:`Settings` describes them."""
+        """The keyword arguments of every handler, which :func:`bridge.handler` describes."""
 
         base_path: str
         strip_stage: bool

@@ -30,7 +30,7 @@ _MARGIN_SECONDS = 0.1
 request_tasks: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge.request_tasks", default=None)
 
 
-def create_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
     """A task factory (``loop.set_task_factory``) that adds each new task to :data:`request_tasks`."""
     task = asyncio.Task(coro, loop=loop, **options)
     tasks = request_tasks.get()
@@ -59,7 +59,7 @@ class LoopRunner:
         empty = Context()  # what the loop and the root task keep must not keep the first request alive
         self.loop = loop or empty.run(asyncio.new_event_loop)
         if self.loop.get_task_factory() is None:
-            self.loop.set_task_factory(create_task)
+            self.loop.set_task_factory(task_factory)
         self._is_closed = False
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None

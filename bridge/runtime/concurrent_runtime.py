@@ -14,7 +14,7 @@ from inspect import iscoroutinefunction
 from weakref import finalize
 
 from bridge import response_callbacks
-from bridge.asgi.loop import create_task, request_tasks, run_until_stopped
+from bridge.asgi.loop import request_tasks, run_until_stopped, task_factory
 from bridge.handlers import Handler, make_threaded_handler
 from bridge.request import current
 from bridge.runtime.asgi_cycle import RuntimeCycle
@@ -57,7 +57,7 @@ class ConcurrentRuntime(Runtime):
             super().start()
             return
         response_callbacks.is_deferred = True
-        self._runner.get_loop().set_task_factory(create_task)  # records the tasks that requests leave behind
+        self._runner.get_loop().set_task_factory(task_factory)  # records the tasks that requests leave behind
         self._on_loop.host_cancels = False
         self._run_until_complete(self._on_loop.startup_here())
 

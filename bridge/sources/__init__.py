@@ -1,8 +1,9 @@
 """The function's side of each AWS event source that sends HTTP requests.
 
 Each module handles one source (or one family of twins): ``read`` makes a Scope of an event, ``write`` makes a payload
-of a Response. :func:`recognise` tells the sources apart by fields that only one of them has. A module is imported when
-its first event arrives: a function has one front door, and every import is part of the cold start.
+of a Response. ``STREAMED`` names the source whose responses may be streamed, and ``head`` makes what begins the stream.
+:func:`recognise` tells the sources apart by fields that only one of them has. A module is imported when its first event
+arrives: a function has one front door, and every import is part of the cold start.
 
 ``Scope.source``, the options of the tools and the documentation name the sources by front door:
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bridge.asgi.loop import create_task
+from bridge.asgi.loop import task_factory
 from bridge.dev.cli.output import print_message
 from bridge.dev.cli.process_exit import APPLICATION_THREADS, exit_if_threads_hang, exit_now
 from bridge.dev.cli.server.error_page import text_response
@@ -168,7 +168,7 @@ class DevelopmentServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         loop.set_default_executor(self._threads)
         # As on the loop of the Lambda handler, a response waits for the tasks that its request has started.
-        loop.set_task_factory(create_task)
+        loop.set_task_factory(task_factory)
         try:
             await super().serve(sockets)
         finally:
