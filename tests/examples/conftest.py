@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -40,6 +42,19 @@ class Handlers:
         """Close every handler."""
         for variant in [*self._open]:
             self.close(variant)
+
+
+@pytest.fixture(autouse=True)
+def collected_uploads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close the temporary files of uploads to Pyramid, whose WebOb leaves them to the garbage collector.
+
+    It would find them in a later test, which would fail by their ResourceWarning.
+    """
+    yield
+    if "pyramid" in request.node.name:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 @pytest.fixture(scope="session")
